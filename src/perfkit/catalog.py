@@ -1,0 +1,263 @@
+"""Every table that processing makes and every column in it: the one list.
+
+CSV headers, the database's tables, the charts' labels and units and the reference in docs/ are all read from here. How a
+column is computed stands in `process/sql/<table>.sql`; `source` names the kernel text that it comes from.
+Desk tier; pure data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TEXT, INTEGER, REAL = "TEXT", "INTEGER", "REAL"
+
+# Kinds: what may be done with a column.
+KEY = "key"  # names the row: a device, a mount, a container
+GAUGE = "gauge"  # a level at the instant of the sample
+RATE = "rate"  # a counter's difference over the monotonic time between two reads, per second
+SHARE = "share"  # a percentage
+COUNTER = "counter"  # the kernel's own running total
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name everywhere, its SQL type, what it measures and where that comes from."""
+
+    name: str
+    type: str
+    kind: str
+    unit: str
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One output table: `<name>.csv`, and the database table `database_name`.
+
+    Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest.
+    """
+
+    name: str
+    title: str
+    database_name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind == KEY)
+
+    @property
+    def values(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.kind != KEY)
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The CSV's columns in order."""
+        return ("timestamp", *(c.name for c in self.columns))
+
+    def __getitem__(self, name: str) -> Column:
+        return next(c for c in self.columns if c.name == name)
+
+
+def _columns(source: str, kind: str, unit: str, type_: str = REAL, /, **labels: str) -> Iterator[Column]:
+    for name, label in labels.items():
+        yield Column(name, type_, kind, unit, label, source)
+
+
+def _key(name: str, label: str, source: str) -> Column:
+    return Column(name, TEXT, KEY, "", label, source)
+
+
+HOST = Table(
+    "host",
+    "Host",
+    "host_metrics",
+    (
+        *_columns("/proc/stat", SHARE, "%", cpu_user="User", cpu_system="System", cpu_iowait="I/O wait", cpu_idle="Idle", cpu_steal="Steal"),
+        *_columns(
+            "/proc/meminfo",
+            GAUGE,
+            "MiB",
+            mem_total="Total",
+            mem_used="Used",
+            mem_available="Available",
+            mem_buffers="Buffers",
+            mem_cached="Cached",
+        ),
+        *_columns("/proc/diskstats", RATE, "B/s", disk_read_bytes="Read", disk_write_bytes="Write"),
+        *_columns("/proc/diskstats", RATE, "ops/s", disk_read_ops="Reads", disk_write_ops="Writes"),
+        *_columns("/proc/net/dev", RATE, "B/s", net_rx_bytes="Received", net_tx_bytes="Sent"),
+        *_columns("/proc/net/dev", RATE, "packets/s", net_rx_packets="Packets received", net_tx_packets="Packets sent"),
+    ),
+)
+
+CPU = Table(
+    "cpu",
+    "CPU",
+    "cpu_metrics",
+    (
+        _key("cpu", "CPU", "/proc/stat"),
+        *_columns(
+            "/proc/stat",
+            SHARE,
+            "%",
+            user="User",
+            nice="Nice",
+            system="System",
+            iowait="I/O wait",
+            irq="IRQ",
+            softirq="Soft IRQ",
+            steal="Steal",
+            idle="Idle",
+            guest="Guest",
+            guest_nice="Guest nice",
+        ),
+    ),
+)
+
+MEMORY = Table(
+    "memory",
+    "Memory",
+    "memory_metrics",
+    (
+        *_columns("/proc/meminfo", GAUGE, "KiB", INTEGER, total_kb="Total", free_kb="Free", available_kb="Available", used_kb="Used"),
+        *_columns("/proc/meminfo", SHARE, "%", used_percent="Used"),
+        *_columns(
+            "/proc/meminfo",
+            GAUGE,
+            "KiB",
+            INTEGER,
+            buffers_kb="Buffers",
+            cached_kb="Cached",
+            slab_kb="Slab",
+            sreclaimable_kb="Reclaimable slab",
+            shmem_kb="Shared",
+            anon_kb="Anonymous",
+            dirty_kb="Dirty",
+            active_kb="Active",
+            inactive_kb="Inactive",
+            committed_kb="Committed",
+            swap_total_kb="Swap total",
+            swap_free_kb="Swap free",
+            sysstat_used_kb="Used, as sysstat counts it",
+        ),
+    ),
+)
+
+DISK = Table(
+    "disk",
+    "Disk",
+    "disk_metrics",
+    (
+        _key("device", "Device", "/proc/diskstats"),
+        *_columns("/proc/diskstats", RATE, "ops/s", read_ops="Reads", write_ops="Writes", discard_ops="Discards"),
+        *_columns("/proc/diskstats", RATE, "B/s", read_bytes="Read", write_bytes="Written", discard_bytes="Discarded"),
+        *_columns("/proc/diskstats", GAUGE, "ms", read_await_ms="Read await", write_await_ms="Write await", await_ms="Await"),
+        *_columns("/proc/diskstats", GAUGE, "requests", queue_length="Queue length"),
+        *_columns("/proc/diskstats", SHARE, "%", util_percent="Utilisation"),
+        *_columns("perfkit/session", GAUGE, "", INTEGER, in_total="Counted in the host total"),
+    ),
+)
+
+NETWORK = Table(
+    "network",
+    "Network",
+    "network_metrics",
+    (
+        _key("interface", "Interface", "/proc/net/dev"),
+        *_columns("/proc/net/dev", RATE, "B/s", rx_bytes="Received", tx_bytes="Sent"),
+        *_columns("/proc/net/dev", RATE, "packets/s", rx_packets="Packets received", tx_packets="Packets sent"),
+        *_columns(
+            "/proc/net/dev", RATE, "errors/s", rx_errors="Receive errors", tx_errors="Send errors"
+        ),
+        *_columns("/proc/net/dev", RATE, "drops/s", rx_drops="Receive drops", tx_drops="Send drops"),
+        *_columns("perfkit/session", GAUGE, "", INTEGER, in_total="Counted in the host total"),
+    ),
+)
+
+FILESYSTEM = Table(
+    "filesystem",
+    "Filesystems",
+    "filesystem_metrics",
+    (
+        _key("mount", "Mount point", "statfs[*]"),
+        *_columns("statfs[*]", GAUGE, "B", INTEGER, size_bytes="Size", free_bytes="Free", available_bytes="Available"),
+        *_columns("statfs[*]", SHARE, "%", used_percent="Used"),
+    ),
+)
+
+PRESSURE = Table(
+    "pressure",
+    "Pressure",
+    "pressure_metrics",
+    (
+        _key("resource", "Resource", "/proc/pressure"),
+        *_columns(
+            "/proc/pressure",
+            SHARE,
+            "%",
+            some_percent="Some stalled",
+            full_percent="All stalled",
+            some_avg10="Some stalled, kernel's 10 s average",
+            full_avg10="All stalled, kernel's 10 s average",
+        ),
+    ),
+)
+
+SYSTEM = Table(
+    "system",
+    "System",
+    "system_metrics",
+    (
+        *_columns("/proc/loadavg", GAUGE, "tasks", load1="Load, 1 min", load5="Load, 5 min", load15="Load, 15 min"),
+        *_columns("/proc/stat", GAUGE, "tasks", INTEGER, running="Running", blocked="Blocked"),
+        *_columns("/proc/stat", RATE, "1/s", context_switches="Context switches", interrupts="Interrupts", forks="Forks"),
+        *_columns("/proc/vmstat", RATE, "KiB/s", page_in_kb="Paged in", page_out_kb="Paged out"),
+        *_columns("/proc/vmstat", RATE, "pages/s", swap_in_pages="Swapped in", swap_out_pages="Swapped out"),
+        *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults"),
+    ),
+)
+
+TCP = Table(
+    "tcp",
+    "TCP",
+    "tcp_metrics",
+    (
+        *_columns("/proc/net/snmp", RATE, "1/s", active_opens="Active opens", passive_opens="Passive opens"),
+        *_columns("/proc/net/snmp", RATE, "segments/s", in_segments="Segments in", out_segments="Segments out", retransmits="Retransmits"),
+        *_columns("/proc/net/snmp", GAUGE, "connections", INTEGER, established="Established"),
+        *_columns("/proc/net/netstat", RATE, "1/s", listen_overflows="Listen overflows"),
+    ),
+)
+
+CONTAINERS = Table(
+    "containers",
+    "Containers",
+    "container_metrics",
+    (
+        _key("container_id", "Container", "container"),
+        _key("container_name", "Name", "container"),
+        _key("runtime", "Runtime", "container"),
+        *_columns("container", SHARE, "% of one core", cpu_percent="CPU", cpu_user_percent="CPU user", cpu_system_percent="CPU system"),
+        *_columns("container", GAUGE, "B", INTEGER, memory_current_bytes="Memory", memory_max_bytes="Memory limit"),
+        *_columns("container", SHARE, "%", memory_percent="Memory of limit"),
+        *_columns("container", COUNTER, "B", INTEGER, io_read_bytes="Read, total", io_write_bytes="Written, total"),
+        *_columns("container", COUNTER, "ops", INTEGER, io_read_ops="Reads, total", io_write_ops="Writes, total"),
+        *_columns("container", GAUGE, "processes", INTEGER, pids_current="Processes"),
+        *_columns("container", RATE, "B/s", io_read_bytes_per_s="Read", io_write_bytes_per_s="Written"),
+        *_columns("container", SHARE, "%", cpu_limit_percent="CPU of limit", cpu_throttled_percent="Periods throttled"),
+        *_columns("container", GAUGE, "B", INTEGER, memory_working_set_bytes="Working set"),
+    ),
+)
+
+TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS)
+
+# The five ranges that pages and percentiles know, in seconds back from the data's last sample.
+RANGES: dict[str, float | None] = {"all": None, "1h": 3600.0, "6h": 21600.0, "24h": 86400.0, "7d": 604800.0}
+
+
+def table(name: str) -> Table:
+    """The table called `name`; KeyError if there is none."""
+    return {t.name: t for t in TABLES}[name]

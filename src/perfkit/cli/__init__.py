@@ -1,0 +1,105 @@
+"""The commands: parse the options, call one function, print its result.
+
+Each command lives in a module of its own that is imported when the command is used, so that `collect` on a target loads
+nothing that it does not need. typer and rich are used here and nowhere below.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from perfkit import __version__
+from perfkit.errors import PerfkitError
+
+# name: (module, one line for `perfkit --help`)
+COMMANDS = {
+    "collect": ("perfkit.cli.collect", "Record this machine into a collection, or stream it to a receiver."),
+    "preflight": ("perfkit.cli.preflight", "Prove that a collection is being recorded; run a command only if it is."),
+    "mark": ("perfkit.cli.mark", "Write a mark into a running collection: where a phase starts or ends."),
+    "process": ("perfkit.cli.process", "Turn collections into CSV files and percentiles."),
+    "import": ("perfkit.cli.import_", "Import collections or processed files into the database."),
+    "serve": ("perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
+}
+
+# What every command's own app is made with: plain help (rich is slow to load), no shell completion to install.
+APP_SETTINGS = {
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "add_completion": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _Commands(TyperGroup):
+    """The commands of COMMANDS, each imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+        command.name = name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, **APP_SETTINGS)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"perfkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _perfkit(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks; works behind a command too."),
+) -> None:
+    """Record a Linux machine during a load test, and know that it was recorded."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command line `argv` (without the program's name) and return its exit code: 0, 1 or 2.
+
+    Errors print as one sentence on stderr. A traceback appears only with `--debug` anywhere before a `--`.
+    """
+    ours = argv[: argv.index("--")] if "--" in argv else argv
+    debug = "--debug" in ours or bool(os.environ.get("PERFKIT_DEBUG"))
+    argv = [word for word in ours if word != "--debug"] + argv[len(ours) :]
+    try:
+        return app(argv, prog_name="perfkit", standalone_mode=False) or 0
+    except PerfkitError as error:
+        if debug:
+            raise
+        return _complain(str(error), error.exit_code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "perfkit"
+        return _complain(f"{error.format_message().rstrip('.')}; see {where} --help.", 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted.", 1)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not an error, and nothing more can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        return _complain(f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1)
+
+
+def _complain(sentence: str, exit_code: int) -> int:
+    print(f"perfkit: {sentence}", file=sys.stderr)
+    return exit_code

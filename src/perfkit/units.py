@@ -1,0 +1,56 @@
+"""Durations, sizes and instants as people type and read them. Target tier: standard library, Python 3.9."""
+
+from __future__ import annotations
+
+import re
+
+from perfkit.errors import BadInput
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "B": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30}
+_NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "500ms", "1s", "10m", "24h" or "7d".
+
+    Raises BadInput for anything else, a bare number and zero included: a duration always has a unit.
+    """
+    found = _NUMBER_AND_UNIT.fullmatch(text)
+    seconds = float(found[1]) * _SECONDS.get(found[2], 0.0) if found else 0.0
+    if seconds <= 0:
+        raise BadInput(f"{text!r} is not a duration; write a number and a unit: 500ms, 1s, 10m, 24h, 7d.")
+    return seconds
+
+
+def parse_size(text: str) -> int:
+    """Bytes of "500MB", "2G" or "1048576"; units are powers of 1024, in either case.
+
+    Raises BadInput for anything else, and for zero.
+    """
+    found = _NUMBER_AND_UNIT.fullmatch(text)
+    size = int(float(found[1]) * _BYTES.get(found[2].upper(), 0)) if found else 0
+    if size <= 0:
+        raise BadInput(f"{text!r} is not a size; write a number and a unit: 500MB, 2GB.")
+    return size
+
+
+def format_duration(seconds: float) -> str:
+    """At most two neighbouring units, as in "2 m 10 s", "1 d 3 h", "250 ms"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    whole = int(seconds)
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
+    first = next(i for i, (n, _) in enumerate(parts) if n)
+    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
+
+
+def format_bytes(size: float) -> str:
+    """Binary prefixes, three significant figures: "512 B", "1.46 KiB", "24.4 MiB"."""
+    if abs(size) < 1024:
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        size /= 1024
+        if abs(size) < 1024 or unit == "TiB":
+            break
+    return f"{size:.{2 if abs(size) < 10 else 1 if abs(size) < 100 else 0}f} {unit}"
