@@ -1,0 +1,136 @@
+"""Opening a perfkit database: one writer and many readers, and only files that are ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from perfkit.errors import BadInput, Failed, reason
+from perfkit.store import schema
+
+BUSY_MS = 10_000
+
+
+def default_path() -> Path:
+    """$PERFKIT_DB, else perfkit/perfkit.db in $XDG_DATA_HOME (~/.local/share)."""
+    if named := os.environ.get("PERFKIT_DB"):
+        return Path(named).expanduser()
+    data = os.environ.get("XDG_DATA_HOME", "")
+    home = Path(data) if Path(data).is_absolute() else Path("~/.local/share").expanduser()
+    return home / "perfkit" / "perfkit.db"
+
+
+def open_database(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """A connection to the database at `path`; one that is missing is made, with its folder, unless `read_only`.
+
+    In autocommit mode: write inside `transaction`. Foreign keys are on. A statement waits `busy_ms` for another writer.
+    Raises BadInput for a file that is no perfkit database or is newer than this perfkit, Failed where it cannot be opened or written.
+    """
+    with sentences(path):
+        if read_only:
+            if not path.is_file():
+                raise BadInput(f"there is no database {path}; make it with `perfkit import`.")
+            con = _connect(f"{path.absolute().as_uri()}?mode=ro", busy_ms)
+        else:
+            _make_folder(path)
+            con = _connect(path.absolute().as_uri(), busy_ms)
+        try:
+            _check(con, path, read_only)
+        except BaseException:
+            con.close()
+            raise
+        return con
+
+
+@contextmanager
+def transaction(con: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All of the block or nothing of it; waits for another writer at the start, not at the end."""
+    con.execute("BEGIN IMMEDIATE")
+    try:
+        yield con
+    except BaseException:
+        if con.in_transaction:
+            con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+@contextmanager
+def sentences(path: Path) -> Iterator[None]:
+    """SQLite's errors of the block as one sentence each."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", "")
+        for start, sentence in _SENTENCES.items():
+            if code.startswith(start):
+                raise Failed(sentence.format(path=path)) from error
+        if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise BadInput(f"{path} is not a perfkit database, or it is damaged ({error}); name another with --db.") from error
+        raise
+
+
+_SENTENCES = {
+    "SQLITE_BUSY": "{path} is locked by another writer; wait for it to finish, then run this again.",
+    "SQLITE_LOCKED": "{path} is locked by another writer; wait for it to finish, then run this again.",
+    "SQLITE_READONLY": "{path} cannot be written: the file or its folder is read-only; change its permissions or name another with --db.",
+    "SQLITE_CANTOPEN": "{path} cannot be opened; check that its folder exists and that you may write there, or name another with --db.",
+    "SQLITE_FULL": "no space is left for {path}; nothing was changed; free some space or name another place with --db.",
+    "SQLITE_IOERR": "reading or writing {path} failed; nothing was changed; check the disk and its free space.",
+    "SQLITE_PERM": "{path} cannot be opened: permission denied; change its permissions or name another with --db.",
+}
+
+
+def _connect(uri: str, busy_ms: int) -> sqlite3.Connection:
+    con = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_ms / 1000, check_same_thread=False)
+    con.execute("PRAGMA foreign_keys = ON")
+    con.execute("PRAGMA synchronous = NORMAL")
+    con.execute("PRAGMA cache_size = -65536")
+    return con
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Failed(f"the database {path} cannot be made: {reason(error)}; name another place with --db.") from error
+
+
+def _check(con: sqlite3.Connection, path: Path, read_only: bool) -> None:
+    (application,) = con.execute("PRAGMA application_id").fetchone()
+    (version,) = con.execute("PRAGMA user_version").fetchone()
+    empty = application == 0 and version == 0 and not con.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    if not empty and application != schema.APPLICATION_ID:
+        raise BadInput(f"{path} is a database, but not one of perfkit's; name another with --db.")
+    if version > schema.VERSION:
+        raise BadInput(f"{path} has schema version {version}, newer than this perfkit knows ({schema.VERSION}); use a newer perfkit.")
+    if version < schema.VERSION and read_only:
+        raise BadInput(f"{path} has the older schema version {version}; any command that writes, such as `perfkit import`, brings it up to date.")
+    if empty:
+        _create(con)
+
+
+def _create(con: sqlite3.Connection) -> None:
+    con.execute("PRAGMA page_size = 8192")
+    con.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    con.execute("PRAGMA journal_mode = WAL")
+    with transaction(con):
+        if con.execute("PRAGMA user_version").fetchone() == (0,):  # else another process was faster
+            run_script(con, schema.ddl())
+            con.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            con.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def run_script(con: sqlite3.Connection, script: str) -> None:
+    """Run the statements of `script` within the open transaction, which sqlite3's own executescript would commit."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            con.execute(statement)
+            statement = ""

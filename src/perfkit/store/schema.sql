@@ -1,0 +1,123 @@
+-- The fixed tables. The metric tables and their rollups are made from perfkit.catalog by metric_table.sql.
+-- Every `timestamp` and `*_timestamp` is INTEGER milliseconds since the epoch, UTC.
+
+-- One machine at one site. A machine is known by both names: the same name on another site is another collector.
+CREATE TABLE collectors (
+    id               INTEGER PRIMARY KEY,
+    machinename      TEXT NOT NULL,
+    sitename         TEXT NOT NULL,
+    machine_id       TEXT,
+    operating_system TEXT,
+    kernel           TEXT,
+    architecture     TEXT,
+    cpu_model        TEXT,
+    cpus             INTEGER,
+    memory_mb        REAL,
+    cloud_vendor     TEXT,
+    instance_type    TEXT,
+    time_zone        TEXT,
+    system_info      TEXT,     -- system_info.json, whole
+    session          TEXT,     -- the newest collection's session, JSON
+    period_ms        REAL,     -- between two samples
+    first_timestamp  INTEGER,  -- of host_metrics and its rollups, whatever was pruned since
+    last_timestamp   INTEGER,
+    samples          INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (machinename, sitename)
+);
+
+-- What was imported. `digest` is the input's SHA-256; a live collector has one row, whose digest is 'live'.
+CREATE TABLE collections (
+    id               INTEGER PRIMARY KEY,
+    collector_id     INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    digest           TEXT NOT NULL,
+    source           TEXT NOT NULL,  -- the file or folder it came from
+    kind             TEXT NOT NULL,  -- collection, folder, host.csv, live
+    imported_at      INTEGER NOT NULL,
+    first_timestamp  INTEGER,
+    last_timestamp   INTEGER,
+    samples          INTEGER NOT NULL DEFAULT 0,
+    samples_expected INTEGER,
+    coverage         REAL,           -- %
+    UNIQUE (collector_id, digest)
+);
+
+-- Every bucket of `width_ms` that ends at or before `until` stands in the collector's rollup tables.
+CREATE TABLE rollups (
+    collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    width_ms     INTEGER NOT NULL,
+    until        INTEGER NOT NULL,
+    PRIMARY KEY (collector_id, width_ms)
+) WITHOUT ROWID;
+
+-- Percentiles of the five ranges and of the phases; `metric` is <catalog table>.<column>, `device` is '' for host-wide metrics.
+CREATE TABLE percentiles (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    range          TEXT NOT NULL,
+    metric         TEXT NOT NULL,
+    device         TEXT NOT NULL DEFAULT '',
+    from_timestamp INTEGER NOT NULL,
+    to_timestamp   INTEGER NOT NULL,
+    samples        INTEGER NOT NULL,
+    min            REAL,
+    avg            REAL,
+    max            REAL,
+    stddev         REAL,
+    p50            REAL,
+    p90            REAL,
+    p95            REAL,
+    p99            REAL,
+    PRIMARY KEY (collector_id, range, metric, device)
+) WITHOUT ROWID;
+
+CREATE TABLE marks (
+    collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    timestamp    INTEGER NOT NULL,
+    kind         TEXT NOT NULL,  -- start, end, point
+    label        TEXT NOT NULL,
+    PRIMARY KEY (collector_id, timestamp, kind, label)
+) WITHOUT ROWID;
+
+-- What quality.json lists: gaps, late samples, clock steps, resets, hot-plugs, unreadable lines.
+CREATE TABLE quality_events (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    from_timestamp INTEGER NOT NULL,
+    to_timestamp   INTEGER NOT NULL,
+    kind           TEXT NOT NULL,
+    subject        TEXT NOT NULL DEFAULT '',  -- the device or counter it happened to
+    missed         INTEGER,                   -- samples
+    detail         TEXT,
+    PRIMARY KEY (collector_id, from_timestamp, kind, subject)
+) WITHOUT ROWID;
+
+-- One run of a load tool against a collector's machine, and its timeline.
+CREATE TABLE load_runs (
+    id              INTEGER PRIMARY KEY,
+    collector_id    INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    run             TEXT NOT NULL,
+    tool            TEXT NOT NULL,
+    source          TEXT NOT NULL,
+    digest          TEXT NOT NULL,
+    imported_at     INTEGER NOT NULL,
+    first_timestamp INTEGER,
+    last_timestamp  INTEGER,
+    requests        INTEGER,
+    errors          INTEGER,
+    summary         TEXT,  -- the tool's own closing figures, JSON
+    UNIQUE (collector_id, run)
+);
+
+CREATE TABLE load_metrics (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    run            TEXT NOT NULL,
+    timestamp      INTEGER NOT NULL,
+    users          REAL,     -- threads, connections or virtual users at work
+    throughput     REAL,     -- requests or transactions per second
+    errors         REAL,     -- per second
+    latency_avg_ms REAL,
+    latency_p50_ms REAL,
+    latency_p90_ms REAL,
+    latency_p95_ms REAL,
+    latency_p99_ms REAL,
+    latency_max_ms REAL,
+    PRIMARY KEY (collector_id, run, timestamp)
+) WITHOUT ROWID;
