@@ -1,10 +1,33 @@
-"""Entry of `python3 perfkit.pyz` and of `python3 -m perfkit`."""
+"""Entry of `python3 perfkit.pyz` and of `python3 -m perfkit`: which tier is asked for, and where it runs."""
 
 from __future__ import annotations
 
 import sys
 
-from perfkit.cli import main
+from perfkit.errors import PerfkitError
+
+
+def main(argv: list[str]) -> int:
+    """Run `argv` (without the program's name) and return the exit code: 0, 1 or 2.
+
+    Inside a zip, a command of the desk tier is handed to a fresh interpreter on the unpacked packages and this call does not return.
+    """
+    archive = getattr(__loader__, "archive", None)
+    if archive is not None:
+        from perfkit import desk
+
+        if desk.wanted(argv):
+            try:
+                desk.run(archive, argv)
+            except PerfkitError as error:
+                if "--debug" in argv:
+                    raise
+                print(f"perfkit: {error}", file=sys.stderr)
+                return error.exit_code
+    from perfkit import cli
+
+    return cli.main(argv)
+
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,259 @@
+"""Build dist/perfkit.pyz: one executable file with both tiers of perfkit and everything that they need.
+
+    python3 build_zipapp.py                                            for this platform and this Python
+    python3 build_zipapp.py --platform linux-x86_64,linux-aarch64,macos-arm64 --python 3.11,3.12,3.13
+    python3 build_zipapp.py --target-only                              collect, preflight and mark alone
+
+Needs Python >= 3.11 and pip, nothing else. Every package comes from requirements.lock with its hash; what pip fetched stays in build/.
+In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip; the wheels of the desk
+tier lie in desk/ as they are. Nothing is compressed again and no date is kept: the same inputs give the same bytes on every machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from perfkit import __version__, desk  # noqa: E402 - from this checkout
+from perfkit.units import format_bytes  # noqa: E402
+
+BUILD = ROOT / "build"
+DESK_PACKAGES = ("process", "store", "dashboard", "receive", "loadtools")
+
+# pip's names of our platforms, the most demanding first.
+PIP_PLATFORMS = {
+    "linux-x86_64": [*(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)), "manylinux2014_x86_64"],
+    "linux-aarch64": [*(f"manylinux_2_{minor}_aarch64" for minor in range(28, 16, -1)), "manylinux2014_aarch64"],
+    "macos-arm64": ["macosx_14_0_arm64"],
+}
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# uPlot 1.6.31 as npm has it, carried by a wheel; the licence is our copy of the project's own.
+UPLOT = {
+    "uplot.iife.min.js": "2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",
+    "uplot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+VENDOR = "perfkit/dashboard/static/vendor"
+
+# Lexers, formatters and styles for 500 languages are half of the target tier; rich needs these alone.
+PYGMENTS_KEPT = re.compile(
+    r"pygments/([^/]+\.py|lexers/(__init__|_mapping|special|python)\.py|styles/(__init__|_mapping|default|monokai)\.py"
+    r"|formatters/(__init__|_mapping|terminal|terminal256)\.py|filters/__init__\.py)|pygments-.*"
+)
+
+Members = dict[str, bytes]
+
+
+class BuildError(Exception):
+    """Why there is no file, in one sentence."""
+
+
+def main() -> int:
+    options = _options()
+    try:
+        build(options.platform, options.python, target_only=options.target_only, output=options.output)
+    except BuildError as error:
+        print(f"build_zipapp: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Build perfkit.pyz.")
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[desk.here()], help=f"of the desk tier: {', '.join(PIP_PLATFORMS)}")
+    parser.add_argument("--python", type=_one_of(PYTHONS), default=[here], help=f"of the desk tier: {', '.join(PYTHONS)}")
+    parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
+    parser.add_argument("--output", type=Path, default=ROOT / "dist" / "perfkit.pyz")
+    return parser.parse_args()
+
+
+def _one_of(known: Iterable[str]) -> argparse._ActionType:
+    def parse(text: str) -> list[str]:
+        words = sorted(set(text.split(",")), key=lambda word: [int(n) for n in re.findall(r"\d+", word)])
+        if unknown := set(words) - set(known):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join(known)}")
+        return words
+
+    return parse
+
+
+def build(platforms: list[str], pythons: list[str], *, target_only: bool, output: Path) -> None:
+    """Write `output` and print what it is made of; BuildError if something is missing or is not what the lock file says."""
+    if sys.version_info < (3, 11):
+        raise BuildError(f"Python 3.11 or later is needed to build, and this is {sys.version.split()[0]}.")
+    lock = read_lock()
+    parts: dict[str, Members] = {"perfkit": own_files(target_only)}
+    parts["target packages"] = dict(sorted(pure_files(fetch(lock["target"], "any", "3.9"))))
+    manifest: dict[str, object] = {"version": __version__, "tiers": {}}
+    if not target_only:
+        parts["charts"] = uplot_files(fetch(lock["static"], "any", "3.11"))
+        wheels, manifest["tiers"] = desk_tiers(lock["desk"], platforms, pythons, open_files={n: d for part in parts.values() for n, d in part.items()})
+        parts |= wheels
+    parts["licences"] = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
+    parts["manifest"] = {desk.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
+    write(output, parts)
+    report(output, parts)
+
+
+def read_lock() -> dict[str, str]:
+    """requirements.lock by section name."""
+    pieces = re.split(r"^# \[(\w+)\].*\n", (ROOT / "requirements.lock").read_text(), flags=re.M)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def fetch(section: str, platform: str, python: str) -> list[Path]:
+    """The wheels of `section` for one platform and Python, from build/ if they are there; each one's hash is in the lock file.
+
+    pip judges environment markers by the Python it runs on, so the lock file has none.
+    """
+    stamp = hashlib.sha256(f"{section}{platform}{python}".encode()).hexdigest()[:16]
+    folder = BUILD / "wheels" / f"{platform}-{python}-{stamp}"
+    if not folder.is_dir():
+        fetching = BUILD / "wheels" / f".{stamp}-{os.getpid()}"
+        shutil.rmtree(fetching, ignore_errors=True)
+        fetching.mkdir(parents=True)
+        _download(section, platform, python, fetching)
+        shutil.rmtree(folder, ignore_errors=True)
+        fetching.rename(folder)
+    wheels = sorted(folder.glob("*.whl"))
+    for wheel in wheels:
+        if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in section:
+            raise BuildError(f"{wheel} is not what requirements.lock names; remove {folder} and build again.")
+    return wheels
+
+
+def _download(section: str, platform: str, python: str, folder: Path) -> None:
+    (folder / "wanted.txt").write_text(section)
+    if platform == "any":
+        tags = ["--platform", "any", "--abi", "none", "--implementation", "py"]
+    else:
+        tags = [word for name in PIP_PLATFORMS[platform] for word in ("--platform", name)]
+        tags += ["--implementation", "cp", "--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
+    pip += ["--only-binary", ":all:", "--python-version", python, *tags, "--dest", str(folder), "--requirement", str(folder / "wanted.txt")]
+    done = subprocess.run(pip, check=False, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
+    if done.returncode:
+        last = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines() or ["no message"]
+        raise BuildError(f"pip could not fetch the packages for {platform}, Python {python}: {last[-1].removeprefix('ERROR: ')}")
+
+
+def own_files(target_only: bool) -> Members:
+    """perfkit itself: what git would see of src/, without tests' and tools' leavings."""
+    source = ROOT / "src"
+    left_out = {f"perfkit/{name}" for name in DESK_PACKAGES} if target_only else set()
+    files = {}
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
+        if path.is_file() and "__pycache__" not in name and ".egg-info" not in name and not any(name.startswith(f"{skip}/") for skip in left_out):
+            files[name] = path.read_bytes()
+    return files
+
+
+def pure_files(wheels: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    """The files of pure wheels as they lie open in the zip; each one's licence is in its dist-info folder."""
+    for wheel in wheels:
+        if not wheel.name.endswith("-none-any.whl"):
+            raise BuildError(f"{wheel.name} is not pure Python and cannot be imported from a zip.")
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if not name.endswith(("/", "/RECORD", ".pyi", "/py.typed")) and (not name.startswith("pygments/") or PYGMENTS_KEPT.fullmatch(name)):
+                    yield name, archive.read(name)
+
+
+def uplot_files(wheels: list[Path]) -> Members:
+    """uPlot's script and style sheet with their licence, also laid out in build/static/uplot/ for a run from the checkout."""
+    folder = BUILD / "static" / "uplot"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheels[0]) as archive:
+        files = {name: archive.read(f"youplot/vendor/{name}") for name in UPLOT}
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest() != UPLOT[name]:
+            raise BuildError(f"{name} in {wheels[0].name} is not uPlot 1.6.31's.")
+    files["uPlot-LICENSE.txt"] = (ROOT / "licenses" / "uPlot.txt").read_bytes()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return {f"{VENDOR}/{name}": data for name, data in files.items()}
+
+
+def desk_tiers(section: str, platforms: list[str], pythons: list[str], open_files: Members) -> tuple[dict[str, Members], dict[str, object]]:
+    """(the wheels to carry, by platform; the manifest's entry for every platform and Python)."""
+    parts: dict[str, Members] = {}
+    tiers: dict[str, object] = {}
+    for platform in platforms:
+        if platform not in PIP_PLATFORMS:
+            raise BuildError(f"there are no desk packages for {platform}; name one with --platform, or build with --target-only.")
+        for python in pythons:
+            wheels = {_member(platform, wheel): wheel for wheel in fetch(section, platform, python)}
+            for member, wheel in wheels.items():
+                part = "desk packages" if wheel.name.endswith("-none-any.whl") else f"desk, {platform}"
+                parts.setdefault(part, {})[member] = wheel.read_bytes()
+            tiers[f"{platform}/{python}"] = _tier(wheels, open_files)
+    return {name: dict(sorted(part.items())) for name, part in sorted(parts.items())}, tiers
+
+
+def _member(platform: str, wheel: Path) -> str:
+    return f"desk/{'any' if wheel.name.endswith('-none-any.whl') else platform}/{wheel.name}"
+
+
+def _tier(wheels: dict[str, Path], open_files: Members) -> dict[str, object]:
+    """What has to be unpacked for one platform and Python: how much it is, and a digest of all of it."""
+    sizes = {name: len(data) for name, data in open_files.items()}
+    digest = hashlib.sha256()
+    for name, data in sorted(open_files.items()):
+        digest.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode())
+    for member, wheel in sorted(wheels.items()):
+        digest.update(f"{member} {hashlib.sha256(wheel.read_bytes()).hexdigest()}\n".encode())
+        with zipfile.ZipFile(wheel) as archive:
+            sizes |= {info.filename: info.file_size for info in archive.infolist() if not info.is_dir()}
+    tier = {"digest": digest.hexdigest()[:24], "wheels": sorted(wheels), "files": len(sizes), "bytes": sum(sizes.values())}
+    return tier | ({"glibc": glibc} if (glibc := _glibc(wheels.values())) else {})
+
+
+def _glibc(wheels: Iterable[Path]) -> str | None:
+    """The oldest glibc that all of `wheels` run on; each one names the ones that satisfy it."""
+    oldest = [min(int(minor) for minor in found) for wheel in wheels if (found := re.findall(r"manylinux_2_(\d+)_", wheel.name))]
+    return f"2.{max(oldest)}" if oldest else None
+
+
+def write(output: Path, parts: dict[str, Members]) -> None:
+    """The zip with its first line, in the order of `parts`, whole or not at all."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f".{output.name}-{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(b"#!/usr/bin/env python3\n")
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, data in ((name, data) for part in parts.values() for name, data in part.items()):
+                    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                    info.create_system, info.external_attr = 3, 0o100644 << 16
+                    archive.writestr(info, data)
+        beside.chmod(0o755)
+        beside.replace(output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def report(output: Path, parts: dict[str, Members]) -> None:
+    """One line a part: files and bytes; then the file itself."""
+    for name, part in parts.items():
+        print(f"{name:24} {len(part):5} files {format_bytes(sum(map(len, part.values()))):>10}")
+    digest = hashlib.sha256(output.read_bytes()).hexdigest()
+    shown = output.relative_to(Path.cwd()) if output.is_relative_to(Path.cwd()) else output
+    print(f"{shown}: {format_bytes(output.stat().st_size)}, sha256 {digest}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

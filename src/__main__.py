@@ -1,0 +1,11 @@
+"""Where Python starts perfkit.pyz, and the unpacked desk tier. In the syntax of any Python, so that an old one gets a sentence."""
+
+import sys
+
+if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pyproject.toml does not know
+    sys.stderr.write("perfkit: Python 3.9 or later is needed, and this is Python %d.%d; start it as `python3.x perfkit.pyz`.\n" % sys.version_info[:2])
+    sys.exit(2)
+
+from perfkit.__main__ import main  # noqa: E402 - only now may the import use newer syntax
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""The desk tier of perfkit.pyz: which packages of the file fit this machine, and an interpreter that runs on them unpacked.
+
+The file's `desk/manifest.json` lists, per platform and Python, the wheels that make up the tier, the digest of all that gets unpacked,
+and how much that is. `perfkit.cache` keeps the unpacked folders. Standard library, Python 3.9; in a checkout nothing of this is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipimport
+from typing import Any, NoReturn
+
+from perfkit.errors import BadInput
+
+MANIFEST = "desk/manifest.json"
+
+# The commands that need it; every other one runs from the zip.
+COMMANDS = frozenset({"process", "import", "serve", "compare", "report", "export", "prune", "keys", "users"})
+
+
+def wanted(argv: list[str]) -> bool:
+    """Whether `argv` runs a command of the desk tier; a request for help never does."""
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    command = next((word for word in words if not word.startswith("-")), "")
+    return command in COMMANDS and not {"-h", "--help"} & set(words)
+
+
+def run(archive: str, argv: list[str]) -> NoReturn:
+    """Replace this process by one that runs `argv` on the packages carried by the zip `archive`, unpacked on first use.
+
+    The new interpreter is isolated: it reads no PYTHON* variable and sees no site-packages, so nothing that is installed can join in.
+    Raises BadInput if the file carries nothing for this Python and platform, or the cache folder cannot be used; Failed if unpacking fails.
+    """
+    from perfkit import cache
+
+    tier = select(manifest(archive), here(), _python())
+    folder = cache.unpacked(archive, tier)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-I", "-S", folder, *argv])
+
+
+def manifest(archive: str) -> dict[str, Any]:
+    """What the zip `archive` carries for the desk tier; empty for a file of the target tier alone."""
+    try:
+        text = zipimport.zipimporter(archive).get_data(os.path.join(archive, MANIFEST))  # noqa: PTH118 - zipimport wants a string
+    except OSError:
+        return {}
+    return dict(json.loads(text))
+
+
+def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any]:
+    """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
+    tiers = carried.get("tiers", {})
+    if not tiers:
+        raise BadInput("this perfkit.pyz was built with --target-only and carries collect, preflight and mark alone; take the whole perfkit.pyz for this command.")
+    found = tiers.get(f"{platform}/{python}")
+    if found is None:
+        held = ", ".join(f"{name} with Python {_either(pythons)}" for name, pythons in _by_platform(tiers).items())
+        raise BadInput(f"this command needs {held}, which this perfkit.pyz carries; here is {platform} with Python {python}.")
+    needed, glibc = found.get("glibc"), _glibc()
+    if needed and glibc and _numbers(glibc) < _numbers(needed):
+        raise BadInput(f"this command needs glibc {needed} or later; here is glibc {glibc}.")
+    return dict(found)
+
+
+def here() -> str:
+    """This machine as the manifest names platforms: "linux-x86_64", "linux-aarch64-musl", "macos-arm64"."""
+    machine = os.uname().machine
+    if sys.platform == "darwin":
+        return f"macos-{machine}"
+    if sys.platform != "linux":
+        return f"{sys.platform}-{machine}"
+    width = "" if sys.maxsize > 1 << 32 else "-32bit"
+    return f"linux-{machine}{width}{'' if _glibc() else '-musl'}"
+
+
+def _python() -> str:
+    """ "3.12"; with a word behind it for a Python that cannot load this one's native modules."""
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.implementation.name != "cpython":
+        return f"{version} ({sys.implementation.name})"
+    return version + (" (free-threaded)" if "t" in getattr(sys, "abiflags", "") else "")
+
+
+def _glibc() -> str | None:
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")[2] or None
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _by_platform(tiers: dict[str, Any]) -> dict[str, list[str]]:
+    platforms: dict[str, list[str]] = {}
+    for name in sorted(tiers, key=lambda name: (name.partition("/")[0], _numbers(name.partition("/")[2]))):
+        platform, _, python = name.partition("/")
+        platforms.setdefault(platform, []).append(python)
+    return platforms
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
