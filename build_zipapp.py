@@ -95,14 +95,13 @@ def build(platforms: list[str], pythons: list[str], *, target_only: bool, output
     if sys.version_info < (3, 11):
         raise BuildError(f"Python 3.11 or later is needed to build, and this is {sys.version.split()[0]}.")
     lock = read_lock()
-    parts: dict[str, Members] = {"perfkit": own_files(target_only)}
+    parts: dict[str, Members] = {"perfkit": own_files(target_only) | {"LICENSE": (ROOT / "LICENSE").read_bytes()}}
     parts["target packages"] = dict(sorted(pure_files(fetch(lock["target"], "any", "3.9"))))
     manifest: dict[str, object] = {"version": __version__, "tiers": {}}
     if not target_only:
         parts["charts"] = uplot_files(fetch(lock["static"], "any", "3.11"))
         wheels, manifest["tiers"] = desk_tiers(lock["desk"], platforms, pythons, open_files={n: d for part in parts.values() for n, d in part.items()})
         parts |= wheels
-    parts["licences"] = {"LICENSE": (ROOT / "LICENSE").read_bytes()}
     parts["manifest"] = {desk.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
     write(output, parts)
     report(output, parts)
