@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from perfkit.store.database import default_path, open_database, transaction
+from perfkit.store.series import Series, series
 
-__all__ = ["default_path", "open_database", "transaction"]
+__all__ = ["Series", "default_path", "open_database", "series", "transaction"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from perfkit.catalog import Table
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.store import schema
 
@@ -84,6 +85,13 @@ _SENTENCES = {
 }
 
 
+def insert_sql(table: Table) -> str:
+    """One row into `table`: collector, keys, timestamp, values; a row that is there already stays as it is."""
+    places = ", ".join("?" * (2 + len(table.columns)))
+    names = ", ".join(["collector_id", *(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)])
+    return f"INSERT OR IGNORE INTO {table.database_name} ({names}) VALUES ({places})"
+
+
 def _connect(uri: str, busy_ms: int) -> sqlite3.Connection:
     con = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_ms / 1000, check_same_thread=False)
     con.execute("PRAGMA foreign_keys = ON")
@@ -110,7 +118,9 @@ def _check(con: sqlite3.Connection, path: Path, read_only: bool) -> None:
     if version > schema.VERSION:
         raise BadInput(f"{path} has schema version {version}, newer than this perfkit knows ({schema.VERSION}); use a newer perfkit.")
     if version < schema.VERSION and read_only:
-        raise BadInput(f"{path} has the older schema version {version}; any command that writes, such as `perfkit import`, brings it up to date.")
+        raise BadInput(
+            f"{path} has the older schema version {version}; any command that writes, such as `perfkit import`, brings it up to date."
+        )
     if empty:
         _create(con)
 

@@ -41,11 +41,12 @@ CREATE TABLE collections (
     UNIQUE (collector_id, digest)
 );
 
--- Every bucket of `width_ms` that ends at or before `until` stands in the collector's rollup tables.
-CREATE TABLE rollups (
-    collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
-    width_ms     INTEGER NOT NULL,
-    until        INTEGER NOT NULL,
+-- How far each resolution of a collector reaches; `width_ms` 0 is the metric tables themselves, the others are the rollups.
+CREATE TABLE levels (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    width_ms       INTEGER NOT NULL,
+    from_timestamp INTEGER NOT NULL,  -- what lies before was pruned
+    until          INTEGER NOT NULL,  -- every bucket that ends at or before it is there
     PRIMARY KEY (collector_id, width_ms)
 ) WITHOUT ROWID;
 

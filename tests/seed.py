@@ -1,0 +1,159 @@
+"""Fill a database with invented rows, quickly and the same each time: what tests of readers stand on.
+
+    from seed import fill
+    collector_id = fill(path, "vm-a", seconds=3600)
+
+The rows go in through perfkit.store's own statements; only the numbers are invented here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from perfkit.catalog import INTEGER, RANGES, TABLES, Column, Table
+from perfkit.store import open_database, transaction
+from perfkit.store.database import insert_sql
+from perfkit.store.rollup import close_buckets
+
+START = 1767225600  # 2026-01-01T00:00:00Z
+DEVICES = {
+    "cpu": ("all", "0", "1", "2", "3"),
+    "disk": ("sda", "sda1", "sdb"),
+    "network": ("eth0", "lo"),
+    "filesystem": ("/", "/mnt"),
+    "pressure": ("cpu", "io", "memory"),
+    "containers": ("4f5d3c2b1a09", "8899aabbccdd"),
+}
+NAMES = {"4f5d3c2b1a09": "shop-db", "8899aabbccdd": "shop-web"}
+
+
+def fill(
+    path: Path,
+    machinename: str = "vm-a",
+    sitename: str = "default",
+    *,
+    seconds: int = 600,
+    start: int = START,
+    seed: int = 0,
+    gap: tuple[int, int] | None = None,
+) -> int:
+    """Add a collector with `seconds` samples at 1 s to the database at `path` (made if missing); its id.
+
+    `gap` leaves out the samples from..to, in seconds after the start. There is a phase "load" in the middle third, one gap event if asked for.
+    """
+    rng = random.Random(seed)
+    instants = [(start + i) * 1000 for i in range(seconds) if not (gap and gap[0] <= i < gap[1])]
+    con = open_database(path)
+    with transaction(con):
+        collector_id = _collector(con, machinename, sitename, instants)
+        for table in TABLES:
+            rows = [row for device in DEVICES.get(table.name, (None,)) for row in _rows(collector_id, table, device, instants, rng)]
+            con.executemany(insert_sql(table), rows)
+        close_buckets(con, collector_id, instants[-1])
+        _marks_and_quality(con, collector_id, start * 1000, seconds * 1000, gap)
+        _percentiles(con, collector_id, instants)
+    con.close()
+    return collector_id
+
+
+def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int:
+    con.execute(
+        "INSERT INTO collectors (machinename, sitename, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor, instance_type,"
+        " time_zone, system_info, period_ms, first_timestamp, last_timestamp, samples)"
+        " VALUES (?, ?, 'Debian GNU/Linux 12 (bookworm)', '6.1.0-18-amd64', 'x86_64', 'Intel(R) Xeon(R) Platinum 8272CL CPU @ 2.60GHz', 4, 16384,"
+        " 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?, ?)",
+        (machinename, sitename, json.dumps({"total_cpus": 4}), instants[0], instants[-1], len(instants)),
+    )
+    (collector_id,) = con.execute("SELECT last_insert_rowid()").fetchone()
+    con.execute(
+        "INSERT INTO collections (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp, samples, samples_expected, coverage)"
+        " VALUES (?, ?, 'seeded.json', 'collection', ?, ?, ?, ?, ?, ?)",
+        (
+            collector_id,
+            f"{collector_id:064x}",
+            instants[-1],
+            instants[0],
+            instants[-1],
+            len(instants),
+            (instants[-1] - instants[0]) // 1000 + 1,
+            100 * len(instants) / ((instants[-1] - instants[0]) // 1000 + 1),
+        ),
+    )
+    return collector_id
+
+
+def _rows(collector_id: int, table: Table, device: str | None, instants: list[int], rng: random.Random) -> Iterator[tuple]:
+    keys = () if device is None else (device, NAMES[device], "docker") if table.name == "containers" else (device,)
+    phases = [rng.random() * 6 for _ in table.values]
+    for at in instants:
+        wave = at / 1000 / 300
+        yield (collector_id, *keys, at, *(_value(column, wave + phase, rng) for column, phase in zip(table.values, phases)))
+
+
+def _value(column: Column, angle: float, rng: random.Random) -> float | int:
+    if column.name == "in_total":
+        return 1
+    share = (1 + math.sin(angle)) / 2 * 0.7 + rng.random() * 0.3
+    top = 100.0 if "%" in column.unit else 16384.0 if column.unit == "MiB" else 5e6 if column.unit.startswith("B") else 500.0
+    return int(share * top) if column.type == INTEGER else share * top
+
+
+def _marks_and_quality(con, collector_id: int, start: int, length: int, gap: tuple[int, int] | None) -> None:
+    third = length // 3 // 1000 * 1000
+    con.executemany(
+        "INSERT INTO marks VALUES (?, ?, ?, ?)",
+        [(collector_id, start + third, "start", "load"), (collector_id, start + 2 * third, "end", "load")],
+    )
+    if gap:
+        con.execute(
+            "INSERT INTO quality_events VALUES (?, ?, ?, 'gap', '', ?, ?)",
+            (collector_id, start + gap[0] * 1000 - 1000, start + gap[1] * 1000, gap[1] - gap[0], f"{gap[1] - gap[0]} samples missing"),
+        )
+
+
+def _percentiles(con, collector_id: int, instants: list[int]) -> None:
+    windows = {
+        name: (instants[0] if span is None else max(instants[0], instants[-1] - int(span * 1000)), instants[-1])
+        for name, span in RANGES.items()
+    }
+    windows["phase:load"] = tuple(
+        m for (m,) in con.execute("SELECT timestamp FROM marks WHERE collector_id = ? ORDER BY 1", (collector_id,))
+    )
+    for name, (start, end) in windows.items():
+        for table in TABLES:
+            for device in DEVICES.get(table.name, ("",)):
+                for column in table.values:
+                    _one_percentile(con, collector_id, name, start, end, table, column.name, device)
+
+
+def _one_percentile(con, collector_id: int, name: str, start: int, end: int, table: Table, column: str, device: str) -> None:
+    cuts = _cuts(con, collector_id, start, end, table, column, device)
+    con.execute(
+        "INSERT INTO percentiles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (collector_id, name, f"{table.name}.{column}", device, start, end, *cuts),
+    )
+
+
+@cache
+def _cuts(con, collector_id: int, start: int, end: int, table: Table, column: str, device: str) -> tuple:
+    where = f" AND {table.keys[0].name} = '{device}'" if device else ""
+    found = con.execute(
+        f"SELECT {column} FROM {table.database_name} WHERE collector_id = ? {where} AND timestamp BETWEEN ? AND ? ORDER BY 1",
+        (collector_id, start, end),
+    ).fetchall()
+    values = [v for (v,) in found]
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
+    return (len(values), values[0], mean, values[-1], spread, *(values[int(q * (len(values) - 1))] for q in (0.5, 0.9, 0.95, 0.99)))
+
+
+if __name__ == "__main__":
+    import sys
+
+    for i, machine in enumerate(("vm-a", "vm-b")):
+        fill(Path(sys.argv[1]), machine, seconds=int(sys.argv[2]) if len(sys.argv) > 2 else 3600, seed=i)
