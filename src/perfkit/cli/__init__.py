@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 import typer
@@ -28,7 +29,7 @@ COMMANDS = {
 }
 
 # What every command's own app is made with: plain help (rich is slow to load), no shell completion to install.
-APP_SETTINGS = {
+APP_SETTINGS: dict[str, Any] = {
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
     "add_completion": False,
