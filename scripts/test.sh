@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Run every test of perfkit: a virtual environment from requirements.lock, the built pyz, then pytest (style and types are tests too).
+# What is there is not made again, so a second run starts at once. Arguments go to pytest: scripts/test.sh tests/store -k rollup
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+fitting_python() { # the machine's own if it will do
+    local python
+    for python in python3 python3.11 python3.12 python3.13 python3.14; do
+        if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    echo "test.sh: Python 3.11 or later with venv is needed (Debian, Ubuntu: apt-get install python3-venv)." >&2
+    return 2
+}
+
+# Command, then the package that has it. Tests that miss one skip, and say so.
+system_packages="chromium:chromium sar:sysstat shellcheck:shellcheck sysbench:sysbench sqlite3:sqlite3 pg_ctlcluster:postgresql"
+
+install_system_packages() {
+    local pair missing=()
+    for pair in $system_packages; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "not installed, and this user cannot: ${missing[*]} (the tests that need them will skip)"
+        return 0
+    fi
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >build/apt.log 2>&1 ||
+        say "apt-get could not install all of ${missing[*]}, see build/apt.log (the tests that need them will skip)"
+}
+
+make_environment() { # in build/, so that a developer's own .venv is left alone
+    local stamp
+    stamp="$("$python" -V) $(sha256sum requirements.lock)"
+    [ "$(cat build/venv/stamp 2>/dev/null)" != "$stamp" ] || return 0
+    say "virtual environment: $stamp"
+    rm -rf build/venv
+    "$python" -m venv build/venv
+    build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v '^WARNING: Location' >&2)
+    echo "$stamp" >build/venv/stamp
+}
+
+mkdir -p build
+python=$(fitting_python)
+install_system_packages
+make_environment
+
+say "build"
+build/venv/bin/python build_zipapp.py
+
+say "tests"
+exec build/venv/bin/python -m pytest -n 2 --dist worksteal -rfEs --no-fold-skipped "$@"
