@@ -1,0 +1,86 @@
+"""What a trickle body may say: bytes in, checked lines out. Pure: no clock, no disk, no socket."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import orjson
+
+from perfkit.receive.names import check_identifier
+from perfkit.receive.refusal import Refused
+
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+MAX_SUBSYSTEM = 200
+_REQUIRED = frozenset(("timestamp", "subsystem", "measurement"))
+_WRITTEN = ("timestamp", "nanosecond", "monotonic", "subsystem", "measurement")
+
+
+class Line(NamedTuple):
+    """One measurement: when it was taken (seconds, nanosecond), of what, and its line as it is stored, without newline."""
+
+    instant: tuple[int, int]
+    subsystem: str
+    text: bytes
+
+
+class Batch(NamedTuple):
+    """One request's measurements, in the order they came."""
+
+    identifier: str
+    lines: list[Line]
+
+
+def parse_batch(body: bytes, max_lines: int) -> Batch:
+    """The batch that `body`, `{"identifier": ..., "measurements": [...]}`, holds; null counts as an empty list, as Go sends it.
+
+    Each measurement is written again with the keys of the collection format alone, in one order, so that equal
+    measurements are equal bytes. Raises Refused: 400 for what is not such a body, 413 for more than `max_lines` measurements.
+    """
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Refused(400, f"the body is not JSON: {error}.") from None
+    if not isinstance(message, dict):
+        raise Refused(400, 'the body is not an object with "identifier" and "measurements".')
+    identifier = check_identifier(message.get("identifier"))
+    measurements = message.get("measurements", [])
+    if measurements is None:
+        measurements = []
+    if not isinstance(measurements, list):
+        raise Refused(400, "measurements is not a list.")
+    if len(measurements) > max_lines:
+        raise Refused(413, f"{len(measurements)} measurements in one batch; send at most {max_lines}.")
+    return Batch(identifier, [_line(record, number) for number, record in enumerate(measurements)])
+
+
+def _line(record: object, number: int) -> Line:
+    wrong = _fault(record)
+    if wrong or not isinstance(record, dict):
+        raise Refused(400, f"measurements[{number}]: {wrong}.")
+    text = orjson.dumps({key: record[key] for key in _WRITTEN if key in record})
+    return Line((record["timestamp"], record.get("nanosecond", 0)), record["subsystem"], text)
+
+
+def _fault(record: object) -> str | None:
+    if not isinstance(record, dict) or not record.keys() >= _REQUIRED:
+        return "not an object with timestamp, subsystem and measurement"
+    return next((f"{key} is not {meant}" for key, (meant, is_so) in _VALUES.items() if key in record and not is_so(record[key])), None)
+
+
+def _is_whole(value: object, largest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= largest
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+_VALUES: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "timestamp": ("whole seconds since 1970", lambda value: _is_whole(value, LAST_SECOND)),
+    "nanosecond": ("0 to 999999999", lambda value: _is_whole(value, 999_999_999)),
+    "monotonic": ("seconds", _is_seconds),
+    "subsystem": (f"a text of 1 to {MAX_SUBSYSTEM} characters", lambda value: isinstance(value, str) and 0 < len(value) <= MAX_SUBSYSTEM),
+    "measurement": ("a text", lambda value: isinstance(value, str)),
+}

@@ -1,0 +1,195 @@
+"""The collections that the receiver writes: one per identifier and day of arrival (UTC), in a folder per identifier.
+
+What is known of an identifier (its file, the end of it, the newest line) comes from the tail of its file, so it survives a restart.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perfkit.receive import disk
+from perfkit.receive.batch import Line
+from perfkit.receive.limits import Limits
+from perfkit.receive.names import day_file, folder_name
+from perfkit.receive.refusal import Refused
+
+TAIL_BYTES = 256 << 10
+"""What is read of a file's end to learn where an identifier stands."""
+SEARCH_BYTES = 1 << 20
+"""How far back, beyond twice its own size, a batch that may be a repetition is searched for."""
+_KNOWN_STREAMS = 20_000
+_CARRIED = ("perfkit/session", "/proc/cpuinfo")
+# As `batch` writes a line.
+_START_OF_LINE = re.compile(rb'\{"timestamp":(\d+)(?:,"nanosecond":(\d+))?(?:,"monotonic":[^,]+)?,"subsystem":"([^"]*)"')
+
+
+@dataclass
+class Stream:
+    """Where one identifier stands."""
+
+    identifier: str
+    file: str = ""
+    """Path of its newest collection, relative to the root; empty before the first line."""
+    end: int = 0
+    """Bytes in that collection."""
+    newest: tuple[int, int] = (-1, -1)
+    """The largest instant stored (of the tail)."""
+    newest_lines: set[int] = field(default_factory=set)
+    """Hashes of the lines stored with that instant."""
+    carried: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Where the last session and cpuinfo line stand: file, offset, length."""
+
+    def note(self, line: Line, offset: int) -> None:
+        """Learn of a line that is stored at `offset` of the current file."""
+        if line.instant > self.newest:
+            self.newest = line.instant
+            self.newest_lines.clear()
+        if line.instant == self.newest:
+            self.newest_lines.add(hash(line.text))
+        if line.subsystem in _CARRIED:
+            self.carried[line.subsystem] = (self.file, offset, len(line.text) + 1)
+
+
+class DayFiles:
+    """All collections under `root`. One thread owns it."""
+
+    def __init__(self, root: Path, limits: Limits) -> None:
+        self.root = root
+        self._limits = limits
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
+        disk.make_folder(root)
+        self._folders = {entry.name for entry in os.scandir(root) if entry.is_dir()}
+
+    def stream(self, identifier: str) -> Stream:
+        """Where `identifier` stands. Raises Refused (403) when it would be one identifier too many."""
+        known = self._streams.get(identifier)
+        if known is None:
+            folder = folder_name(identifier)
+            if folder not in self._folders and len(self._folders) >= self._limits.identifiers:
+                raise Refused(403, f"this receiver already holds its limit of {self._limits.identifiers} identifiers.")
+            known = self._streams[identifier] = self._load(identifier, self.root / folder)
+            if len(self._streams) > _KNOWN_STREAMS:
+                self._streams.popitem(last=False)
+        self._streams.move_to_end(identifier)
+        return known
+
+    def forget(self, identifier: str) -> None:
+        """Read again what is on disk, the next time `identifier` is asked for."""
+        self._streams.pop(identifier, None)
+
+    def new_lines(self, stream: Stream, lines: list[Line]) -> list[Line]:
+        """`lines` without those that an earlier request stored.
+
+        A line newer than all that is stored is new. One as new as the newest is compared with those of that instant, and an
+        older one with the end of the collections, as far back as a sender may have been answered without hearing it.
+        """
+        if all(line.instant > stream.newest for line in lines):
+            return lines
+        stored: set[bytes] | None = None
+        fresh = []
+        for line in lines:
+            if line.instant > stream.newest:
+                fresh.append(line)
+            elif line.instant == stream.newest:
+                if hash(line.text) not in stream.newest_lines:
+                    fresh.append(line)
+            else:
+                if stored is None:
+                    stored = self._stored_lines(stream, 2 * sum(len(each.text) for each in lines) + SEARCH_BYTES)
+                if line.text not in stored:
+                    fresh.append(line)
+        return fresh
+
+    def begin_day(self, stream: Stream, day: str) -> bytes:
+        """Make `stream` go on in the collection of `day`; the lines that it shall begin with, so that it can be read alone."""
+        head = b"".join(self._read(*stream.carried[name]) for name in _CARRIED if name in stream.carried)
+        stream.file, stream.end = day_file(stream.identifier, day), 0
+        self._folders.add(folder_name(stream.identifier))
+        return head
+
+    def write(self, file: str, offset: int, lines: bytes) -> None:
+        """Put `lines` at `offset` of the collection `file`; the same again changes nothing. Not yet synced."""
+        path = self.root / file
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            disk.make_folder(path.parent)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            disk.write_all_at(descriptor, lines, offset)
+        finally:
+            os.close(descriptor)
+
+    def _load(self, identifier: str, folder: Path) -> Stream:
+        stream = Stream(identifier)
+        files = _collections(folder)
+        if not files:
+            return stream
+        path = files[-1]
+        stream.file, stream.end = str(path.relative_to(self.root)), _whole_lines(path)
+        start = max(0, stream.end - TAIL_BYTES)
+        if start:
+            self._learn(stream, 0, TAIL_BYTES, heads_only=True)
+        self._learn(stream, start, stream.end, heads_only=False)
+        return stream
+
+    def _learn(self, stream: Stream, start: int, end: int, heads_only: bool) -> None:
+        offset = start
+        for text in self._read(stream.file, start, end - start).split(b"\n"):
+            line = _stored_line(text)
+            if line and (not heads_only or line.subsystem in _CARRIED):
+                stream.note(line, offset)
+            offset += len(text) + 1
+
+    def _stored_lines(self, stream: Stream, wanted: int) -> set[bytes]:
+        """The lines in the last `wanted` bytes of the newest collections of `stream`."""
+        lines: set[bytes] = set()
+        if not stream.file:
+            return lines
+        for path in reversed(_collections((self.root / stream.file).parent)):
+            size = path.stat().st_size
+            start = max(0, size - wanted)
+            lines.update(self._read(str(path.relative_to(self.root)), start, size - start).split(b"\n"))
+            wanted -= size - start
+            if wanted <= 0:
+                break
+        return lines
+
+    def _read(self, file: str, offset: int, length: int) -> bytes:
+        try:
+            with (self.root / file).open("rb") as stored:
+                stored.seek(offset)
+                return stored.read(length)
+        except FileNotFoundError:
+            return b""
+
+
+def _collections(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"), key=lambda path: path.name[-15:])
+
+
+def _whole_lines(path: Path) -> int:
+    """The size of `path` after a torn last line has been cut off."""
+    with path.open("rb+") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - TAIL_BYTES)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
+    return end
+
+
+def _stored_line(text: bytes) -> Line | None:
+    """What `Stream.note` needs of a stored line, without parsing its measurement; None for a part of a line."""
+    found = _START_OF_LINE.match(text)
+    return Line((int(found[1]), int(found[2] or 0)), found[3].decode(), text) if found else None

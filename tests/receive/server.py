@@ -1,0 +1,84 @@
+"""A real receiver in a process of its own, on a free port, for tests to talk to, to stop and to kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from perfkit.receive.keys import KeyFile
+
+_PROGRAM = """
+import socket, sys
+from pathlib import Path
+from perfkit.receive.limits import Limits
+from perfkit.receive.server import ReceiverSettings, run_receiver
+import orjson
+said = orjson.loads(sys.argv[1])
+data = Path(said["data"])
+settings = ReceiverSettings(data, data / "keys.json", data / "apikeys", Limits(**said["limits"]), access_log=data / "access.log")
+run_receiver(settings, socket.socket(fileno=int(sys.argv[2])))
+"""
+
+
+class RunningReceiver:
+    """`url`, `key` (valid for anyone), `data` (the folder); can be killed and started again on the same port."""
+
+    def __init__(self, data: Path, **limits: float) -> None:
+        self.data, self._limits = data, limits
+        data.mkdir(parents=True, exist_ok=True)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        keys = KeyFile(data / "keys.json")
+        self.key = keys.add(f"test-{len(keys.read())}")
+        self.start()
+
+    def start(self) -> None:
+        """Serve again; the port is the same, and connections made meanwhile wait in its backlog."""
+        said = orjson.dumps({"data": str(self.data), "limits": self._limits}).decode()
+        descriptor = self._listener.fileno()
+        source = str(Path(__file__).parents[2] / "src")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, said, str(descriptor)], pass_fds=[descriptor], env=os.environ | {"PYTHONPATH": source}
+        )
+
+    def kill(self) -> None:
+        """kill -9, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def collections(self, identifier: str = "") -> list[Path]:
+        """The collections of all identifiers, or of one by its slug."""
+        return sorted((self.data / "collections").glob(f"{identifier}*/*.json"))
+
+
+@contextlib.contextmanager
+def running(data: Path, **limits: float) -> Iterator[RunningReceiver]:
+    """A receiver for the length of the block."""
+    receiver = RunningReceiver(data, **limits)
+    try:
+        yield receiver
+    finally:
+        receiver.kill()
+
+
+def until(condition: object, seconds: float = 20.0) -> None:
+    """Wait until `condition()` holds; the test fails if it never does."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
