@@ -12,7 +12,11 @@ def main(argv: list[str]) -> int:
 
     Inside a zip, a command of the desk tier is handed to a fresh interpreter on the unpacked packages and this call does not return.
     """
-    archive = getattr(__loader__, "archive", None)
+    if "perfkit_collect" in sys._xoptions:  # the second stage of `collect`, see perfkit.collect.launch
+        from perfkit.collect.__main__ import main as collect
+
+        return collect()
+    archive = getattr(__spec__.loader, "archive", None)
     if archive is not None:
         from perfkit import desk
 

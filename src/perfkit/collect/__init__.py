@@ -1,0 +1,1 @@
+"""The collector: what runs beside somebody's load test. Target tier."""

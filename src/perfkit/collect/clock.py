@@ -1,0 +1,54 @@
+"""Time: the machine's clocks, and ticks on absolute deadlines."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+
+_LATE = 0.1  # seconds; at short periods half a period is late already
+
+
+class SystemClock:
+    """The real clocks. `wait` sleeps until a deadline of `monotonic`, or until one of `wakers` (descriptors) can be read."""
+
+    def __init__(self, wakers: tuple[int, ...] = ()) -> None:
+        self._wakers = wakers
+
+    def wall_ns(self) -> int:
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def wait(self, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        if left > 0:
+            select.select(self._wakers, (), (), left)
+
+
+class Ticker:
+    """Ticks at start, start + period, ...: absolute, so that lateness never adds up.
+
+    `deadline` is the next tick's. A tick that is taken late is counted in `late`, those that passed meanwhile in `missed`: they
+    are never made up.
+    """
+
+    def __init__(self, start: float, period: float) -> None:
+        self.start, self.period = start, period
+        self.deadline = start
+        self.late = self.missed = 0
+        self.lateness = self.max_lateness = 0.0
+        self._late_from = min(_LATE, period / 2)
+
+    def take(self, now: float) -> bool:
+        """The tick is being taken at `now`: True if that is late. Moves `deadline` to the first tick after `now`."""
+        self.lateness = max(now - self.deadline, 0.0)
+        self.max_lateness = max(self.max_lateness, self.lateness)
+        taken = round((self.deadline - self.start) / self.period)
+        following = max(math.floor((now - self.start) / self.period), taken) + 1
+        self.missed += following - taken - 1
+        self.deadline = self.start + following * self.period
+        late = self.lateness > self._late_from
+        self.late += late
+        return late

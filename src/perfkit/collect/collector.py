@@ -1,0 +1,178 @@
+"""The run: from the session line through every sample to the end line."""
+
+from __future__ import annotations
+
+import os
+
+from perfkit.collect.clock import Ticker
+from perfkit.collect.sample import SLOW, Sampler
+from perfkit.collect.session import session
+from perfkit.collection import END, SELF, SESSION, encode_json
+from perfkit.errors import PerfkitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from perfkit.collect.options import Options
+    from perfkit.collect.progress import Progress
+    from perfkit.collect.sample import Clock
+    from perfkit.collect.signals import Requests
+
+    class Sink(Protocol):
+        """Where lines go. `write` keeps them in order and raises a PerfkitError when it cannot go on."""
+
+        written: int
+
+        def write(self, lines: bytes) -> None: ...
+        def next_file(self) -> str: ...
+        def rotate(self) -> None: ...
+        def facts(self) -> dict[str, Any]: ...
+        def close(self) -> None: ...
+
+
+class Collector:
+    """Samples into `sink` until the duration is over or a stop is requested.
+
+    Everything it touches is handed in: the machine's facts, the sampler with its sources, the clock, the requests of signals and
+    marks, the sink. `unavailable` names sources that could not be opened, with the reason.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        facts: dict[str, Any],
+        sampler: Sampler,
+        clock: Clock,
+        requests: Requests,
+        sink: Sink,
+        progress: Progress,
+    ) -> None:
+        self._options, self._facts, self._sampler, self._clock = options, facts, sampler, clock
+        self._requests, self._sink, self._progress = requests, sink, progress
+        self._started = clock.monotonic()
+        self._end = None if options.duration is None else self._started + options.duration
+        self._ticker = Ticker(self._started, options.frequency)
+        self._burst: Ticker | None = None
+        self._burst_end = 0.0
+        self._part = 0
+
+    def run(self) -> str:
+        """Record until the end; returns why it ended: "duration" or "signal".
+
+        Raises what the sink raises, after the end line has been tried.
+        """
+        try:
+            self._sink.write(self._session_line() + self._sampler.cpuinfo(*self._wall()) + self._sample())
+            self._record()
+        except PerfkitError as error:
+            self._try_to_end(str(error))
+            raise
+        reason = "signal" if self._requests.stop else "duration"
+        self._sink.write(self._end_line({"reason": reason, "detail": self._requests.stop}))
+        self._sink.close()
+        return reason
+
+    def _record(self) -> None:
+        while self._wait():
+            lines = self._sample()
+            if self._sampler.devices_changed:
+                lines = self._session_line() + lines
+            if self._sampler.cpus_changed:
+                lines = self._sampler.cpuinfo(*self._wall()) + lines
+            self._sampler.devices_changed = self._sampler.cpus_changed = False
+            self._sink.write(lines)
+            self._rotate_if_due()
+
+    # One tick
+
+    def _wait(self) -> bool:
+        """Until the next tick, taking marks and bursts meanwhile; False when the run is over."""
+        while not self._requests.stop:
+            deadline = self._next_deadline()
+            if self._end is not None and deadline > self._end + 1e-6:
+                return False
+            if self._clock.monotonic() >= deadline:
+                return True
+            self._clock.wait(deadline)
+            self._serve_requests()
+        return False
+
+    def _next_deadline(self) -> float:
+        if self._burst is not None and self._burst.deadline > self._burst_end:
+            self._burst = None
+        return min(self._ticker.deadline, self._burst.deadline) if self._burst else self._ticker.deadline
+
+    def _serve_requests(self) -> None:
+        marks, wants_burst = self._requests.take()
+        if marks:
+            self._sink.write(b"".join(marks))
+        if wants_burst and self._options.burst:
+            now = self._clock.monotonic()
+            self._burst = Ticker(now, self._options.burst)
+            self._burst_end = now + self._options.burst_length
+
+    def _sample(self) -> bytes:
+        now = self._clock.monotonic()
+        late = False
+        for ticker in (self._ticker, self._burst):
+            if ticker is not None and ticker.deadline <= now:
+                late = ticker.take(now) or late
+        lines = self._sampler.take()
+        failures = self._sampler.failures()
+        if late or failures or self._sampler.samples % SLOW == 1:
+            lines += self._sampler.self_line({**self._tally(), "late_tick": late, **failures, **self._sink.facts()})
+        for subsystem, why in failures.get("failed", {}).items():
+            self._progress.say(f"{subsystem} gives nothing at the moment: {why}; recording goes on without it.")
+        self._progress.update(now - self._started, self._sampler.samples, self._sink.written, self._ticker.max_lateness)
+        return lines
+
+    def _tally(self) -> dict[str, Any]:
+        ticker = self._ticker
+        return {
+            "written_bytes": self._sink.written,
+            "late": ticker.late,
+            "missed": ticker.missed,
+            "lateness_ms": round(ticker.lateness * 1000, 3),
+            "max_lateness_ms": round(ticker.max_lateness * 1000, 3),
+        }
+
+    # Lines of the run itself
+
+    def _wall(self) -> tuple[int, int]:
+        return divmod(self._clock.wall_ns(), 1_000_000_000)
+
+    def _session_line(self) -> bytes:
+        options = self._options
+        promise = {
+            "pid": os.getpid(),
+            "started": round(self._started, 6),
+            "part": self._part,
+            "frequency": options.frequency,
+            "duration": options.duration,
+            "subsystems": self._sampler.promised,
+            "slower": {"statfs[*]": SLOW, SELF: SLOW},
+            "containers": options.containers,
+        }
+        self._part += 1
+        value = session(self._facts, promise, options.proc, options.sys)
+        return encode_json(*self._wall(), self._clock.monotonic(), SESSION, value)
+
+    def _end_line(self, why: dict[str, Any]) -> bytes:
+        ticker = self._ticker
+        value = {**why, "samples": self._sampler.samples, "missed": ticker.missed, "late": ticker.late}
+        return encode_json(*self._wall(), self._clock.monotonic(), END, value)
+
+    def _try_to_end(self, detail: str) -> None:
+        try:
+            self._sink.write(self._end_line({"reason": "error", "detail": detail}))
+            self._sink.close()
+        except PerfkitError:
+            pass
+
+    def _rotate_if_due(self) -> None:
+        following = self._sink.next_file()
+        if following:
+            self._sink.write(self._end_line({"reason": "rotated", "next": following}))
+            self._sink.rotate()
+            self._sink.write(self._session_line() + self._sampler.cpuinfo(*self._wall()))

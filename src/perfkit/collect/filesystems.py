@@ -1,0 +1,60 @@
+"""How full the mounted real filesystems are: pcc's `statfs[*]`."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from perfkit.collect.sources import read_text
+
+SUBSYSTEM = "statfs[*]"
+
+# Images that are always full, and are no place that a test could fill.
+_IMAGES = frozenset({"squashfs", "iso9660", "udf", "cramfs", "erofs", "romfs"})
+# Real, though the kernel lists them as needing no block device.
+_DEVICELESS = frozenset({"zfs", "btrfs", "bcachefs"})
+
+
+def _real_types(proc: str) -> frozenset[str]:
+    lines = read_text(proc + "/filesystems").splitlines()
+    return frozenset(line.strip() for line in lines if not line.startswith("nodev")) - _IMAGES | _DEVICELESS
+
+
+def _unescape(mount: str) -> str:
+    """The mount table's octal escapes undone: `\\040` is a space."""
+    for escaped, plain in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        mount = mount.replace(escaped, plain)
+    return mount
+
+
+def mounts(proc: str) -> list[str]:
+    """Mount points of real filesystems and `/`, each device once, in the mount table's order.
+
+    Network and FUSE filesystems are left out: asking them can hang for ever.
+    """
+    real, devices, points = _real_types(proc), set(), []
+    for line in read_text(proc + "/self/mounts").splitlines():
+        device, point, kind, *_ = [*line.split(" "), "", ""]
+        if (kind in real and device not in devices) or (point == "/" and point not in points and not kind.startswith(("nfs", "fuse"))):
+            devices.add(device)
+            points.append(_unescape(point))
+    return points
+
+
+def statfs(proc: str) -> bytes:
+    """One JSON object a line for each of `mounts`; one that cannot be asked is left out."""
+    lines = []
+    for point in mounts(proc):
+        try:
+            found = os.statvfs(point)
+        except OSError:
+            continue
+        values = {
+            "mount_point": point,
+            "block_size": found.f_frsize,
+            "blocks_total": found.f_blocks,
+            "blocks_free": found.f_bfree,
+            "blocks_available": found.f_bavail,
+        }
+        lines.append(json.dumps(values, separators=(",", ":")) + "\n")
+    return "".join(lines).encode()

@@ -1,0 +1,130 @@
+"""One sample: every source read once, as the lines of a collection."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from perfkit.collect import filesystems
+from perfkit.collect.sources import Source, read_text
+from perfkit.collection import SELF, encode, encode_json, head, quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Clock(Protocol):
+        def wall_ns(self) -> int: ...
+        def monotonic(self) -> float: ...
+        def wait(self, deadline: float) -> None: ...
+
+    class Group(Protocol):
+        """Many small sources that come and go, such as containers."""
+
+        def read(self, start: bytes) -> list[bytes]: ...
+        def close(self) -> None: ...
+
+
+SLOW = 10  # every so many samples, what changes slowly
+CPUINFO = "/proc/cpuinfo"
+
+# What the shape of these texts tells: whose change makes which line worth writing again.
+_STAT, _DISKS, _NET = "/proc/stat", "/proc/diskstats", "/proc/net/dev"
+_ROW = {_STAT: b"\ncpu", _DISKS: b"\n", _NET: b":"}
+_TAIL = b"}\n"
+
+
+def _names(subsystem: str, text: bytes) -> frozenset[bytes]:
+    """The CPUs, disks or interfaces that `text` is about."""
+    rows = [line.split() for line in text.replace(b":", b" ").splitlines()]
+    if subsystem == _STAT:
+        return frozenset(row[0] for row in rows if row and row[0].startswith(b"cpu"))
+    return frozenset(row[2 if subsystem == _DISKS else 0] for row in rows if len(row) > 3)
+
+
+def _resident_pages() -> int:
+    """Of this very process, whatever the /proc it samples; 0 where that cannot be read."""
+    return int((read_text("/proc/self/statm") or "0 0").split()[1])
+
+
+class Sampler:
+    """Takes samples. `cpus_changed` and `devices_changed` tell after one whether its CPUs, disks or interfaces are others."""
+
+    def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None) -> None:
+        self._sources, self._clock, self._proc, self._group = sources, clock, proc, group
+        self._rows: dict[str, int] = {}
+        self._members: dict[str, frozenset[bytes]] = {}
+        self._failed: dict[str, str] = {}
+        self._now = 0, 0
+        self.promised = [source.subsystem for source in sources]
+        self.samples = 0
+        self.cpus_changed = self.devices_changed = False
+
+    def take(self) -> bytes:
+        """The lines of the sample of now."""
+        seconds, nanosecond = divmod(self._clock.wall_ns(), 1_000_000_000)
+        start = head(seconds, nanosecond)
+        monotonic = self._clock.monotonic
+        parts: list[bytes] = []
+        slow = self.samples % SLOW == 0
+        self.samples += 1
+        for source in self._sources:
+            if source.failure and not slow:
+                continue
+            now = monotonic()
+            text = source.read()
+            if text:
+                parts += (start, b"%.6f" % now, source.middle, quote(text), _TAIL)
+                if source.subsystem in _ROW:
+                    self._watch(source.subsystem, text, slow)
+        if self._group is not None:
+            parts += self._group.read(start)
+        if slow:
+            parts += self._filesystems(seconds, nanosecond)
+        self._now = seconds, nanosecond
+        return b"".join(parts)
+
+    def _filesystems(self, seconds: int, nanosecond: int) -> tuple[bytes, ...]:
+        now = self._clock.monotonic()
+        text = filesystems.statfs(self._proc)
+        return (encode(seconds, nanosecond, now, filesystems.SUBSYSTEM, text),) if text else ()
+
+    def _watch(self, subsystem: str, text: bytes, slow: bool) -> None:
+        rows = text.count(_ROW[subsystem])
+        if rows == self._rows.get(subsystem) and not slow:
+            return
+        members = _names(subsystem, text)
+        if self._members.setdefault(subsystem, members) != members:
+            self.cpus_changed |= subsystem == _STAT
+            self.devices_changed |= subsystem != _STAT
+        self._rows[subsystem], self._members[subsystem] = rows, members
+
+    def failures(self) -> dict[str, Any]:
+        """`failed` and `recovered` sources since the last call; empty if nothing changed."""
+        failed = {source.subsystem: source.failure for source in self._sources if source.failure}
+        if failed == self._failed:
+            return {}
+        recovered = sorted(set(self._failed) - set(failed))
+        self._failed = failed
+        return {"failed": failed, "recovered": recovered}
+
+    def cpuinfo(self, seconds: int, nanosecond: int) -> bytes:
+        """The `/proc/cpuinfo` line; b"" where the file cannot be read."""
+        now = self._clock.monotonic()
+        text = read_text(self._proc + "/cpuinfo")
+        return encode(seconds, nanosecond, now, CPUINFO, text.encode() + b"\n") if text else b""
+
+    def self_line(self, facts: dict[str, Any]) -> bytes:
+        """A `perfkit/self` line of the sample just taken: what the collector itself has cost, and `facts`."""
+        own = {
+            "samples": self.samples,
+            "cpu_seconds": round(time.process_time(), 6),
+            "rss_bytes": _resident_pages() * os.sysconf("SC_PAGESIZE"),
+        }
+        return encode_json(*self._now, self._clock.monotonic(), SELF, {**own, **facts})
+
+    def close(self) -> None:
+        for source in self._sources:
+            source.close()
+        if self._group is not None:
+            self._group.close()

@@ -1,0 +1,74 @@
+"""The session: what a collection says about the machine and itself in its first line."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from perfkit import __version__
+from perfkit.collect import cloud, topology
+from perfkit.collect.sources import read_text
+from perfkit.collection import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_STA_UNSYNC = 0x40  # linux/timex.h
+_TIMEX_STATUS = 40 // 4  # where `status` stands in struct timex of a 64-bit Linux, in ints
+_TIMEX_SIZE = 208
+
+
+def clock_synchronised() -> bool | None:
+    """Whether the kernel's clock is disciplined (adjtimex(2)); None where it cannot be asked."""
+    try:
+        import ctypes
+    except ImportError:
+        return None
+    timex = (ctypes.c_int * (_TIMEX_SIZE // 4))()
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else not timex[_TIMEX_STATUS] & _STA_UNSYNC
+
+
+def _os_name(proc: str) -> str:
+    for line in read_text("/etc/os-release").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line[len("PRETTY_NAME=") :].strip("\"'")
+    return read_text(proc + "/sys/kernel/ostype") or "Linux"
+
+
+def machine(proc: str, sys_root: str) -> dict[str, Any]:
+    """What does not change while the machine runs."""
+    system = os.uname()
+    vendor, instance_type = cloud.vendor_and_type(sys_root)
+    return {
+        "hostname": read_text(proc + "/sys/kernel/hostname") or system.nodename,
+        "os": _os_name(proc),
+        "kernel": read_text(proc + "/sys/kernel/osrelease") or system.release,
+        "architecture": system.machine,
+        "boot_id": read_text(proc + "/sys/kernel/random/boot_id") or None,
+        "machine_id": read_text("/etc/machine-id") or None,
+        "hz": os.sysconf("SC_CLK_TCK"),
+        "page_size": os.sysconf("SC_PAGESIZE"),
+        "cloud_vendor": vendor,
+        "instance_type": instance_type,
+        "timezone": time.tzname[time.localtime().tm_isdst > 0],
+        "utc_offset": time.localtime().tm_gmtoff,
+        "clock_synchronised": clock_synchronised(),
+    }
+
+
+def session(facts: dict[str, Any], promise: dict[str, Any], proc: str, sys_root: str) -> dict[str, Any]:
+    """The first line's object: format and versions, `facts` of the machine, what the run promises, and the topology of now."""
+    return {
+        "format": VERSION,
+        "perfkit": __version__,
+        **facts,
+        **promise,
+        "cpus": sum(line.startswith("cpu") for line in read_text(proc + "/stat").splitlines()) - 1,
+        "disks": topology.disks(sys_root),
+        "interfaces": topology.interfaces(sys_root),
+    }

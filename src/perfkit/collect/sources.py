@@ -1,0 +1,138 @@
+"""The kernel's files that a sample reads: which, how they are cut, and how they are read at almost no cost."""
+
+from __future__ import annotations
+
+import os
+
+from perfkit.collection import middle
+from perfkit.errors import reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Cut = Callable[[bytes], bytes]
+
+# seq_file hands out at most a page at a time and ends a read early only when the next record does not fit. A read that leaves
+# half a page free was therefore the last, because no record of these files is longer than that.
+_SURELY_WHOLE = 2048
+_BUFFER = 1 << 16
+MAX_TEXT = 4 << 20  # bytes that are kept of one file; a larger one is garbage
+
+
+def read_whole(descriptor: int) -> bytes:
+    """The file's whole text, without moving its position; at most MAX_TEXT bytes. Raises OSError."""
+    data = os.pread(descriptor, _BUFFER, 0)
+    if len(data) < _SURELY_WHOLE:
+        return data
+    parts, size = [data], len(data)
+    while size < MAX_TEXT and (data := os.pread(descriptor, _BUFFER, size)):
+        parts.append(data)
+        size += len(data)
+    return b"".join(parts)
+
+
+def read_text(path: str) -> str:
+    """A file of /proc or /sys, stripped; "" where it is missing or unreadable."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_TEXT).decode("utf-8", "replace").strip("\0\n ")
+    except OSError:
+        return ""
+
+
+def cut_stat(text: bytes) -> bytes:
+    """/proc/stat with the per-interrupt tails of `intr` and `softirq` cut off: the totals stay."""
+    for name in (b"\nintr ", b"\nsoftirq "):
+        at = text.find(name)
+        if at >= 0:
+            tail = text.find(b" ", at + len(name))
+            end = text.find(b"\n", at + 1)
+            if 0 <= tail < end:
+                text = text[:tail] + text[end:]
+    return text
+
+
+def only_lines(*names: bytes) -> Cut:
+    """A cut that keeps the lines that begin with one of `names`, in the order of `names`."""
+
+    def cut(text: bytes) -> bytes:
+        kept = []
+        text = b"\n" + text
+        for name in names:
+            at = text.find(b"\n" + name)
+            while at >= 0:
+                end = text.find(b"\n", at + 1)
+                kept.append(text[at + 1 : end + 1 if end >= 0 else len(text)])
+                at = text.find(b"\n" + name, end) if end >= 0 else -1
+        return b"".join(kept)
+
+    return cut
+
+
+# subsystem, how its text is cut. What a column of perfkit is computed from, and little more.
+HOST: tuple[tuple[str, Cut | None], ...] = (
+    ("/proc/stat", cut_stat),
+    ("/proc/meminfo", None),
+    ("/proc/diskstats", None),
+    ("/proc/net/dev", None),
+    ("/proc/loadavg", None),
+    ("/proc/vmstat", only_lines(b"pgpgin ", b"pgpgout ", b"pswpin ", b"pswpout ", b"pgfault ", b"pgmajfault ", b"oom_kill ")),
+    ("/proc/net/snmp", only_lines(b"Tcp:")),
+    ("/proc/net/netstat", only_lines(b"TcpExt:")),
+    ("/proc/pressure/cpu", None),
+    ("/proc/pressure/memory", None),
+    ("/proc/pressure/io", None),
+)
+
+
+class Source:
+    """One kernel file, held open between samples. `failure` is why it gives nothing now, or ""."""
+
+    __slots__ = ("_cut", "_descriptor", "_path", "failure", "middle", "subsystem")
+
+    def __init__(self, subsystem: str, cut: Cut | None, proc: str) -> None:
+        self.subsystem = subsystem
+        self.middle = middle(subsystem)
+        self.failure = ""
+        self._cut = cut
+        self._path = proc + subsystem[len("/proc") :]
+        self._descriptor = -1
+
+    def read(self) -> bytes:
+        """The source's text now; b"" where it cannot be read, and then `failure` says why."""
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            text = read_whole(self._descriptor)
+        except OSError as error:
+            self._fail(reason(error))
+            return b""
+        if self._cut is not None:
+            text = self._cut(text)
+        if not text:
+            self._fail("it is empty")
+        elif self.failure:
+            self.failure = ""
+        return text
+
+    def _fail(self, why: str) -> None:
+        self.close()
+        self.failure = why
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def open_sources(proc: str) -> tuple[list[Source], dict[str, str]]:
+    """The host's sources that can be read, and why the others cannot."""
+    sources, unavailable = [], {}
+    for subsystem, cut in HOST:
+        source = Source(subsystem, cut, proc)
+        if source.read():
+            sources.append(source)
+        else:
+            unavailable[subsystem] = source.failure
+    return sources, unavailable

@@ -1,0 +1,93 @@
+"""What disks and interfaces are made of, from /sys: so that a host's total counts every byte once."""
+
+from __future__ import annotations
+
+import os
+
+from perfkit.collect.sources import read_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Names of block devices that are made of something else, or of memory, and say so nowhere in /sys.
+_KINDS = {
+    "dm-": "stacked",
+    "md": "stacked",
+    "drbd": "stacked",
+    "bcache": "stacked",
+    "zd": "stacked",
+    "loop": "loop",
+    "ram": "memory",
+    "zram": "memory",
+    "sr": "cdrom",
+    "fd": "other",
+}
+_SCSI_CDROM = "5"
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _kind(name: str, path: str, slaves: list[str]) -> str:
+    if slaves:
+        return "stacked"
+    if read_text(path + "/device/type") == _SCSI_CDROM:
+        return "cdrom"
+    return _KINDS.get(name.rstrip("0123456789"), "disk")
+
+
+def disks(sys_root: str) -> dict[str, dict[str, Any]]:
+    """Every block device by name: `kind`, `in_total`, a partition's `parent`, a stacked device's `slaves`.
+
+    In the total are whole disks alone: no partitions, and nothing made of other block devices or of memory.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in _entries(sys_root + "/block"):
+        path = f"{sys_root}/block/{name}"
+        slaves = _entries(path + "/slaves")
+        kind = _kind(name, path, slaves)
+        found[name.replace("!", "/")] = {"kind": kind, "in_total": kind == "disk", **({"slaves": slaves} if slaves else {})}
+        for part in _entries(path):
+            if part.startswith(name) and os.path.exists(f"{path}/{part}/partition"):
+                found[part.replace("!", "/")] = {"kind": "partition", "in_total": False, "parent": name.replace("!", "/")}
+    return found
+
+
+def _master(path: str) -> str:
+    try:
+        return os.path.basename(os.readlink(path + "/master"))
+    except OSError:
+        return ""
+
+
+def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
+    """Every network interface by name: `kind` (physical, virtual), `in_total`, and the `master` it is enslaved to.
+
+    Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
+    its synthetic twin) is counted by the master already. Where nothing has a device, as within a container, what leads out of
+    the namespace counts.
+    """
+    net = sys_root + "/class/net"
+    names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
+    physical = {name for name in names if os.path.exists(f"{net}/{name}/device")}
+    masters = {name: _master(f"{net}/{name}") for name in names}
+    totals = {name for name in physical if masters[name] not in physical} or {name for name in names if _leads_out(net, name)}
+    return {
+        name: {
+            "kind": "physical" if name in physical else "virtual",
+            "in_total": name in totals,
+            **({"master": masters[name]} if masters[name] else {}),
+        }
+        for name in names
+    }
+
+
+def _leads_out(net: str, name: str) -> bool:
+    """Whether the other end of a veth or macvlan is in another namespace: its link is none of ours."""
+    link, own = read_text(f"{net}/{name}/iflink"), read_text(f"{net}/{name}/ifindex")
+    return name != "lo" and link != own and link not in {read_text(f"{net}/{other}/ifindex") for other in _entries(net)}

@@ -1,0 +1,204 @@
+"""The collection format: one measurement a line, NDJSON, plain or gzip.
+
+    {"timestamp":1768077305,"nanosecond":12,"monotonic":81.5,"subsystem":"/proc/loadavg","measurement":"0.00 ..."}
+
+Target tier: standard library, Python 3.9, and light to import, because the sampling loop itself imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO, Union
+
+    Pathish = Union[str, "os.PathLike[str]"]
+
+VERSION = 1  # of the format; `perfkit/session` carries it, and a reader refuses a newer one
+
+SESSION = "perfkit/session"
+MARK = "perfkit/mark"
+SELF = "perfkit/self"
+END = "perfkit/end"
+
+MARK_KINDS = ("start", "end", "point")
+
+MAX_LINE = 16 << 20  # bytes; a longer line is damage, not a measurement
+_CHUNK = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+
+# What may stand between quotes in JSON as it is, and the newline, whose escape is the only one that kernel text needs.
+_PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\') + b"\n"
+
+
+class Line:
+    """One measurement: when, what of, and the source's text.
+
+    `nanosecond` and `monotonic` are None in collections of other collectors.
+    """
+
+    __slots__ = ("measurement", "monotonic", "nanosecond", "subsystem", "timestamp")
+
+    def __init__(self, timestamp: int, nanosecond: int | None, monotonic: float | None, subsystem: str, measurement: str) -> None:
+        self.timestamp = timestamp
+        self.nanosecond = nanosecond
+        self.monotonic = monotonic
+        self.subsystem = subsystem
+        self.measurement = measurement
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the epoch, with what fraction is known."""
+        return self.timestamp + (self.nanosecond or 0) / 1e9
+
+    def json(self) -> Any:
+        """The measurement of a `perfkit/*` or container line as an object; ValueError if it is none."""
+        import json
+
+        return json.loads(self.measurement)
+
+    def __repr__(self) -> str:
+        return f"Line({self.timestamp}, {self.nanosecond}, {self.monotonic}, {self.subsystem!r}, {len(self.measurement)} characters)"
+
+
+def quote(text: bytes) -> bytes:
+    """`text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD."""
+    if not text.translate(None, _PLAIN):
+        return b'"' + text.replace(b"\n", b"\\n") + b'"'
+    import json
+
+    return json.dumps(text.decode("utf-8", "replace")).encode()
+
+
+def head(timestamp: int, nanosecond: int) -> bytes:
+    """How every line of the sample taken at that instant begins, up to the number of `monotonic`."""
+    return b'{"timestamp":%d,"nanosecond":%d,"monotonic":' % (timestamp, nanosecond)
+
+
+def middle(subsystem: str) -> bytes:
+    """What stands between `monotonic` and the quoted measurement."""
+    return b',"subsystem":' + quote(subsystem.encode()) + b',"measurement":'
+
+
+def encode(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, measurement: bytes) -> bytes:
+    """One line of a collection, newline included."""
+    return b"%b%.6f%b%b}\n" % (head(timestamp, nanosecond), monotonic, middle(subsystem), quote(measurement))
+
+
+def encode_json(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, value: dict[str, Any]) -> bytes:
+    """A line whose measurement is JSON text, as in every `perfkit/*` subsystem."""
+    import json
+
+    return encode(timestamp, nanosecond, monotonic, subsystem, json.dumps(value, separators=(",", ":")).encode())
+
+
+def decode(line: bytes) -> Line:
+    """The measurement in one line; unknown keys are ignored.
+
+    Raises ValueError where it is not a JSON object with an integer `timestamp` and the texts `subsystem` and `measurement`.
+    """
+    import json
+
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 (a line is good or not)
+    timestamp, subsystem, measurement = found.get("timestamp"), found.get("subsystem"), found.get("measurement")
+    nanosecond, monotonic = found.get("nanosecond"), found.get("monotonic")
+    if type(timestamp) is not int or not isinstance(subsystem, str) or not isinstance(measurement, str):
+        raise ValueError("no timestamp, subsystem or measurement")
+    if not (nanosecond is None or type(nanosecond) is int) or not (monotonic is None or type(monotonic) in (int, float)):
+        raise ValueError("nanosecond or monotonic is not a number")
+    return Line(timestamp, nanosecond, monotonic, subsystem, measurement)
+
+
+class Reader:
+    """The lines of a collection in order, plain or gzip, whatever state it is in; memory stays small.
+
+    Damage never raises: `damaged` counts unreadable lines, `first_damaged` is the number of the first (from 1), `truncated` says
+    that the file ends within a line or a gzip stream, as after a crash (that line is not counted as damaged), `lines` counts all.
+    They are complete once the iteration has ended. OSError passes through.
+    """
+
+    def __init__(self, path: Pathish) -> None:
+        self.path = path
+        self.lines = 0
+        self.damaged = 0
+        self.first_damaged: int | None = None
+        self.truncated = False
+
+    def __iter__(self) -> Iterator[Line]:
+        with open(self.path, "rb") as file:
+            for raw in self._split(self._chunks(file)):
+                self.lines += 1
+                try:
+                    yield decode(raw)
+                except (ValueError, RecursionError):
+                    self._damage()
+
+    def _damage(self) -> None:
+        self.damaged += 1
+        self.first_damaged = self.first_damaged or self.lines
+
+    def _split(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Whole lines; a last one without newline counts only if it is valid."""
+        rest = b""
+        for chunk in chunks:
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from (line for line in whole if line.strip())
+            if len(rest) > MAX_LINE:
+                rest = rest[:1]  # keeps the line damaged, and the memory small
+        if rest.strip():
+            yield from self._last(rest)
+
+    def _last(self, rest: bytes) -> Iterator[bytes]:
+        try:
+            decode(rest)
+        except (ValueError, RecursionError):
+            self.truncated = True
+        else:
+            yield rest
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        head = file.read(len(_GZIP_MAGIC))
+        file.seek(0)
+        if head == _GZIP_MAGIC:
+            return self._inflate(file)
+        return iter(lambda: file.read(_CHUNK), b"")
+
+    def _inflate(self, file: BinaryIO) -> Iterator[bytes]:
+        """The text of every gzip member; after damage it goes on at the next member."""
+        inflater, pending = zlib.decompressobj(31), b""
+        while data := pending or file.read(_CHUNK):
+            pending = b""
+            try:
+                yield inflater.decompress(data)
+            except zlib.error:
+                self.truncated = True
+                at = data.find(_GZIP_MAGIC, 1)
+                inflater, pending = zlib.decompressobj(31), data[at:] if at >= 0 else b""
+                yield b"\n"
+            if inflater.eof:
+                pending, inflater = inflater.unused_data.lstrip(b"\0"), zlib.decompressobj(31)
+                started = bool(pending)
+            else:
+                started = True
+        self.truncated = self.truncated or started
+
+
+def looks_like(path: Pathish) -> bool:
+    """Whether the file's first whole line is a measurement; False where it cannot be read."""
+    try:
+        return next(iter(Reader(path)), None) is not None
+    except OSError:
+        return False
+
+
+def newest(folder: Pathish = ".") -> str | None:
+    """Path of the collection in `folder` (not below it) that was written to last; None if there is none."""
+    with os.scandir(folder) as entries:
+        files = [e for e in entries if e.name.endswith((".json", ".json.gz")) and e.is_file()]
+    files.sort(key=lambda e: (e.stat().st_mtime_ns, e.name), reverse=True)
+    return next((e.path for e in files if looks_like(e)), None)
