@@ -19,6 +19,10 @@ from perfkit import lock
 from perfkit.collection import MARK, MARK_KINDS, SESSION, decode, encode_json
 from perfkit.errors import BadInput, Failed, reason
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 NUMBER = 99  # high enough to be free when the collector starts
 MAX_LABEL = 200  # characters
 _LONGEST = 1 << 20  # bytes of a first line
@@ -53,23 +57,27 @@ def _is_mark(line: bytes) -> bool:
         return False
 
 
-def encode_mark(label: str, kind: str) -> bytes:
-    """A `perfkit/mark` line of now; BadInput if label or kind is none."""
+def encode_mark(label: str, kind: str, details: dict[str, Any] | None = None) -> bytes:
+    """A `perfkit/mark` line of now, with more keys from `details`; BadInput if label or kind is none, or all is too long."""
     if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
         raise BadInput(f"a mark's label is 1 to {MAX_LABEL} printable characters.")
     if kind not in MARK_KINDS:
         raise BadInput(f"{kind!r} is no kind of mark; choose {', '.join(MARK_KINDS)}.")
     seconds, nanosecond = divmod(time.time_ns(), 1_000_000_000)
-    return encode_json(seconds, nanosecond, time.monotonic(), MARK, {"label": label.strip(), "kind": kind})
+    content = {**(details or {}), "label": label.strip(), "kind": kind}
+    line = encode_json(seconds, nanosecond, time.monotonic(), MARK, content)
+    if len(line) > select.PIPE_BUF:
+        raise BadInput(f"the mark {label!r} is longer than {select.PIPE_BUF} bytes with all that it says; say less.")
+    return line
 
 
-def send_mark(path: str, label: str, kind: str = "point") -> None:
+def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> None:
     """Write a mark into the collection `path` (or the spool folder of a trickling collector) that is being recorded now.
 
     Returns once the collector has taken it. In an unfinished plain collection that another program writes, the line is appended.
     Raises BadInput where nothing is being recorded, Failed where the collector cannot be reached.
     """
-    line = encode_mark(label, kind)
+    line = encode_mark(label, kind, details)
     held = os.path.join(path, "lock") if os.path.isdir(path) else path
     try:
         pid = lock.holder(held)
