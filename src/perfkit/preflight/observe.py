@@ -25,7 +25,8 @@ class Observation(NamedTuple):
 
     `before`, `nudged` and `after` are this machine's counters at the start of the window, at the end of the nudge (None if the
     window was too short for it) and at the end, `recorded` those in the last sample; `fresh` says that it was read after the
-    nudge. `arrived` are the samples of the window, `arrived_sources` how often each source came in it. `holder` is the pid that has the collector's lock, 0 one out of sight.
+    nudge. `arrived` are the samples of the window, `arrived_sources` how often each source came in it. `holder` is the pid
+    that has the collector's lock, 0 one out of sight.
     """
 
     path: Path
