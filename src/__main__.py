@@ -3,9 +3,10 @@
 import sys
 
 if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pyproject.toml does not know
-    sys.stderr.write("perfkit: Python 3.9 or later is needed, and this is Python %d.%d; start it as `python3.x perfkit.pyz`.\n" % sys.version_info[:2])
+    found = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - an old Python knows no f-strings
+    sys.stderr.write("perfkit: Python 3.9 or later is needed, and this is Python " + found + "; start it as `python3.x perfkit.pyz`.\n")
     sys.exit(2)
 
-from perfkit.__main__ import main  # noqa: E402 - only now may the import use newer syntax
+from perfkit.__main__ import main
 
 sys.exit(main(sys.argv[1:]))

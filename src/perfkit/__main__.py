@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
         from perfkit.collect.__main__ import main as collect
 
         return collect()
-    archive = getattr(__spec__.loader, "archive", None)
+    archive = getattr(getattr(__spec__, "loader", None), "archive", None)
     if archive is not None:
         from perfkit import desk
 

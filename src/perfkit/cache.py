@@ -50,7 +50,7 @@ def unpacked(archive: str, tier: dict[str, Any], environ: dict[str, str] | None 
 
 
 def location(environ: dict[str, str]) -> Path:
-    """`$PERFKIT_CACHE`, else `$XDG_CACHE_HOME/perfkit`, else `~/.cache/perfkit`; relative and empty XDG_CACHE_HOME and HOME are passed over."""
+    """`$PERFKIT_CACHE`, else `$XDG_CACHE_HOME/perfkit`, else `~/.cache/perfkit`; what is relative or empty is passed over."""
     chosen = environ.get("PERFKIT_CACHE", "")
     if chosen:
         if not Path(chosen).is_absolute():
@@ -121,7 +121,7 @@ def _whole(folder: Path, tier: dict[str, Any]) -> bool:
         sizes = [entry.stat(follow_symlinks=False).st_size for entry in _files(str(folder)) if entry.name != LOCK]
     except OSError:
         return False
-    return len(sizes) == tier["files"] and sum(sizes) == tier["bytes"]
+    return (len(sizes), sum(sizes)) == (tier["files"], tier["bytes"])
 
 
 def _files(folder: str) -> Iterator[os.DirEntry[str]]:
@@ -164,10 +164,10 @@ def _temporary(base: Path, doing: str) -> Iterator[Path]:
 
 
 def _extract(archive: str, tier: dict[str, Any], folder: Path) -> None:
-    """Perfkit's own files and the pure packages, which lie open in the zip, then every wheel of `tier`."""
+    """Perfkit's own files and the pure packages, which lie open in the zip (their bytecode is for the zip), then every wheel of `tier`."""
     try:
         with ZipFile(archive) as outer:
-            outer.extractall(folder, [name for name in outer.namelist() if not name.startswith("desk/")])
+            outer.extractall(folder, [name for name in outer.namelist() if not name.startswith("desk/") and not name.endswith(".pyc")])
             for wheel in tier["wheels"]:
                 with ZipFile(io.BytesIO(outer.read(wheel))) as inner:
                     inner.extractall(folder)

@@ -6,7 +6,6 @@ and how much that is. `perfkit.cache` keeps the unpacked folders. Standard libra
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import zipimport
@@ -38,11 +37,13 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     tier = select(manifest(archive), here(), _python())
     folder = cache.unpacked(archive, tier)
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-I", "-S", folder, *argv])
+    os.execv(sys.executable, [sys.executable, "-I", "-S", folder, *argv])  # noqa: S606 - no shell is wanted
 
 
 def manifest(archive: str) -> dict[str, Any]:
     """What the zip `archive` carries for the desk tier; empty for a file of the target tier alone."""
+    import json
+
     try:
         text = zipimport.zipimporter(archive).get_data(os.path.join(archive, MANIFEST))  # noqa: PTH118 - zipimport wants a string
     except OSError:
@@ -54,7 +55,9 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
     """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
     tiers = carried.get("tiers", {})
     if not tiers:
-        raise BadInput("this perfkit.pyz was built with --target-only and carries collect, preflight and mark alone; take the whole perfkit.pyz for this command.")
+        raise BadInput(
+            "this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command."
+        )
     found = tiers.get(f"{platform}/{python}")
     if found is None:
         held = ", ".join(f"{name} with Python {_either(pythons)}" for name, pythons in _by_platform(tiers).items())
