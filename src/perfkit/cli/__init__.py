@@ -25,6 +25,7 @@ COMMANDS = {
     "mark": ("perfkit.cli.mark", "Write a mark into a running collection: where a phase starts or ends."),
     "process": ("perfkit.cli.process", "Turn collections into CSV files and percentiles."),
     "import": ("perfkit.cli.import_", "Import collections or processed files into the database."),
+    "keys": ("perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
     "serve": ("perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
 }
 

@@ -27,6 +27,17 @@ SHORTEST_PLAIN = 8
 MAX_NAME = 64
 
 
+def default_key_file() -> Path:
+    """$XDG_DATA_HOME/perfkit/keys.json, in ~/.local/share where that is not set."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "perfkit" / "keys.json"
+
+
+def pcd_key_file() -> Path:
+    """Where pcd keeps its keys."""
+    return Path.home() / ".pcd" / "apikeys"
+
+
 @dataclass(frozen=True)
 class Key:
     """One key's record. Times are whole Unix seconds."""

@@ -6,7 +6,7 @@ import contextlib
 import resource
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,16 +42,22 @@ class ReceiverSettings:
     access_log: Path | None = None
 
 
-def run_receiver(settings: ReceiverSettings, listener: socket.socket) -> None:
-    """Serve on `listener` until SIGTERM or SIGINT; what was accepted by then is finished and answered."""
+def run_receiver(settings: ReceiverSettings, listener: socket.socket, on_ready: Callable[[str], None] = lambda line: None) -> None:
+    """Serve on `listener` until SIGTERM or SIGINT; what was accepted by then is finished and answered.
+
+    Raises Failed for a data folder, a key file or a certificate that cannot be used, before it serves.
+    """
     _raise_descriptor_limit(settings.limits.connections)
     metrics = Metrics()
     writer = Writer(settings.data, settings.limits, observe_commit=metrics.committed)
     keys = KeyRing(KeyFile(settings.keys), settings.plain_keys)
     app = make_app(Receiver(writer, keys, settings.limits, AccessLog(settings.access_log), metrics))
+    config = _config(settings, app)
     writer.start()
     try:
-        _Server(_config(settings, app)).run([listener])
+        config.load()
+        on_ready("")
+        _Server(config).run([listener])
     finally:
         writer.stop()
 

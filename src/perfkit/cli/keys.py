@@ -1,0 +1,67 @@
+"""`keys`: who may send to the receiver."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from perfkit.cli import APP_SETTINGS
+
+app = typer.Typer(help="Add, list and revoke the receiver's keys.", no_args_is_help=True, **APP_SETTINGS)
+
+FILE = typer.Option(None, "--keys", envvar="PERFKIT_KEYS", help="The key file; default keys.json in ~/.local/share/perfkit.")
+
+
+@app.command()
+def add(
+    name: str = typer.Argument(help="What to call it, such as the machines that will use it."),
+    site: Optional[str] = typer.Option(None, "--site", help="The site that what it sends belongs to."),
+    identifier: list[str] = typer.Option([], "--identifier", help="Bind it to this identifier; may be given several times. Default: any."),
+    expires: Optional[str] = typer.Option(
+        None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d. Default: until revoked."
+    ),
+    file: Optional[Path] = FILE,
+) -> None:
+    """Make a key, and print it this once: the file holds only its hash."""
+    from perfkit.receive.keys import KeyFile, default_key_file
+    from perfkit.units import parse_duration
+
+    until = int(time.time() + parse_duration(expires)) if expires else None
+    key = KeyFile(file or default_key_file()).add(name, site=site, expires=until, identifiers=tuple(identifier))
+    typer.echo(key)
+
+
+@app.command("list")
+def list_(file: Optional[Path] = FILE) -> None:
+    """Show all keys; never the keys themselves."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from perfkit.receive.keys import KeyFile, default_key_file
+
+    path = file or default_key_file()
+    keys = KeyFile(path).read()
+    if not keys:
+        typer.echo(f"No keys in {path}; add one with: perfkit keys add NAME")
+        return
+    table = Table("name", "site", "identifiers", "created", "expires", box=None, pad_edge=False)
+    for key in keys:
+        expires = "never" if key.expires is None else _day(key.expires) + (" (expired)" if key.expires <= time.time() else "")
+        table.add_row(key.name, key.site or "", ", ".join(key.identifiers) or "any", _day(key.created), expires)
+    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+
+
+@app.command()
+def revoke(name: str = typer.Argument(help="The key's name."), file: Optional[Path] = FILE) -> None:
+    """Take a key away; a running server refuses it from then on."""
+    from perfkit.receive.keys import KeyFile, default_key_file
+
+    KeyFile(file or default_key_file()).revoke(name)
+    typer.echo(f"Revoked {name}.")
+
+
+def _day(timestamp: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(timestamp))

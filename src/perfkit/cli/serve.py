@@ -1,0 +1,79 @@
+"""`serve`: the dashboard over a database, and the receiver that fills it."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from perfkit.cli import APP_SETTINGS
+
+app = typer.Typer(**APP_SETTINGS)
+
+
+@app.command()
+def serve(
+    db: Optional[Path] = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; default ~/.local/share/perfkit/perfkit.db."),
+    listen: str = typer.Option(
+        "127.0.0.1:8000", "--listen", metavar="HOST:PORT", help="Where the dashboard listens; port 0 takes a free one."
+    ),
+    receive: str = typer.Option(
+        "127.0.0.1:8080", "--receive", envvar="LISTENADDRESS", metavar="HOST:PORT", help="Where the receiver listens."
+    ),
+    no_dashboard: bool = typer.Option(False, "--no-dashboard", help="Run the receiver alone."),
+    no_receive: bool = typer.Option(False, "--no-receive", help="Run the dashboard alone."),
+    open_: bool = typer.Option(False, "--open", help="Open the dashboard in a browser."),
+    data: Optional[Path] = typer.Option(
+        None, "--data", envvar="PERFKIT_DATA", help="Folder for what is received; default NAME-received beside the database."
+    ),
+    keys: Optional[Path] = typer.Option(
+        None, "--keys", envvar="PERFKIT_KEYS", help="The file of `perfkit keys`; ~/.pcd/apikeys is read too."
+    ),
+    tls_cert: Optional[Path] = typer.Option(None, "--tls-cert", help="Serve HTTPS with this certificate chain (PEM)."),
+    tls_key: Optional[Path] = typer.Option(None, "--tls-key", help="The certificate's private key (PEM)."),
+    root_path: str = typer.Option("", "--root-path", metavar="/PATH", help="The path under which a reverse proxy serves us."),
+    trusted_proxy: list[str] = typer.Option(
+        [], "--trusted-proxy", metavar="ADDRESS", help="Believe X-Forwarded-* of this proxy; may be given several times."
+    ),
+    access_log: Optional[Path] = typer.Option(
+        None, "--access-log", help="Where requests are logged; default access.log in the data folder."
+    ),
+    max_body: Optional[str] = typer.Option(
+        None, "--max-body", metavar="SIZE", help="Largest batch as it is sent; default 8MB, four times that unpacked."
+    ),
+    max_upload: Optional[str] = typer.Option(None, "--max-upload", metavar="SIZE", help="Largest uploaded file; default 512MB."),
+    keep_free: Optional[str] = typer.Option(
+        None, "--keep-free", metavar="SIZE", help="Disk space to leave alone: below it, 503; default 256MB."
+    ),
+) -> None:
+    """Serve the dashboard, and receive what collectors stream, until interrupted."""
+    from perfkit.receive.folder import beside
+    from perfkit.receive.keys import default_key_file, pcd_key_file
+    from perfkit.serving import Address, Options
+    from perfkit.serving import serve as run
+    from perfkit.store import default_path
+    from perfkit.units import parse_size
+
+    limits = {"body": max_body, "upload": max_upload, "keep_free": keep_free}
+    sizes = {name: parse_size(size) for name, size in limits.items() if size}
+    if "body" in sizes:
+        sizes["unpacked"] = 4 * sizes["body"]
+    database = (db or default_path()).absolute()
+    folder = (data or beside(database)).absolute()
+    options = Options(
+        database,
+        folder,
+        keys or default_key_file(),
+        pcd_key_file(),
+        None if no_dashboard else Address.parse(listen, "--listen"),
+        None if no_receive else Address.parse(receive, "--receive"),
+        tls_cert,
+        tls_key,
+        root_path.rstrip("/"),
+        tuple(trusted_proxy),
+        access_log or folder / "access.log",
+        sizes,
+    )
+    run(options, typer.echo, webbrowser.open if open_ else lambda url: None)

@@ -1,0 +1,191 @@
+"""What `serve` runs: the receiver, the importer, the uploads and the dashboard, each in a process of its own."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perfkit.errors import BadInput, Failed, reason
+from perfkit.supervisor import Ready, Role, Supervisor
+
+if TYPE_CHECKING:
+    from perfkit.dashboard.server import Settings as DashboardSettings
+
+_BACKLOG = 4096
+_LARGEST_PORT = 65535
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - only where the user asks for it
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, option: str) -> Address:
+        """Of "127.0.0.1:8080", "[::1]:8080" or ":8080" (every address). Raises BadInput, which names `option`."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdigit() or int(port) > _LARGEST_PORT:
+            raise BadInput(f"{option} {text!r} is not an address to listen on; write 127.0.0.1:8080.")
+        return cls(host.strip("[]") or EVERY_ADDRESS, int(port))
+
+    @property
+    def loopback(self) -> bool:
+        """Whether this machine alone can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def bind(self, option: str) -> socket.socket:
+        """The listening socket. Raises Failed where the address is taken or not ours."""
+        where = f"{self.host}:{self.port}"
+        try:
+            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Failed(f"{where} is in use; stop what listens there, or take another port with {option}.") from error
+            raise Failed(f"cannot listen on {where}: {reason(error)}; name another address with {option}.") from error
+
+    def url(self, listener: socket.socket, tls: bool) -> str:
+        """How another program reaches it."""
+        host = socket.gethostname() if self.host in (EVERY_ADDRESS, "::") else self.host
+        return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is served, and how. None for an address leaves that server out."""
+
+    db: Path
+    data: Path
+    keys: Path
+    plain_keys: Path | None = None
+    dashboard: Address | None = Address("127.0.0.1", 8000)
+    receiver: Address | None = Address("127.0.0.1", 8080)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    root_path: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    access_log: Path | None = None
+    limits: dict[str, int] = field(default_factory=dict)
+    """Those of perfkit.receive.limits.Limits that are not to be the default."""
+
+
+def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], None] = lambda url: None) -> None:
+    """Serve until SIGINT or SIGTERM. `say` gets the lines for the user, `opened` the dashboard's URL.
+
+    Raises BadInput and Failed, before anything is served, for what cannot be served like that.
+    """
+    _check(options)
+    roles: list[Role] = []
+    urls: dict[str, str] = {}
+    if options.receiver:
+        from perfkit.receive import folder
+        from perfkit.receive.journal import Folder
+
+        listener = options.receiver.bind("--receive")
+        urls["receiver"] = options.receiver.url(listener, bool(options.tls_cert))
+        folder.lock(options.data)
+        Folder(options.data / "journal").identity()
+        roles.append(Role("receiver", lambda ready: _receive(options, listener, ready)))
+        if importlib.util.find_spec("perfkit.store.live"):
+            roles.append(Role("importer", lambda ready: _import(options, ready), last=True))
+    if options.dashboard:
+        front = options.dashboard.bind("--listen")
+        settings = _dashboard_settings(options, options.dashboard)
+        roles.append(Role("dashboard", lambda ready: _dashboard(settings, front, ready)))
+    for line in _warnings(options):
+        say(line)
+
+    def ready(lines: dict[str, str]) -> None:
+        if options.dashboard:
+            say(f"Dashboard of {options.db}: {lines['dashboard']}")
+        if options.receiver:
+            say(f"Receiver into {options.data}: {urls['receiver']}")
+        if options.dashboard:
+            opened(lines["dashboard"])
+
+    Supervisor(roles, say).run(ready)
+
+
+def _check(options: Options) -> None:
+    if not options.dashboard and not options.receiver:
+        raise BadInput("--no-dashboard and --no-receive together leave nothing to serve.")
+    if bool(options.tls_cert) != bool(options.tls_key):
+        raise BadInput("--tls-cert and --tls-key belong together; give both.")
+    if options.tls_cert and options.tls_key:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.tls_cert, options.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise BadInput(
+                f"the certificate {options.tls_cert} and key {options.tls_key} cannot be used: {error.strerror or error}."
+            ) from error
+    for proxy in options.trusted_proxies:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            raise BadInput(f"--trusted-proxy {proxy!r} is not an address or a network; write 10.0.0.5 or 10.0.0.0/24.") from None
+    if options.root_path and not options.root_path.startswith("/"):
+        raise BadInput(f"--root-path {options.root_path!r} does not start with a slash; write /perfkit.")
+
+
+def _warnings(options: Options) -> list[str]:
+    lines = []
+    open_ones = [address for address in (options.dashboard, options.receiver) if address and not address.loopback]
+    if open_ones and not options.tls_cert:
+        lines.append(
+            f"Warning: {open_ones[0].host}:{open_ones[0].port} can be reached from other machines without TLS, so keys and data are "
+            "readable on the way; give --tls-cert and --tls-key, or put a reverse proxy with TLS in front."
+        )
+    return lines
+
+
+def _receive(options: Options, listener: socket.socket, ready: Ready) -> None:
+    from perfkit.receive.limits import Limits
+    from perfkit.receive.server import ReceiverSettings, run_receiver
+
+    settings = ReceiverSettings(
+        options.data,
+        options.keys,
+        options.plain_keys,
+        Limits(**options.limits),
+        options.tls_cert,
+        options.tls_key,
+        options.root_path,
+        options.trusted_proxies,
+        options.access_log,
+    )
+    run_receiver(settings, listener, ready)
+
+
+def _import(options: Options, ready: Ready) -> None:
+    from perfkit.receive.importer import run_importer
+    from perfkit.store.live import Live
+
+    run_importer(options.data, Live(options.db), ready)
+
+
+def _dashboard_settings(options: Options, address: Address) -> DashboardSettings:
+    """Raises BadInput where the dashboard may not be shown like that."""
+    from perfkit.dashboard.server import Settings, check
+
+    settings = Settings(options.db, address.host, address.port)
+    check(settings)
+    return settings
+
+
+def _dashboard(settings: DashboardSettings, listener: socket.socket, ready: Ready) -> None:
+    from perfkit.dashboard.server import run
+
+    run(settings, ready, listener)
