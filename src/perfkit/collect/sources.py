@@ -35,8 +35,9 @@ def read_whole(descriptor: int) -> bytes:
 def read_text(path: str) -> str:
     """A file of /proc or /sys, stripped; "" where it is missing or unreadable."""
     try:
-        with open(path, "rb") as file:
-            return file.read(MAX_TEXT).decode("utf-8", "replace").strip("\0\n ")
+        with open(path, "rb", buffering=0) as file:
+            # In buffers of 64 KiB: /proc/sys answers "cannot allocate memory" to one read of megabytes.
+            return read_whole(file.fileno()).decode("utf-8", "replace").strip("\0\n ")
     except OSError:
         return ""
 
