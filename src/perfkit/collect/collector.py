@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     class Sink(Protocol):
         """Where lines go. `write` keeps them in order and raises a PerfkitError when it cannot go on."""
 
-        written: int
-
+        @property
+        def written(self) -> int: ...
         def write(self, lines: bytes) -> None: ...
+        def check(self) -> None: ...
         def next_file(self) -> str: ...
         def rotate(self) -> None: ...
         def facts(self) -> dict[str, Any]: ...
@@ -38,8 +39,9 @@ class Collector:
     marks, the sink. `unavailable` names sources that could not be opened, with the reason.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (everything it touches is handed in)
         self,
+        *,
         options: Options,
         facts: dict[str, Any],
         sampler: Sampler,
@@ -105,6 +107,7 @@ class Collector:
 
     def _serve_requests(self) -> None:
         marks, wants_burst = self._requests.take()
+        self._sink.check()
         if marks:
             self._sink.write(b"".join(marks))
         if wants_burst and self._options.burst:
@@ -148,6 +151,7 @@ class Collector:
             "pid": os.getpid(),
             "started": round(self._started, 6),
             "part": self._part,
+            "mode": options.mode,
             "frequency": options.frequency,
             "duration": options.duration,
             "subsystems": self._sampler.promised,

@@ -42,7 +42,7 @@ def start(options: Options, argv: list[str]) -> None:
         pipe.write(options.dump())
     environment = {name: value for name, value in os.environ.items() if name != "PCC_APIKEY"}
     command = [sys.executable, "-I", "-S", "-X", f"{FLAG}={reading}", *program(), *argv_without_secrets(argv)]
-    os.execve(sys.executable, command, environment)
+    os.execve(sys.executable, command, environment)  # noqa: S606 (this very program again)
 
 
 def receive() -> Options:

@@ -7,7 +7,6 @@ import os
 from perfkit.collect.clock import SystemClock
 from perfkit.collect.collector import Collector
 from perfkit.collect.file_sink import FileSink
-from perfkit.collect.options import Options
 from perfkit.collect.progress import on_stderr
 from perfkit.collect.sample import Sampler
 from perfkit.collect.session import machine
@@ -16,26 +15,63 @@ from perfkit.collect.sources import open_sources
 from perfkit.errors import Failed
 from perfkit.units import format_bytes, format_duration
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from perfkit.collect.collector import Sink
+    from perfkit.collect.options import Options
+    from perfkit.collect.progress import Progress
+
 
 def run(options: Options) -> int:
-    """Collect until the duration is over or a signal ends it; 0. Raises PerfkitError."""
+    """Collect until the duration is over or a signal ends it; returns 0. Raises PerfkitError."""
     requests = Requests()
     requests.listen()
+    progress = on_stderr(options.duration)
     sources, unavailable = open_sources(options.proc)
     if not sources:
         raise Failed(f"nothing can be read below {options.proc}; perfkit collects on Linux with /proc mounted.")
-    sink = FileSink(options.collection, append=options.append)
+    sink = _sink(options, requests, progress)
     clock = SystemClock(requests.wakers)
-    progress = on_stderr(options.duration)
-    facts = {**machine(options.proc, options.sys), "unavailable": unavailable}
     sampler = Sampler(sources, clock, options.proc)
     _raise_priority(options.nice)
-    collector = Collector(options, facts, sampler, clock, requests, sink, progress)
-    length = format_duration(options.duration) if options.duration else "until it is stopped"
-    progress.say(f"Recording into {options.collection} every {format_duration(options.frequency)} for {length} (process {os.getpid()}).")
+    collector = Collector(
+        options=options,
+        facts={**machine(options.proc, options.sys), "unavailable": unavailable},
+        sampler=sampler,
+        clock=clock,
+        requests=requests,
+        sink=sink,
+        progress=progress,
+    )
+    _announce(options, progress)
     collector.run()
-    progress.say(f"{sampler.samples} samples, {format_bytes(sink.written)} in {options.collection}.")
+    progress.say(f"{sampler.samples} samples, {format_bytes(sink.written)} {_whereto(options)}.")
     return 0
+
+
+def _sink(options: Options, requests: Requests, progress: Progress) -> Sink:
+    if options.mode == "local":
+        return FileSink(options.collection, append=options.append, max_size=options.max_size, max_files=options.max_files)
+    from perfkit.collect.spool import Spool
+    from perfkit.collect.trickle import TrickleSink
+    from perfkit.collect.wire import Receiver
+
+    receiver = Receiver(options.server, options.apikey, options.identifier, options.cacert)
+    if receiver.open_to_all:
+        progress.say("The API key travels unencrypted to another machine; use https:// where the network is not yours alone.")
+    spool = Spool(
+        options.spool, options.identifier, limit=options.spool_size, batch_lines=options.batch_size, interval=options.flush_interval
+    )
+    return TrickleSink(spool, receiver, progress.say, requests.wake)
+
+
+def _whereto(options: Options) -> str:
+    return f"into {options.collection}" if options.mode == "local" else f"to {options.server} as {options.identifier}"
+
+
+def _announce(options: Options, progress: Progress) -> None:
+    length = f"for {format_duration(options.duration)}" if options.duration else "until it is stopped"
+    progress.say(f"Recording {_whereto(options)} every {format_duration(options.frequency)} {length} (process {os.getpid()}).")
 
 
 def _raise_priority(nice: int) -> None:

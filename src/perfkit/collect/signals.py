@@ -30,6 +30,13 @@ class Requests:
                 signal.signal(number, self._on_stop)
         signal.signal(signal.SIGUSR1, self._on_burst)
 
+    def wake(self) -> None:
+        """Let the loop look at once, from any thread."""
+        try:
+            os.write(self._waker, b"!")
+        except BlockingIOError:
+            pass  # it is awake
+
     def _on_stop(self, number: int, _: FrameType | None) -> None:
         self.stop = signal.Signals(number).name
 
