@@ -8,9 +8,9 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.supervisor import Ready, Role, Supervisor
@@ -101,6 +101,7 @@ def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], 
         roles.append(Role("receiver", lambda ready: _receive(options, listener, ready)))
         if importlib.util.find_spec("perfkit.store.live"):
             roles.append(Role("importer", lambda ready: _import(options, ready), last=True))
+        roles.append(Role("uploader", lambda ready: _upload(options, ready), last=True))
     if options.dashboard:
         front = options.dashboard.bind("--listen")
         settings = _dashboard_settings(options, options.dashboard)
@@ -167,6 +168,18 @@ def _receive(options: Options, listener: socket.socket, ready: Ready) -> None:
         options.access_log,
     )
     run_receiver(settings, listener, ready)
+
+
+def _upload(options: Options, ready: Ready) -> None:
+    from perfkit.receive.limits import Limits
+    from perfkit.receive.uploads import run_uploads
+
+    def import_file(file: Path, machine: str, site: str | None) -> dict[str, Any]:
+        from perfkit.store.importing import import_input
+
+        return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
+
+    run_uploads(options.data / "uploads", Limits(**options.limits), import_file, ready)
 
 
 def _import(options: Options, ready: Ready) -> None:

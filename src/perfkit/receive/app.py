@@ -25,7 +25,7 @@ from perfkit.receive.limits import Limits
 from perfkit.receive.metrics import Metrics
 from perfkit.receive.refusal import Refused
 from perfkit.receive.throttle import Throttle
-from perfkit.receive.uploads import receive_upload
+from perfkit.receive.uploads import Uploads
 from perfkit.receive.writer import Writer
 
 PING_BODY = 4096
@@ -39,6 +39,7 @@ class Receiver:
 
     writer: Writer
     keys: KeyRing
+    uploads: Uploads
     limits: Limits
     access: AccessLog
     metrics: Metrics = field(default_factory=Metrics)
@@ -101,8 +102,7 @@ async def _upload(request: Request) -> Response:
     receiver = _receiver(request)
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     key = _key(request, presented.strip() if scheme.lower() == "bearer" else "")
-    imported = await receive_upload(request, receiver.limits, key)
-    return _json(imported, 201)
+    return _json(await receiver.uploads.receive(request, key), 201)
 
 
 async def _metrics(request: Request) -> Response:

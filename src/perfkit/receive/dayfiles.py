@@ -11,6 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from perfkit.receive import disk
 from perfkit.receive.batch import Line
 from perfkit.receive.limits import Limits
@@ -104,9 +106,13 @@ class DayFiles:
                     fresh.append(line)
         return fresh
 
-    def begin_day(self, stream: Stream, day: str) -> bytes:
-        """Make `stream` go on in the collection of `day`; the lines that it shall begin with, so that it can be read alone."""
-        head = b"".join(self._read(*stream.carried[name]) for name in _CARRIED if name in stream.carried)
+    def begin_day(self, stream: Stream, day: str, instant: tuple[int, int]) -> bytes:
+        """Make `stream` go on in the collection of `day`; the lines that it shall begin with, so that it can be read alone.
+
+        They are the last session and cpuinfo, as of `instant`, the day's first sample.
+        """
+        told = [self._read(*stream.carried[name]) for name in _CARRIED if name in stream.carried]
+        head = b"".join(_told_again(line, instant) for line in told if line)
         stream.file, stream.end = day_file(stream.identifier, day), 0
         self._folders.add(folder_name(stream.identifier))
         return head
@@ -166,6 +172,12 @@ class DayFiles:
                 return stored.read(length)
         except FileNotFoundError:
             return b""
+
+
+def _told_again(line: bytes, instant: tuple[int, int]) -> bytes:
+    record = orjson.loads(line)
+    when = {"timestamp": instant[0], "nanosecond": instant[1]} if "nanosecond" in record else {"timestamp": instant[0]}
+    return orjson.dumps(when | {key: record[key] for key in ("subsystem", "measurement")}) + b"\n"
 
 
 def _collections(folder: Path) -> list[Path]:

@@ -6,17 +6,21 @@ import contextlib
 import resource
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
 
+from perfkit.receive import disk
 from perfkit.receive.access import AccessLog
 from perfkit.receive.app import Receiver, make_app
 from perfkit.receive.keys import KeyFile, KeyRing
 from perfkit.receive.limits import Limits
 from perfkit.receive.metrics import Metrics
+from perfkit.receive.protocol import bounded_protocol
+from perfkit.receive.uploads import Uploads
 from perfkit.receive.writer import Writer
 
 GRACE_SECONDS = 10
@@ -51,7 +55,10 @@ def run_receiver(settings: ReceiverSettings, listener: socket.socket, on_ready: 
     metrics = Metrics()
     writer = Writer(settings.data, settings.limits, observe_commit=metrics.committed)
     keys = KeyRing(KeyFile(settings.keys), settings.plain_keys)
-    app = make_app(Receiver(writer, keys, settings.limits, AccessLog(settings.access_log), metrics))
+    uploads = Uploads(settings.data / "uploads", settings.limits)
+    disk.make_folder(uploads.path)
+    tempfile.tempdir = str(uploads.path)  # where a form's file is spooled: the disk that is watched, not a /tmp in memory
+    app = make_app(Receiver(writer, keys, uploads, settings.limits, AccessLog(settings.access_log), metrics))
     config = _config(settings, app)
     writer.start()
     try:
@@ -79,7 +86,7 @@ def _config(settings: ReceiverSettings, app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         ws="none",
-        http="h11",
+        http=bounded_protocol(settings.limits, frozenset(settings.trusted_proxies)),
         loop="asyncio",
         lifespan="off",
         log_config=None,

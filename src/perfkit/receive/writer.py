@@ -180,7 +180,7 @@ class Writer:
             now = self._clock()
             day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
             if not stream.file.endswith(f"-{day}.json"):
-                head = self.files.begin_day(stream, day)
+                head = self.files.begin_day(stream, day, fresh[0].instant)
                 if head:
                     entries.append(Entry(identifier, waiting.site, stream.file, 0, int(now * 1000), True, head))
                     stream.end = len(head)
