@@ -1,38 +1,90 @@
-"""perfkit preflight"""
+"""`perfkit preflight`."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
 
 import typer
 
 from perfkit.cli import APP_SETTINGS
-
-if TYPE_CHECKING:
-    from perfkit.preflight import Report
 
 app = typer.Typer(**APP_SETTINGS)
 
 
 @app.command()
 def preflight(
-    collection: Optional[Path] = typer.Option(None, envvar="PCC_COLLECTION", help="The collection; default the newest in this folder."),
-    wait: Optional[str] = typer.Option(None, help="How long to watch; default 5s, or two and a half periods if that is longer."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object instead of lines."),
+    command: Optional[List[str]] = typer.Argument(  # noqa: UP006 - as above
+        None, metavar="[-- COMMAND ...]", help="A load to run, only if the proof holds; its exit code is passed on."
+    ),
+    collection: Optional[Path] = typer.Option(None, envvar="PCC_COLLECTION", help="The collection.  [default: the newest here]"),
+    wait: Optional[str] = typer.Option(None, help="How long to watch.  [default: 5s, or two and a half periods if longer]"),
+    watch: bool = typer.Option(False, "--watch", help="Go on watching until the collection ends; say at once when it stops."),
+    machine: bool = typer.Option(False, "--machine", help="Check this machine before a collection is started."),
+    server: Optional[str] = typer.Option(
+        None, envvar="PCC_SERVER", show_envvar=True, help="Check the way to this receiver: ping, key, a test batch."
+    ),
+    apikey: Optional[str] = typer.Option(None, envvar="PCC_APIKEY", help="The receiver's key."),
+    spool: Optional[Path] = typer.Option(None, help="With --server: the collector's spool, which must drain."),
+    label: str = typer.Option("load", help="With a command: the label of its start and end marks."),
+    stop_on_loss: bool = typer.Option(False, "--stop-on-loss", help="With a command: end it as soon as recording stops."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line instead of text."),
 ) -> None:
-    """Prove that a collection is being recorded.
+    """Prove that a collection is being recorded; run a load only if it is.
 
-    Exit code 0 if it is, 1 if it is not, 2 if the file or the options are wrong.
+    Exit code 0 if all holds, 1 if not, 2 if the file or the options are wrong.
     """
-    from perfkit.preflight import check_recording
+    from perfkit.cli import verdicts
+    from perfkit.preflight.guard import require_command
     from perfkit.units import parse_duration
 
-    report = check_recording(_named(collection), parse_duration(wait) if wait else None)
-    _print(report, as_json)
-    raise typer.Exit(report.exit_code)
+    if command:
+        require_command(command)
+    seconds = parse_duration(wait) if wait else None
+    if machine or (server and not collection and not command and not watch):
+        raise typer.Exit(_check_other(machine, server, apikey, spool, as_json))
+    path = _named(collection)
+    from perfkit.preflight import check_recording
+
+    report = check_recording(path, seconds)
+    verdicts.show(report, as_json, "recording", "NOT recording")
+    if not report.passed or not (command or watch):
+        raise typer.Exit(report.exit_code)
+    raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
+
+
+def _check_other(machine: bool, server: str | None, apikey: str | None, spool: Path | None, as_json: bool) -> int:
+    from perfkit.cli import verdicts
+    from perfkit.preflight.machine import check_machine
+    from perfkit.preflight.server import check_server
+
+    reports = []
+    if machine:
+        reports.append(verdicts.show(check_machine(Path.cwd()), as_json, "ready", "NOT ready"))
+    if server and not machine:
+        reports.append(verdicts.show(check_server(server, apikey, spool), as_json, "reachable", "NOT usable"))
+    return max(report.exit_code for report in reports)
+
+
+def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json: bool) -> int:
+    from perfkit.cli import verdicts
+    from perfkit.preflight.guard import run_guarded
+
+    outcome = run_guarded(path, command, label=label, stop_on_loss=stop_on_loss, tell=_tell)
+    verdicts.show(outcome.certificate, as_json, "the load was recorded", "the load was NOT recorded")
+    return outcome.exit_code
+
+
+def _watch(path: Path, as_json: bool) -> int:
+    from perfkit.cli import verdicts
+    from perfkit.preflight.watching import watch_until_end
+
+    return verdicts.follow(watch_until_end(path), as_json)
+
+
+def _tell(sentence: str) -> None:
+    print(f"perfkit: {sentence}", file=sys.stderr, flush=True)
 
 
 def _named(collection: Path | None) -> Path:
@@ -45,14 +97,3 @@ def _named(collection: Path | None) -> Path:
     if found is None:
         raise BadInput("there is no collection in this folder; start perfkit collect here, or name its file with --collection.")
     return Path(found)
-
-
-def _print(report: Report, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(report.as_dict()))
-    else:
-        from perfkit.cli.verdicts import print_report
-
-        print_report(report)
-    if report.failure:
-        print(f"perfkit: {report.failure.name}: {report.failure.advice}", file=sys.stderr)

@@ -1,31 +1,53 @@
-"""Prints a preflight report: coloured where a person reads it, plain lines elsewhere."""
+"""Prints what preflight found: coloured where a person reads it, plain lines or JSON elsewhere."""
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from perfkit.preflight.verdict import Check, Report
+
+if TYPE_CHECKING:
+    from perfkit.preflight.watch import Event
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright_black"}
 
 
-def print_report(report: Report) -> None:
-    """One line a check: state, name, evidence; then the verdict."""
-    verdict = "recording" if report.passed else "NOT recording"
-    if sys.stdout.isatty():
-        _print_rich(report, verdict)
-        return
-    for check in report.checks:
-        print(_plain(check))
-    print(f"{report.subject}: {verdict}", flush=True)
+def show(report: Report, as_json: bool, good: str, bad: str) -> Report:
+    """Print one line a check and the verdict in the words given; the first failure's advice goes to stderr."""
+    verdict = f"{report.subject}: {good if report.passed else bad}"
+    if as_json:
+        print(json.dumps(report.as_dict()), flush=True)
+    elif sys.stdout.isatty():
+        _show_rich(report, verdict)
+    else:
+        print("\n".join([*map(_plain, report.checks), verdict]), flush=True)
+    if report.failure:
+        print(f"perfkit: {report.failure.advice}", file=sys.stderr, flush=True)
+    return report
+
+
+def follow(events: Iterator[Event], as_json: bool) -> int:
+    """Print events as they come; 0 where the last one is the regular end of the collection, 1 after a loss."""
+    code = 0
+    for event in events:
+        code = 0 if event.kind == "ended" else 1 if event.kind == "lost" else code
+        if as_json:
+            print(json.dumps({"at": time.time(), **event._asdict()}), flush=True)
+        else:
+            print(f"{time.strftime('%H:%M:%S')}  {event.kind:<8} {event.sentence}", flush=True)
+    return code
 
 
 def _plain(check: Check) -> str:
     line = f"{check.state:<5} {check.name:<11} {check.evidence}"
-    return f"{line}; {check.advice}" if check.state == "warn" and check.advice else line
+    return f"{line}: {check.advice}" if check.state == "warn" and check.advice else line
 
 
-def _print_rich(report: Report, verdict: str) -> None:
+def _show_rich(report: Report, verdict: str) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -38,4 +60,4 @@ def _print_rich(report: Report, verdict: str) -> None:
         table.add_row(Text(check.state, style=_COLOURS[check.state]), check.name, evidence)
     console = Console()
     console.print(table)
-    console.print(Text(f"{report.subject}: {verdict}", style="bold green" if report.passed else "bold red"))
+    console.print(Text(verdict, style="bold green" if report.passed else "bold red"))

@@ -1,0 +1,133 @@
+"""Keeps an eye on a collection that has passed the checks: says at once when recording stops, and that it goes on again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from perfkit import lock
+from perfkit.errors import reason
+from perfkit.preflight.coverage import Coverage, instant
+from perfkit.preflight.holder import writers
+from perfkit.preflight.story import Sample, Story, number
+from perfkit.preflight.tail import Tail
+from perfkit.units import format_duration
+
+LOST, RESUMED, ENDED = "lost", "resumed", "ended"
+_PERIODS_WITHOUT_SAMPLE = 2.5
+_GRACE = 0.5
+_KEPT_SAMPLES = 1000
+
+
+class Event(NamedTuple):
+    """Something that the person at the terminal should know: kind (lost, resumed, ended), and a sentence."""
+
+    kind: str
+    sentence: str
+
+
+class Watch:
+    """Follows `path`, and the files that it goes on in when the collector rotates; polled, never blocking."""
+
+    def __init__(self, path: Path) -> None:
+        self.story = Story()
+        self.path = path
+        self.lost_for = ""
+        self.coverage: Coverage | None = None
+        self._tail = Tail(path)
+        self._last_sample = time.monotonic()
+        self._read()
+        self._writer_seen = not self.story.ours and bool(writers(self._tail.fileno()))
+
+    @property
+    def period(self) -> float:
+        """Seconds between samples; 1 while nothing tells."""
+        return self.story.period or 1.0
+
+    @property
+    def monotonic(self) -> bool:
+        """Whether its samples carry the monotonic clock."""
+        return not self.story.samples or self.story.samples[-1].monotonic is not None
+
+    def now(self) -> float:
+        """The present instant on the clock of its samples."""
+        return time.monotonic() if self.monotonic else time.time()
+
+    def cover(self) -> Coverage:
+        """Start to count coverage from now on."""
+        anchor = number(self.story.session.get("started")) if self.monotonic else None
+        if anchor is None:
+            anchor = instant(self.story.samples[-1]) if self.story.samples else self.now()
+        self.coverage = Coverage(self.period, anchor, self.now())
+        return self.coverage
+
+    def poll(self) -> list[Event]:
+        """What has happened since the last call."""
+        arrived = self._read()
+        if self.coverage:
+            for sample in arrived:
+                self.coverage.add(sample)
+        lost = self._why_lost()
+        events = []
+        if lost and not self.lost_for:
+            ended = (self.story.end or {}).get("reason") == "duration"
+            events.append(Event(ENDED if ended else LOST, lost))
+        elif self.lost_for and not lost:
+            events.append(Event(RESUMED, f"{self.path} is being recorded again"))
+        self.lost_for = lost
+        return events
+
+    def close(self) -> None:
+        self._tail.close()
+
+    def _read(self) -> list[Sample]:
+        known, runs = len(self.story.samples), self.story.runs
+        for raw in self._tail.read():
+            self.story.take(raw)
+        arrived = self.story.samples[known if self.story.runs == runs else 0 :]
+        if arrived:
+            self._last_sample = time.monotonic()
+        del self.story.samples[:-_KEPT_SAMPLES]
+        del self.story.cost[1:-_KEPT_SAMPLES]
+        self._follow_rotation()
+        return arrived
+
+    def _follow_rotation(self) -> None:
+        following = (self.story.end or {}).get("next")
+        if not isinstance(following, str) or (self.story.end or {}).get("reason") != "rotated":
+            return
+        path = self.path.with_name(Path(following).name)
+        try:
+            tail = Tail(path)
+        except OSError:
+            return
+        self._tail.close()
+        self.path, self._tail, self.story.end = path, tail, None
+
+    def _why_lost(self) -> str:
+        """Why recording has stopped, "" if it has not."""
+        if self.story.end is not None:
+            return f"the collection has ended ({self.story.end.get('reason', 'unknown')})"
+        if self._tail.replaced():
+            return f"{self.path} was removed, replaced or cut"
+        if self._gone():
+            return "the collector has gone without an end line"
+        silent = time.monotonic() - self._last_sample
+        if silent > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
+            return f"no sample for {format_duration(silent)}"
+        return ""
+
+    def _gone(self) -> bool:
+        if self.story.ours:
+            return lock.holder_of(self._tail.fileno()) is None
+        silent = time.monotonic() - self._last_sample
+        return self._writer_seen and silent > self.period + _GRACE and not writers(self._tail.fileno())
+
+
+def open_watch(path: Path) -> Watch | str:
+    """A watch on `path`, or the reason why it cannot be read."""
+    try:
+        return Watch(path)
+    except OSError as error:
+        return reason(error)
