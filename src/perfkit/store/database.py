@@ -88,7 +88,7 @@ _SENTENCES = {
 def insert_sql(table: Table) -> str:
     """One row into `table`: collector, keys, timestamp, values; a row that is there already stays as it is."""
     places = ", ".join("?" * (2 + len(table.columns)))
-    names = ", ".join(["collector_id", *(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)])
+    names = ", ".join(schema.quoted(["collector_id", *(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)]))
     return f"INSERT OR IGNORE INTO {table.database_name} ({names}) VALUES ({places})"
 
 

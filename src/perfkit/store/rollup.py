@@ -46,33 +46,45 @@ def fill(con: sqlite3.Connection, collector_id: int, level: str, start: int, unt
     for table in TABLES:
         for device in devices(con, table, collector_id):
             con.execute(_fill_sql(table.name, level), {**values, "device": device})
-    con.execute(schema.text("reach.sql"), {**values, "from": 0})
+    set_reach(con, collector_id, values["width"], until)
+
+
+def set_reach(con: sqlite3.Connection, collector_id: int, width: int, until: int, start: int = 0) -> None:
+    """Remember that the level's buckets are there until `until`, and that those before `start` were pruned; neither goes back."""
+    con.execute(schema.text("reach.sql"), {"collector_id": collector_id, "width": width, "from": start, "until": until})
 
 
 def reach(con: sqlite3.Connection, collector_id: int) -> dict[int, tuple[int, int]]:
     """From where and until when each level's buckets are there, by width; 0 is the samples themselves."""
-    found = {width: (0, 0) for width in (0, *schema.LEVELS.values())}
+    found = dict.fromkeys((0, *schema.LEVELS.values()), (0, 0))
     rows = con.execute("SELECT width_ms, from_timestamp, until FROM levels WHERE collector_id = ?", (collector_id,))
     found.update({width: (start, until) for width, start, until in rows})
     return found
 
 
+def insert_sql(table: Table, level: str) -> str:
+    """One bucket into the rollup table of `level`: collector, keys, bucket, samples, then min, avg, max of each value."""
+    places = ", ".join("?" * (3 + len(table.keys) + len(schema.AGGREGATES) * len(table.values)))
+    names = ", ".join(["collector_id", *(c.name for c in table.keys), "timestamp, samples", *columns(table)])
+    return f"INSERT OR REPLACE INTO {table.database_name}_{level} ({names}) VALUES ({places})"
+
+
+def columns(table: Table) -> list[str]:
+    """The value columns of the table's rollups, in order."""
+    return [f"{c.name}_{a}" for c in table.values for a in schema.AGGREGATES]
+
+
 @cache
 def _fill_sql(name: str, level: str) -> str:
-    return fill_sql(name, level)
-
-
-def fill_sql(name: str, level: str) -> str:
-    """rollup.sql for the catalog table `name`."""
     table = next(t for t in TABLES if t.name == name)
     device = schema.device_key(table)
-    columns = [f"{c.name}_{a}" for c in table.values for a in schema.AGGREGATES]
+    names = columns(table)
     return schema.text("rollup.sql").format(
         table=table.database_name,
         level=level,
         keys="".join(f"{c.name}, " for c in table.keys),
         device_is=f"{device} = :device AND " if device else "",
-        columns=", ".join(columns),
-        excluded=", ".join(f"excluded.{c}" for c in columns),
-        aggregates=", ".join(f"{a}({c.name})" for c in table.values for a in schema.AGGREGATES),
+        columns=", ".join(names),
+        excluded=", ".join(f"excluded.{c}" for c in names),
+        aggregates=", ".join(f'{a}("{c.name}")' for c in table.values for a in schema.AGGREGATES),
     )

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 
-from perfkit.catalog import HOST, INTEGER, REAL, TABLES, Table
+from perfkit.catalog import HOST, INTEGER, REAL, TABLES, TEXT, Table
 
 VERSION = 1
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
 
 # Rollup levels: the tables' ending, and the bucket's width in milliseconds.
 LEVELS: dict[str, int] = {"10s": 10_000, "1m": 60_000, "10m": 600_000}
+DUCK_TYPES = {TEXT: "VARCHAR", INTEGER: "BIGINT", REAL: "DOUBLE"}
 AGGREGATES = ("min", "avg", "max")
 
 
 def text(name: str) -> str:
     """The file `name` of this package."""
     return resources.files("perfkit.store").joinpath(name).read_text("utf-8")
+
+
+def quoted(names: Iterable[str]) -> list[str]:
+    """`names` as SQL identifiers: some, such as user, are words of the language."""
+    return [f'"{name}"' for name in names]
 
 
 def device_key(table: Table) -> str | None:
@@ -35,9 +41,9 @@ def _metric_tables(table: Table) -> Iterator[str]:
     names = {
         "table": table.database_name,
         "key": f"{device}, " if device else "",
-        "key_columns": "".join(f"{c.name} {c.type} NOT NULL,\n    " for c in table.keys),
+        "key_columns": "".join(f'"{c.name}" {c.type} NOT NULL,\n    ' for c in table.keys),
     }
-    yield text("metric_table.sql").format(columns=_list(f"{c.name} {c.type}" for c in table.values), **names)
+    yield text("metric_table.sql").format(columns=_list(f'"{c.name}" {c.type}' for c in table.values), **names)
     for level in LEVELS:
         yield text("rollup_table.sql").format(columns=_list(_rollup_columns(table)), level=level, **names)
 
@@ -50,7 +56,7 @@ def _rollup_columns(table: Table) -> Iterator[str]:
 
 
 def _portal() -> str:
-    return text("portal.sql").format(columns=", ".join(c.name for c in HOST.columns))
+    return text("portal.sql").format(columns=", ".join(quoted(c.name for c in HOST.columns)))
 
 
 def _list(items: Iterator[str]) -> str:

@@ -50,6 +50,18 @@ CREATE TABLE levels (
     PRIMARY KEY (collector_id, width_ms)
 ) WITHOUT ROWID;
 
+-- Copies of the samples by column, from which DuckDB answers percentiles of any window: <name>.parquet in the folder <database>.columns.
+-- A cache: a segment holds every sample of [from_timestamp, until), and whatever changes one of them deletes the segment.
+CREATE TABLE segments (
+    name           TEXT PRIMARY KEY,
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    table_name     TEXT NOT NULL,
+    from_timestamp INTEGER NOT NULL,
+    until          INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX segments_of ON segments (collector_id, table_name, from_timestamp);
+
 -- Percentiles of the five ranges and of the phases; `metric` is <catalog table>.<column>, `device` is '' for host-wide metrics.
 CREATE TABLE percentiles (
     collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
@@ -89,6 +101,17 @@ CREATE TABLE quality_events (
     detail         TEXT,
     PRIMARY KEY (collector_id, from_timestamp, kind, subject)
 ) WITHOUT ROWID;
+
+-- Up to where each journal of received lines was taken in, and the lines that the next sample of a collector is computed from.
+CREATE TABLE live_positions (
+    journal  TEXT PRIMARY KEY,
+    position TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE live_lines (
+    collector_id INTEGER PRIMARY KEY REFERENCES collectors (id) ON DELETE CASCADE,
+    lines        BLOB NOT NULL  -- NDJSON, zlib
+);
 
 -- One run of a load tool against a collector's machine, and its timeline.
 CREATE TABLE load_runs (

@@ -78,7 +78,7 @@ def _width(con: sqlite3.Connection, collector_id: int, start: int, end: int, poi
     kept = rollup.reach(con, collector_id)
     fitting = [width for width in (0, *WIDTHS) if (end - start) / (width or period) <= 2 * points] or [WIDTHS[-1]]
     whole = [width for width in fitting if kept[schema.LEVELS[_level(width)] if width else 0][0] <= start]
-    return whole[0] if whole else max(fitting[0], max(schema.LEVELS.values()))
+    return whole[0] if whole else max(fitting[0], *schema.LEVELS.values())
 
 
 def _level(bucket: int) -> str:
@@ -96,7 +96,7 @@ def _sql(name: str, level: str, columns: tuple[str, ...]) -> str:
         table=table.database_name,
         level=level,
         device_is=f"{device} = :device AND " if device else "",
-        sampled=", ".join(f"{c}, {c}, {c}" for c in columns),
+        sampled=", ".join(f'"{c}", "{c}", "{c}"' for c in columns),
         rolled=", ".join(f"{c}_avg, {c}_min, {c}_max" for c in columns),
         merged=", ".join(_merged(c) for c in columns),
     )

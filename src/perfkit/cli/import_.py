@@ -1,0 +1,88 @@
+"""`perfkit import`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
+
+import typer
+
+from perfkit.cli import APP_SETTINGS
+from perfkit.units import format_duration
+
+if TYPE_CHECKING:
+    from perfkit.store.importing import Imported
+
+app = typer.Typer(**APP_SETTINGS)
+
+
+@app.command()
+def import_(
+    inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
+    file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
+    collector_name: Optional[str] = typer.Option(None, help="The machine's name.  [default: the one in the input]"),
+    site_name: Optional[str] = typer.Option(None, help="Where the machine stands.  [default: default]"),
+    db: Optional[str] = typer.Option(
+        None, envvar="PERFKIT_DB", help="A file, or postgresql://USER@HOST/NAME.  [default: ~/.local/share/perfkit/perfkit.db]"
+    ),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Print nothing but errors."),
+) -> None:
+    """Import collections, processed folders or a lone host.csv.
+
+    Without an input: the newest of them in the current folder. The same input twice changes nothing; inputs of one machine merge by
+    timestamp. A machine is known by its name and its site.
+    """
+    from perfkit.store.inputs import newest
+    from perfkit.store.target import import_into, resolve
+
+    target = resolve(db)
+    for path in [*(inputs or []), *(file or [])] or [newest(Path.cwd())]:
+        with _bar(path, shown=not quiet) as progress:
+            found = import_into(target, path, collector_name=collector_name, site_name=site_name, progress=progress)
+        if not quiet:
+            _print(found)
+    if not quiet:
+        print(f"Database: {target}")
+
+
+@contextmanager
+def _bar(path: Path, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, gone when it is done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn(path.name, markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task("", total=0)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print(found: Imported) -> None:
+    where = f"{found.machinename} at {found.sitename} (collector {found.collector_id})"
+    if found.first is None or found.last is None:
+        print(f"{found.origin}: no samples.")
+        return
+    print(f"{found.origin} -> {where}")
+    print(
+        f"  samples   {found.samples:,} from {_iso(found.first)} to {_iso(found.last)} ({format_duration(max(1, found.last - found.first) / 1000)})"
+    )
+    if found.coverage is not None:
+        print(f"  coverage  {found.coverage:.2f} %")
+    if found.already:
+        print("  nothing to do: the same input was imported before")
+    else:
+        there = found.rows - found.new_rows
+        print(f"  rows      {found.new_rows:,} new" + (f", {there:,} were there already" if there else ""))
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

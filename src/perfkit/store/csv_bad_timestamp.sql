@@ -1,0 +1,1 @@
+SELECT count(*) FROM {name} WHERE timestamp IS NULL

@@ -1,0 +1,1 @@
+SELECT min(timestamp), max(timestamp) FROM {table} WHERE source = ?

@@ -1,0 +1,3 @@
+SELECT collector_id, timestamp, {columns}
+FROM {table}
+WHERE collector_id = :collector_id AND {device_is}timestamp >= :start AND timestamp < :until

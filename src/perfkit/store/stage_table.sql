@@ -1,0 +1,1 @@
+{verb} {table} (source INTEGER, timestamp BIGINT, {columns})

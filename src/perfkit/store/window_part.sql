@@ -1,0 +1,1 @@
+    SELECT {device} AS device, {columns} FROM {source} WHERE timestamp BETWEEN $start AND $end
