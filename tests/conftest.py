@@ -1,0 +1,51 @@
+"""What every area's tests may use: the built file, and the Pythons of this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all worker processes of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def built(shared: Path) -> Path:
+    """perfkit.pyz made from this checkout for this Python, once per test run; not to be changed."""
+    file = shared / "built" / "perfkit.pyz"
+    with (shared / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            subprocess.run([sys.executable, ROOT / "build_zipapp.py", "--output", file], check=True, stdout=subprocess.DEVNULL)
+    return file
+
+
+@pytest.fixture(scope="session")
+def desk_cache(shared: Path) -> Path:
+    """A cache folder for tests in which the unpacking itself is not the matter."""
+    folder = shared / "cache"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def pyz(built: Path, desk_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file copied alone into an empty folder, `tmp_path / "alone"`; its cache is shared by all tests, and no PYTHON* is set."""
+    monkeypatch.setenv("PERFKIT_CACHE", str(desk_cache))
+    for name in [name for name in os.environ if name.startswith(("PYTHON", "PERFKIT_DB", "PCC_", "PCR_"))]:
+        monkeypatch.delenv(name)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    return Path(shutil.copy(built, alone))

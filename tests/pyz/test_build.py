@@ -1,0 +1,159 @@
+"""build_zipapp.py: the same bytes again, from locked packages alone, with every licence inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = (ROOT / "requirements.lock").read_text()
+UPLOT_SCRIPT = "2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2"
+
+
+def build(*arguments: str | Path, checkout: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, checkout / "build_zipapp.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, built: Path) -> Path:
+    """A copy of what the build reads, the fetched packages included, in a folder of another name."""
+    copy = tmp_path / "elsewhere"
+    copy.mkdir()
+    for name in ("build_zipapp.py", "requirements.lock", "LICENSE", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    shutil.copytree(ROOT / "licenses", copy / "licenses")
+    shutil.copytree(ROOT / "build" / "wheels", copy / "build" / "wheels", copy_function=os.link)
+    return copy
+
+
+def sections() -> dict[str, list[str]]:
+    """Names of the packages in requirements.lock by section."""
+    pieces = re.split(r"^# \[(\w+)\].*\n", LOCK, flags=re.M)
+    return {name: re.findall(r"^([a-z0-9._-]+)==", text, re.M) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def test_two_builds_in_different_folders_at_different_times_give_the_same_bytes(checkout: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.pyz", tmp_path / "second.pyz"
+    assert build("--output", first, checkout=checkout).returncode == 0
+    moved = checkout.rename(tmp_path / "moved")
+    for path in moved.rglob("*"):
+        os.utime(path, (1, 1))
+    assert build("--output", second, checkout=moved, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LC_ALL="C").returncode == 0
+    assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
+
+
+def test_a_second_build_asks_no_registry(checkout: Path, tmp_path: Path) -> None:
+    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_build_prints_the_size_of_each_part_and_the_digest_of_the_file(checkout: Path, tmp_path: Path) -> None:
+    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout)
+    for part in ("perfkit ", "target packages ", "charts ", "desk packages ", "desk, linux-"):
+        assert re.search(rf"^{part}.* files +[\d.]+ [KM]?i?B$", done.stdout, re.M), part
+    assert hashlib.sha256((tmp_path / "perfkit.pyz").read_bytes()).hexdigest() in done.stdout
+
+
+def test_a_fetched_package_that_was_changed_is_refused(checkout: Path, tmp_path: Path) -> None:
+    wheel = next(checkout.glob("build/wheels/any-3.9-*/typer-*.whl"))
+    data = wheel.read_bytes()
+    wheel.unlink()
+    wheel.write_bytes(data + b"\0")
+    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout)
+    assert done.returncode == 2
+    assert "typer" in done.stderr
+    assert "is not what requirements.lock names" in done.stderr
+    assert not list(tmp_path.glob("*.pyz"))
+
+
+def test_a_platform_without_packages_is_named_with_those_that_have_some(tmp_path: Path) -> None:
+    done = build("--platform", "linux-sparc64", "--output", tmp_path / "perfkit.pyz")
+    assert done.returncode == 2
+    assert "linux-sparc64 is none of linux-x86_64, linux-aarch64, macos-arm64" in done.stderr
+
+
+def test_one_file_serves_several_platforms_and_pythons(tmp_path: Path) -> None:
+    """Their wheels are fetched for them, not for this machine, and share what is pure."""
+    done = build("--platform", "linux-aarch64,macos-arm64", "--python", "3.12,3.13", "--output", tmp_path / "perfkit.pyz")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "perfkit.pyz") as archive:
+        tiers = json.loads(archive.read("desk/manifest.json"))["tiers"]
+        names = archive.namelist()
+    assert set(tiers) == {"linux-aarch64/3.12", "linux-aarch64/3.13", "macos-arm64/3.12", "macos-arm64/3.13"}
+    assert len({tier["digest"] for tier in tiers.values()}) == 4
+    for platform, tag in (("linux-aarch64", "aarch64"), ("macos-arm64", "arm64")):
+        for version in ("3.12", "3.13"):
+            wheels = tiers[f"{platform}/{version}"]["wheels"]
+            native = [wheel for wheel in wheels if not wheel.endswith("-none-any.whl")]
+            assert all(wheel in names and f"_{tag}." in wheel for wheel in native)
+            assert {wheel.rpartition("/")[2].split("-")[0] for wheel in native} >= {"duckdb", "orjson", "markupsafe", "pyyaml"}
+    assert not any(name.startswith("desk/linux-x86_64") for name in names)
+
+
+def test_every_package_of_the_file_is_pinned_with_hashes_and_nothing_names_a_registry() -> None:
+    for line in LOCK.splitlines():
+        assert re.fullmatch(r"#.*||[a-z0-9._-]+==[^ ;]+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line), line
+    assert not re.search(r"https?:|file:|--index|--find-links|@", LOCK)
+    assert {"typer", "click", "rich"} <= set(sections()["target"])
+    assert {"duckdb", "orjson", "datasette"} <= set(sections()["desk"])
+
+
+def test_the_file_holds_the_locked_packages_of_its_tiers_and_no_others(built: Path) -> None:
+    """pip and setuptools, which Datasette names and never uses at run time, are not among them."""
+    with zipfile.ZipFile(built) as archive:
+        names = archive.namelist()
+    wheels = {name.rpartition("/")[2].split("-")[0].replace("_", "-") for name in names if name.endswith(".whl")}
+    assert wheels == set(sections()["desk"])
+    assert not wheels & {"pip", "setuptools"}
+    opened = {name.split("-")[0].replace("_", "-").lower() for name in names if ".dist-info/METADATA" in name}
+    assert opened == set(sections()["target"])
+
+
+def test_nothing_in_the_file_is_compressed_twice_or_dated(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert len(archive.namelist()) == len(set(archive.namelist()))
+    assert built.read_bytes().startswith(b"#!/usr/bin/env python3\n")
+    assert os.access(built, os.X_OK)
+
+
+def test_licences_travel_in_the_file(built: Path) -> None:
+    """Apache-2.0 for perfkit; each bundled package keeps its own in its metadata; uPlot's stands beside its files."""
+    with zipfile.ZipFile(built) as archive:
+        names = archive.namelist()
+        assert "Apache License" in archive.read("LICENSE").decode()
+        assert "Leon Sorokin" in archive.read("perfkit/dashboard/static/vendor/uPlot-LICENSE.txt").decode()
+        for metadata in (name for name in names if name.endswith(".dist-info/METADATA")):
+            folder = metadata.rpartition("/")[0]
+            said = re.search(r"^(License(-Expression)?: .+|Classifier: License :: .+)$", archive.read(metadata).decode(), re.M)
+            texts = [name for name in names if name.startswith(folder) and re.search("LICEN[CS]E|COPYING", name)]
+            assert said, metadata
+            assert texts, metadata
+
+
+def test_uplot_in_the_file_is_byte_for_byte_the_published_one(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        script = archive.read("perfkit/dashboard/static/vendor/uplot.iife.min.js")
+    assert hashlib.sha256(script).hexdigest() == UPLOT_SCRIPT
+
+
+def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target.pyz"
+    assert build("--target-only", "--output", target, checkout=checkout).returncode == 0
+    with zipfile.ZipFile(target) as archive:
+        names = archive.namelist()
+    assert target.stat().st_size < 5 << 20
+    assert not any(name.endswith((".whl", ".so")) for name in names)
+    assert not any(name.startswith(("perfkit/process", "perfkit/store", "perfkit/dashboard", "perfkit/receive")) for name in names)
