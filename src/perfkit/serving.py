@@ -193,7 +193,9 @@ def _dashboard_settings(options: Options, address: Address) -> DashboardSettings
     """Raises BadInput where the dashboard may not be shown like that."""
     from perfkit.dashboard.server import Settings, check
 
-    settings = Settings(options.db, address.host, address.port)
+    settings = Settings(
+        options.db, address.host, address.port, options.tls_cert, options.tls_key, options.root_path, options.trusted_proxies
+    )
     check(settings)
     return settings
 

@@ -1,0 +1,231 @@
+"""Who gets in: one guard in front of every route, Datasette's and ours, and the headers that every answer carries.
+
+Datasette's own permissions do not cover a plugin's routes, so nothing here relies on them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import quote
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from perfkit.dashboard.assets import datasette_script_hashes
+from perfkit.dashboard.users import ADMIN, Users
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "ds_actor"
+SESSION_SECONDS = 7 * 86400
+OWNER = "owner"
+
+# What a login page needs before there is a login.
+_PUBLIC = ("/-/login", "/-/once", "/favicon.ico")
+_PUBLIC_FOLDERS = ("/assets/", "/-/static/")
+_OURS = ("/collectors/", "/compare", "/api/", "/assets/", "/-/login", "/-/once")
+# Datasette's diagnostics, and its own token login, for which ours stands.
+_ADMIN = tuple(
+    f"/-/{name}"
+    for name in [
+        "metadata",
+        "versions",
+        "plugins",
+        "settings",
+        "config",
+        "threads",
+        "databases",
+        "permissions",
+        "messages",
+        "allow-debug",
+        "patterns",
+    ]
+)
+_CLOSED = ("/-/auth-token",)
+_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address to listen on, is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass
+class Access:
+    """The rules of one dashboard: whether a login is needed, who the users are, and the owner's one-time link.
+
+    `names` are further names that it answers to without a login, `root_path` the path that a proxy puts before ours.
+    Sessions are signed cookies. A user's ends when the password changes or the user is removed, the owner's with this process.
+    """
+
+    users: Users
+    login: bool
+    names: frozenset[str] = frozenset()
+    root_path: str = ""
+    once: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    _process: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    _key: str = field(default_factory=lambda: secrets.token_hex(32))
+
+    def use_once(self, token: str) -> bool:
+        """Whether `token` is the owner's link's; true a single time."""
+        right = bool(self.once) and secrets.compare_digest(token.encode(), self.once.encode())
+        if right:
+            self.once = ""
+        return right
+
+    def session(self, name: str) -> str:
+        """The cookie that logs `name` in."""
+        return str(self._signer.dumps({"n": name, "e": int(time.time()) + SESSION_SECONDS, "s": self._stamp(name)}))
+
+    def actor(self, cookie: str) -> dict[str, str] | None:
+        """{"id": name, "role": role} of a session cookie, None of one that is forged, old or ended."""
+        try:
+            said = self._signer.loads(cookie)
+            name, until, stamp = str(said["n"]), int(said["e"]), str(said["s"])
+        except (BadSignature, KeyError, TypeError, ValueError):
+            return None
+        known = self._stamp(name)
+        if not known or until < time.time() or not secrets.compare_digest(stamp, known):
+            return None
+        user = self.users.get(name)
+        return {"id": name, "role": ADMIN if name == OWNER else user.role if user else ""}
+
+    def serves(self, host: str) -> bool:
+        """Whether a request that names `host` is meant for us: without a login, only loopback names are (DNS rebinding)."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        return self.login or name.lower() in _LOOPBACK_NAMES | self.names or is_loopback(name)
+
+    @property
+    def _signer(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self.users.secret or self._key, salt="perfkit session")
+
+    def _stamp(self, name: str) -> str:
+        if name == OWNER:
+            return self._process
+        user = self.users.get(name)
+        return user.stamp if user else ""
+
+
+class Guard:
+    """The ASGI application `app` behind `access`."""
+
+    def __init__(self, app: App, access: Access) -> None:
+        self.app = app
+        self.access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            path = str(scope["path"]).removeprefix(self.access.root_path)
+            await self._http(path, scope, receive, _with_headers(path, scope, send))
+
+    async def _http(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        if _hostile(scope):
+            return await _answer(send, 404, "There is no such page.")
+        if not self.access.serves(headers.get("host", "")):
+            return await _answer(send, 421, "This dashboard answers to localhost only.")
+        if path.startswith(_CLOSED):
+            return await _answer(send, 404, "There is no such page.")
+        if self.access.login:
+            actor = self.access.actor(_cookie(headers.get("cookie", "")))
+            if actor is None and path not in _PUBLIC and not path.startswith(_PUBLIC_FOLDERS):
+                return await _ask_to_log_in(path, self.access.root_path, scope, send)
+            if path.startswith(_ADMIN) and (actor is None or actor["role"] != ADMIN):
+                return await _answer(send, 403, "This page is for users with the role admin.")
+            scope = {**scope, "actor": actor, "headers": _without_cookie(scope["headers"])}
+        return await self.app(scope, receive, send)
+
+
+def _hostile(scope: Scope) -> bool:
+    """Paths that Datasette would turn into a redirect to another site, or that no page of ours has."""
+    paths = (str(scope["path"]), bytes(scope.get("raw_path") or b"").decode("latin-1"))
+    return any("\\" in path or path.startswith("//") or "\0" in path or "%5c" in path.lower() for path in paths)
+
+
+async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:
+    if path.startswith("/api/") or scope["method"] not in ("GET", "HEAD"):
+        return await _answer(send, 401, '{"error": "log in first"}', ("content-type", "application/json"))
+    query = scope.get("query_string", b"").decode("latin-1")
+    target = quote(root_path + path + (f"?{query}" if query else ""), safe="")
+    return await _answer(send, 302, "", ("location", f"{root_path}/-/login?next={target}"))
+
+
+async def _answer(send: Send, status: int, text: str, *headers: tuple[str, str]) -> None:
+    fields = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **dict(headers)}
+    await send({"type": "http.response.start", "status": status, "headers": [(k.encode(), v.encode()) for k, v in fields.items()]})
+    await send({"type": "http.response.body", "body": text.encode()})
+
+
+def _cookie(header: str) -> str:
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
+
+
+def _without_cookie(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers without our session, which Datasette would try to read in its own form."""
+    kept = []
+    for key, value in headers:
+        if key == b"cookie":
+            crumbs = [crumb for crumb in value.split(b";") if not crumb.strip().startswith(COOKIE.encode() + b"=")]
+            value = b";".join(crumbs)
+        if key != b"authorization":
+            kept.append((key, value))
+    return kept
+
+
+def _with_headers(path: str, scope: Scope, send: Send) -> Send:
+    """`send` that adds the security headers, keeps cookies from scripts and lets versioned files be cached."""
+    ours = path == "/" or path.startswith(_OURS)
+    fixed = [
+        (b"content-security-policy", _policy(ours).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+    ]
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(k.lower(), _safe_cookie(v, scope) if k.lower() == b"set-cookie" else v) for k, v in message.get("headers", [])]
+            if path.startswith("/assets/") and message["status"] == 200:
+                headers = [(k, v) for k, v in headers if k != b"cache-control"] + [(b"cache-control", b"max-age=31536000, immutable")]
+            message = {**message, "headers": [*headers, *fixed]}
+        await send(message)
+
+    return sending
+
+
+def _policy(ours: bool) -> str:
+    scripts = "'self'" if ours else " ".join(("'self'", *datasette_script_hashes()))
+    styles = "'self'" if ours else "'self' 'unsafe-inline'"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src 'self' data: blob:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _safe_cookie(value: bytes, scope: Scope) -> bytes:
+    lower = value.lower()
+    if b"httponly" not in lower:
+        value += b"; HttpOnly"
+    if b"samesite" not in lower:
+        value += b"; SameSite=Lax"
+    if scope.get("scheme") == "https" and b"; secure" not in lower:
+        value += b"; Secure"
+    return value

@@ -1,0 +1,140 @@
+"""The JSON behind the pages."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from datasette.utils.asgi import Response
+
+from perfkit.catalog import TABLES
+from perfkit.dashboard import ranges, reading
+from perfkit.dashboard import series as series_
+from perfkit.errors import BadInput
+
+if TYPE_CHECKING:
+    from perfkit.dashboard.app import Dashboard
+
+POINTS = 700
+MOST_POINTS = 5000
+_GZIP_FROM = 2048
+_WIDEST = 604_800_000
+
+View = Callable[[Any, Any], Awaitable[Any]]
+
+
+class Missing(Exception):
+    """There is no such collector."""
+
+
+def answers_json(view: View) -> View:
+    """The view's dictionary as JSON, BadInput as 400 and Missing as 404 with {"error": sentence}."""
+
+    @wraps(view)
+    async def wrapped(request: Any, datasette: Any) -> Response:
+        started = time.perf_counter()
+        try:
+            body, status = await view(request, datasette), 200
+        except BadInput as error:
+            body, status = {"error": str(error)}, 400
+        except Missing as error:
+            body, status = {"error": str(error)}, 404
+        content = orjson.dumps(body)
+        headers = {"cache-control": "no-store", "vary": "accept-encoding"}
+        if len(content) > _GZIP_FROM and "gzip" in (request.headers.get("accept-encoding") or ""):
+            content = gzip.compress(content, 1)
+            headers["content-encoding"] = "gzip"
+        headers["server-timing"] = f"app;dur={(time.perf_counter() - started) * 1000:.1f}"
+        return Response(content, status=status, headers=headers, content_type="application/json; charset=utf-8")
+
+    return wrapped
+
+
+@answers_json
+async def collectors(request: Any, datasette: Dashboard) -> Any:
+    """Every collector: hardware, reach of its data, coverage."""
+    return {"now": now(), "collectors": await datasette.read(reading.collectors)}
+
+
+@answers_json
+async def series(request: Any, datasette: Dashboard) -> Any:
+    """The metrics asked for in the window asked for."""
+    number = int(request.url_vars["id"])
+    args = {key: request.args[key] for key in request.args}
+    names = [name for name in args.get("metrics", "").split(",") if name]
+    wanted = series_.metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
+    points = _whole(args.get("points"), POINTS, 2, MOST_POINTS)
+    return await datasette.read(lambda con: _series(con, number, args, wanted, points))
+
+
+def _series(con: sqlite3.Connection, number: int, args: dict[str, str], wanted: Any, points: int) -> Any:
+    collector = find(con, number)
+    first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
+    marks = reading.marks(con, number)
+    window = shown = ranges.window(args, first, last, ranges.phases(marks))
+    bucket = _whole(args["bucket"], 0, 0, _WIDEST) if "bucket" in args else None
+    if "since" in args:
+        window = replace(window, start=max(window.start, ranges.instant(args["since"])))
+    return {
+        "now": now(),
+        "collector": number,
+        "window": {"from": shown.start, "to": shown.end, "name": shown.name},
+        "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
+        "tables": {
+            table: series_.read(con, table, columns, number, (window.start, window.end), points, bucket, args.get("device"))
+            for table, columns in wanted.items()
+        },
+        "marks": [{"t": t, "kind": kind, "label": label} for t, kind, label in marks if window.start <= t <= window.end],
+        "events": reading.quality(con, number, window.start, window.end),
+    }
+
+
+@answers_json
+async def percentiles(request: Any, datasette: Dashboard) -> Any:
+    """n, min, avg, max, standard deviation and percentiles of every metric of the `tables` asked for, in the window asked for."""
+    number = int(request.url_vars["id"])
+    args = {key: request.args[key] for key in request.args}
+    wanted = tuple(name for name in args.get("tables", "").split(",") if name) or tuple(t.name for t in TABLES)
+    for name in wanted:
+        if name not in {t.name for t in TABLES}:
+            raise BadInput(f"there is no table {name[:40]!r}; there are {', '.join(t.name for t in TABLES)}.")
+    return await datasette.read(lambda con: _percentiles(con, number, args, wanted))
+
+
+def _percentiles(con: sqlite3.Connection, number: int, args: dict[str, str], wanted: tuple[str, ...]) -> Any:
+    collector = find(con, number)
+    window = ranges.window(
+        args, collector["first_timestamp"] or 0, collector["last_timestamp"] or 0, ranges.phases(reading.marks(con, number))
+    )
+    return {
+        "collector": number,
+        "window": {"from": window.start, "to": window.end, "name": window.name},
+        "percentiles": reading.percentiles(con, number, window, wanted),
+    }
+
+
+def find(con: sqlite3.Connection, number: int) -> reading.Row:
+    """The collector, or Missing."""
+    found = reading.collector(con, number)
+    if found is None:
+        raise Missing(f"there is no collector {number}; / lists those there are.")
+    return found
+
+
+def now() -> int:
+    """The server's clock in milliseconds since the epoch: ages are told by it, the reader's may be wrong."""
+    return int(time.time() * 1000)
+
+
+def _whole(text: str | None, default: int, least: int, most: int) -> int:
+    if text is None:
+        return default
+    if not text.isdigit() or len(text) > 9:
+        raise BadInput(f"{text[:20]!r} is not a number from {least} to {most}.")
+    return min(max(int(text), least), most)

@@ -1,0 +1,253 @@
+// One uPlot chart: configuration, and what is drawn behind and over its lines. Charting itself is uPlot's.
+
+import { digits, scaled, span, ticks } from "./format.js";
+import { token } from "./dom.js";
+
+const SYNC = uPlot.sync("page");
+const HATCH = 6;
+
+/**
+ * Draw `input` into `place`.
+ * input: {t, unit, top, stack, series: [{key, label, colour, avg, min, max, hidden, p95, line}], step}
+ * view: {from, to, utc, p95, gaps: [[from, to]], resets: [t], bands: [{from, to, label}]}; shared by all charts of the page and read at each draw.
+ * on: {zoom(from, to), unzoom(), cursor(index)}.
+ */
+export function draw(place, input, view, on, height) {
+  const drawn = columns(input);
+  const options = {
+    width: place.clientWidth,
+    height,
+    ms: 1,
+    tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
+    legend: { show: false },
+    padding: [10, 8, 0, 0],
+    focus: { alpha: 1 },
+    cursor: {
+      sync: { key: SYNC.key, setSeries: false },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
+      points: { size: 5 },
+      y: false,
+      bind: { dblclick: () => () => on.unzoom() },
+    },
+    scales: {
+      x: { time: true, range: () => [view.from, view.to] },
+      y: { range: (_, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? limits(input) : [])) * 1.05 || 1)] },
+    },
+    axes: [timeAxis(view), valueAxis(input)],
+    series: [{}, ...drawn.series],
+    bands: drawn.bands,
+    hooks: {
+      drawClear: [(u) => behind(u, view)],
+      draw: [(u) => over(u, input, view)],
+      setSelect: [(u) => select(u, on)],
+      setCursor: [(u) => on.cursor(u)],
+    },
+  };
+  place.replaceChildren();
+  const chart = new uPlot(options, drawn.data, place);
+  chart.input = input;
+  return chart;
+}
+
+/** Give `chart` new data of the same series. */
+export function update(chart, input) {
+  chart.input = input;
+  chart.setData(columns(input).data, true);
+}
+
+/** uPlot's data, series and bands: min-max bands first, so that they lie behind; stacked series as running sums. */
+function columns(input) {
+  const shown = input.series.filter((one) => !one.hidden);
+  const { t, gap } = withGaps(input);
+  const data = [t];
+  const series = [];
+  const bands = [];
+  const add = (values, options) => {
+    data.push(gap(values));
+    series.push({ spanGaps: false, points: { show: false }, ...options });
+    return data.length - 1;
+  };
+  const line = (one, extra) => ({ label: one.label, stroke: () => token(one.colour), width: 1.5, points: { show: dots }, ...extra });
+  if (input.stack) {
+    let below = null;
+    for (const one of shown.filter((s) => !s.line)) {
+      const sum = below ? one.avg.map((v, i) => (v === null ? below[i] : (below[i] ?? 0) + v)) : one.avg;
+      const index = add(sum, line(one, { width: 1, fill: below ? undefined : () => shade(one.colour, "b0") }));
+      if (below) bands.push({ series: [index, index - 1], fill: () => shade(one.colour, "b0") });
+      below = sum;
+    }
+  } else {
+    for (const one of shown.filter((s) => s.max)) {
+      const top = add(one.max, { stroke: "transparent", width: 0, label: `${one.label} max` });
+      const foot = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
+      bands.push({ series: [top, foot], fill: () => shade(one.colour, "38") });
+    }
+    for (const one of shown.filter((s) => !s.line)) add(one.avg, line(one, one.area ? { fill: () => shade(one.colour, "28") } : {}));
+  }
+  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: 1, dash: one.dash }));
+  return { data, series, bands };
+}
+
+/** Lone samples, which make no line, are dots. */
+function dots(u, index, first, last) {
+  const values = u.data[index];
+  const lone = [];
+  for (let i = first; i <= last; i++) if (values[i] != null && values[i - 1] == null && values[i + 1] == null) lone.push(i);
+  return lone.length ? lone : false;
+}
+
+/** The times with an empty one inside every gap, and the function that does the same to values. */
+function withGaps({ t, step }) {
+  const cuts = [];
+  for (let i = 1; i < t.length; i++) if (t[i] - t[i - 1] > step) cuts.push(i);
+  if (!cuts.length) return { t, gap: (values) => values };
+  const insert = (list, fill) => {
+    const out = [];
+    let from = 0;
+    for (const cut of cuts) {
+      out.push(...list.slice(from, cut), fill(cut));
+      from = cut;
+    }
+    return out.concat(list.slice(from));
+  };
+  return { t: insert(t, (cut) => (t[cut - 1] + t[cut]) / 2), gap: (values) => insert(values, () => null) };
+}
+
+const shade = (name, alpha) => token(name) + alpha;
+const limits = (input) => input.series.filter((one) => !one.hidden && one.p95 != null && !one.line).map((one) => one.p95);
+const font = (size = 11) => `${size * devicePixelRatio}px system-ui, sans-serif`;
+
+function timeAxis(view) {
+  return {
+    stroke: () => token("muted"),
+    font: "11px system-ui, sans-serif",
+    grid: { show: false },
+    ticks: { stroke: () => token("line"), width: 1, size: 4 },
+    size: 36,
+    space: 76,
+    values: (u, splits, axis, space, step) => ticks(splits, step, view.utc),
+  };
+}
+
+function valueAxis(input) {
+  return {
+    stroke: () => token("muted"),
+    font: "11px system-ui, sans-serif",
+    grid: { stroke: () => token("line"), width: 1 },
+    ticks: { show: false },
+    size: 64,
+    gap: 4,
+    splits: input.top ? undefined : (u, axis, least, most) => even(most, input.unit),
+    space: 30,
+    values: (u, splits) => {
+      const most = splits.at(-1);
+      return splits.map((value, i) => {
+        const [number, unit] = scaled(value, input.unit, most);
+        return i === splits.length - 1 || splits.length < 3 ? `${digits(number)} ${unit.replace("% of one core", "%")}` : digits(number);
+      });
+    },
+  };
+}
+
+/** At most five round ticks from 0: powers of two for bytes, of ten for the rest. */
+function even(most, unit) {
+  const factor = scaled(1, unit, most)[0];
+  const rough = (most * factor) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough || 1));
+  const step = ([1, 2, 2.5, 5, 10].find((n) => n * power >= rough) * power) / factor;
+  const found = [];
+  for (let value = 0; value <= most * 1.0001; value += step) found.push(value);
+  return found;
+}
+
+/** Marks as bands, gaps as hatching with how long they are: under the lines. */
+function behind(u, view) {
+  const { ctx } = u;
+  const { top, height, left, width } = u.bbox;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, width, height);
+  ctx.clip();
+  for (const { from, to, label } of view.bands) band(u, from, to, label);
+  for (const [from, to] of view.gaps) hatch(u, from, to);
+  ctx.restore();
+}
+
+function band(u, from, to, label) {
+  const { ctx, bbox } = u;
+  const x = u.valToPos(from, "x", true);
+  const wide = Math.max(u.valToPos(to, "x", true) - x, devicePixelRatio);
+  ctx.fillStyle = shade("mark", "1c");
+  ctx.fillRect(x, bbox.top, wide, bbox.height);
+  ctx.fillStyle = token("mark");
+  ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
+  if (to > from) ctx.fillRect(x + wide, bbox.top, devicePixelRatio, bbox.height);
+  ctx.font = font();
+  ctx.textBaseline = "top";
+  const start = Math.max(x, bbox.left);
+  if (ctx.measureText(label).width < Math.max(x + wide - start, to > from ? 0 : 200)) ctx.fillText(label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
+}
+
+function hatch(u, from, to) {
+  const { ctx, bbox } = u;
+  const x = u.valToPos(from, "x", true);
+  const wide = u.valToPos(to, "x", true) - x;
+  if (wide < 1 || x > bbox.left + bbox.width || x + wide < bbox.left) return;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(x, bbox.top, wide, bbox.height);
+  ctx.clip();
+  ctx.fillStyle = token("panel");
+  ctx.fillRect(x, bbox.top, wide, bbox.height);
+  ctx.strokeStyle = token("line");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.beginPath();
+  for (let start = Math.max(x, bbox.left) - bbox.height; start < Math.min(x + wide, bbox.left + bbox.width); start += HATCH * devicePixelRatio) {
+    ctx.moveTo(start, bbox.top + bbox.height);
+    ctx.lineTo(start + bbox.height, bbox.top);
+  }
+  ctx.stroke();
+  const words = `no data ${span(to - from)}`;
+  ctx.font = font();
+  const room = ctx.measureText(words).width;
+  if (room + 8 < wide) {
+    ctx.fillStyle = token("muted");
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    ctx.fillText(words, x + wide / 2, bbox.top + bbox.height / 2);
+  }
+  ctx.restore();
+}
+
+/** P95 as dashed lines, resets as ticks at the foot: over the lines. */
+function over(u, input, view) {
+  const { ctx, bbox } = u;
+  ctx.save();
+  if (view.p95) {
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+    for (const one of input.series.filter((s) => !s.hidden && s.p95 != null && (!input.stack || s.line))) {
+      const y = Math.round(u.valToPos(one.p95, "y", true));
+      ctx.strokeStyle = token(one.colour);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+  }
+  ctx.setLineDash([]);
+  ctx.fillStyle = token("bad");
+  for (const t of view.resets) {
+    if (t >= view.from && t <= view.to) ctx.fillRect(u.valToPos(t, "x", true), bbox.top + bbox.height - 8 * devicePixelRatio, 2 * devicePixelRatio, 8 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+function select(u, on) {
+  const { left, width } = u.select;
+  if (width < 2) return;
+  const from = Math.round(u.posToVal(left, "x"));
+  const to = Math.round(u.posToVal(left + width, "x"));
+  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  on.zoom(from, to);
+}

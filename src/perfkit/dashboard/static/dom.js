@@ -1,0 +1,30 @@
+// Building elements. Text is always text: nothing here parses HTML.
+
+/** An element: `h("td", {class: "number", title: "n"}, "12", child)`. Functions become listeners, null and false are left out. */
+export function h(name, attributes = {}, ...children) {
+  const [tag, namespace] = name.startsWith("svg:") ? [name.slice(4), "http://www.w3.org/2000/svg"] : [name, null];
+  const element = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") element.addEventListener(key, value);
+    else if (key === "colour") element.style.setProperty("--colour", value);
+    else element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** What the server put into the page. */
+export const frame = JSON.parse(document.body.dataset.frame);
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+/** The present value of a colour token. */
+export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A sentence for screen readers, and for the eye at the foot of the page. */
+export function say(sentence) {
+  const place = $("#say");
+  if (place) place.textContent = sentence;
+}

@@ -1,0 +1,91 @@
+// Numbers, spans and instants as people read them.
+
+const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
+const DECIMAL = ["", "k", "M", "G", "T"];
+// Units that are a multiple of bytes: how many bytes, and what stays behind the prefix.
+const BYTES = { B: [1, "B"], KiB: [1024, "B"], MiB: [1048576, "B"], "B/s": [1, "B/s"], "KiB/s": [1024, "B/s"] };
+
+/** The number and prefixed unit that show `value`; `like` picks the prefix, so that an axis keeps one. */
+export function scaled(value, unit, like = value) {
+  const bytes = BYTES[unit];
+  if (bytes) {
+    const size = Math.abs(like) * bytes[0];
+    const step = Math.min(BINARY.length - 1, size < 1024 ? 0 : Math.floor(Math.log2(size) / 10));
+    return [(value * bytes[0]) / 1024 ** step, BINARY[step] + bytes[1]];
+  }
+  if (unit === "ms") {
+    const size = Math.abs(like);
+    return size >= 1000 ? [value / 1000, "s"] : size && size < 1 ? [value * 1000, "µs"] : [value, "ms"];
+  }
+  if (unit.startsWith("%")) return [value, unit];
+  const size = Math.abs(like);
+  const step = Math.min(DECIMAL.length - 1, size < 10000 ? 0 : Math.floor(Math.log10(size) / 3));
+  return [value / 1000 ** step, DECIMAL[step] + (step && unit ? " " : "") + unit];
+}
+
+/** "31.2 %", "1.46 MiB/s", "12.5 k ops/s"; a dash where there is nothing. */
+export function show(value, unit) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const [number, prefixed] = scaled(value, unit);
+  return `${digits(number)}${prefixed ? ` ${prefixed}` : ""}`;
+}
+
+/** Three significant figures, no exponent, no trailing dust. */
+export function digits(number) {
+  const size = Math.abs(number);
+  if (size >= 100 || number === 0) return number.toLocaleString("en", { maximumFractionDigits: 0, useGrouping: size >= 10000 });
+  return number.toFixed(size >= 10 ? 1 : size >= 0.01 ? 2 : 4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+/** At most two neighbouring units: "2 m 10 s", "1 d 3 h", "250 ms". */
+export function span(ms) {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  const whole = Math.round(ms / 1000);
+  const parts = [[Math.floor(whole / 86400), "d"], [Math.floor(whole / 3600) % 24, "h"], [Math.floor(whole / 60) % 60, "m"], [whole % 60, "s"]];
+  const first = parts.findIndex(([n]) => n);
+  return parts.slice(first, first + 2).filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`).join(" ");
+}
+
+const two = (n) => String(n).padStart(2, "0");
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+function parts(ms, utc) {
+  const d = new Date(ms);
+  return utc
+    ? [d.getUTCFullYear(), d.getUTCMonth(), d.getUTCDate(), d.getUTCHours(), d.getUTCMinutes(), d.getUTCSeconds(), d.getUTCMilliseconds()]
+    : [d.getFullYear(), d.getMonth(), d.getDate(), d.getHours(), d.getMinutes(), d.getSeconds(), d.getMilliseconds()];
+}
+
+/** "10:02:11", with the fraction where there is one. */
+export function clock(ms, utc) {
+  const [, , , h, m, s, f] = parts(ms, utc);
+  return `${two(h)}:${two(m)}:${two(s)}${f ? `.${String(f).padStart(3, "0")}` : ""}`;
+}
+
+/** "11 Nov 2026". */
+export function day(ms, utc) {
+  const [y, mo, d] = parts(ms, utc);
+  return `${d} ${MONTHS[mo]} ${y}`;
+}
+
+/** "11 Nov 2026 10:02:11". */
+export const instant = (ms, utc) => `${day(ms, utc)} ${clock(Math.round(ms / 1000) * 1000, utc)}`;
+
+/** "11 Nov 2026 10:02:11 – 10:12:41 (10 m 30 s)". */
+export function stretch(from, to, utc) {
+  const end = day(from, utc) === day(to, utc) ? clock(Math.floor(to / 1000) * 1000, utc) : instant(to, utc);
+  return `${instant(from, utc)} – ${end} (${span(to - from)})`;
+}
+
+/** The labels of a time axis whose ticks are `step` ms apart: the day wherever it changes. */
+export function ticks(values, step, utc) {
+  let before = null;
+  return values.map((ms) => {
+    const [, mo, d, h, m, s, f] = parts(ms, utc);
+    const today = `${d} ${MONTHS[mo]}`;
+    const time = step < 1000 ? `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}` : step < 60000 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
+    const label = step >= 86400000 ? today : today === before ? time : `${time}\n${today}`;
+    before = today;
+    return label;
+  });
+}

@@ -1,0 +1,43 @@
+// What the page shows stands in its URL, so that a link shows the same to a colleague.
+
+const params = () => new URLSearchParams(location.search);
+
+/** The value of `key`, or "". */
+export const get = (key) => params().get(key) ?? "";
+
+/** All values of `key`. */
+export const all = (key) => params().getAll(key);
+
+/** The URL with `changes` made to it; null takes a key out, an array repeats it. */
+export function href(changes) {
+  const next = params();
+  for (const [key, value] of Object.entries(changes)) {
+    next.delete(key);
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== "") next.append(key, one);
+  }
+  const query = next.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/");
+  return location.pathname + (query ? `?${query}` : "");
+}
+
+/** Make `changes`; as a step that "back" undoes, unless `quiet`. */
+export function set(changes, { quiet = false } = {}) {
+  const next = href(changes);
+  if (next === location.pathname + location.search) return;
+  if (quiet) history.replaceState(history.state, "", next);
+  else history.pushState(null, "", next);
+  dispatchEvent(new Event("perfkit:url"));
+}
+
+/** Call `listener` whenever the URL changes, by us or by back and forward. */
+export function changed(listener) {
+  addEventListener("perfkit:url", listener);
+  addEventListener("popstate", listener);
+}
+
+/** The part of the URL that says which stretch of time is shown. */
+export const WINDOW_KEYS = ["range", "from", "to", "phase"];
+export function windowQuery() {
+  const query = new URLSearchParams();
+  for (const key of WINDOW_KEYS) if (get(key)) query.set(key, get(key));
+  return query;
+}

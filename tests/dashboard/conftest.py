@@ -1,0 +1,106 @@
+"""Real servers on loopback over seeded databases, and a real browser."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from perfkit.dashboard.access import Access
+from perfkit.dashboard.app import make_app
+from perfkit.dashboard.users import Users
+from seed import fill
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running dashboard."""
+
+    url: str
+    database: Path
+    access: Access
+
+
+@contextmanager
+def serving(database: Path, *, login: bool = False) -> Iterator[Site]:
+    """The dashboard over `database` on a free port, until the block ends."""
+    access = Access(Users.beside(database), login=login)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(database, access), log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield Site(f"http://127.0.0.1:{listener.getsockname()[1]}", database, access)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two collectors of an hour at 1 s, the first with a gap of 130 s and a phase; not to be changed."""
+    database = tmp_path_factory.mktemp("dashboard") / "perfkit.db"
+    fill(database, "vm-a", seconds=3600, gap=(600, 730))
+    fill(database, "vm-b", seconds=1800, seed=1)
+    return database
+
+
+@pytest.fixture(scope="session")
+def site(seeded: Path) -> Iterator[Site]:
+    """The seeded database's dashboard, without a login."""
+    with serving(seeded) as running:
+        yield running
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Site]]:
+    """`serve(database, login=False)`: a dashboard that lives as long as the test."""
+    with ExitStack() as stack:
+        yield lambda database, **options: stack.enter_context(serving(database, **options))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """The system's Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed: what the browser draws was not checked")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser) -> Iterator[Callable]:
+    """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error."""
+    problems: list[str] = []
+    with ExitStack() as stack:
+
+        def open_one(url: str, *, drawn: bool = True, **options):
+            context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
+            stack.callback(context.close)
+            page = context.new_page()
+            page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.goto(url)
+            if drawn:
+                page.wait_for_selector("body[data-drawn]")
+            return page
+
+        open_one.problems = problems
+        yield open_one
+    assert not problems
