@@ -18,11 +18,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from perfkit.receive.access import AccessLog
-from perfkit.receive.batch import parse_batch
+from perfkit.receive.batch import Batch, parse_batch
 from perfkit.receive.body import Memory, read_body
 from perfkit.receive.keys import Key, KeyRing
 from perfkit.receive.limits import Limits
 from perfkit.receive.metrics import Metrics
+from perfkit.receive.probe import is_probe, read_back
 from perfkit.receive.refusal import Refused
 from perfkit.receive.throttle import Throttle
 from perfkit.receive.uploads import Uploads
@@ -92,10 +93,18 @@ async def _trickle(request: Request) -> Response:
         batch = parse_batch(body, receiver.limits.lines)
         if not key.allows(batch.identifier):
             raise Refused(403, "this key may not send for that identifier.")
+        if is_probe(batch):
+            return await _echo(receiver, batch)
         stored = await asyncio.wrap_future(receiver.writer.submit(batch, key.site))
     receiver.metrics.stored(stored, len(body))
     request.state.log = {"identifier": batch.identifier, "lines": stored.new, "repeated": stored.repeated}
     return _json({"error": None})
+
+
+async def _echo(receiver: Receiver, batch: Batch) -> Response:
+    receiver.writer.check_space()
+    stored = await asyncio.to_thread(read_back, receiver.writer.root, batch.lines[0].text)
+    return _json({"error": None, "echo": orjson.loads(stored)["measurement"]})
 
 
 async def _upload(request: Request) -> Response:

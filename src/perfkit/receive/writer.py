@@ -57,7 +57,7 @@ class Writer:
     ) -> None:
         """Open the data folder: what a crash left between journal and collections is made good before this returns."""
         self._limits, self._clock, self._observe_commit = limits, clock, observe_commit
-        self._root = root
+        self.root = root
         self.files = DayFiles(root / "collections", limits)
         self.journal = Journal(Folder(root / "journal"))
         self._unsynced = self._replay()
@@ -142,7 +142,7 @@ class Writer:
         began = time.perf_counter()
         try:
             self._pay_owed()
-            self._check_space()
+            self.check_space()
         except Refused as refused:
             for waiting in group:
                 waiting.stored.set_exception(refused)
@@ -212,10 +212,11 @@ class Writer:
 
     def measure_free(self) -> int:
         """Bytes left on the data folder's disk."""
-        free = os.statvfs(self._root)
+        free = os.statvfs(self.root)
         return free.f_bavail * free.f_frsize
 
-    def _check_space(self) -> None:
+    def check_space(self) -> None:
+        """Raises Refused (503) when less space is left than the receiver leaves alone; measured once a second."""
         if time.monotonic() - self._space_asked >= _SPACE_SECONDS:
             self._space_asked, self._free_bytes = time.monotonic(), self.measure_free()
         if self._free_bytes < self._limits.keep_free:
