@@ -18,6 +18,7 @@ GAUGE = "gauge"  # a level at the instant of the sample
 RATE = "rate"  # a counter's difference over the monotonic time between two reads, per second
 SHARE = "share"  # a percentage
 COUNTER = "counter"  # the kernel's own running total
+FLAG = "flag"  # 1 or 0; no figure to average
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ DISK = Table(
         *_columns("/proc/diskstats", GAUGE, "ms", read_await_ms="Read await", write_await_ms="Write await", await_ms="Await"),
         *_columns("/proc/diskstats", GAUGE, "requests", queue_length="Queue length"),
         *_columns("/proc/diskstats", SHARE, "%", util_percent="Utilisation"),
-        *_columns("perfkit/session", GAUGE, "", INTEGER, in_total="Counted in the host total"),
+        *_columns("perfkit/session", FLAG, "", INTEGER, in_total="Counted in the host total"),
     ),
 )
 
@@ -173,7 +174,7 @@ NETWORK = Table(
             "/proc/net/dev", RATE, "errors/s", rx_errors="Receive errors", tx_errors="Send errors"
         ),
         *_columns("/proc/net/dev", RATE, "drops/s", rx_drops="Receive drops", tx_drops="Send drops"),
-        *_columns("perfkit/session", GAUGE, "", INTEGER, in_total="Counted in the host total"),
+        *_columns("perfkit/session", FLAG, "", INTEGER, in_total="Counted in the host total"),
     ),
 )
 

@@ -1,0 +1,37 @@
+-- What a reader of the numbers has to know, one row per event:
+--   gap          samples are missing between two neighbours (missed)
+--   reboot       the machine booted again      clock_step  the wall clock moved against the monotonic one (detail: seconds)
+--   reset        counters of a device went back, so that it has no rate here
+--   hot_plug     a device appeared after the first sample, or came back    unplug  it is gone from the sample after this
+--   damaged      lines that could not be read (missed: how many; detail: where the first stood)
+--   truncated    the file ends within a line   duplicate   lines that stood twice (missed: how many)   no_end   a collector did not say goodbye
+-- Instants are milliseconds since the epoch; `subject` is the device, the counter or the file.
+WITH clocks AS (
+    SELECT source, timestamp, boot, monotonic FROM lines WHERE subsystem = '/proc/stat' AND monotonic IS NOT NULL
+), steps AS (
+    SELECT source, lag(timestamp) OVER w AS since, timestamp AS until,
+           (timestamp - lag(timestamp) OVER w) / 1000 - (monotonic - lag(monotonic) OVER w) AS stepped, monotonic - lag(monotonic) OVER w AS seconds
+    FROM clocks WINDOW w AS (PARTITION BY source, boot ORDER BY monotonic)
+), ordered AS (
+    SELECT source, boot, timestamp, lag(timestamp) OVER (PARTITION BY source, boot ORDER BY timestamp) AS before,
+           lead(timestamp) OVER (PARTITION BY source ORDER BY timestamp) AS after FROM samples
+), blanks AS (
+    SELECT source, timestamp, 'cpu ' || cpu AS subject FROM cpu WHERE idle IS NULL
+    UNION ALL SELECT source, timestamp, 'disk ' || device FROM disk WHERE read_ops IS NULL
+    UNION ALL SELECT source, timestamp, 'network ' || interface FROM network WHERE rx_bytes IS NULL
+), present AS (
+    SELECT source, timestamp, 'cpu ' || cpu AS subject FROM cpu
+    UNION ALL SELECT source, timestamp, 'disk ' || device FROM disk
+    UNION ALL SELECT source, timestamp, 'network ' || interface FROM network
+), starts AS (
+    SELECT blanks.*, before, present.subject IS NOT NULL AS was_there
+    FROM blanks JOIN ordered USING (source, timestamp)
+    LEFT JOIN present ON present.source = blanks.source AND present.subject = blanks.subject AND present.timestamp = ordered.before
+)
+SELECT source, 'gap' AS kind, since AS from_timestamp, until AS to_timestamp, '' AS subject, missed, NULL AS detail FROM gaps
+UNION ALL
+SELECT source, 'reboot', since, since, '', NULL, NULL FROM boots WHERE boot > 1
+UNION ALL
+SELECT source, 'clock_step', since, until, '', NULL, format('{:+.3f} s', stepped) FROM steps WHERE abs(stepped) > 0.25 + 0.001 * seconds
+UNION ALL
+SELECT source, if(was_there, 'reset', 'hot_plug'), before, timestamp, subject, NULL, NULL FROM starts WHERE before IS NOT NULL
