@@ -48,5 +48,5 @@ def _writes(folder: Path, wanted: os.stat_result) -> bool:
 def _for_writing(info: Path) -> bool:
     for line in info.read_text().splitlines():
         if line.startswith("flags:"):
-            return int(line.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY
+            return int(line.split()[1], 8) & (os.O_WRONLY | os.O_RDWR) != os.O_RDONLY
     return False
