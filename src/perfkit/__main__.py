@@ -21,16 +21,26 @@ def main(argv: list[str]) -> int:
         from perfkit import desk
 
         if desk.wanted(argv):
-            try:
-                desk.run(archive, argv)
-            except PerfkitError as error:
-                if "--debug" in argv:
-                    raise
-                print(f"perfkit: {error}", file=sys.stderr)
-                return error.exit_code
+            return _run_unpacked(archive, argv)
     from perfkit import cli
 
     return cli.main(argv)
+
+
+def _run_unpacked(archive: str, argv: list[str]) -> int:
+    """Hand `argv` to the desk tier; returns only if that failed. Errors print as `perfkit.cli.main` prints them, without loading it."""
+    from perfkit import desk
+
+    try:
+        desk.run(archive, argv)
+    except PerfkitError as error:
+        if "--debug" in argv:
+            raise
+        sentence, code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        sentence, code = "interrupted.", 1
+    print(f"perfkit: {sentence}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,7 @@ def _extract(archive: str, tier: dict[str, Any], folder: Path) -> None:
             for wheel in tier["wheels"]:
                 with ZipFile(io.BytesIO(outer.read(wheel))) as inner:
                     inner.extractall(folder)
-    except (BadZipFile, EOFError, KeyError) as error:
+    except (BadZipFile, EOFError, KeyError, zlib.error) as error:
         raise BadInput(f"{archive} is damaged ({error}); copy or build it again.") from error
 
 

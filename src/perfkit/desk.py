@@ -55,9 +55,7 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
     """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
     tiers = carried.get("tiers", {})
     if not tiers:
-        raise BadInput(
-            "this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command."
-        )
+        raise BadInput("this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.")
     found = tiers.get(f"{platform}/{python}")
     if found is None:
         held = ", ".join(f"{name} with Python {_either(pythons)}" for name, pythons in _by_platform(tiers).items())

@@ -57,7 +57,7 @@ def unlocked(folder: Path) -> None:
     """Let go of the locks of this process on `folder`, as its end would."""
     for name in os.listdir("/proc/self/fd"):
         try:
-            if os.readlink(f"/proc/self/fd/{name}") == str(folder / cache.LOCK):
+            if Path("/proc/self/fd", name).readlink() == folder / cache.LOCK:
                 os.close(int(name))
         except OSError:
             continue
@@ -87,8 +87,13 @@ def test_a_user_without_any_home_is_told_what_to_set() -> None:
     """As in a container that is started with an arbitrary user number."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import os; os.setuid(54321)\nfrom perfkit import cache; cache.location({})"
     source = Path(cache.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", "from perfkit import cache, errors\n" + code, str(source)], capture_output=True, text=True,
-                          check=False, env={"PYTHONPATH": str(source)})
+    done = subprocess.run(
+        [sys.executable, "-c", "from perfkit import cache, errors\n" + code, str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(source)},
+    )
     assert "there is no home folder to keep unpacked files in; set PERFKIT_CACHE" in done.stderr
 
 
@@ -181,7 +186,7 @@ def test_a_damaged_file_leaves_nothing_behind(carried: Carried, base: Path) -> N
     data = bytearray(archive.read_bytes())
     data[data.index(b"package/data/big.bin") + 40] ^= 0xFF
     archive.write_bytes(data)
-    with pytest.raises(BadInput, match="is damaged .*; copy or build it again"):
+    with pytest.raises(BadInput, match=r"is damaged .*; copy or build it again"):
         unpacked(carried, base)
     assert not list(base.iterdir())
 

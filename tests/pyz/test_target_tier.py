@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import pythons
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy 3.9")
@@ -29,7 +30,9 @@ def python(request: pytest.FixtureRequest) -> str:
 def record(python: str, pyz: Path, name: str = "run.json", *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """`collect` into `name` beside the file, ten samples a second, until it is told to stop."""
     command = [python, str(pyz), "collect", "--collection", name, "--frequency", "100ms", "--duration", "1m", *arguments]
-    return subprocess.Popen(command, cwd=pyz.parent, env=os.environ | environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=pyz.parent, env=os.environ | environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 def perfkit(python: str, pyz: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -131,7 +134,9 @@ def test_the_target_tier_imports_no_desk_package_and_nothing_native_of_ours(pyth
     assert len(modules) > 20
     found = imported(python, pyz, modules)
     assert not {name.partition(".")[0] for name in found["modules"]} & DESK_PACKAGES
-    assert not {name for name in found["modules"] if name.startswith(("perfkit.process", "perfkit.store", "perfkit.dashboard", "perfkit.receive"))}
+    assert not {
+        name for name in found["modules"] if name.startswith(("perfkit.process", "perfkit.store", "perfkit.dashboard", "perfkit.receive"))
+    }
     assert not [path for path in found["native"] if "lib-dynload" not in path and "pypy" not in path]
 
 

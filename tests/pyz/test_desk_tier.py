@@ -1,0 +1,229 @@
+"""process, import and serve out of the one file: unpacked once by an isolated Python, or refused in a sentence that says what fits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import invent
+import pythons
+from perfkit import desk
+from perfkit.cli import COMMANDS
+from perfkit.errors import BadInput
+
+
+def perfkit(pyz: Path, *arguments: str | Path, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [python, str(pyz), *map(str, arguments)]
+    return subprocess.run(command, cwd=pyz.parent, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def collection(pyz: Path) -> Path:
+    file = pyz.parent / "run.json"
+    invent.write(file, seconds=30)
+    return file
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of this test's own, not there yet."""
+    monkeypatch.setenv("PERFKIT_CACHE", str(tmp_path / "fresh"))
+    return tmp_path / "fresh"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("process", True),
+        ("--debug process --collection x.json", True),
+        ("serve --no-receive", True),
+        ("process --help", False),
+        ("process -h", False),
+        ("collect --collection process", False),
+        ("preflight -- process", False),
+        ("preflight -- sh -c serve", False),
+        ("--version", False),
+        ("nonsense", False),
+        ("", False),
+    ],
+)
+def test_only_a_desk_command_that_is_to_run_asks_for_the_desk_tier(words: str, expected: bool) -> None:
+    assert desk.wanted(words.split()) is expected
+
+
+def test_every_command_belongs_to_one_tier() -> None:
+    assert set(COMMANDS) - desk.COMMANDS == {"collect", "preflight", "mark"}
+
+
+CARRIED: dict[str, Any] = {
+    "tiers": {f"linux-x86_64/{python}": {"digest": python, "glibc": "2.27"} for python in ("3.12", "3.11")} | {"macos-arm64/3.12": {}}
+}
+
+
+def test_the_entry_for_this_platform_and_python_is_taken() -> None:
+    assert desk.select(CARRIED, "linux-x86_64", "3.12")["digest"] == "3.12"
+
+
+@pytest.mark.parametrize(
+    ("platform", "python"),
+    [
+        ("linux-x86_64", "3.10"),
+        ("linux-x86_64", "3.13 (free-threaded)"),
+        ("linux-x86_64", "3.11 (pypy)"),
+        ("linux-x86_64-musl", "3.12"),
+        ("linux-aarch64", "3.12"),
+        ("macos-arm64", "3.11"),
+        ("linux-x86_64-32bit", "3.12"),
+    ],
+)
+def test_what_does_not_fit_is_told_what_the_file_carries_and_what_was_found(platform: str, python: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        desk.select(CARRIED, platform, python)
+    assert str(refused.value) == (
+        "this command needs linux-x86_64 with Python 3.11 or 3.12, macos-arm64 with Python 3.12, which this perfkit.pyz carries; "
+        f"here is {platform} with Python {python}."
+    )
+
+
+def test_a_c_library_that_is_too_old_is_told_the_one_it_takes() -> None:
+    with pytest.raises(BadInput, match=r"needs glibc 99\.1 or later; here is glibc"):
+        desk.select({"tiers": {"linux-x86_64/3.12": {"glibc": "99.1"}}}, "linux-x86_64", "3.12")
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "pypy 3.9"])
+def test_a_python_without_packages_in_the_file_exits_with_2_and_unpacks_nothing(version: str, pyz: Path, fresh: Path) -> None:
+    path = pythons.found().get(version)
+    if path is None:
+        pytest.skip(f"no Python {version} on this machine: its refusal was not seen")
+    done = perfkit(pyz, "process", python=path)
+    assert done.returncode == 2
+    assert f"here is {desk.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not fresh.exists()
+
+
+def test_a_file_of_the_target_tier_says_that_it_is_one(tmp_path: Path, fresh: Path) -> None:
+    build = Path(__file__).parents[2] / "build_zipapp.py"
+    pyz = tmp_path / "target.pyz"
+    subprocess.run([sys.executable, build, "--target-only", "--output", pyz], check=True, capture_output=True)
+    done = perfkit(pyz, "process")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "perfkit: this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.\n"
+    )
+
+
+def test_the_first_run_unpacks_and_the_second_uses_it_with_its_bytecode(pyz: Path, collection: Path, fresh: Path) -> None:
+    first = perfkit(pyz, "process", "--collection", collection, "--outdir", "first")
+    assert first.returncode == 0, first.stderr
+    (folder,) = fresh.iterdir()
+    made = {path: path.stat().st_mtime_ns for path in folder.rglob("*.py*")}
+    assert list(folder.glob("perfkit/process/__pycache__/*.pyc"))
+    second = perfkit(pyz, "process", "--collection", collection, "--outdir", "second")
+    assert second.returncode == 0, second.stderr
+    assert [folder] == list(fresh.iterdir())
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.py*")} == made
+
+
+def test_nothing_that_is_installed_joins_in(pyz: Path, collection: Path, tmp_path: Path) -> None:
+    """Neither PYTHONPATH, nor the user's site-packages, nor a start-up file of theirs."""
+    hostile = tmp_path / "hostile"
+    hostile.mkdir()
+    for name in ("duckdb", "orjson", "datasette", "typer"):
+        (hostile / f"{name}.py").write_text("raise SystemExit('taken from PYTHONPATH')\n")
+    (hostile / "startup.py").write_text("raise SystemExit('start-up file was run')\n")
+    done = perfkit(
+        pyz,
+        "process",
+        "--collection",
+        collection,
+        PYTHONPATH=str(hostile),
+        PYTHONUSERBASE=str(hostile),
+        PYTHONSTARTUP=str(hostile / "startup.py"),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_modules_in_the_current_folder_do_not_join_in(pyz: Path, collection: Path) -> None:
+    (pyz.parent / "duckdb.py").write_text("raise SystemExit('taken from the current folder')\n")
+    done = perfkit(pyz, "process", "--collection", collection)
+    assert done.returncode == 0, done.stderr
+
+
+def test_first_runs_at_the_same_time_all_succeed_and_leave_one_folder(pyz: Path, collection: Path, fresh: Path) -> None:
+    command = [sys.executable, pyz, "process", "--collection", collection, "--outdir"]
+    runs = [subprocess.Popen([*command, f"out{n}"], cwd=pyz.parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for n in range(5)]
+    complaints = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0] * 5, complaints
+    assert len(list(fresh.iterdir())) == 1
+
+
+def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_whole(pyz: Path, collection: Path, fresh: Path) -> None:
+    moments = random.Random(1)
+    for _ in range(6):
+        with subprocess.Popen([sys.executable, pyz, "process", "--help-me-not"], stderr=subprocess.DEVNULL, start_new_session=True) as run:
+            wait_for(lambda: fresh.exists() and any(fresh.iterdir()))
+            time.sleep(moments.uniform(0, 0.3))
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+        shutil.rmtree(next(fresh.glob("desk-*"), fresh / "none"), ignore_errors=True)
+    done = perfkit(pyz, "process", "--collection", collection)
+    assert done.returncode == 0, done.stderr
+    assert [path.name[:5] for path in fresh.iterdir()] == ["desk-"]
+
+
+def test_an_interrupted_first_run_clears_up_behind_itself(pyz: Path, fresh: Path) -> None:
+    with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.PIPE, start_new_session=True) as run:
+        wait_for(lambda: any(fresh.glob(".unpacking-*/*/*")))
+        os.killpg(run.pid, signal.SIGINT)
+        complaint = run.communicate()[1].decode()
+    assert (run.returncode, complaint) == (1, "perfkit: interrupted.\n")
+    assert not list(fresh.iterdir())
+
+
+def wait_for(condition: Any) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"PERFKIT_CACHE": "/proc/none"}, "cannot be used to unpack perfkit's packages"),
+        ({"PERFKIT_CACHE": "relative"}, "is not an absolute path"),
+        ({"PERFKIT_CACHE": "/tmp"}, "/tmp"),
+        ({"PERFKIT_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/proc/none"}, "/proc/none/.cache/perfkit cannot be used"),
+    ],
+    ids=["unwritable", "relative", "shared", "home"],
+)
+def test_a_cache_folder_that_will_not_do_is_one_sentence_with_the_cure(pyz: Path, environment: dict[str, str], sentence: str) -> None:
+    done = perfkit(pyz, "process", **environment)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "PERFKIT_CACHE" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_damaged_on_its_way_is_one_sentence(pyz: Path, fresh: Path) -> None:
+    with zipfile.ZipFile(pyz) as archive:
+        wheel = next(info for info in archive.infolist() if "/duckdb-" in info.filename)
+    with pyz.open("r+b") as file:
+        file.seek(wheel.header_offset + wheel.file_size // 2)
+        file.write(b"\0" * 64)
+    done = perfkit(pyz, "process")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "perfkit.pyz is damaged" in done.stderr
+    assert not list(fresh.iterdir())

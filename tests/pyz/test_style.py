@@ -1,0 +1,78 @@
+"""What every file keeps to: the linters' rules, one format, strict types. Each tool's own output says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | {"NO_COLOR": "1"})
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_python_follows_the_lint_rules() -> None:
+    check(sys.executable, "-m", "ruff", "check", "--output-format", "concise", ".")
+
+
+def test_python_is_formatted() -> None:
+    check(sys.executable, "-m", "ruff", "format", "--check", ".")
+
+
+def test_types_are_complete_and_agree() -> None:
+    check(sys.executable, "-m", "mypy")
+
+
+def test_the_target_tier_is_written_for_python_3_9() -> None:
+    """ruff knows the syntax of each version; the desk tier may use newer."""
+    source = ROOT / "src" / "perfkit"
+    tier = ["collect", "preflight", "cli", "errors.py", "units.py", "collection.py", "desk.py", "cache.py", "__main__.py"]
+    check(
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--isolated",
+        "--select",
+        "E9,F821",
+        "--target-version",
+        "py39",
+        *(str(source / name) for name in tier),
+    )
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed: the shell scripts were not checked")
+def test_shell_scripts_pass_shellcheck() -> None:
+    check("shellcheck", *map(str, ROOT.glob("scripts/*.sh")), str(ROOT / ".ci" / "run"))
+
+
+def test_sql_html_and_javascript_stand_in_files_of_their_own() -> None:
+    """Not in Python strings: those would be neither highlighted nor checked nor found."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in ROOT.glob("src/**/*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"<(div|span|table|script|html|body|form|svg|td|tr)\b", line)
+    ]
+    assert not found
+
+
+def test_nothing_is_left_for_later() -> None:
+    unfinished = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|pytest\.mark\.xfail")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for folder in ("src", "tests", "scripts")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".sql", ".js", ".css", ".html", ".sh"} and path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if unfinished.search(line)
+    ]
+    assert not found
