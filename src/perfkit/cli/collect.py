@@ -49,6 +49,7 @@ def collect(
     nice: int = typer.Option(-10, min=-20, max=19, help="Priority to ask for, so that a busy machine is still recorded; 0: none."),
     proc: Path = typer.Option(Path("/proc"), envvar="PERFKIT_PROC", hidden=True),
     sys_root: Path = typer.Option(Path("/sys"), "--sys", envvar="PERFKIT_SYS", hidden=True),
+    root: str = typer.Option("", envvar="PERFKIT_ROOT", hidden=True),
 ) -> None:
     """Record this machine until the duration ends, or SIGINT or SIGTERM."""
     from perfkit.collect.launch import start
@@ -78,6 +79,7 @@ def collect(
         nice=nice,
         proc=str(proc),
         sys=str(sys_root),
+        root=root,
     )
     check(options)
     start(options, sys.argv[1:])

@@ -29,6 +29,7 @@ class Options:
     flush_interval: float = 5.0
     proc: str = "/proc"
     sys: str = "/sys"
+    root: str = ""  # below which runtimes keep containers' names
 
     def __init__(self, **wishes: object) -> None:
         for name, value in wishes.items():

@@ -6,6 +6,8 @@ import os
 
 from perfkit.collect.clock import SystemClock
 from perfkit.collect.collector import Collector
+from perfkit.collect.container_names import Names
+from perfkit.collect.containers import Containers
 from perfkit.collect.file_sink import FileSink
 from perfkit.collect.progress import on_stderr
 from perfkit.collect.sample import Sampler
@@ -32,7 +34,7 @@ def run(options: Options) -> int:
         raise Failed(f"nothing can be read below {options.proc}; perfkit collects on Linux with /proc mounted.")
     sink = _sink(options, requests, progress)
     clock = SystemClock(requests.wakers)
-    sampler = Sampler(sources, clock, options.proc)
+    sampler = Sampler(sources, clock, options.proc, _containers(options) if options.containers else None)
     _raise_priority(options.nice)
     collector = Collector(
         options=options,
@@ -47,6 +49,10 @@ def run(options: Options) -> int:
     collector.run()
     progress.say(f"{sampler.samples} samples, {format_bytes(sink.written)} {_whereto(options)}.")
     return 0
+
+
+def _containers(options: Options) -> Containers:
+    return Containers(options.sys, Names(options.root))
 
 
 def _sink(options: Options, requests: Requests, progress: Progress) -> Sink:

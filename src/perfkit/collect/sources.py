@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # seq_file hands out at most a page at a time and ends a read early only when the next record does not fit. A read that leaves
 # half a page free was therefore the last, because no record of these files is longer than that.
 _SURELY_WHOLE = 2048
-_BUFFER = 1 << 16
+_BUFFER = 1 << 14
 MAX_TEXT = 4 << 20  # bytes that are kept of one file; a larger one is garbage
 
 
@@ -36,7 +36,7 @@ def read_text(path: str) -> str:
     """A file of /proc or /sys, stripped; "" where it is missing or unreadable."""
     try:
         with open(path, "rb", buffering=0) as file:
-            # In buffers of 64 KiB: /proc/sys answers "cannot allocate memory" to one read of megabytes.
+            # In small buffers: /proc/sys answers "cannot allocate memory" to one read of megabytes.
             return read_whole(file.fileno()).decode("utf-8", "replace").strip("\0\n ")
     except OSError:
         return ""
