@@ -32,7 +32,7 @@ def copy_rollups(
     select = schema.text("copy_rollups.sql").format(
         table=table.name,
         keys="".join(f"{c.name}, " for c in table.keys),
-        aggregates=", ".join(f'{a}("{c.name}")' for c in table.values for a in schema.AGGREGATES),
+        aggregates=", ".join(f'{a}("{c.name}")' for c in schema.metrics(table) for a in schema.AGGREGATES),
     )
     values = {"source": source, "collector_id": collector_id, "width": schema.LEVELS[level], "until": until}
     _pour(duck, con, select, values, rollup.insert_sql(table, level), lambda rows: None)

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from perfkit.catalog import HOST
+from perfkit.catalog import HOST, TABLES
+from perfkit.collection import looks_like
+from perfkit.collection import newest as newest_collection
 from perfkit.errors import BadInput, reason
-from perfkit.store import columnar, csv_input, facts
+from perfkit.process.engine import Engine
+from perfkit.store import columnar, csv_input, facts, schema
 from perfkit.store.staged import Staged, digest
 
 FOLDER_EXTRAS = ("system_info.json", "quality.json", "percentiles.csv")
@@ -28,8 +31,6 @@ def stage(path: Path) -> Staged:
 
 def newest(folder: Path) -> Path:
     """The newest processed folder, host.csv or collection in `folder`. Raises BadInput where there is none."""
-    from perfkit.collection import newest as newest_collection
-
     candidates = [path.parent for path in folder.glob("*/host.csv")] + [path for path in [folder / "host.csv"] if path.is_file()]
     recorded = newest_collection(folder)
     if recorded is not None:
@@ -65,7 +66,16 @@ def _named_beside(path: Path) -> str | None:
 
 
 def _collection(path: Path) -> Staged:
-    raise BadInput(f"{path} is neither a collection nor a host.csv.")
+    if not looks_like(path):
+        raise BadInput(f"{path} is neither a collection nor a host.csv; see `perfkit import --help`.")
+    engine = Engine()
+    engine.load([(1, path)])
+    engine.derive()
+    staged = Staged(engine.con, path, "collection", digest([path]), TABLES)
+    facts.from_engine(staged)
+    if staged.con.execute(schema.text("count.sql").format(table=HOST.name), [staged.source]).fetchone() == (0,):
+        raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
+    return staged
 
 
 def _json(path: Path) -> dict[str, Any]:

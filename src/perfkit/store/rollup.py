@@ -64,14 +64,14 @@ def reach(con: sqlite3.Connection, collector_id: int) -> dict[int, tuple[int, in
 
 def insert_sql(table: Table, level: str) -> str:
     """One bucket into the rollup table of `level`: collector, keys, bucket, samples, then min, avg, max of each value."""
-    places = ", ".join("?" * (3 + len(table.keys) + len(schema.AGGREGATES) * len(table.values)))
+    places = ", ".join("?" * (3 + len(table.keys) + len(columns(table))))
     names = ", ".join(["collector_id", *(c.name for c in table.keys), "timestamp, samples", *columns(table)])
     return f"INSERT OR REPLACE INTO {table.database_name}_{level} ({names}) VALUES ({places})"
 
 
 def columns(table: Table) -> list[str]:
     """The value columns of the table's rollups, in order."""
-    return [f"{c.name}_{a}" for c in table.values for a in schema.AGGREGATES]
+    return [f"{c.name}_{a}" for c in schema.metrics(table) for a in schema.AGGREGATES]
 
 
 @cache
@@ -86,5 +86,5 @@ def _fill_sql(name: str, level: str) -> str:
         device_is=f"{device} = :device AND " if device else "",
         columns=", ".join(names),
         excluded=", ".join(f"excluded.{c}" for c in names),
-        aggregates=", ".join(f'{a}("{c.name}")' for c in table.values for a in schema.AGGREGATES),
+        aggregates=", ".join(f'{a}("{c.name}")' for c in schema.metrics(table) for a in schema.AGGREGATES),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from importlib import resources
 
-from perfkit.catalog import HOST, INTEGER, REAL, TABLES, TEXT, Table
+from perfkit.catalog import FLAG, HOST, INTEGER, REAL, TABLES, TEXT, Column, Table
 
 VERSION = 1
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
@@ -24,6 +24,11 @@ def text(name: str) -> str:
 def quoted(names: Iterable[str]) -> list[str]:
     """`names` as SQL identifiers: some, such as user, are words of the language."""
     return [f'"{name}"' for name in names]
+
+
+def metrics(table: Table) -> tuple[Column, ...]:
+    """The columns of `table` that rollups and percentiles are made of: its values but for flags."""
+    return tuple(c for c in table.values if c.kind != FLAG)
 
 
 def device_key(table: Table) -> str | None:
@@ -49,7 +54,7 @@ def _metric_tables(table: Table) -> Iterator[str]:
 
 
 def _rollup_columns(table: Table) -> Iterator[str]:
-    for column in table.values:
+    for column in metrics(table):
         for aggregate in AGGREGATES:
             whole = column.type == INTEGER and aggregate != "avg"
             yield f"{column.name}_{aggregate} {INTEGER if whole else REAL}"

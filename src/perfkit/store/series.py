@@ -46,7 +46,7 @@ def series(
     continues this one. One `device`, or all of them. Raises KeyError for a table or column that the catalog does not have.
     """
     known = catalog.table(table)
-    names = tuple(known[c].name if c in {v.name for v in known.values} else _unknown(c) for c in columns)
+    names = tuple(known[c].name if c in {v.name for v in schema.metrics(known)} else _unknown(c) for c in columns)
     bucket = _width(con, collector_id, start, end, points) if bucket_ms is None else bucket_ms
     level = _level(bucket)
     values: dict[str, Any] = {"collector_id": collector_id, "start": start, "end": end}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -51,10 +52,24 @@ def windows_of(con: sqlite3.Connection, collector_id: int) -> list[tuple[str, in
     row = con.execute("SELECT first_timestamp, last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone()
     if row is None or row[1] is None:
         return []
-    first, last = row
-    ranges = [(name, first if span is None else max(first, last - int(span * 1000)), last) for name, span in catalog.RANGES.items()]
-    phases = con.execute(schema.text("phases.sql"), {"collector_id": collector_id, "last": last}).fetchall()
-    return [*ranges, *phases]
+    marks = con.execute("SELECT timestamp, kind, label FROM marks WHERE collector_id = ? ORDER BY timestamp", (collector_id,)).fetchall()
+    return [(name, start, end) for name, (start, end) in named_windows(row[0], row[1], marks).items()]
+
+
+def named_windows(first: int, last: int, marks: Iterable[tuple[int, str, str]]) -> dict[str, tuple[int, int]]:
+    """(from, to) of each range, counted back from the last sample, and of each phase.
+
+    A phase lasts from its start mark to the next end mark of its label, or to the last sample; a label used again is numbered.
+    """
+    found = {name: (first if span is None else max(first, last - int(span * 1000) + 1), last) for name, span in catalog.RANGES.items()}
+    known = sorted(marks)
+    seen: Counter[str] = Counter()
+    for at, kind, label in known:
+        if kind == "start":
+            seen[label] += 1
+            ends = (end for end, what, whose in known if what == "end" and whose == label and end >= at)
+            found[f"phase:{label}" + (f" ({seen[label]})" if seen[label] > 1 else "")] = (at, next(ends, last))
+    return found
 
 
 def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str]) -> list[Row]:
@@ -84,7 +99,7 @@ def _compute(
 
 def _rows(table: catalog.Table, device: str, cells: list[Any]) -> Iterable[Row]:
     """One row a metric from one row a device: six cells a metric, the last of them the list of percentiles."""
-    for place, column in enumerate(table.values):
+    for place, column in enumerate(schema.metrics(table)):
         samples, low, mean, high, spread, cuts = cells[6 * place : 6 * place + 6]
         if samples:
             yield (f"{table.name}.{column.name}", device, samples, low, mean, high, spread, *cuts)
@@ -94,8 +109,10 @@ def _rows(table: catalog.Table, device: str, cells: list[Any]) -> Iterable[Row]:
 def _sql(name: str, sources: tuple[str, ...]) -> str:
     table = catalog.table(name)
     device = schema.device_key(table) or "NULL"
-    columns = ", ".join(schema.quoted(c.name for c in table.values))
+    columns = ", ".join(schema.quoted(c.name for c in schema.metrics(table)))
     part = schema.text("window_part.sql")
     parts = "    UNION ALL\n".join(part.format(device=device, columns=columns, source=source) for source in sources)
     measures = schema.text("window_measures.sql")
-    return schema.text("window.sql").format(parts=parts, measures=",".join(measures.format(column=f'"{c.name}"') for c in table.values))
+    return schema.text("window.sql").format(
+        parts=parts, measures=",".join(measures.format(column=f'"{c.name}"') for c in schema.metrics(table))
+    )

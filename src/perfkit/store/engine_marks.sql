@@ -1,0 +1,1 @@
+SELECT timestamp, kind, label FROM marks WHERE source = ?

@@ -1,0 +1,1 @@
+SELECT {columns} FROM sources WHERE source = ?

@@ -1,0 +1,185 @@
+"""Live import: the growth of many live collections, a second at a time, through the same SQL as files.
+
+Each machine's last lines are kept, so that the next sample has its predecessor; they stand in the database together with the position in
+the journal that they belong to. Between two such checkpoints rows are written all the same: when the journal is read again from the
+checkpoint after a crash, they are found to be there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from perfkit.catalog import HOST, TABLES, Table
+from perfkit.process.engine import Engine
+from perfkit.store import columnar, rollup, schema
+from perfkit.store.database import insert_sql, open_database, sentences, transaction
+from perfkit.store.importing import DEFAULT_SITE, find_or_add
+from perfkit.store.pending import Pending, RawLine, parse
+
+CHECKPOINT_MS = 10_000
+_MINUTE = 60_000
+_HOUR = 3_600_000
+
+
+class LiveBatch(NamedTuple):
+    """Whole NDJSON lines of one machine, received at `received_ms`."""
+
+    identifier: str
+    site: str | None
+    received_ms: int
+    lines: bytes
+
+
+class _Machine:
+    def __init__(self, collector_id: int, pending: Pending) -> None:
+        self.id = collector_id
+        self.pending = pending
+        self.last = -1  # newest sample in the database
+        self.closed = -1  # minute for which the rollups were brought up to date
+
+
+class Live:
+    """The database's one live writer. `now` gives ms since the epoch."""
+
+    def __init__(self, db: Path, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._db = db
+        self._con = open_database(db)
+        self._engine = Engine(threads=1)
+        self._now = now
+        self._machines: dict[tuple[str, str], _Machine] = {}
+        self._saved_ms = 0
+        self._changed: set[_Machine] = set()
+
+    def position(self, journal: str) -> str | None:
+        """From where `journal` must be fed: the position of the last checkpoint, None before the first."""
+        row = self._con.execute("SELECT position FROM live_positions WHERE journal = ?", (journal,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def feed(self, batches: Sequence[LiveBatch], *, journal: str, position: str) -> int:
+        """Take in `batches`, which end at `position` of `journal`, in one transaction; how many host samples were new.
+
+        Call it with no batches when idle, so that samples that nothing follows get in. On an error nothing has changed, neither here
+        nor in the database, except that this object must be made again.
+        """
+        with sentences(self._db), transaction(self._con):
+            for batch in batches:
+                machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
+                lines, _ = parse(batch.lines)
+                if machine.pending.add(lines, batch.received_ms):
+                    self._changed.add(machine)
+            new = self._take_in()
+            if self._now() - self._saved_ms >= CHECKPOINT_MS:
+                self._checkpoint(journal, position)
+        return new
+
+    def save(self, journal: str, position: str) -> None:
+        """Checkpoint now: what the importer calls before it ends."""
+        with sentences(self._db), transaction(self._con):
+            self._checkpoint(journal, position)
+
+    def close(self) -> None:
+        """Close the database. Whatever was fed since the last checkpoint will be asked for again, and found to be there."""
+        self._engine.close()
+        self._con.close()
+
+    def _machine(self, name: str, site: str) -> _Machine:
+        known = self._machines.get((name, site))
+        if known is None:
+            collector_id = find_or_add(self._con, name, site)
+            row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
+            known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
+            (last,) = self._con.execute("SELECT last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone()
+            known.last = -1 if last is None else last
+        return known
+
+    def _take_in(self) -> int:
+        now = self._now()
+        rows: list[tuple[int, RawLine]] = []
+        after: list[tuple[int, int]] = []
+        grown: list[_Machine] = []
+        for machine in self._machines.values():
+            if not machine.pending.waiting:
+                continue
+            last = machine.pending.taken
+            before, taken = machine.pending.take(now)
+            if taken:
+                grown.append(machine)
+                after.append((machine.id, min(last, taken[0].stamp - 1)))
+                rows += [(machine.id, line) for line in (*before, *taken)]
+        if not rows:
+            return 0
+        self._derive(rows, after)
+        new = sum(self._append(table) for table in TABLES)
+        self._note(grown)
+        return new
+
+    def _derive(self, rows: Iterable[tuple[int, RawLine]], after: list[tuple[int, int]]) -> None:
+        self._engine.clear()
+        descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(orjson.dumps([(source, *line) for source, line in rows]))
+            self._engine.con.execute(schema.text("live_load.sql"), {"path": name})
+        finally:
+            Path(name).unlink()
+        self._engine.derive(percentiles=False)
+        self._engine.con.execute(schema.text("live_after.sql"), {"sources": [s for s, _ in after], "stamps": [t for _, t in after]})
+
+    def _append(self, table: Table) -> int:
+        """Insert the new samples of one table; how many host samples that were."""
+        select = schema.text("live_samples.sql").format(
+            table=table.name,
+            keys="".join(f"{name}, " for name in schema.quoted(c.name for c in table.keys)),
+            values=", ".join(schema.quoted(c.name for c in table.values)),
+        )
+        rows = self._engine.con.execute(select).fetchall()
+        count = self._con.executemany(insert_sql(table), rows).rowcount if rows else 0
+        return count if table is HOST else 0
+
+    def _note(self, grown: list[_Machine]) -> None:
+        """What is known of the machines beside their samples: span, hardware, marks, gaps; and the rollups once a minute."""
+        spans = {row[0]: row[1:] for row in self._fetch("live_spans")}
+        for machine in grown:
+            if machine.id not in spans:
+                continue
+            first, last = spans[machine.id]
+            if first <= machine.last:
+                rollup.refresh(self._con, machine.id, first, last)
+                columnar.forget(self._con, machine.id, first, last + 1)
+            values = {"id": machine.id, "first": first, "last": last, "known": machine.last}
+            self._con.execute(schema.text("live_grow.sql"), values)
+            machine.last = max(machine.last, last)
+        self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
+        self._con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", self._fetch("live_gaps"))
+        self._con.executemany(schema.text("live_facts_update.sql"), self._fetch("live_facts"))
+        for machine in grown:
+            self._tidy(machine)
+
+    def _fetch(self, name: str) -> list[tuple[Any, ...]]:
+        return self._engine.con.execute(schema.text(f"{name}.sql")).fetchall()
+
+    def _tidy(self, machine: _Machine) -> None:
+        """Once a minute, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""
+        minute = (machine.last - machine.id % 60 * 1000) // _MINUTE
+        if machine.last < 0 or minute == machine.closed:
+            return
+        rollup.close_buckets(self._con, machine.id, machine.last)
+        self._con.execute(schema.text("live_collection.sql"), {"id": machine.id, "now": self._now()})
+        self._con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range NOT LIKE 'phase:%'", (machine.id,))
+        if minute // 60 != machine.closed // 60:
+            columnar.complete(self._con, machine.id, machine.last - machine.last % _HOUR)
+        machine.closed = minute
+
+    def _checkpoint(self, journal: str, position: str) -> None:
+        lines = [(machine.id, machine.pending.dump()) for machine in self._changed]
+        self._con.executemany("INSERT OR REPLACE INTO live_lines VALUES (?, ?)", lines)
+        self._con.execute("INSERT OR REPLACE INTO live_positions VALUES (?, ?)", (journal, position))
+        self._changed.clear()
+        self._saved_ms = self._now()

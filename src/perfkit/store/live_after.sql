@@ -1,0 +1,1 @@
+CREATE OR REPLACE TABLE live_after AS SELECT unnest($sources::INTEGER[]) AS source, unnest($stamps::BIGINT[]) AS after

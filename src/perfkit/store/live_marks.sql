@@ -1,0 +1,1 @@
+SELECT source, timestamp, kind, label FROM marks

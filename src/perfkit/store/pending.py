@@ -1,0 +1,99 @@
+"""The lines of one live machine: which samples are whole, and what the next one is computed from."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import orjson
+
+HOLD_MS = 1500  # a newest sample that has not been followed or finished for so long is taken for whole
+_FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
+END = "perfkit/end"
+
+
+class RawLine(NamedTuple):
+    """One measurement; `stamp` is its sample's wall clock in ms."""
+
+    stamp: int
+    monotonic: float | None
+    subsystem: str
+    measurement: str
+
+
+@dataclass
+class Pending:
+    """`kept` has the newest line of each subsystem of the samples that were taken; `waiting` those of samples that may not be whole."""
+
+    kept: dict[str, RawLine] = field(default_factory=dict)
+    waiting: dict[int, list[RawLine]] = field(default_factory=dict)
+    taken: int = -1  # stamp of the last sample that was taken
+    received_ms: int = 0
+    ended: bool = False
+
+    def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
+        """Add received lines; how many were new.
+
+        Lines of samples already taken (a retried batch) are dropped. A wall clock that was set back is told from those by the
+        monotonic clock, which went on.
+        """
+        count = 0
+        for line in lines:
+            if line.stamp > self.taken or self._goes_on(line):
+                self.waiting.setdefault(line.stamp, []).append(line)
+                self.ended = line.subsystem == END
+                self.received_ms = received_ms
+                count += 1
+        return count
+
+    def _goes_on(self, line: RawLine) -> bool:
+        known = self.kept.get(line.subsystem)
+        return known is not None and None not in (known.monotonic, line.monotonic) and line.monotonic > known.monotonic  # type: ignore[operator]
+
+    def take(self, now_ms: int) -> tuple[list[RawLine], list[RawLine]]:
+        """The lines before, and those of the samples that are whole by now, by time; the latter become what is kept."""
+        stamps = sorted(self.waiting)
+        if stamps and not self.ended and now_ms - self.received_ms < HOLD_MS:
+            stamps.pop()
+        taken = [line for stamp in stamps for line in self.waiting.pop(stamp)]
+        before = list(self.kept.values()) if taken else []
+        for line in taken:
+            self.kept[line.subsystem] = line
+            self.taken = line.stamp
+        self._forget()
+        return before, taken
+
+    def _forget(self) -> None:
+        for subsystem, line in list(self.kept.items()):
+            if subsystem.startswith("container/") and line.stamp < self.taken - _FORGET_MS:
+                del self.kept[subsystem]
+
+    def dump(self) -> bytes:
+        """What `load` makes the same Pending from."""
+        waiting = [line for lines in self.waiting.values() for line in lines]
+        return zlib.compress(orjson.dumps([list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended]), 1)
+
+    @classmethod
+    def load(cls, data: bytes) -> Pending:
+        """The Pending that dump() wrote."""
+        kept, waiting, taken, received_ms, ended = orjson.loads(zlib.decompress(data))
+        pending = cls({row[2]: RawLine(*row) for row in kept}, {}, taken, received_ms, ended)
+        for row in waiting:
+            pending.waiting.setdefault(row[0], []).append(RawLine(*row))
+        return pending
+
+
+def parse(lines: bytes) -> tuple[list[RawLine], int]:
+    """The measurements in NDJSON `lines`, and how many lines were none."""
+    found, unreadable = [], 0
+    for line in lines.splitlines():
+        try:
+            record = orjson.loads(line)
+            stamp = int(record["timestamp"]) * 1000 + int(record.get("nanosecond") or 0) // 1_000_000
+            clock = record.get("monotonic")
+            found.append(RawLine(stamp, None if clock is None else float(clock), str(record["subsystem"]), str(record["measurement"])))
+        except (ValueError, KeyError, TypeError, OverflowError):
+            unreadable += bool(line.strip())
+    return found, unreadable
