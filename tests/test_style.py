@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def check(*command: str) -> None:
@@ -54,13 +54,13 @@ def test_shell_scripts_pass_shellcheck() -> None:
     check("shellcheck", *map(str, ROOT.glob("scripts/*.sh")), str(ROOT / ".ci" / "run"))
 
 
-def test_sql_html_and_javascript_stand_in_files_of_their_own() -> None:
-    """Not in Python strings: those would be neither highlighted nor checked nor found."""
+def test_html_stands_in_templates() -> None:
+    """Not in Python strings: those would be neither highlighted nor escaped nor found."""
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in ROOT.glob("src/**/*.py")
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if re.search(r"<(div|span|table|script|html|body|form|svg|td|tr)\b", line)
+        if re.search(r"<(div|span|html|body|form|svg|td|tr)\b", line)
     ]
     assert not found
 
