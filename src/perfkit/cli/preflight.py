@@ -43,7 +43,7 @@ def preflight(
         require_command(command)
     seconds = parse_duration(wait) if wait else None
     if machine or (server and not collection and not command and not watch):
-        raise typer.Exit(_check_other(machine, server, apikey, spool, as_json))
+        raise typer.Exit(_check_other(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0, as_json=as_json))
     path = _named(collection)
     from perfkit.preflight import check_recording
 
@@ -54,7 +54,7 @@ def preflight(
     raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
 
 
-def _check_other(machine: bool, server: str | None, apikey: str | None, spool: Path | None, as_json: bool) -> int:
+def _check_other(*, machine: bool, server: str | None, apikey: str | None, spool: Path | None, wait: float, as_json: bool) -> int:
     from perfkit.cli import verdicts
     from perfkit.preflight.machine import check_machine
     from perfkit.preflight.server import check_server
@@ -63,7 +63,7 @@ def _check_other(machine: bool, server: str | None, apikey: str | None, spool: P
     if machine:
         reports.append(verdicts.show(check_machine(Path.cwd()), as_json, "ready", "NOT ready"))
     if server and not machine:
-        reports.append(verdicts.show(check_server(server, apikey, spool), as_json, "reachable", "NOT usable"))
+        reports.append(verdicts.show(check_server(server, apikey, spool, wait), as_json, "reachable", "NOT usable"))
     return max(report.exit_code for report in reports)
 
 

@@ -28,12 +28,16 @@ class Event(NamedTuple):
 
 
 class Watch:
-    """Follows `path`, and the files that it goes on in when the collector rotates; polled, never blocking."""
+    """Follows `path`, and the files that it goes on in when the collector rotates; polled, never blocking.
+
+    `lost_for` says why nothing is recorded now, "" if it is; `over` that nothing will be any more.
+    """
 
     def __init__(self, path: Path) -> None:
         self.story = Story()
         self.path = path
         self.lost_for = ""
+        self.over = False
         self.coverage: Coverage | None = None
         self._tail = Tail(path)
         self._last_sample = time.monotonic()
@@ -68,7 +72,9 @@ class Watch:
         if self.coverage:
             for sample in arrived:
                 self.coverage.add(sample)
-        lost = self._why_lost()
+        final = self._why_over()
+        self.over = bool(final)
+        lost = final or self._why_silent()
         events = []
         if lost and not self.lost_for:
             ended = (self.story.end or {}).get("reason") == "duration"
@@ -105,14 +111,15 @@ class Watch:
         self._tail.close()
         self.path, self._tail, self.story.end = path, tail, None
 
-    def _why_lost(self) -> str:
-        """Why recording has stopped, "" if it has not."""
+    def _why_over(self) -> str:
+        """Why no sample will ever come, "" if one may."""
         if self.story.end is not None:
             return f"the collection has ended ({self.story.end.get('reason', 'unknown')})"
         if self._tail.replaced():
             return f"{self.path} was removed, replaced or cut"
-        if self._gone():
-            return "the collector has gone without an end line"
+        return "the collector has gone without an end line" if self._gone() else ""
+
+    def _why_silent(self) -> str:
         silent = time.monotonic() - self._last_sample
         if silent > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
             return f"no sample for {format_duration(silent)}"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perfkit.errors import BadInput
-from perfkit.preflight.watch import ENDED, Event, open_watch
+from perfkit.preflight.watch import Event, open_watch
 
 _POLL = 0.2
 _REPORT_EVERY = 60.0
 
 
 def watch_until_end(path: Path) -> Iterator[Event]:
-    """Events until the end line is there or the collector has gone for good; every minute one that says how it goes.
+    """Events until the end line is there or the collector has gone; every minute one that says how it goes.
 
     Raises BadInput where the file cannot be read.
     """
@@ -23,10 +23,10 @@ def watch_until_end(path: Path) -> Iterator[Event]:
         raise BadInput(f"{path} cannot be read: {watch}.")
     coverage, due = watch.cover(), time.monotonic() + _REPORT_EVERY
     while True:
-        for event in watch.poll():
-            yield event
-            if event.kind == ENDED or watch.story.end is not None:
-                return
+        yield from watch.poll()
+        if watch.over:
+            watch.close()
+            return
         if time.monotonic() >= due:
             due += _REPORT_EVERY
             expected, present = coverage.until(watch.now())

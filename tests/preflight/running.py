@@ -1,0 +1,39 @@
+"""preflight as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SOURCE = Path(__file__).parents[2] / "src"
+FAULTY = Path(__file__).with_name("faulty_collector.py")
+ENVIRONMENT = {**{k: v for k, v in os.environ.items() if not k.startswith("PCC_")}, "PYTHONPATH": str(SOURCE)}
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return as soon as `condition` holds; fail the test after a time that no healthy machine needs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a perfkit command to its end."""
+    command = [sys.executable, "-m", "perfkit", *map(str, words)]
+    return subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=60, check=False, **options)
+
+
+def preflight(*words: object) -> tuple[int, dict[str, dict[str, str]]]:
+    """Exit code and checks by name of `preflight --json`."""
+    done = perfkit("preflight", "--json", *words)
+    assert "Traceback" not in done.stderr
+    return done.returncode, {check["name"]: check for check in json.loads(done.stdout.splitlines()[0])["checks"]}

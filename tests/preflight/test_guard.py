@@ -1,0 +1,160 @@
+"""A load behind `preflight --` runs only inside the proof, is marked, watched and certified."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preflight.running import ENVIRONMENT, Start, perfkit, wait_for
+
+
+def marks(collection: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in collection.read_bytes().splitlines()]
+    return [json.loads(line["measurement"]) for line in lines if line["subsystem"] == "perfkit/mark"]
+
+
+def certificate(stdout: str) -> dict[str, dict[str, str]]:
+    return {check["name"]: check for check in json.loads(stdout.splitlines()[-1])["checks"]}
+
+
+def guarded(file: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "perfkit", "preflight", "--collection", str(file), *words]
+    return subprocess.Popen(command, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_the_load_does_not_start_where_the_proof_fails(tmp_path: Path) -> None:
+    done = perfkit("preflight", "--collection", tmp_path / "none.json", "--wait", "200ms", "--", "touch", tmp_path / "started")
+    assert done.returncode == 2
+    assert not (tmp_path / "started").exists()
+
+
+def test_marks_name_command_exit_code_and_the_file_with_its_output(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms")
+    done = perfkit("preflight", "--collection", file, "--label", "spike", "--", "sh", "-c", "echo out; echo err >&2; sleep 1; exit 7")
+    assert done.returncode == 7
+    start, end = marks(file)
+    assert (start["label"], start["kind"], end["label"], end["kind"]) == ("spike", "start", "spike", "end")
+    assert "sleep 1; exit 7" in start["command"]
+    assert end["exit_code"] == 7
+    assert (tmp_path / end["output"]).read_text().split() == ["out", "err"]
+    assert (tmp_path / end["output"]).stat().st_mode & 0o077 == 0
+
+
+def test_output_passes_through_unchanged_and_to_the_stream_it_was_written_to(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms")
+    script = "import os; os.write(1, bytes(range(256)) * 1000); os.write(2, b'to stderr')"
+    command = [sys.executable, "-m", "perfkit", "preflight", "--json", "--collection", str(file), "--", sys.executable, "-c", script]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, check=True)
+    assert bytes(range(256)) * 1000 in done.stdout
+    assert b"to stderr" in done.stderr
+
+
+def test_the_certificate_counts_the_samples_of_the_load_and_the_collectors_cost(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "100ms")
+    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "2")
+    found = certificate(done.stdout)
+    present, _, due = found["recorded"]["evidence"].split()[:3]
+    assert done.returncode == 0, found
+    assert 18 <= int(present) <= int(due) <= 24
+    assert "ms late" in found["lateness"]["evidence"]
+    assert "% of a core" in found["cost"]["evidence"]
+
+
+def test_a_collector_killed_during_the_load_is_told_at_once_and_fails_the_certificate(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    process = collector(file, "--frequency", "200ms")
+    run = guarded(file, "--json", "--", "sh", "-c", f"kill -9 {process.pid}; sleep 2; echo survived")
+    assert run.stderr is not None
+    first = run.stderr.readline()
+    assert "recording lost: the collector has gone" in first
+    assert run.poll() is None
+    stdout, _ = run.communicate()
+    assert "survived" in stdout
+    assert run.returncode == 1
+    assert certificate(stdout)["collector"]["state"] == "fail"
+
+
+def test_stop_on_loss_ends_the_load_and_all_its_children(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    process = collector(file, "--frequency", "200ms")
+    run = guarded(file, "--stop-on-loss", "--", "sh", "-c", f"sleep 300 & echo $! > {tmp_path}/child; kill -9 {process.pid}; wait")
+    run.communicate(timeout=30)
+    assert run.returncode == 1
+    child = Path("/proc") / (tmp_path / "child").read_text().strip()
+    wait_for(lambda: not child.exists() or "(zombie)" in (child / "status").read_text())
+
+
+def test_a_gap_is_told_and_so_is_its_end(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    process = collector(file, "--frequency", "100ms")
+    run = guarded(file, "--json", "--", "sh", "-c", f"kill -STOP {process.pid}; sleep 2; kill -CONT {process.pid}; sleep 1")
+    stdout, stderr = run.communicate()
+    found = certificate(stdout)
+    assert "recording lost: no sample for" in stderr
+    assert "recording resumed" in stderr
+    assert found["recorded"]["state"] == "fail"
+    assert found["gaps"]["evidence"].startswith("1 gap")
+    assert run.returncode == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 42), (signal.SIGTERM, 43)])
+def test_signals_reach_the_load_which_decides_how_it_ends(tmp_path: Path, collector: Start, number: int, code: int) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms")
+    run = guarded(file, "--", "bash", "-c", f"trap 'exit 42' INT; trap 'exit 43' TERM; touch {tmp_path}/ready; while :; do sleep 0.1; done")
+    wait_for((tmp_path / "ready").exists)
+    run.send_signal(number)
+    stdout, _ = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert "the load was recorded" in stdout
+
+
+def test_a_load_killed_by_a_signal_gives_the_code_that_a_shell_gives(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms")
+    assert perfkit("preflight", "--collection", file, "--", "sh", "-c", "sleep 1; kill -9 $$").returncode == 137
+
+
+def test_what_is_no_command_is_wrong_usage(tmp_path: Path, collector: Start) -> None:
+    done = perfkit("preflight", "vm.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--collection FILE -- COMMAND" in done.stderr
+
+
+def test_a_rotated_collection_is_followed_into_its_next_file(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "100ms", "--max-size", "150KB")
+    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "3")
+    assert (tmp_path / "vm-002.json").exists()
+    assert done.returncode == 0, done.stdout
+    assert certificate(done.stdout)["recorded"]["state"] == "ok"
+
+
+def test_watch_ends_with_the_collection_and_says_how(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms", "--duration", "5s")
+    done = perfkit("preflight", "--watch", "--collection", file)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("the collection has ended (duration)")
+
+
+def test_watch_fails_at_once_where_the_collector_is_killed(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    process = collector(file, "--frequency", "200ms")
+    run = guarded(file, "--watch")
+    assert run.stdout is not None
+    assert any(line.endswith(": recording\n") for line in iter(run.stdout.readline, ""))
+    process.kill()
+    process.wait()
+    stdout, _ = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert "the collector has gone" in stdout

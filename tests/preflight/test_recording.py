@@ -1,0 +1,230 @@
+"""preflight passes for every live collection and for nothing else; each fault is named by the check that found it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from preflight.running import ENVIRONMENT, Start, perfkit, preflight, wait_for
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
+
+
+def states(checks: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {name: check["state"] for name, check in checks.items()}
+
+
+@pytest.mark.parametrize("name", ["vm.json", "vm.json.gz"])
+def test_a_live_collection_passes_every_check(tmp_path: Path, collector: Start, name: str) -> None:
+    collector(tmp_path / name, "--frequency", "200ms")
+    code, checks = preflight("--collection", tmp_path / name)
+    assert code == 0, checks
+    assert list(checks) == ["file", "process", "parses", "sources", "growing", "frequency", "moving", "space", "clock"]
+    assert set(states(checks).values()) <= {"ok", "warn"}
+    assert "CPU time" in checks["moving"]["evidence"]
+    assert "loopback packets" in checks["moving"]["evidence"]
+
+
+def test_without_a_flag_it_takes_the_newest_collection_of_the_folder(tmp_path: Path, collector: Start) -> None:
+    collector(tmp_path / "vm.json", "--frequency", "200ms")
+    done = perfkit("preflight", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("vm.json: recording\n")
+
+
+def test_pcc_passes_while_it_holds_the_file_open(tmp_path: Path, faulty: Start) -> None:
+    process = faulty(tmp_path / "pcc.json", "pcc", frequency=1)
+    code, checks = preflight("--collection", tmp_path / "pcc.json")
+    assert code == 0, checks
+    assert f"pid {process.pid}" in checks["process"]["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "failing", "says"),
+    [
+        ("nolock", "process", "has gone without an end line"),
+        ("other-boot", "process", "start a new collection"),
+        ("missing", "sources", "/proc/net/dev"),
+        ("frozen", "moving", "frozen"),
+        ("slow", "frequency", "does not keep its frequency"),
+        ("garbage", "parses", "something else than the collector wrote"),
+    ],
+)
+def test_each_fault_of_a_growing_file_is_found_by_its_own_check(tmp_path: Path, faulty: Start, fault: str, failing: str, says: str) -> None:
+    faulty(tmp_path / "vm.json", fault, frequency=0.2)
+    if fault == "garbage":
+        wait_for(lambda: b"not a measurement" in (tmp_path / "vm.json").read_bytes())
+    code, checks = preflight("--collection", tmp_path / "vm.json")
+    assert code == 1
+    assert next(name for name, state in states(checks).items() if state == "fail") == failing
+    assert says in checks[failing]["advice"]
+
+
+def test_a_collector_killed_hard_is_found_and_its_file_fails(tmp_path: Path, collector: Start) -> None:
+    process = collector(tmp_path / "vm.json", "--frequency", "200ms")
+    process.kill()
+    process.wait()
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1s")
+    assert code == 1
+    assert states(checks)["process"] == states(checks)["growing"] == "fail"
+    assert str(process.pid) in checks["process"]["evidence"]
+
+
+def test_a_collection_that_has_ended_is_not_being_recorded(tmp_path: Path, collector: Start) -> None:
+    process = collector(tmp_path / "vm.json", "--frequency", "200ms")
+    process.terminate()
+    process.wait()
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1s")
+    assert code == 1
+    assert "has ended (signal)" in checks["process"]["advice"]
+
+
+def test_a_suspended_collector_fails_with_the_command_that_lets_it_go_on(tmp_path: Path, collector: Start) -> None:
+    process = collector(tmp_path / "vm.json", "--frequency", "200ms")
+    process.send_signal(signal.SIGSTOP)
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1s")
+    assert code == 1
+    assert f"kill -CONT {process.pid}" in checks["process"]["advice"]
+
+
+def test_a_file_that_has_stopped_growing_fails_although_its_collector_lives(tmp_path: Path, faulty: Start) -> None:
+    faulty(tmp_path / "vm.json", "stalls", frequency=0.2, samples=2)
+    wait_for(lambda: (tmp_path / "vm.json").read_bytes().count(b"/proc/net/dev") >= 3)
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1500ms")
+    assert code == 1
+    assert (states(checks)["process"], states(checks)["growing"]) == ("ok", "fail")
+    assert "stopped growing" in checks["growing"]["advice"]
+
+
+def test_a_process_that_merely_holds_a_dead_collection_open_does_not_fool_it(tmp_path: Path, faulty: Start) -> None:
+    """`tail -f`, an editor, or a shell that appends rubbish: growth alone is no recording."""
+    faulty(tmp_path / "pcc.json", "pcc-stalls", frequency=0.1, samples=3)
+    with (tmp_path / "pcc.json").open("a"):
+        code, checks = preflight("--collection", tmp_path / "pcc.json", "--wait", "1500ms")
+    assert code == 1
+    assert states(checks)["growing"] == "fail"
+
+
+def test_a_replayed_collection_does_not_pass(tmp_path: Path, faulty: Start, processes: list[subprocess.Popen[bytes]]) -> None:
+    """Old samples written anew, in step and with a lock, carry counters that are not this machine's present ones."""
+    replay = (
+        "import fcntl, sys, time\nout = open(sys.argv[2], 'ab', 0)\nfcntl.lockf(out, fcntl.LOCK_EX)\n"
+        "for line in open(sys.argv[1], 'rb'):\n  out.write(line)\n  if b'net/dev' in line: time.sleep(0.2)\n"
+    )
+    recorder = faulty(tmp_path / "old.json", frequency=0.05)
+    wait_for(lambda: (tmp_path / "old.json").read_bytes().count(b'/proc/net/dev"') > 40)
+    recorder.kill()
+    recorder.wait()
+    processes.append(subprocess.Popen([sys.executable, "-c", replay, tmp_path / "old.json", tmp_path / "new.json"]))
+    code, checks = preflight("--collection", tmp_path / "new.json", "--wait", "3s")
+    assert code == 1
+    assert states(checks)["moving"] == "fail"
+
+
+def test_a_file_replaced_under_the_collector_fails(tmp_path: Path, collector: Start) -> None:
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "200ms")
+    copy = tmp_path / "copy.json"
+    shutil.copy(file, copy)
+    process = subprocess.Popen([sys.executable, "-c", f"import time,os; time.sleep(1.0); os.replace({str(copy)!r}, {str(file)!r})"])
+    code, checks = preflight("--collection", file)
+    process.wait()
+    assert code == 1
+    assert states(checks)["process"] == "fail"
+
+
+def test_two_collectors_on_one_file_fail(tmp_path: Path, faulty: Start) -> None:
+    first = faulty(tmp_path / "pcc.json", "pcc", frequency=0.5)
+    second = faulty(tmp_path / "pcc.json", "pcc", frequency=0.5)
+    code, checks = preflight("--collection", tmp_path / "pcc.json")
+    assert code == 1
+    assert "another collector" in checks["process"]["advice"]
+    assert all(str(one.pid) in checks["process"]["evidence"] for one in (first, second))
+
+
+def test_a_second_collector_is_refused_the_file_of_the_first(tmp_path: Path, collector: Start) -> None:
+    process = collector(tmp_path / "vm.json", "--frequency", "200ms")
+    done = perfkit("collect", "--collection", tmp_path / "vm.json", "--append")
+    assert done.returncode == 2
+    assert str(process.pid) in done.stderr
+
+
+def test_a_disk_too_small_for_the_rest_of_the_duration_fails(tmp_path: Path, faulty: Start) -> None:
+    faulty(tmp_path / "vm.json", frequency=0.2, duration=1e12)
+    code, checks = preflight("--collection", tmp_path / "vm.json")
+    assert code == 1
+    assert "will be full before the collection ends" in checks["space"]["advice"]
+
+
+def test_an_unsynchronised_clock_is_a_warning_that_names_the_cure(tmp_path: Path, faulty: Start) -> None:
+    faulty(tmp_path / "vm.json", "unsynchronised", frequency=0.2)
+    code, checks = preflight("--collection", tmp_path / "vm.json")
+    assert code == 0
+    assert checks["clock"]["state"] == "warn"
+    assert "chrony" in checks["clock"]["advice"]
+
+
+def test_a_period_longer_than_the_wait_is_named_instead_of_blamed_on_the_collector(tmp_path: Path, faulty: Start) -> None:
+    faulty(tmp_path / "vm.json", frequency=3)
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1500ms")
+    assert code == 1
+    assert "--wait 8s" in checks["growing"]["advice"]
+
+
+def test_no_file_and_an_empty_file_are_wrong_input(tmp_path: Path) -> None:
+    code, checks = preflight("--collection", tmp_path / "none.json", "--wait", "200ms")
+    assert (code, checks["file"]["state"]) == (2, "fail")
+    assert "does not exist" in checks["file"]["advice"]
+    (tmp_path / "empty.json").touch()
+    code, checks = preflight("--collection", tmp_path / "empty.json", "--wait", "200ms")
+    assert code == 2
+    assert "is empty" in checks["file"]["advice"]
+
+
+def test_a_file_that_appears_while_preflight_waits_is_proven(tmp_path: Path, faulty: Start) -> None:
+    file = tmp_path / "vm.json"
+    command = [sys.executable, "-m", "perfkit", "preflight", "--collection", str(file)]
+    waiting = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    faulty(file, frequency=0.2)
+    assert waiting.wait(60) == 0
+
+
+def test_something_else_than_a_collection_is_wrong_input(tmp_path: Path) -> None:
+    (tmp_path / "notes.json").write_text("hello\nworld\n")
+    for name in ("notes.json", "."):
+        code, checks = preflight("--collection", tmp_path / name, "--wait", "300ms")
+        assert code == 2
+        assert "--collection" in checks["file"]["advice"]
+
+
+def test_a_collector_in_trickle_mode_is_named_where_its_file_is_missed(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    command = [sys.executable, "-m", "perfkit", "collect", "--mode", "trickle", "--server", "http://127.0.0.1:1", "--duration", "60s"]
+    environment = {**ENVIRONMENT, "PCC_APIKEY": "not-a-secret"}
+    processes.append(subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL))
+    wait_for(lambda: list(tmp_path.iterdir()))
+    code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "300ms")
+    assert code == 2
+    assert "trickle mode" in checks["file"]["advice"]
+
+
+@pytest.mark.skipif(not SAMPLES.exists(), reason="the real pcc collections are not here")
+@pytest.mark.parametrize("name", ["host-azure", "host-cpuinfo", "containers-oci"])
+def test_a_finished_collection_of_pcc_parses_and_is_not_being_recorded(name: str) -> None:
+    code, checks = preflight("--collection", SAMPLES / name / "collection.json", "--wait", "300ms")
+    assert code == 1
+    assert states(checks)["parses"] == "ok"
+    assert "no process writes" in checks["process"]["advice"]
+
+
+def test_nothing_is_written_but_what_the_collector_writes(tmp_path: Path, faulty: Start) -> None:
+    faulty(tmp_path / "vm.json", frequency=0.2)
+    preflight("--collection", tmp_path / "vm.json")
+    assert os.listdir(tmp_path) == ["vm.json"]
