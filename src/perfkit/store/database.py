@@ -10,7 +10,7 @@ from pathlib import Path
 
 from perfkit.catalog import Table
 from perfkit.errors import BadInput, Failed, reason
-from perfkit.store import schema
+from perfkit.store import migrations, schema
 
 BUSY_MS = 10_000
 
@@ -123,6 +123,8 @@ def _check(con: sqlite3.Connection, path: Path, read_only: bool) -> None:
         )
     if empty:
         _create(con)
+    elif version < schema.VERSION:
+        _migrate(con)
 
 
 def _create(con: sqlite3.Connection) -> None:
@@ -134,6 +136,16 @@ def _create(con: sqlite3.Connection) -> None:
             run_script(con, schema.ddl())
             con.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             con.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def _migrate(con: sqlite3.Connection) -> None:
+    with transaction(con):
+        (version,) = con.execute("PRAGMA user_version").fetchone()  # another process may have been faster
+        for step in range(version, schema.VERSION):
+            run_script(con, migrations.statements(step))
+        for statement in migrations.added_columns(con):
+            con.execute(statement)
+        con.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
 def run_script(con: sqlite3.Connection, script: str) -> None:

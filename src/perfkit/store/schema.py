@@ -7,7 +7,7 @@ from importlib import resources
 
 from perfkit.catalog import FLAG, HOST, INTEGER, REAL, TABLES, TEXT, Column, Table
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
 
 # Rollup levels: the tables' ending, and the bucket's width in milliseconds.
@@ -50,10 +50,11 @@ def _metric_tables(table: Table) -> Iterator[str]:
     }
     yield text("metric_table.sql").format(columns=_list(f'"{c.name}" {c.type}' for c in table.values), **names)
     for level in LEVELS:
-        yield text("rollup_table.sql").format(columns=_list(_rollup_columns(table)), level=level, **names)
+        yield text("rollup_table.sql").format(columns=_list(rollup_columns(table)), level=level, **names)
 
 
-def _rollup_columns(table: Table) -> Iterator[str]:
+def rollup_columns(table: Table) -> Iterator[str]:
+    """The value columns of the table's rollups, each with its type."""
     for column in metrics(table):
         for aggregate in AGGREGATES:
             whole = column.type == INTEGER and aggregate != "avg"
