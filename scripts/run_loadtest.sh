@@ -4,6 +4,7 @@
 #   run_loadtest.sh [--open] [DURATION]      minutes (1, 0.5) or with a unit (20s, 10m, 2h); default 1
 #
 # Needs bash, Python >= 3.9, and perfkit.pyz beside it or in ../dist (in a checkout it is built if it is missing).
+# --open shows the results in the browser afterwards.
 #
 #   LOAD='k6 run x.js'    run this instead of the built-in load; it decides itself how long it takes
 #   SYSBENCH_THREADS=4    threads of the built-in load; default one a CPU
@@ -24,65 +25,72 @@ abort() { # CODE SENTENCE
   exit "$1"
 }
 
-# ---- the built-in load -------------------------------------------------------------------------------------------
+# ---- the built-in load: sysbench where it is installed, else Python and dd ----------------------------------------
 
-busy() { # SECONDS THREADS: computes, where sysbench is not installed
-  "$PYTHON" - "$1" "$2" <<'PYTHON'
-import multiprocessing, sys, time
-def spin(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        sum(range(10_000))
-workers = [multiprocessing.Process(target=spin, args=(float(sys.argv[1]),)) for _ in range(int(sys.argv[2]))]
-[worker.start() for worker in workers]
-[worker.join() for worker in workers]
+python_load() { # SECONDS THREADS BYTES: computes in every thread, or fills a block of memory over and over if BYTES > 0
+  "$PYTHON" - "$@" <<'PYTHON'
+import os, sys, time
+seconds, threads, size = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+children = []
+for _ in range(threads):
+    child = os.fork()
+    if child == 0:
+        end, block = time.monotonic() + seconds, bytearray(size)
+        while time.monotonic() < end:
+            if size:
+                block[:] = bytes(size)
+            else:
+                sum(range(10_000))
+        os._exit(0)
+    children.append(child)
+for child in children:
+    os.waitpid(child, 0)
 PYTHON
 }
 
-fill() { # SECONDS THREADS: writes memory
-  "$PYTHON" - "$1" "$2" <<'PYTHON'
-import multiprocessing, sys, time
-def churn(seconds):
-    end, block = time.monotonic() + seconds, bytearray(64 << 20)
-    while time.monotonic() < end:
-        block[:] = bytes(len(block))
-workers = [multiprocessing.Process(target=churn, args=(float(sys.argv[1]),)) for _ in range(int(sys.argv[2]))]
-[worker.start() for worker in workers]
-[worker.join() for worker in workers]
-PYTHON
+load_cpu() { # SECONDS
+  if command -v sysbench; then sysbench cpu --threads="$THREADS" --time="$1" run; else python_load "$1" "$THREADS" 0; fi
 }
 
-scribble() { # SECONDS FOLDER: writes and forces to disk, 32 MiB at a time
-  local end=$((SECONDS + $1))
-  while ((SECONDS < end)); do
-    dd if=/dev/zero of="$2/scribble" bs=1M count=32 conv=fsync status=none
-  done
-}
-
-load_cpu() {
-  if command -v sysbench >/dev/null; then sysbench cpu --threads="$THREADS" --time="$1" run; else busy "$1" "$THREADS"; fi
-}
-
-load_memory() {
-  if command -v sysbench >/dev/null; then
+load_memory() { # SECONDS
+  if command -v sysbench; then
     sysbench memory --threads="$THREADS" --memory-total-size=1000T --time="$1" run
-  else fill "$1" "$THREADS"; fi
+  else
+    python_load "$1" "$THREADS" 33554432
+  fi
 }
 
-load_disk() {
-  local folder
+load_disk() ( # SECONDS
   folder=$(mktemp -d "$RESULTS/disk.XXXXXX")
-  if command -v sysbench >/dev/null; then
-    (
-      cd "$folder"
-      sysbench fileio --file-num=4 --file-total-size=128M prepare >/dev/null
-      sysbench fileio --file-num=4 --file-total-size=128M --file-test-mode=rndrw --threads="$THREADS" --time="$1" run
-    )
-  else scribble "$1" "$folder"; fi
-  rm -r "$folder"
+  trap 'rm -r "$folder"' EXIT
+  cd "$folder"
+  if command -v sysbench; then
+    sysbench fileio --file-num=4 --file-total-size=128M prepare >/dev/null
+    sysbench fileio --file-num=4 --file-total-size=128M --file-test-mode=rndrw --threads="$THREADS" --time="$1" run
+  else
+    end=$((SECONDS + $1))
+    while ((SECONDS < end)); do dd if=/dev/zero of=block bs=1M count=32 conv=fsync status=none; done
+  fi
+)
+
+in_container() { # RUNTIME NAME SECONDS: sysbench inside, where the image has it, else a shell that computes
+  # shellcheck disable=SC2016  # expanded by the container's shell
+  "$1" exec "$2" sh -c 'if command -v sysbench >/dev/null; then exec sysbench cpu --threads=1 --time="$0" run; fi
+    end=$(($(date +%s) + $0)); while [ "$(date +%s)" -lt "$end" ]; do i=0; while [ "$i" -lt 20000 ]; do i=$((i + 1)); done; done' "$3"
 }
 
-phase() { # NAME COMMAND...: the command between a start and an end mark
+load_containers() { # SECONDS: in all running containers at once
+  local runtime name job jobs=()
+  while read -r runtime _ name; do
+    in_container "$runtime" "$name" "$1" >"$RESULTS/logs/load-$name.log" 2>&1 &
+    jobs+=($!)
+  done <"$RESULTS/containers.txt"
+  for job in "${jobs[@]}"; do wait "$job" || say "load failed inside one container; see $RESULTS/logs"; done
+}
+
+# ---- phases: run by preflight, inside the proof -------------------------------------------------------------------
+
+phase() { # NAME COMMAND...: between a start and an end mark
   local name=$1 code=0
   shift
   say "phase $name"
@@ -92,30 +100,41 @@ phase() { # NAME COMMAND...: the command between a start and an end mark
   return "$code"
 }
 
-# Run by preflight, inside the proof: everything that makes load.
+logged() { # NAME COMMAND...: its output goes to a log of its own; the log's end is shown if it fails
+  local log="$RESULTS/logs/$1.log"
+  shift
+  "$@" >"$log" 2>&1 || {
+    local code=$?
+    tail -n 20 "$log" >&2
+    return "$code"
+  }
+}
+
+shown() { bash -c "$LOAD" 2>&1 | tee "$RESULTS/logs/load.log"; }
+
 phases() { # SECONDS
-  local each=$(($1 / 4)) edge
-  edge=$((each > 20 ? 10 : each / 2))
-  ((edge > 0)) || edge=1
-  ((each > 2 * edge / 3)) && each=$((($1 - 2 * edge) / 3))
-  ((each > 0)) || each=1
-  phase baseline sleep "$edge"
+  local edge=$(($1 / 10)) kinds=(cpu memory disk) kind each
+  ((edge >= 1)) || edge=1
+  ((edge <= 30)) || edge=30
+  [[ ! -s $RESULTS/containers.txt ]] || kinds+=(containers)
+  each=$((($1 - 2 * edge) / ${#kinds[@]}))
+  ((each >= 1)) || each=1
+  phase warmup sleep "$edge"
   if [[ -n ${LOAD:-} ]]; then
-    phase load bash -c "$LOAD"
+    phase steady shown
   else
-    phase cpu load_cpu "$each"
-    phase memory load_memory "$each"
-    phase disk load_disk "$each"
+    for kind in "${kinds[@]}"; do phase "$kind" logged "$kind" "load_$kind" "$each"; done
   fi
   phase cooldown sleep "$edge"
 }
 
-# ---- set-up ------------------------------------------------------------------------------------------------------
+# ---- set-up --------------------------------------------------------------------------------------------------------
 
 find_python() {
   PYTHON=${PYTHON:-python3}
-  command -v "$PYTHON" >/dev/null || abort 2 "there is no $PYTHON; install Python >= 3.9, or name one with PYTHON=."
-  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || abort 2 "$PYTHON is $("$PYTHON" --version 2>&1); Python >= 3.9 is needed."
+  PYTHON=$(command -v "$PYTHON") || abort 2 "there is no ${PYTHON:-python3}; install Python >= 3.9, or name one with PYTHON=."
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
+    abort 2 "$PYTHON is $("$PYTHON" --version 2>&1); Python >= 3.9 is needed, name one with PYTHON=."
 }
 
 find_pyz() {
@@ -125,7 +144,7 @@ find_pyz() {
   done
   [[ -z ${PERFKIT_PYZ:-} ]] || abort 2 "there is no $PERFKIT_PYZ."
   [[ -f $here/../build_zipapp.py ]] || abort 2 "there is no perfkit.pyz beside $self; copy it there."
-  say "building perfkit.pyz (once)"
+  say "building perfkit.pyz, once"
   (cd "$here/.." && "$PYTHON" build_zipapp.py) || abort 1 "perfkit.pyz could not be built; see above."
   PYZ=$(cd "$here/../dist" && pwd)/perfkit.pyz
 }
@@ -133,41 +152,136 @@ find_pyz() {
 perfkit() { "$PYTHON" "$PYZ" "$@"; }
 
 seconds_of() { # DURATION
-  local text=$1 unit=${1##*[0-9]}
-  case $unit in
-    '' | m) awk -v n="${text%m}" 'BEGIN { printf "%d", n * 60 }' ;;
-    s) printf '%d' "${text%s}" ;;
-    h) awk -v n="${text%h}" 'BEGIN { printf "%d", n * 3600 }' ;;
-    *) return 1 ;;
+  case $1 in
+    *s) awk -v n="${1%s}" 'BEGIN { printf "%d", n }' ;;
+    *h) awk -v n="${1%h}" 'BEGIN { printf "%d", n * 3600 }' ;;
+    *) awk -v n="${1%m}" 'BEGIN { printf "%d", n * 60 }' ;;
   esac
 }
 
-# ---- the run -----------------------------------------------------------------------------------------------------
-
-stop_collector() { # ends the collector that this script has started, and no other
-  if [[ -n ${collector:-} ]]; then
-    kill -TERM "$collector" 2>/dev/null || true
-    wait "$collector" 2>/dev/null || true
-    collector=
-  fi
+find_containers() { # writes lines of: runtime id name
+  local runtime
+  : >"$RESULTS/containers.txt"
+  [[ -z ${SKIP_CONTAINERS:-} ]] || return 0
+  for runtime in docker podman; do
+    if command -v "$runtime" >/dev/null && timeout 10 "$runtime" ps --no-trunc --format '{{.ID}} {{.Names}}' >"$RESULTS/ps" 2>/dev/null; then
+      sed "s/^/$runtime /" "$RESULTS/ps" >>"$RESULTS/containers.txt"
+    fi
+  done
+  rm -f "$RESULTS/ps"
 }
 
-start_collector() {
-  local containers=--containers
+describe_system() {
+  {
+    uname -a
+    cat /etc/os-release /proc/cpuinfo /proc/meminfo /proc/mounts
+    df -k
+  } >"$RESULTS/system.txt" 2>/dev/null || true
+}
+
+# ---- the run -------------------------------------------------------------------------------------------------------
+
+collector=
+
+stop_collector() { # ends the collector that this script has started, and no other
+  [[ -n $collector ]] || return 0
+  kill -TERM "$collector" 2>/dev/null || true
+  wait "$collector" 2>/dev/null || true
+  collector=
+}
+
+start_collector() { # SECONDS
+  local containers=--containers spare=600
+  [[ -z ${LOAD:-} ]] || spare=86400
   [[ -z ${SKIP_CONTAINERS:-} ]] || containers=--no-containers
-  perfkit collect --mode local --collection "$COLLECTION" --duration "$(($1 + 600))s" --frequency "${FREQUENCY:-1s}" "$containers" \
-    >"$RESULTS/collect.log" 2>&1 &
+  "$PYTHON" "$PYZ" collect --mode local --collection "$COLLECTION" --duration "$(($1 + spare))s" --frequency "${FREQUENCY:-1s}" \
+    "$containers" >"$RESULTS/logs/collect.log" 2>&1 &
   collector=$!
 }
 
-summarise() {
-  perfkit process --collection "$COLLECTION" --outdir "$RESULTS/processed"
-  perfkit import --file "$COLLECTION"
+run_load() { # SECONDS; returns the load's exit code
+  local code=0
+  perfkit preflight --collection "$COLLECTION" --label loadtest -- "$self" --phases "$1" 2>&1 | tee -i "$RESULTS/logs/loadtest.log" || code=${PIPESTATUS[0]}
+  return "$code"
+}
+
+container_logs() {
+  local runtime name
+  [[ -s $RESULTS/containers.txt ]] || return 0
+  while read -r runtime _ name; do
+    timeout 60 "$runtime" logs --tail 10000 "$name" >"$RESULTS/logs/container-$name.log" 2>&1 || true
+  done <"$RESULTS/containers.txt"
+  awk 'BEGIN { printf "{" } { printf "%s\n  \"%s\": \"%s\"", NR > 1 ? "," : "", $2, $3 } END { print "\n}" }' \
+    "$RESULTS/containers.txt" >"$RESULTS/container_names.json"
 }
 
 has_desk() {
-  "$PYTHON" -c 'import sys, zipfile
-sys.exit(sys.version_info < (3, 11) or not any(name.startswith("desk/") for name in zipfile.ZipFile(sys.argv[1]).namelist()))' "$PYZ"
+  "$PYTHON" - "$PYZ" <<'PYTHON'
+import sys, zipfile
+names = zipfile.ZipFile(sys.argv[1]).namelist()
+sys.exit(sys.version_info < (3, 11) or not any(name.startswith("desk/") for name in names))
+PYTHON
+}
+
+evaluate() {
+  local names=()
+  [[ ! -f $RESULTS/container_names.json ]] || names=(--container-names "$RESULTS/container_names.json")
+  perfkit process --collection "$COLLECTION" --outdir "$RESULTS/processed" ${names[@]+"${names[@]}"}
+  perfkit import --file "$COLLECTION"
+}
+
+summarise() { # average and P95 of the headline metrics, a row for every phase
+  awk -F, '
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    $at["metric"] in label && $at["device"] == "" {
+      range = $at["range"]
+      if (!(range in seen)) { seen[range] = 1; order[++count] = range }
+      average[range, $at["metric"]] = $at["avg"]; high[range, $at["metric"]] = $at["p95"]
+    }
+    BEGIN {
+      n = split("cpu_user cpu_system cpu_iowait mem_used disk_read_bytes disk_write_bytes net_rx_bytes net_tx_bytes", metrics, " ")
+      split("user %|system %|iowait %|memory MiB|read MB/s|write MB/s|rx MB/s|tx MB/s", labels, "|")
+      for (i = 1; i <= n; i++) label[metrics[i]] = 1
+    }
+    END {
+      printf "\n%-12s", "avg / P95"
+      for (i = 1; i <= n; i++) printf "%17s", labels[i]
+      print ""
+      for (r = 1; r <= count; r++) {
+        if (order[r] ~ /^(1h|6h|24h|7d)$/) continue
+        printf "%-12s", order[r]
+        for (i = 1; i <= n; i++) {
+          unit = metrics[i] ~ /bytes/ ? 1e6 : 1
+          printf "%17s", sprintf("%.1f / %.1f", average[order[r], metrics[i]] / unit, high[order[r], metrics[i]] / unit)
+        }
+        print ""
+      }
+      print ""
+    }' "$RESULTS/processed/percentiles.csv"
+}
+
+pack() {
+  local name
+  name=$(basename "$RESULTS")
+  tar -czf "$RESULTS.tar.gz" -C "$(dirname "$RESULTS")" "$name"
+  say "packed: scp $(id -un)@$(uname -n):$RESULTS.tar.gz ."
+}
+
+prepare() { # SECONDS
+  find_python
+  find_pyz
+  THREADS=${SYSBENCH_THREADS:-$(nproc)}
+  RESULTS=${RESULTS:-$HOME/results/$(date -u +%Y%m%dT%H%M%SZ)}
+  [[ $THREADS =~ ^[1-9][0-9]*$ ]] || abort 2 "SYSBENCH_THREADS=$THREADS is no number of threads."
+  mkdir -p "$RESULTS/logs" || abort 2 "the results cannot be written to $RESULTS; name another folder with RESULTS=."
+  RESULTS=$(cd "$RESULTS" && pwd)
+  COLLECTION=$RESULTS/$(uname -n).json
+  [[ ! -e $COLLECTION ]] || abort 2 "$COLLECTION is there already; name another folder with RESULTS=."
+  export PYTHON PYZ THREADS RESULTS COLLECTION
+  say "results in $RESULTS"
+  (cd "$RESULTS" && perfkit preflight --machine) || abort 1 "this machine cannot be recorded; see above."
+  find_containers
+  describe_system
 }
 
 main() {
@@ -180,33 +294,29 @@ main() {
       *) length=$word ;;
     esac
   done
-  [[ $length =~ ^[0-9]+(\.[0-9]+)?[smh]?$ ]] || abort 2 "$length is not a duration; write minutes (1) or 20s, 10m, 2h."
+  [[ $length =~ ^[0-9]+(\.[0-9]+)?[smh]?$ ]] || abort 2 "$length is not a duration; write minutes (1), or 20s, 10m, 2h."
   seconds=$(seconds_of "$length")
   ((seconds >= 5)) || abort 2 "$length is too short; 5s is the least."
-  find_python
-  find_pyz
-  THREADS=${SYSBENCH_THREADS:-$(nproc)}
-  RESULTS=${RESULTS:-$HOME/results/$(date -u +%Y%m%dT%H%M%SZ)}
-  mkdir -p "$RESULTS"
-  COLLECTION=$RESULTS/$(uname -n).json
-  export PYTHON PYZ THREADS RESULTS COLLECTION
-
-  say "results in $RESULTS"
+  prepare
   trap stop_collector EXIT
   start_collector "$seconds"
-  say "collector started (pid $collector)"
-  perfkit preflight --collection "$COLLECTION" -- "$self" --phases "$seconds" || code=$?
+  run_load "$seconds" || code=$?
   stop_collector
+  container_logs
   if ((code)); then
-    tail -n 20 "$RESULTS/collect.log" >&2
-    abort "$code" "the load test failed (exit code $code); the collector's last messages are above."
+    printf -- '---- %s\n' "$RESULTS/logs/collect.log" >&2
+    tail -n 20 "$RESULTS/logs/collect.log" >&2
+    abort "$code" "stopped (exit code $code): the proof or the load failed, see above; what there is lies in $RESULTS."
   fi
   if has_desk; then
+    evaluate
     summarise
+    pack
     say "to see it: $PYTHON $PYZ serve --open"
     [[ -z $open ]] || exec "$PYTHON" "$PYZ" serve --open
   else
-    say "to evaluate it, copy $RESULTS to a machine with Python >= 3.11 and the full perfkit.pyz"
+    pack
+    say "to evaluate it elsewhere (Python >= 3.11, full perfkit.pyz): perfkit.pyz process --collection $(basename "$COLLECTION")"
   fi
 }
 
