@@ -138,6 +138,11 @@ class Reader:
                 except (ValueError, RecursionError):
                     self._damage()
 
+    def text(self) -> Iterator[bytes]:
+        """The file's bytes in chunks, inflated if it is gzip: all of it that can be had. Sets `truncated` of a damaged gzip stream."""
+        with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
+            yield from self._chunks(file)
+
     def _damage(self) -> None:
         self.damaged += 1
         self.first_damaged = self.first_damaged or self.lines
