@@ -59,7 +59,7 @@ def answers_json(view: View) -> View:
 @answers_json
 async def collectors(request: Any, datasette: Dashboard) -> Any:
     """Every collector: hardware, reach of its data, coverage."""
-    return {"now": now(), "collectors": await datasette.read(reading.collectors)}
+    return {"now": now(), "collectors": await datasette.read(reading.list_of_collectors)}
 
 
 @answers_json
@@ -116,6 +116,7 @@ def _percentiles(con: sqlite3.Connection, number: int, args: dict[str, str], wan
         "collector": number,
         "window": {"from": window.start, "to": window.end, "name": window.name},
         "percentiles": reading.percentiles(con, number, window, wanted),
+        "worst_minutes": reading.worst_minutes(con, number, window) if "host" in wanted else [],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perfkit.catalog import table
@@ -13,69 +13,189 @@ from perfkit.dashboard.reading import query
 class Panel:
     """One chart: `series` pairs a column of the catalog's `table` with the colour token it is drawn in.
 
-    `stack`: areas on top of one another. `top`: the axis' fixed end, None for as high as the data. `peak`: the idle share
-    whose smallest value becomes a line over a stack. `total`: a column drawn as the level that the others can reach.
+    `devices` says what a table with several devices becomes: "one" fixed device (`device`), "each" a chart a device, "all" one chart
+    with a line a device. `stack`: areas on top of one another. `heat`: a row a device, coloured by value. `top`: the axis' fixed end,
+    None for as high as the data. `peak`: the idle share whose smallest value becomes a line over a stack. `total`: a column drawn as
+    the level that the others can reach. `missing` says what brings data where there is none.
     """
 
     id: str
     title: str
     table: str
     series: tuple[tuple[str, str], ...]
+    devices: str = ""
+    device: str = ""
+    section: str = ""
     stack: bool = False
+    heat: bool = False
     top: float | None = None
     peak: str = ""
     total: str = ""
+    missing: str = ""
 
     @property
     def unit(self) -> str:
         """The unit of its series; they share one."""
         return table(self.table)[self.series[0][0]].unit
 
+    @property
+    def columns(self) -> list[str]:
+        """Every column it needs."""
+        return [name for name in (*(name for name, _ in self.series), self.peak, self.total) if name]
+
     def as_json(self) -> dict[str, object]:
         """What the page's script needs to draw it."""
-        columns = table(self.table)
+        known = table(self.table)
         return {
             "id": self.id,
             "title": self.title,
             "table": self.table,
-            "databaseTable": columns.database_name,
+            "databaseTable": known.database_name,
+            "key": known.keys[0].name if known.keys else "",
             "unit": self.unit,
+            "devices": self.devices,
+            "device": self.device,
+            "section": self.section,
             "stack": self.stack,
+            "heat": self.heat,
             "top": self.top,
             "peak": self.peak,
             "total": self.total,
-            "key": columns.keys[0].name if columns.keys else "",
+            "totalLabel": known[self.total].label if self.total else "",
+            "missing": self.missing,
             "sql": self.sql(),
-            "series": [{"column": name, "label": columns[name].label, "colour": colour} for name, colour in self.series],
+            "series": [{"column": name, "label": known[name].label, "colour": colour} for name, colour in self.series],
         }
 
     def sql(self) -> str:
         """The query behind the chart, with the parameters collector, from, to and, where the table has one, device."""
-        columns = table(self.table)
-        device = columns.keys[0].name if columns.keys else ""
+        known = table(self.table)
+        device = known.keys[0].name if known.keys else ""
         shown = [*([device] if device else []), *(name for name, _ in self.series)]
         condition = f" AND {device} LIKE :device" if device else ""
-        return query("chart").format(columns=", ".join(shown), table=columns.database_name, device=condition)
+        return query("chart").format(columns=", ".join(shown), table=known.database_name, device=condition)
 
-    def metrics(self) -> Iterator[str]:
-        """The names of what it draws, as the API has them."""
-        wanted = [name for name, _ in self.series]
-        for name in (*wanted, self.peak, self.total):
-            if name:
-                yield f"{self.table}.{name}"
 
+def metrics(panels: Iterable[Panel]) -> list[str]:
+    """What the panels draw, as the API names it, each once."""
+    return list(dict.fromkeys(f"{panel.table}.{column}" for panel in panels for column in panel.columns))
+
+
+_CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "iowait"), ("cpu_steal", "steal"))
 
 OVERVIEW = (
-    Panel(
-        "cpu",
-        "CPU",
-        "host",
-        (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "iowait"), ("cpu_steal", "steal")),
-        stack=True,
-        top=100,
-        peak="cpu_idle",
-    ),
+    Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_idle"),
     Panel("memory", "Memory", "host", (("mem_used", "user"), ("mem_cached", "cached"), ("mem_buffers", "irq")), total="mem_total"),
     Panel("disk", "Disk throughput", "host", (("disk_read_bytes", "read"), ("disk_write_bytes", "write"))),
     Panel("network", "Network throughput", "host", (("net_rx_bytes", "rx"), ("net_tx_bytes", "tx"))),
+)
+
+_STATES = (
+    ("user", "user"),
+    ("nice", "nice"),
+    ("system", "system"),
+    ("iowait", "iowait"),
+    ("irq", "irq"),
+    ("softirq", "softirq"),
+    ("steal", "steal"),
+)
+
+HOST = (
+    Panel("cores", "Cores over time: not idle", "cpu", (("idle", "user"),), section="CPU", devices="all", heat=True, top=100),
+    Panel("states", "CPU states", "cpu", _STATES, section="CPU", devices="each", stack=True, top=100, peak="idle"),
+    Panel("guest", "Guests", "cpu", (("guest", "c5"), ("guest_nice", "c6")), section="CPU", devices="each", top=100),
+    Panel("load", "Load", "system", (("load1", "user"), ("load5", "system"), ("load15", "irq")), section="CPU"),
+    Panel("tasks", "Tasks", "system", (("running", "user"), ("blocked", "iowait")), section="CPU"),
+    Panel(
+        "switches",
+        "Context switches and interrupts",
+        "system",
+        (("context_switches", "user"), ("interrupts", "system"), ("forks", "steal")),
+        section="CPU",
+    ),
+    Panel("used", "Memory", "memory", (("used_kb", "user"), ("cached_kb", "cached"), ("buffers_kb", "irq")), section="Memory", total="total_kb"),
+    Panel(
+        "breakdown",
+        "What it is used for",
+        "memory",
+        (("anon_kb", "user"), ("slab_kb", "steal"), ("shmem_kb", "system"), ("dirty_kb", "iowait"), ("committed_kb", "irq")),
+        section="Memory",
+    ),
+    Panel("swap", "Swap space free", "memory", (("swap_free_kb", "user"),), section="Memory", total="swap_total_kb"),
+    Panel("swapping", "Swapping", "system", (("swap_in_pages", "read"), ("swap_out_pages", "write")), section="Memory"),
+    Panel("paging", "Paging", "system", (("page_in_kb", "read"), ("page_out_kb", "write")), section="Memory"),
+    Panel("faults", "Major faults", "system", (("major_faults", "iowait"),), section="Memory"),
+    Panel("bytes", "Throughput", "disk", (("read_bytes", "read"), ("write_bytes", "write"), ("discard_bytes", "irq")), section="Disks", devices="each"),
+    Panel("ops", "Operations", "disk", (("read_ops", "read"), ("write_ops", "write"), ("discard_ops", "irq")), section="Disks", devices="each"),
+    Panel("await", "Await", "disk", (("read_await_ms", "read"), ("write_await_ms", "write")), section="Disks", devices="each"),
+    Panel("queue", "Queue length", "disk", (("queue_length", "user"),), section="Disks", devices="each"),
+    Panel("util", "Utilisation", "disk", (("util_percent", "user"),), section="Disks", devices="each", top=100),
+    Panel("net", "Throughput", "network", (("rx_bytes", "rx"), ("tx_bytes", "tx")), section="Interfaces", devices="each"),
+    Panel("packets", "Packets", "network", (("rx_packets", "rx"), ("tx_packets", "tx")), section="Interfaces", devices="each"),
+    Panel("drops", "Drops", "network", (("rx_drops", "rx"), ("tx_drops", "tx")), section="Interfaces", devices="each"),
+    Panel("errors", "Errors", "network", (("rx_errors", "rx"), ("tx_errors", "tx")), section="Interfaces", devices="each"),
+    Panel("filesystems", "Used", "filesystem", (("used_percent", "user"),), section="Filesystems", devices="all", top=100),
+    Panel(
+        "some",
+        "Some tasks stalled",
+        "pressure",
+        (("some_percent", "user"),),
+        section="Pressure",
+        devices="all",
+        top=100,
+        missing="This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1.",
+    ),
+    Panel(
+        "full",
+        "All tasks stalled",
+        "pressure",
+        (("full_percent", "user"),),
+        section="Pressure",
+        devices="all",
+        top=100,
+        missing="This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1.",
+    ),
+    Panel("segments", "Segments", "tcp", (("in_segments", "rx"), ("out_segments", "tx")), section="TCP"),
+    Panel("retransmits", "Retransmits", "tcp", (("retransmits", "iowait"),), section="TCP"),
+    Panel("opens", "Connections opened", "tcp", (("active_opens", "tx"), ("passive_opens", "rx")), section="TCP"),
+    Panel("overflows", "Listen overflows", "tcp", (("listen_overflows", "iowait"),), section="TCP"),
+    Panel("established", "Connections", "tcp", (("established", "user"),), section="TCP"),
+)
+
+_NONE_RUN = "No container was seen; collect reads docker's, podman's and containerd's cgroups unless --no-containers was given."
+
+CONTAINERS = (
+    Panel("cpu", "CPU of all containers", "containers", (("cpu_percent", "user"),), devices="all", stack=True, missing=_NONE_RUN),
+    Panel("memory", "Memory of all containers", "containers", (("memory_current_bytes", "user"),), devices="all", stack=True, missing=_NONE_RUN),
+    Panel("throttled", "Periods throttled", "containers", (("cpu_throttled_percent", "user"),), devices="all", top=100, missing=_NONE_RUN),
+    Panel("limit", "CPU of its limit", "containers", (("cpu_limit_percent", "user"),), devices="all", missing=_NONE_RUN),
+    Panel("share", "Memory of its limit", "containers", (("memory_percent", "user"),), devices="all", top=100, missing=_NONE_RUN),
+    Panel("pids", "Processes", "containers", (("pids_current", "user"),), devices="all", missing=_NONE_RUN),
+)
+
+CONTAINER = (
+    Panel("cpu", "CPU", "containers", (("cpu_user_percent", "user"), ("cpu_system_percent", "system")), devices="one", stack=True),
+    Panel(
+        "memory",
+        "Memory",
+        "containers",
+        (("memory_current_bytes", "user"), ("memory_working_set_bytes", "system")),
+        devices="one",
+        total="memory_max_bytes",
+    ),
+    Panel("io", "Disk throughput", "containers", (("io_read_bytes_per_s", "read"), ("io_write_bytes_per_s", "write")), devices="one"),
+    Panel("throttled", "Limits", "containers", (("cpu_limit_percent", "user"), ("cpu_throttled_percent", "iowait")), devices="one"),
+    Panel("pids", "Processes", "containers", (("pids_current", "user"),), devices="one"),
+)
+
+COMPARE = (
+    Panel("cpu", "CPU idle", "host", (("cpu_idle", "user"),), top=100),
+    Panel("user", "CPU user", "host", (("cpu_user", "user"),), top=100),
+    Panel("system", "CPU system", "host", (("cpu_system", "user"),), top=100),
+    Panel("iowait", "CPU I/O wait", "host", (("cpu_iowait", "user"),), top=100),
+    Panel("memory", "Memory used", "host", (("mem_used", "user"),)),
+    Panel("read", "Disk read", "host", (("disk_read_bytes", "user"),)),
+    Panel("write", "Disk written", "host", (("disk_write_bytes", "user"),)),
+    Panel("rx", "Network received", "host", (("net_rx_bytes", "user"),)),
+    Panel("tx", "Network sent", "host", (("net_tx_bytes", "user"),)),
 )

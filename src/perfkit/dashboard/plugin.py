@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from datasette import hookimpl
@@ -9,19 +11,38 @@ from datasette import hookimpl
 from perfkit.dashboard import api, assets, login, pages
 
 
+@dataclass(frozen=True)
+class Route:
+    """One of our URLs: what it matches, who answers, and an example for whoever walks all of them."""
+
+    pattern: str
+    view: Callable[..., Awaitable[Any]]
+    example: str
+
+
+_ID = r"(?P<id>\d{1,9})"
+
+ROUTES = (
+    Route(r"^/$", pages.collectors, "/"),
+    Route(rf"^/collectors/{_ID}$", pages.overview, "/collectors/1"),
+    Route(rf"^/collectors/{_ID}/host$", pages.host, "/collectors/1/host"),
+    Route(rf"^/collectors/{_ID}/tables$", pages.tables, "/collectors/1/tables"),
+    Route(rf"^/collectors/{_ID}/containers$", pages.containers, "/collectors/1/containers"),
+    Route(rf"^/collectors/{_ID}/containers/(?P<container>[^/]{{1,200}})$", pages.container, "/collectors/1/containers/4f5d3c2b1a09"),
+    Route(r"^/compare$", pages.compare, "/compare?c=1"),
+    Route(r"^/api/v1/collectors$", api.collectors, "/api/v1/collectors"),
+    Route(rf"^/api/v1/collectors/{_ID}/series$", api.series, "/api/v1/collectors/1/series"),
+    Route(rf"^/api/v1/collectors/{_ID}/percentiles$", api.percentiles, "/api/v1/collectors/1/percentiles"),
+    Route(r"^/-/login$", login.page, "/-/login"),
+    Route(r"^/-/once$", login.once, "/-/once"),
+    Route(r"^/-/logout$", login.logout, "/-/logout"),
+)
+
+
 @hookimpl
 def register_routes() -> list[tuple[str, Any]]:
     """Every page and every JSON answer of ours."""
-    return [
-        (r"^/$", pages.collectors),
-        (r"^/collectors/(?P<id>\d{1,9})$", pages.overview),
-        (r"^/api/v1/collectors$", api.collectors),
-        (r"^/api/v1/collectors/(?P<id>\d{1,9})/series$", api.series),
-        (r"^/api/v1/collectors/(?P<id>\d{1,9})/percentiles$", api.percentiles),
-        (r"^/-/login$", login.page),
-        (r"^/-/once$", login.once),
-        (r"^/-/logout$", login.logout),
-    ]
+    return [(route.pattern, route.view) for route in ROUTES]
 
 
 @hookimpl

@@ -9,6 +9,9 @@ from importlib import resources
 from typing import Any
 
 from perfkit.dashboard.ranges import Window
+from perfkit.store.windows import percentiles as compute
+
+PERCENTILES = ("metric", "device", "samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
 
 Row = dict[str, Any]
 
@@ -47,7 +50,40 @@ def quality(con: sqlite3.Connection, number: int, start: int, end: int) -> list[
     return rows(con, "quality", collector=number, start=start, end=end)
 
 
+def recorded(con: sqlite3.Connection, number: int) -> Row:
+    """The collector's samples, expected samples, gaps, longest gap in ms, other events, and whether it has containers."""
+    return rows(con, "recorded", collector=number)[0]
+
+
+def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
+    """The name of each container of the collector, by id."""
+    return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}
+
+
 def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:
-    """One row a metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window."""
-    found = rows(con, "percentiles", collector=number, range=window.name)
-    return [row for row in found if row["metric"].split(".")[0] in tables]
+    """One row a metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window.
+
+    With the table host comes host.cpu_busy, which the overview's first tile shows; it has no p50, p90, p99 and stddev.
+    """
+    found = [dict(zip(PERCENTILES, row)) for row in compute(con, number, window.start, window.end, tables)]
+    if "host" in tables:
+        found += rows(con, "busy", collector=number, start=window.start, end=window.end)
+    return found
+
+
+def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[Row]:
+    """(tile, minute, value) of the minute with the highest mean, for cpu, memory, disk and network."""
+    return rows(con, "worst_minutes", collector=number, start=window.start, end=window.end)
+
+
+def list_of_collectors(con: sqlite3.Connection) -> list[Row]:
+    """`collectors`, each with `spark` (the last hour's CPU, % busy a minute, None where none) and `latest` values."""
+    sparks: dict[int, dict[int, float]] = {}
+    for row in rows(con, "sparklines"):
+        sparks.setdefault(row["id"], {})[row["minute"]] = row["busy"]
+    latest = {row["id"]: row for row in rows(con, "latest")}
+    return [{**row, "spark": _minutes(sparks.get(row["id"], {})), "latest": latest.get(row["id"])} for row in collectors(con)]
+
+
+def _minutes(busy: dict[int, float]) -> list[float | None]:
+    return [busy.get(minute) for minute in range(min(busy), max(busy) + 1, 60_000)] if busy else []

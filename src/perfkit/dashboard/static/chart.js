@@ -1,6 +1,6 @@
 // One uPlot chart: configuration, and what is drawn behind and over its lines. Charting itself is uPlot's.
 
-import { digits, scaled, span, ticks } from "./format.js";
+import { digits, scaled, short, span, spans, ticks } from "./format.js";
 import { token } from "./dom.js";
 
 const SYNC = uPlot.sync("page");
@@ -18,7 +18,7 @@ export function draw(place, input, view, on, height) {
     width: place.clientWidth,
     height,
     ms: 1,
-    tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
+    tzDate: (ms) => (view.utc || view.relative ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
     legend: { show: false },
     padding: [10, 8, 0, 0],
     focus: { alpha: 1 },
@@ -31,14 +31,14 @@ export function draw(place, input, view, on, height) {
     },
     scales: {
       x: { time: true, range: () => [view.from, view.to] },
-      y: { range: (_, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? limits(input) : [])) * 1.05 || 1)] },
+      y: { range: (u, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? limits(u.input ?? input) : [])) * 1.05 || 1)] },
     },
     axes: [timeAxis(view), valueAxis(input)],
     series: [{}, ...drawn.series],
     bands: drawn.bands,
     hooks: {
       drawClear: [(u) => behind(u, view)],
-      draw: [(u) => over(u, input, view)],
+      draw: [(u) => over(u, u.input ?? input, view)],
       setSelect: [(u) => select(u, on)],
       setCursor: [(u) => on.cursor(u)],
     },
@@ -77,7 +77,7 @@ function columns(input) {
       below = sum;
     }
   } else {
-    for (const one of shown.filter((s) => s.max)) {
+    for (const one of shown.filter((s) => s.max && !s.line)) {
       const top = add(one.max, { stroke: "transparent", width: 0, label: `${one.label} max` });
       const foot = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
       bands.push({ series: [top, foot], fill: () => shade(one.colour, "38") });
@@ -125,7 +125,7 @@ function timeAxis(view) {
     ticks: { stroke: () => token("line"), width: 1, size: 4 },
     size: 36,
     space: 76,
-    values: (u, splits, axis, space, step) => ticks(splits, step, view.utc),
+    values: (u, splits, axis, space, step) => (view.relative ? spans(splits) : ticks(splits, step, view.utc)),
   };
 }
 
@@ -143,7 +143,7 @@ function valueAxis(input) {
       const most = splits.at(-1);
       return splits.map((value, i) => {
         const [number, unit] = scaled(value, input.unit, most);
-        return i === splits.length - 1 || splits.length < 3 ? `${digits(number)} ${unit.replace("% of one core", "%")}` : digits(number);
+        return i === splits.length - 1 || splits.length < 3 ? `${digits(number)} ${short(unit)}` : digits(number);
       });
     },
   };
@@ -183,6 +183,7 @@ function band(u, from, to, label) {
   ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
   if (to > from) ctx.fillRect(x + wide, bbox.top, devicePixelRatio, bbox.height);
   ctx.font = font();
+  ctx.textAlign = "left";
   ctx.textBaseline = "top";
   const start = Math.max(x, bbox.left);
   if (ctx.measureText(label).width < Math.max(x + wide - start, to > from ? 0 : 200)) ctx.fillText(label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);

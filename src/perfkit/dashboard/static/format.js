@@ -27,7 +27,15 @@ export function scaled(value, unit, like = value) {
 export function show(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const [number, prefixed] = scaled(value, unit);
-  return `${digits(number)}${prefixed ? ` ${prefixed}` : ""}`;
+  return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
+}
+
+const SHORT = { "% of one core": "%", packets: "pkt", segments: "seg", connections: "conn", requests: "req", errors: "err", processes: "proc" };
+
+/** A unit where there is little room; the title has it in full. */
+export function short(unit) {
+  if (SHORT[unit]) return SHORT[unit];
+  return unit.replace(/^(k |M |G )?([a-z]+)(\/s)?$/, (all, prefix = "", word, rate = "") => prefix + (SHORT[word] ?? word) + rate);
 }
 
 /** Three significant figures, no exponent, no trailing dust. */
@@ -76,6 +84,9 @@ export function stretch(from, to, utc) {
   const end = day(from, utc) === day(to, utc) ? clock(Math.floor(to / 1000) * 1000, utc) : instant(to, utc);
   return `${instant(from, utc)} – ${end} (${span(to - from)})`;
 }
+
+/** The labels of an axis of spans since a start: "2 m 10 s", "0". */
+export const spans = (values) => values.map((ms) => (ms === 0 ? "0" : `${ms < 0 ? "−" : ""}${span(Math.abs(ms))}`));
 
 /** The labels of a time axis whose ticks are `step` ms apart: the day wherever it changes. */
 export function ticks(values, step, utc) {

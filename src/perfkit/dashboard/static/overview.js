@@ -1,16 +1,73 @@
-// The overview: four summary charts, tiles, findings.
+// The overview: tiles with the worst minutes, four summary charts, what was found and how well it was recorded.
 
-import { $, frame } from "./dom.js";
+import { $, frame, h } from "./dom.js";
+import { clock, instant, show, span } from "./format.js";
 import { Panel } from "./panel.js";
-import { run } from "./view.js";
+import * as url from "./url.js";
+import { phasesOf, run } from "./view.js";
 
-const metrics = [...new Set(frame.panels.flatMap((p) => [...p.series.map((s) => s.column), p.peak, p.total].filter(Boolean).map((c) => `${p.table}.${c}`)))];
+const TILES = [
+  { id: "cpu", title: "CPU busy", unit: "%", metrics: ["host.cpu_busy"], now: (c) => busy(c) },
+  { id: "memory", title: "Memory used", unit: "MiB", metrics: ["host.mem_used"], now: (c) => last(c.mem_used) },
+  { id: "disk", title: "Disk", unit: "B/s", metrics: ["host.disk_read_bytes", "host.disk_write_bytes"], signs: ["read", "write"], now: (c) => [last(c.disk_read_bytes), last(c.disk_write_bytes)] },
+  { id: "network", title: "Network", unit: "B/s", metrics: ["host.net_rx_bytes", "host.net_tx_bytes"], signs: ["in", "out"], now: (c) => [last(c.net_rx_bytes), last(c.net_tx_bytes)] },
+];
+const EVENTS_SHOWN = 12;
+
+const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
+const busy = (c) => {
+  const idle = last(c.cpu_idle);
+  return idle === null ? null : Math.max(0, 100 - idle - (last(c.cpu_iowait) ?? 0));
+};
 
 window.perfkit = run({
-  metrics,
+  metrics: frame.metrics,
   build: () => {
     const panels = frame.panels.map((spec) => new Panel(spec));
     $("#panels").replaceChildren(...panels.map((p) => p.element));
     return panels;
   },
+  after: (answer, stats, view, worst) => {
+    const host = answer.tables.host.devices[""] ?? {};
+    $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
+    quality(answer, view);
+  },
 });
+
+function draw(tile, host, stats, worst, view) {
+  const now = [tile.now(host)].flat();
+  const figures = tile.metrics.map((metric) => stats?.[metric]?.[""]);
+  const total = tile.id === "memory" ? last(host.mem_total) : null;
+  const peak = worst?.find((row) => row.tile === tile.id);
+  const row = (name, values) => h("tr", {}, h("th", { scope: "row" }, name), values.map((v) => h("td", {}, show(v, tile.unit))));
+  return h(
+    "section",
+    { class: "tile", id: `tile-${tile.id}` },
+    h("h2", {}, tile.title, total ? h("small", {}, ` of ${show(total, tile.unit)}`) : null),
+    tile.signs
+      ? h("p", { class: "pair" }, tile.signs.map((sign, i) => h("span", {}, h("small", {}, sign), " ", show(now[i], tile.unit))))
+      : h("p", { class: "now" }, show(now[0], tile.unit)),
+    h("table", {}, h("tbody", {}, row("avg", figures.map((f) => f?.avg)), row("P95", figures.map((f) => f?.p95)))),
+    h("p", { class: "worst" }, peak ? h("a", { href: around(peak.minute), "data-local": true }, `worst minute ${clock(peak.minute, view.utc).slice(0, 5)}: ${show(peak.value, tile.unit)}`) : h("small", {}, " ")),
+  );
+}
+
+/** The URL that shows the minute with two before and two after it. */
+const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
+
+const KINDS = { gap: "gap", reset: "counter reset", clock: "clock step", hotplug: "device came or went", late: "late samples" };
+
+function quality(answer, view) {
+  const place = $("#quality");
+  const { events } = answer;
+  const phases = phasesOf(answer.marks).filter(({ from, to }) => to > from);
+  $("#phases").replaceChildren(
+    ...phases.map(({ from, to, label }) => h("li", {}, h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label), ` ${clock(from, view.utc)} – ${clock(to, view.utc)} (${span(to - from)})`)),
+    ...(phases.length ? [] : [h("li", { class: "muted" }, "No phase is marked here; `perfkit mark` marks one while it records.")]),
+  );
+  place.replaceChildren(
+    ...events.slice(-EVENTS_SHOWN).map((e) => h("li", {}, h("b", { class: e.kind === "gap" ? "warn" : "" }, KINDS[e.kind] ?? e.kind.replace(/_/g, " ")), e.subject ? ` ${e.subject}` : "", ` at ${instant(e.from_timestamp, view.utc)}`, e.to_timestamp > e.from_timestamp ? `, ${span(e.to_timestamp - e.from_timestamp)}` : "", e.missed ? `, ${e.missed} samples missed` : "", e.detail ? h("small", {}, ` ${e.detail}`) : null)),
+    ...(events.length > EVENTS_SHOWN ? [h("li", {}, h("a", { href: `/perfkit/quality_events?collector_id=${frame.collector}` }, `all ${events.length}`))] : []),
+    ...(events.length ? [] : [h("li", { class: "ok" }, "✓ No gap, no reset, no clock step in this range.")]),
+  );
+}

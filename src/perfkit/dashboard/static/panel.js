@@ -55,7 +55,7 @@ export class Panel {
       ? this.devices.map((device, i) => one(device, { ...wanted[0], label: this.names?.[device] ?? device, colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`))
       : wanted.map((column) => one(this.device, column, `${this.name}.${column.column}`));
     if (this.spec.peak) this.addPeak(series, table, stats);
-    if (this.spec.total) series.push({ ...one(this.device, { column: this.spec.total, label: "Total", colour: "muted", line: true }, `${this.name}.total`), dash: [2, 3], p95: null });
+    if (this.spec.total) series.push({ ...one(this.device, { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true }, `${this.name}.total`), dash: [2, 3], p95: null });
     const period = answer.data.period_ms ?? 1000;
     return { t: table?.t ?? [], unit: this.spec.unit, top: this.spec.top, stack, series, step: widest(table, period) };
   }
@@ -105,7 +105,7 @@ export class Panel {
           "tr",
           { class: one.hidden ? "off" : null },
           h("th", { scope: "row" }, h("button", { type: "button", "aria-pressed": String(!one.hidden), colour: `var(--${one.colour})`, click: () => toggle(one.key) }, h("i", { class: one.line ? "swatch line" : "swatch" }), one.label)),
-          [value, ...figures].map((figure) => h("td", {}, show(figure, input.unit.replace("% of one core", "%")))),
+          [value, ...figures].map((figure) => h("td", {}, show(figure, input.unit))),
         );
       }),
     );
@@ -138,19 +138,8 @@ export class Panel {
 
   /** What the menu leads to, for the window shown. */
   links(collector, from, to) {
-    const { databaseTable, key, sql, series, table } = this.spec;
-    const device = this.devices ? null : this.device;
-    const rows = new URLSearchParams({ collector_id: collector, timestamp__gte: from, timestamp__lte: to });
-    if (key && device) rows.set(key, device);
-    const csv = new URLSearchParams(rows);
-    for (const column of ["timestamp", ...(key ? [key] : []), ...series.map((s) => s.column)]) csv.append("_col", column);
-    csv.set("_stream", "on");
-    csv.set("_size", "max");
-    const ask = new URLSearchParams({ sql, collector, from, to, ...(key ? { device: device || "%" } : {}) });
     this.menu.replaceChildren(
-      h("li", {}, h("a", { href: `/perfkit/${databaseTable}?${rows}` }, "Table")),
-      h("li", {}, h("a", { href: `/perfkit?${ask}` }, "SQL")),
-      h("li", {}, h("a", { href: `/perfkit/${databaseTable}.csv?${csv}`, download: `${table}.csv` }, "CSV")),
+      ...links(this.spec, this.devices ? null : this.device, collector, from, to),
       h("li", {}, h("button", { type: "button", click: () => this.png() }, "PNG")),
     );
   }
@@ -173,6 +162,22 @@ export class Panel {
       setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     });
   }
+}
+
+/** Menu entries to the rows behind a chart, in Datasette's table and SQL pages and as CSV. */
+export function links({ databaseTable, key, sql, series, table }, device, collector, from, to) {
+  const rows = new URLSearchParams({ collector_id: collector, timestamp__gte: from, timestamp__lte: to });
+  if (key && device) rows.set(key, device);
+  const csv = new URLSearchParams(rows);
+  for (const column of ["timestamp", ...(key ? [key] : []), ...series.map((s) => s.column)]) csv.append("_col", column);
+  csv.set("_stream", "on");
+  csv.set("_size", "max");
+  const ask = new URLSearchParams({ sql, collector, from, to, ...(key ? { device: device || "%" } : {}) });
+  return [
+    h("li", {}, h("a", { href: `/perfkit/${databaseTable}?${rows}` }, "Table")),
+    h("li", {}, h("a", { href: `/perfkit?${ask}` }, "SQL")),
+    h("li", {}, h("a", { href: `/perfkit/${databaseTable}.csv?${csv}`, download: `${table}.csv` }, "CSV")),
+  ];
 }
 
 /** The unit as a title shows it: bytes are scaled, so their multiples are not named. */

@@ -12,8 +12,9 @@ export async function fetchJSON(path, signal) {
 }
 
 export class Series {
-  /** `metrics` of `collector`, about `points` a chart. */
-  constructor(collector, metrics, points) {
+  /** `metrics` of `collector`, about `points` a chart; of one `device` or of all. */
+  constructor(collector, metrics, points, device = null) {
+    this.device = device;
     this.collector = collector;
     this.metrics = metrics;
     this.points = points;
@@ -50,7 +51,7 @@ export class Series {
   }
 
   path(query) {
-    return `/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}&${query}`;
+    return `/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.device ? `&device=${encodeURIComponent(this.device)}` : ""}&${query}`;
   }
 }
 

@@ -15,10 +15,10 @@ const STATS_EVERY_MS = 15000;
  * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch;
  * `after(answer, stats)` runs when either has changed.
  */
-export async function run({ metrics, build, after = () => {}, tables = ["host"] }) {
+export async function run({ metrics, build, after = () => {}, tables = ["host"], device = null }) {
   const page = { panels: [], stats: null, answer: null };
   const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], resets: [], bands: [] };
-  const series = new Series(frame.collector, metrics, points());
+  const series = new Series(frame.collector, metrics, points(), device);
   const on = { zoom, unzoom: () => unzoom(view), cursor };
 
   async function load() {
@@ -43,6 +43,7 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"] 
     const answer = await fetchJSON(`/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch((error) => problem(error.message));
     if (!answer || query !== series.query) return;
     page.stats = {};
+    page.worst = answer.worst_minutes;
     for (const row of answer.percentiles) (page.stats[row.metric] ??= {})[row.device] = row;
     page.statsAt = performance.now();
     show();
@@ -57,7 +58,7 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"] 
       panel.links?.(frame.collector, view.from, view.to);
     }
     headings(view, page.answer);
-    after(page.answer, page.stats, view);
+    after(page.answer, page.stats, view, page.worst);
   }
 
   /** Only styles, visibility or the like have changed: no fetch. */

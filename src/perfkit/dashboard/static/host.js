@@ -1,0 +1,75 @@
+// Host utilisation: a section a component, each with a picker where there are many devices.
+
+import { $, frame, h } from "./dom.js";
+import { Heatmap } from "./heatmap.js";
+import { Panel } from "./panel.js";
+import * as url from "./url.js";
+import { run } from "./view.js";
+
+// Devices shown at first where there are many; the picker has the others.
+const SHOWN = 2;
+// One machine-wide line and the rest are not of one kind: what stands for the whole comes first.
+const WHOLE = { cpu: "all" };
+
+let page;
+window.perfkit = page = run({
+  metrics: frame.metrics,
+  tables: [...new Set(frame.panels.map((p) => p.table))],
+  build: (answer) => {
+    const sections = new Map();
+    for (const spec of frame.panels) sections.set(spec.section, [...(sections.get(spec.section) ?? []), spec]);
+    const panels = [];
+    $("#sections").replaceChildren(...[...sections].map(([name, specs]) => section(name, specs, answer, panels)));
+    return panels;
+  },
+});
+
+function section(name, specs, answer, panels) {
+  const id = name.toLowerCase();
+  const table = specs.find((s) => s.devices === "each")?.table;
+  const devices = table ? order(Object.keys(answer.tables[table]?.devices ?? {}), table) : [];
+  const chosen = picked(id, devices, table);
+  const grid = h("div", { class: "panels" });
+  for (const spec of specs) for (const panel of make(spec, answer, chosen)) {
+    panels.push(panel);
+    grid.append(panel.element);
+  }
+  return h("section", { class: "component", id: `section-${id}` }, h("header", {}, h("h2", {}, name), devices.length > 1 ? picker(id, devices, chosen, table) : null), grid);
+}
+
+function make(spec, answer, chosen) {
+  const devices = order(Object.keys(answer.tables[spec.table]?.devices ?? {}), spec.table);
+  if (spec.heat) return devices.length ? [new Heatmap(spec, devices.filter((d) => d !== "all"))] : [];
+  if (spec.devices === "all") return [new Panel(spec, { devices })];
+  if (spec.devices !== "each") return [new Panel(spec)];
+  return chosen.map((device) => new Panel(spec, { device, title: `${label(device, spec.table)}: ${spec.title.toLowerCase()}`, name: `${spec.id}.${device}` }));
+}
+
+const label = (device, table) => (table === "cpu" ? (device === "all" ? "All CPUs" : `CPU ${device}`) : device);
+
+/** "all" first, then by number where names are numbers. */
+function order(devices, table) {
+  return [...devices].sort((a, b) => (b === WHOLE[table]) - (a === WHOLE[table]) || a.localeCompare(b, "en", { numeric: true }));
+}
+
+function picked(id, devices, table) {
+  const asked = url.all(id).filter((device) => devices.includes(device));
+  if (asked.length) return asked;
+  if (WHOLE[table]) return devices.slice(0, 1);
+  const plain = devices.filter((d) => d !== "lo" && !/^(loop|ram|zram)\d/.test(d));
+  return (plain.length ? plain : devices).slice(0, SHOWN);
+}
+
+function picker(id, devices, chosen, table) {
+  const boxes = devices.map((device) => {
+    const box = h("input", { type: "checkbox", value: device, change: () => {
+      const on = [...list.querySelectorAll("input:checked")].map((one) => one.value);
+      url.set({ [id]: on }, { quiet: true });
+      location.reload();
+    } });
+    box.checked = chosen.includes(device);
+    return h("label", {}, box, label(device, table));
+  });
+  const list = h("div", { class: "picker", role: "group", "aria-label": "Devices" }, boxes);
+  return list;
+}

@@ -1,0 +1,158 @@
+// Utilisation tables: every metric's figures in the window, by component; sortable, copied as CSV, JSON or Markdown.
+
+import { $, $$, frame, h, say } from "./dom.js";
+import { show } from "./format.js";
+import * as url from "./url.js";
+import { run } from "./view.js";
+
+const FIGURES = [["samples", "n"], ["min", "min"], ["avg", "avg"], ["max", "max"], ["stddev", "stddev"], ["p50", "P50"], ["p90", "P90"], ["p95", "P95"], ["p99", "P99"]];
+const DEVICE_TABLES = new Set(["cpu", "disk", "network", "filesystem", "pressure", "containers"]);
+// What is worth a look, as "metric": value; over it for most, under it where marked so. In %, ms or per second, as the metric has it.
+const THRESHOLDS = {
+  "host.cpu_idle": "<10", "host.cpu_steal": ">5", "host.cpu_iowait": ">20", "cpu.idle": "<5", "cpu.steal": ">5", "memory.used_percent": ">90",
+  "disk.await_ms": ">20", "disk.util_percent": ">90", "network.rx_drops": ">0", "network.tx_drops": ">0", "network.rx_errors": ">0", "network.tx_errors": ">0",
+  "filesystem.used_percent": ">90", "pressure.some_percent": ">20", "pressure.full_percent": ">5", "tcp.retransmits": ">10", "tcp.listen_overflows": ">0",
+  "containers.cpu_throttled_percent": ">5", "containers.memory_percent": ">90", "system.swap_out_pages": ">0",
+};
+const KEY = "perfkit thresholds";
+
+let rows = [];
+
+window.perfkit = run({
+  metrics: ["host.cpu_idle"],
+  tables: Object.keys(frame.catalog),
+  build: () => [],
+  after: (answer, stats) => {
+    if (!stats) return;
+    rows = Object.entries(stats).flatMap(([metric, devices]) => Object.values(devices).map((row) => ({ ...row, metric })));
+    rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
+    draw();
+  },
+});
+
+url.changed(draw);
+$("#filter").value = url.get("q");
+$("#filter").addEventListener("input", (event) => url.set({ q: event.target.value || null }, { quiet: true }));
+for (const button of $$("[data-copy]")) button.addEventListener("click", () => copy(button.dataset.copy));
+$("#thresholds").addEventListener("click", edit);
+$("#reset").addEventListener("click", () => save(""));
+$("#edit").addEventListener("close", (event) => event.target.returnValue === "save" && save($("#limits").value));
+
+/** The rules in force: those of the link, else those kept in this browser, else ours. */
+function thresholds() {
+  const text = url.get("limits") || stored();
+  if (!text) return THRESHOLDS;
+  return Object.fromEntries(text.split(/[\n,]+/).map((line) => line.match(/^\s*([\w.]+)\s*([<>])\s*(-?[\d.]+)\s*$/)).filter(Boolean).map(([, metric, sign, value]) => [metric, sign + value]));
+}
+
+function stored() {
+  try {
+    return localStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function edit() {
+  $("#limits").value = Object.entries(thresholds()).map(([metric, rule]) => `${metric} ${rule[0]} ${rule.slice(1)}`).join("\n");
+  $("#edit").showModal();
+}
+
+function save(text) {
+  const lines = text.split("\n").map((line) => line.replace(/\s+/g, "")).filter(Boolean).join(",");
+  try {
+    localStorage.setItem(KEY, lines);
+  } catch {
+    say("This browser keeps nothing; the link does.");
+  }
+  url.set({ limits: lines || null }, { quiet: true });
+  draw();
+}
+
+/** Whether the figure breaks the metric's rule: the worst of each row is what is marked. */
+function breaks(metric, value) {
+  const rule = thresholds()[metric];
+  if (!rule || value === null) return false;
+  return rule[0] === "<" ? value < Number(rule.slice(1)) : value > Number(rule.slice(1));
+}
+
+function chosen() {
+  const [by = "", direction = ""] = url.get("sort").split(":");
+  const words = url.get("q").toLowerCase().split(/\s+/).filter(Boolean);
+  const text = (row) => `${row.metric} ${row.device} ${column(row).label}`.toLowerCase();
+  const found = rows.filter((row) => words.every((word) => text(row).includes(word)));
+  if (!by) return found;
+  const sign = direction === "asc" ? 1 : -1;
+  const value = (row) => (by === "name" ? text(row) : row[by]);
+  return [...found].sort((a, b) => sign * (value(a) == null ? -1 : value(b) == null ? 1 : value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
+}
+
+const column = (row) => frame.catalog[row.metric.split(".")[0]].columns[row.metric.split(".")[1]];
+
+function draw() {
+  const found = chosen();
+  const groups = Map.groupBy(found, (row) => row.metric.split(".")[0]);
+  $("#groups").replaceChildren(
+    ...Object.keys(frame.catalog).filter((name) => groups.has(name)).map((name) => group(name, groups.get(name))),
+    ...(found.length ? [] : [h("p", { class: "muted" }, rows.length ? "No metric has these words; clear the filter to see all." : "No data in this range.")]),
+  );
+  const broken = found.filter((row) => worst(row)).length;
+  $("#broken").textContent = `${found.length} rows, ${broken} beyond a threshold`;
+}
+
+const worst = (row) => ["p95", "max", "min"].some((name) => breaks(row.metric, row[name]));
+
+function group(name, found) {
+  const { title } = frame.catalog[name];
+  const devices = DEVICE_TABLES.has(name);
+  const [by, direction] = url.get("sort").split(":");
+  const head = (id, label, numeric = true) => h("th", { scope: "col", class: numeric ? "number" : null, "aria-sort": by === id ? (direction === "asc" ? "ascending" : "descending") : null }, h("button", { type: "button", click: () => sort(id) }, label, by === id ? (direction === "asc" ? " ▴" : " ▾") : ""));
+  return h(
+    "section",
+    { class: "panel wide", id: `table-${name}` },
+    h("header", {}, h("h2", {}, title)),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, h(
+      "table",
+      { class: "figures" },
+      h("thead", {}, h("tr", {}, head("name", "Metric", false), devices ? h("th", { scope: "col" }, "Device") : null, FIGURES.map(([id, label]) => head(id, label)))),
+      h("tbody", {}, found.map((row) => h("tr", {}, h("th", { scope: "row" }, column(row).label), devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null, FIGURES.map(([id]) => cell(row, id))))),
+    )),
+  );
+}
+
+function cell(row, id) {
+  const value = row[id];
+  if (id === "samples") return h("td", {}, value.toLocaleString("en"));
+  const bad = id !== "stddev" && breaks(row.metric, value);
+  return h("td", { class: bad ? "broken" : null, title: bad ? `beyond ${thresholds()[row.metric]}` : null }, bad ? h("span", { "aria-label": "beyond the threshold" }, "! ") : null, show(value, column(row).unit));
+}
+
+function sort(id) {
+  const [by, direction] = url.get("sort").split(":");
+  url.set({ sort: by === id && direction === "desc" ? `${id}:asc` : by === id ? null : `${id}:desc` }, { quiet: true });
+}
+
+/** The table as it stands, with plain numbers in the metric's own unit. */
+async function copy(kind) {
+  const heads = ["metric", "device", "unit", ...FIGURES.map(([id]) => id)];
+  const lines = chosen().map((row) => [row.metric, row.device, column(row).unit, ...FIGURES.map(([id]) => row[id])]);
+  const text = {
+    csv: () => [heads, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n",
+    json: () => JSON.stringify(lines.map((line) => Object.fromEntries(line.map((v, i) => [heads[i], v]))), null, 1),
+    markdown: () => [heads, heads.map((_, i) => (i < 3 ? "---" : "---:")), ...lines.map((line) => line.map((v) => (typeof v === "number" ? Number(v.toPrecision(5)) : v ?? "")))].map((line) => `| ${line.map((v) => String(v).replace(/\|/g, "\\|")).join(" | ")} |`).join("\n") + "\n",
+  }[kind]();
+  await navigator.clipboard.writeText(text);
+  say(`${lines.length} rows copied as ${kind}.`);
+  const button = $(`[data-copy="${kind}"]`);
+  const before = button.textContent;
+  button.textContent = "copied";
+  setTimeout(() => (button.textContent = before), 1500);
+}
+
+/** Text that a spreadsheet would take for a formula gets a quote in front. */
+function quoted(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+}
