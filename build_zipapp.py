@@ -3,11 +3,12 @@
     python3 build_zipapp.py                                            for this platform and this Python
     python3 build_zipapp.py --platform linux-x86_64,linux-aarch64,macos-arm64 --python 3.11,3.12,3.13
     python3 build_zipapp.py --target-only                              collect, preflight and mark alone
+    python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
 Needs Python >= 3.11 and pip, nothing else. Every package comes from requirements.lock with its hash; what pip fetched stays in build/.
-In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip, with their bytecode for
-the Python that builds beside them (every other Python compiles them anew at each start, 0.1 s); the wheels of the desk tier lie in desk/
-as they are. Nothing is compressed again and no date is kept: the same inputs and the same Python give the same bytes on every machine.
+In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip; bytecode/ has them
+compiled for the Python that builds (others compile them anew at each start, 0.1 s); the wheels of the desk tier lie in desk/ as they are.
+Nothing is compressed again and no date is kept: the same inputs and the same Python give the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class BuildError(Exception):
 def main() -> int:
     options = _options()
     try:
-        build(options.platform, options.python, target_only=options.target_only, output=options.output)
+        build(options.platform, options.python, options.bytecode, target_only=options.target_only, output=options.output)
     except BuildError as error:
         print(f"build_zipapp: {error}", file=sys.stderr)
         return 2
@@ -81,6 +82,7 @@ def _options() -> argparse.Namespace:
     platforms, pythons = ", ".join(PIP_PLATFORMS), ", ".join(PYTHONS)
     parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[desk.here()], help=f"of the desk tier: {platforms}")
     parser.add_argument("--python", type=_one_of(PYTHONS), default=[_HERE], help=f"of the desk tier: {pythons}")
+    parser.add_argument("--bytecode", nargs="+", metavar="PYTHON", default=[sys.executable], help="interpreters that shall start it faster")
     parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "perfkit.pyz")
     return parser.parse_args()
@@ -96,20 +98,20 @@ def _one_of(known: Iterable[str]) -> argparse._ActionType:
     return parse
 
 
-def build(platforms: list[str], pythons: list[str], *, target_only: bool, output: Path) -> None:
+def build(platforms: list[str], pythons: list[str], bytecode_for: list[str], *, target_only: bool, output: Path) -> None:
     """Write `output` and print what it is made of; BuildError if something is missing or is not what the lock file says."""
     if sys.version_info < (3, 11):
         raise BuildError(f"Python 3.11 or later is needed to build, and this is {sys.version.split()[0]}.")
     lock = read_lock()
     parts: dict[str, Members] = {"perfkit": own_files(target_only) | {"LICENSE": (ROOT / "LICENSE").read_bytes()}}
     parts["target packages"] = dict(sorted(pure_files(fetch(lock["target"], "any", "3.9"))))
-    bytecode = compiled(_joined(parts))
+    bytecode = dict(compiled(_joined(parts), python) for python in bytecode_for)
     manifest: dict[str, object] = {"version": __version__, "tiers": {}}
     if not target_only:
         parts["charts"] = uplot_files(fetch(lock["static"], "any", "3.11"))
         wheels, manifest["tiers"] = desk_tiers(lock["desk"], platforms, pythons, _joined(parts))
         parts |= wheels
-    parts[f"bytecode, Python {_HERE}"] = bytecode
+    parts |= bytecode
     parts["manifest"] = {desk.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
     write(output, parts)
     report(output, parts)
@@ -184,10 +186,10 @@ def pure_files(wheels: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
                     yield name, archive.read(name)
 
 
-def compiled(files: Members) -> Members:
-    """Bytecode of the modules of the target tier's start, for the Python that runs this; zipimport takes it if its own is the same.
+def compiled(files: Members, python: str) -> tuple[str, Members]:
+    """(what to call it, bytecode of the modules of the target tier's start) for the interpreter `python`; valid whatever the date.
 
-    Made by a fresh interpreter in a fixed order, because bytecode depends on what its maker has loaded; valid whatever the date.
+    Made by a fresh interpreter in a fixed order, because bytecode depends on what its maker has loaded.
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
@@ -195,23 +197,20 @@ def compiled(files: Members) -> Members:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-        command = [
-            sys.executable,
-            "-I",
-            "-S",
-            "-m",
-            "compileall",
-            "-q",
-            "-b",
-            "--invalidation-mode",
-            "unchecked-hash",
-            "-s",
-            folder,
-            folder,
-        ]
-        if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own arguments
-            raise BuildError(f"Python {_HERE} could not compile the target tier.")
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(Path(folder).rglob("*.pyc"))}
+        tag = _output_of(python, "-c", "import sys; print(sys.implementation.cache_tag)").strip()
+        _output_of(python, "-m", "compileall", "-q", "-b", "--invalidation-mode", "unchecked-hash", "-s", folder, folder)
+        found = sorted(Path(folder).rglob("*.pyc"))
+        return f"bytecode, {tag}", {f"bytecode/{tag}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in found}
+
+
+def _output_of(python: str, *arguments: str) -> str:
+    try:
+        done = subprocess.run([python, "-I", "-S", *arguments], check=False, capture_output=True, text=True)  # noqa: S603 - our own arguments
+    except OSError as error:
+        raise BuildError(f"{python} cannot be started ({error.strerror}); name Python interpreters with --bytecode.") from error
+    if done.returncode:
+        raise BuildError(f"{python} could not compile the target tier: {(done.stdout + done.stderr).strip().splitlines()[-1:]}")
+    return done.stdout
 
 
 def uplot_files(wheels: list[Path]) -> Members:

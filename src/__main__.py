@@ -7,6 +7,11 @@ if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pypro
     sys.stderr.write("perfkit: Python 3.9 or later is needed, and this is Python " + found + "; start it as `python3.x perfkit.pyz`.\n")
     sys.exit(2)
 
-from perfkit.__main__ import main
+archive = getattr(__loader__, "archive", None)
+if archive is not None:
+    # The modules of the start, compiled for this Python if the file has them; the rest of the path follows.
+    sys.path.insert(0, archive + "/bytecode/" + str(sys.implementation.cache_tag))
+
+from perfkit.__main__ import main  # noqa: E402 - only now may the import use newer syntax
 
 sys.exit(main(sys.argv[1:]))

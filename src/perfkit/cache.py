@@ -165,10 +165,10 @@ def _temporary(base: Path, doing: str) -> Iterator[Path]:
 
 
 def _extract(archive: str, tier: dict[str, Any], folder: Path) -> None:
-    """Perfkit's own files and the pure packages, which lie open in the zip (their bytecode is for the zip), then every wheel of `tier`."""
+    """Perfkit's own files and the pure packages, which lie open in the zip, then every wheel of `tier`."""
     try:
         with ZipFile(archive) as outer:
-            outer.extractall(folder, [name for name in outer.namelist() if not name.startswith("desk/") and not name.endswith(".pyc")])
+            outer.extractall(folder, [name for name in outer.namelist() if not name.startswith(("desk/", "bytecode/"))])
             for wheel in tier["wheels"]:
                 with ZipFile(io.BytesIO(outer.read(wheel))) as inner:
                     inner.extractall(folder)

@@ -52,9 +52,7 @@ def cases(pyz: Path, collection: Path) -> list[tuple[str, list[str]]]:
         ),
     ]
     others = {name: path for name, path in pythons.found().items() if name in {"3.9", "3.12", "3.13"} and path != sys.executable}
-    return found + [
-        (f"collect --help, Python {name} (no bytecode for it)", [path, str(pyz), "collect", "--help"]) for name, path in others.items()
-    ]
+    return found + [(f"collect --help, Python {name}", [path, str(pyz), "collect", "--help"]) for name, path in others.items()]
 
 
 def timed(command: list[str], folder: str, number: int = 0) -> float:

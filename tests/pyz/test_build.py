@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -127,6 +128,27 @@ def test_nothing_in_the_file_is_compressed_twice_or_dated(built: Path) -> None:
         assert len(archive.namelist()) == len(set(archive.namelist()))
     assert built.read_bytes().startswith(b"#!/usr/bin/env python3\n")
     assert os.access(built, os.X_OK)
+
+
+def test_the_start_is_compiled_for_each_python_that_is_named(checkout: Path, tmp_path: Path) -> None:
+    """And is what that Python takes: the source may be damaged without any effect."""
+    pythons_here = {name: path for name, path in pythons.found().items() if name in {"3.9", "3.10", "3.11", "3.12", "3.13"}}
+    file, changed = tmp_path / "perfkit.pyz", tmp_path / "changed.pyz"
+    done = build("--target-only", "--bytecode", *pythons_here.values(), "--output", file, checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(file) as whole, zipfile.ZipFile(changed, "w") as copy:
+        for name in whole.namelist():
+            compiled = name.startswith(("click/", "typer/", "perfkit/")) and name.endswith(".py")
+            copy.writestr(name, b"1 / 0\n" if compiled else whole.read(name))
+    for path in pythons_here.values():
+        done = subprocess.run([path, changed, "collect", "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_interpreter_for_bytecode_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = build("--bytecode", "python3.99", "--output", tmp_path / "perfkit.pyz")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "python3.99 cannot be started" in done.stderr
 
 
 def test_licences_travel_in_the_file(built: Path) -> None:

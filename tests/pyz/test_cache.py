@@ -31,7 +31,7 @@ def carry(folder: Path, content: bytes = b"VALUE = 1\n") -> Carried:
     archive = folder / "file.pyz"
     with zipfile.ZipFile(archive, "w") as outer:
         outer.writestr("__main__.py", "print('here')\n")
-        outer.writestr("__main__.pyc", b"for the zip alone")
+        outer.writestr("bytecode/cpython-311/package/__init__.pyc", b"for the zip alone")
         outer.writestr("desk/any/package.whl", wheel.getvalue())
         outer.writestr("desk/manifest.json", "{}")
     sizes = len("print('here')\n") + len(content) * 1001
