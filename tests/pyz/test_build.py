@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
