@@ -64,28 +64,24 @@ class Line:
         return f"Line({self.timestamp}, {self.nanosecond}, {self.monotonic}, {self.subsystem!r}, {len(self.measurement)} characters)"
 
 
-def quote(text: bytes) -> bytes:
-    """`text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD."""
+def escape(text: bytes) -> bytes:
+    """`text` as it stands between the quotes of a JSON string; bytes that are no UTF-8 become U+FFFD."""
     if not text.translate(None, _PLAIN):
-        return b'"' + text.replace(b"\n", b"\\n") + b'"'
+        return text.replace(b"\n", b"\\n")
     import json
 
-    return json.dumps(text.decode("utf-8", "replace")).encode()
+    return json.dumps(text.decode("utf-8", "replace")).encode()[1:-1]
 
 
-def head(timestamp: int, nanosecond: int) -> bytes:
-    """How every line of the sample taken at that instant begins, up to the number of `monotonic`."""
-    return b'{"timestamp":%d,"nanosecond":%d,"monotonic":' % (timestamp, nanosecond)
-
-
-def middle(subsystem: str) -> bytes:
-    """What stands between `monotonic` and the quoted measurement."""
-    return b',"subsystem":' + quote(subsystem.encode()) + b',"measurement":'
+def line_template(subsystem: str) -> bytes:
+    """A line, newline included, for bytes % (timestamp, nanosecond, monotonic, escaped measurement)."""
+    quoted = escape(subsystem.encode()).replace(b"%", b"%%")
+    return b'{"timestamp":%d,"nanosecond":%d,"monotonic":%.6f,"subsystem":"' + quoted + b'","measurement":"%b"}\n'
 
 
 def encode(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, measurement: bytes) -> bytes:
     """One line of a collection, newline included."""
-    return b"%b%.6f%b%b}\n" % (head(timestamp, nanosecond), monotonic, middle(subsystem), quote(measurement))
+    return line_template(subsystem) % (timestamp, nanosecond, monotonic, escape(measurement))
 
 
 def encode_json(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, value: dict[str, Any]) -> bytes:
@@ -140,7 +136,7 @@ class Reader:
 
     def text(self) -> Iterator[bytes]:
         """The file's bytes in chunks, inflated if it is gzip: all of it that can be had. Sets `truncated` of a damaged gzip stream."""
-        with open(self.path, "rb") as file:  # noqa: PTH123 (as above)
+        with open(self.path, "rb") as file:
             yield from self._chunks(file)
 
     def _damage(self) -> None:

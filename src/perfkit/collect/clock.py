@@ -12,19 +12,16 @@ _LATE = 0.1  # seconds; at short periods half a period is late already
 class SystemClock:
     """The real clocks. `wait` sleeps until a deadline of `monotonic`, or until one of `wakers` (descriptors) can be read."""
 
+    wall_ns = staticmethod(time.time_ns)
+    monotonic = staticmethod(time.monotonic)
+
     def __init__(self, wakers: tuple[int, ...] = ()) -> None:
         self._wakers = wakers
 
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wait(self, deadline: float) -> None:
+    def wait(self, deadline: float) -> bool:
+        """True if a waker ended it."""
         left = deadline - time.monotonic()
-        if left > 0:
-            select.select(self._wakers, (), (), left)
+        return bool(select.select(self._wakers, (), (), max(left, 0.0))[0])
 
 
 class Ticker:

@@ -94,16 +94,18 @@ class Collector:
             deadline = self._next_deadline()
             if self._end is not None and deadline > self._end + 1e-6:
                 return False
-            if self._clock.monotonic() >= deadline:
+            if not self._clock.wait(deadline):
                 return True
-            self._clock.wait(deadline)
             self._serve_requests()
         return False
 
     def _next_deadline(self) -> float:
-        if self._burst is not None and self._burst.deadline > self._burst_end:
+        if self._burst is None:
+            return self._ticker.deadline
+        if self._burst.deadline > self._burst_end:
             self._burst = None
-        return min(self._ticker.deadline, self._burst.deadline) if self._burst else self._ticker.deadline
+            return self._ticker.deadline
+        return min(self._ticker.deadline, self._burst.deadline)
 
     def _serve_requests(self) -> None:
         marks, wants_burst = self._requests.take()
@@ -116,19 +118,23 @@ class Collector:
             self._burst_end = now + self._options.burst_length
 
     def _sample(self) -> bytes:
-        now = self._clock.monotonic()
-        late = False
-        for ticker in (self._ticker, self._burst):
-            if ticker is not None and ticker.deadline <= now:
-                late = ticker.take(now) or late
+        now = max(self._clock.monotonic(), self._next_deadline())
+        late = self._ticker.take(now) if self._ticker.deadline <= now else False
+        if self._burst is not None and self._burst.deadline <= now:
+            late = self._burst.take(now) or late
         lines = self._sampler.take()
         failures = self._sampler.failures()
-        if late or failures or self._sampler.samples % SLOW == 1:
+        if late or failures or self._sampler.is_slow:
             lines += self._sampler.self_line({**self._tally(), "late_tick": late, **failures, **self._sink.facts()})
+            self._tell(failures)
+        elapsed = now - self._started
+        if elapsed >= self._progress.due:
+            self._progress.update(elapsed, self._sampler.samples, self._sink.written, self._ticker.max_lateness)
+        return lines
+
+    def _tell(self, failures: dict[str, Any]) -> None:
         for subsystem, why in failures.get("failed", {}).items():
             self._progress.say(f"{subsystem} gives nothing at the moment: {why}; recording goes on without it.")
-        self._progress.update(now - self._started, self._sampler.samples, self._sink.written, self._ticker.max_lateness)
-        return lines
 
     def _tally(self) -> dict[str, Any]:
         ticker = self._ticker

@@ -18,7 +18,7 @@ import resource
 import time
 
 from perfkit.collect.cgroups import Cgroup, Gone, Hierarchy
-from perfkit.collection import middle, quote
+from perfkit.collection import escape, line_template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,26 +95,28 @@ def _folders(path: str) -> list[str]:
 
 
 class Container:
-    """One running container and how its lines begin."""
+    """One running container and how its lines begin and end."""
 
-    __slots__ = ("_begin", "_end", "_names", "cgroup", "id", "middle", "name", "runtime")
+    __slots__ = ("_begin", "_end", "cgroup", "id", "name", "runtime")
 
     def __init__(self, cgroup: Cgroup, runtime: str, container_id: str) -> None:
         self.cgroup, self.runtime, self.id, self.name = cgroup, runtime, container_id, ""
-        self.middle = middle(f"container/{runtime}/{container_id[:12]}")
         self.call("")
 
     def call(self, name: str) -> None:
         """From now on its lines say `name`."""
         self.name = name
-        # The measurement is JSON text within a JSON string: what is quoted once is quoted again.
-        begin = b'{"container_id":"%b","container_name":%b' % (self.id.encode(), quote(name.encode()))
-        end = b',"inode":%d,"runtime":"%b"}' % (self.cgroup.inode, self.runtime.encode())
-        self._begin, self._end = quote(begin)[:-1], quote(end)[1:] + b"}\n"
+        template = line_template(f"container/{self.runtime}/{self.id[:12]}")
+        begin, _, end = template.partition(b"%b")
+        # The measurement is JSON text within a JSON string: what is escaped once is escaped again.
+        name_text = escape(b'"%b"' % escape(name.encode())).replace(b"%", b"%%")
+        self._begin = begin + b'{\\"container_id\\":\\"' + self.id.encode() + b'\\",\\"container_name\\":' + name_text
+        self._end = b',\\"inode\\":%d,\\"runtime\\":\\"%b\\"}' % (self.cgroup.inode, self.runtime.encode()) + end
 
-    def line(self, start: bytes, now: float) -> list[bytes]:
-        """Its line of the sample that begins with `start`, in parts. Raises Gone."""
-        return [start, b"%.6f" % now, self.middle, self._begin, *self.cgroup.read(), self._end]
+    def line(self, timestamp: int, nanosecond: int, monotonic: float) -> bytes:
+        """Its line of that sample. Raises Gone."""
+        fields = self.cgroup.read()
+        return b"".join((self._begin % (timestamp, nanosecond, monotonic), *fields, self._end))
 
 
 class Containers:
@@ -129,19 +131,19 @@ class Containers:
         self._next_look = self._next_walk = monotonic()
         _allow_many_files()
 
-    def read(self, start: bytes) -> list[bytes]:
-        """The lines of the sample that begins with `start`, in parts."""
+    def read(self, timestamp: int, nanosecond: int) -> list[bytes]:
+        """The lines of that sample."""
         self._look(self._monotonic())
         self._reads += 1
         if self._reads % _LIMITS_EVERY == 0:
             self._refresh()
-        parts: list[bytes] = []
+        lines: list[bytes] = []
         for path, container in list(self._containers.items()):
             try:
-                parts += container.line(start, self._monotonic())
+                lines.append(container.line(timestamp, nanosecond, self._monotonic()))
             except Gone:
                 self._forget(path)
-        return parts
+        return lines
 
     def _look(self, now: float) -> None:
         if now < self._next_look or not self._hierarchy.root:

@@ -23,7 +23,7 @@ class Progress:
         self._stream = stream
         self._duration = duration
         self._terminal = bool(stream and stream.isatty())
-        self._due = 0.0
+        self.due = 0.0  # seconds of the run from which on the next `update` is worth calling
 
     def say(self, sentence: str) -> None:
         """A line that stays."""
@@ -31,10 +31,8 @@ class Progress:
         self._write(f"{_CLEAR if self._terminal else ''}{stamp}{sentence}\n")
 
     def update(self, elapsed: float, samples: int, size: int, lateness: float, extra: str = "") -> None:
-        """How the run goes; written only as often as someone can use it."""
-        if elapsed < self._due:
-            return
-        self._due = elapsed + (_DRAW_EVERY if self._terminal else _LOG_EVERY)
+        """How the run goes after `elapsed` seconds."""
+        self.due = elapsed + (_DRAW_EVERY if self._terminal else _LOG_EVERY)
         of = f" of {format_duration(self._duration)}" if self._duration else ""
         line = f"{format_duration(max(elapsed, 1))}{of} · {samples} samples · {format_bytes(size)} · {lateness * 1000:.1f} ms late{extra}"
         if self._terminal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from perfkit.collect.clock import SystemClock
@@ -46,6 +47,7 @@ def run(options: Options) -> int:
         progress=progress,
     )
     _announce(options, progress)
+    gc.freeze()  # what is there now stays: the garbage collector need not look at it again
     collector.run()
     progress.say(f"{sampler.samples} samples, {format_bytes(sink.written)} {_whereto(options)}.")
     return 0

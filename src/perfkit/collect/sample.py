@@ -7,7 +7,7 @@ import time
 
 from perfkit.collect import filesystems
 from perfkit.collect.sources import Source, read_text
-from perfkit.collection import SELF, encode, encode_json, head, quote
+from perfkit.collection import SELF, encode, encode_json, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,22 +16,21 @@ if TYPE_CHECKING:
     class Clock(Protocol):
         def wall_ns(self) -> int: ...
         def monotonic(self) -> float: ...
-        def wait(self, deadline: float) -> None: ...
+        def wait(self, deadline: float) -> bool: ...
 
     class Group(Protocol):
         """Many small sources that come and go, such as containers."""
 
-        def read(self, start: bytes) -> list[bytes]: ...
+        def read(self, timestamp: int, nanosecond: int) -> list[bytes]: ...
         def close(self) -> None: ...
 
 
 SLOW = 10  # every so many samples, what changes slowly
 CPUINFO = "/proc/cpuinfo"
 
-# What the shape of these texts tells: whose change makes which line worth writing again.
-_STAT, _DISKS, _NET = "/proc/stat", "/proc/diskstats", "/proc/net/dev"
-_ROW = {_STAT: b"\ncpu", _DISKS: b"\n", _NET: b":"}
-_TAIL = b"}\n"
+# Texts whose rows are the CPUs, disks and interfaces that there are.
+_STAT, _DISKS = "/proc/stat", "/proc/diskstats"
+_ROWS = (_STAT, _DISKS, "/proc/net/dev")
 
 
 def _names(subsystem: str, text: bytes) -> frozenset[bytes]:
@@ -50,57 +49,65 @@ def _resident_pages() -> int:
 class Sampler:
     """Takes samples. `cpus_changed` and `devices_changed` tell after one whether its CPUs, disks or interfaces are others."""
 
-    def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None) -> None:
+    def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None, slow: int = SLOW) -> None:
         self._sources, self._clock, self._proc, self._group = sources, clock, proc, group
-        self._rows: dict[str, int] = {}
+        self._slow = slow
+        self._template = b"".join(source.line for source in sources)  # of a sample to which every source gives something
         self._members: dict[str, frozenset[bytes]] = {}
         self._failed: dict[str, str] = {}
         self._now = 0, 0
+        self._whole = True
         self.promised = [source.subsystem for source in sources]
         self.samples = 0
+        self.is_slow = True
         self.cpus_changed = self.devices_changed = False
 
     def take(self) -> bytes:
         """The lines of the sample of now."""
-        seconds, nanosecond = divmod(self._clock.wall_ns(), 1_000_000_000)
-        start = head(seconds, nanosecond)
+        seconds, nanosecond = self._now = divmod(self._clock.wall_ns(), 1_000_000_000)
         monotonic = self._clock.monotonic
-        parts: list[bytes] = []
-        slow = self.samples % SLOW == 0
+        self.is_slow = slow = self.samples % self._slow == 0
         self.samples += 1
+        values: list[object] = []
         for source in self._sources:
             if source.failure and not slow:
                 continue
             now = monotonic()
             text = source.read()
             if text:
-                parts += (start, b"%.6f" % now, source.middle, quote(text), _TAIL)
-                if source.subsystem in _ROW:
-                    self._watch(source.subsystem, text, slow)
+                values += (seconds, nanosecond, now, escape(text))
+                if slow:
+                    self._watch(source.subsystem, text)
+        self._whole = len(values) == 4 * len(self._sources)
+        lines = self._fill(values)
         if self._group is not None:
-            parts += self._group.read(start)
-        if slow:
-            parts += self._filesystems(seconds, nanosecond)
-        self._now = seconds, nanosecond
-        return b"".join(parts)
+            lines += b"".join(self._group.read(seconds, nanosecond))
+        return lines + self._filesystems() if slow else lines
 
-    def _filesystems(self, seconds: int, nanosecond: int) -> tuple[bytes, ...]:
+    def _fill(self, values: list[object]) -> bytes:
+        """The sources' lines; where one gives nothing its line is left out."""
+        if self._whole:
+            return self._template % tuple(values)
+        return b"".join(source.line for source in self._sources if not source.failure) % tuple(values)
+
+    def _filesystems(self) -> bytes:
         now = self._clock.monotonic()
         text = filesystems.statfs(self._proc)
-        return (encode(seconds, nanosecond, now, filesystems.SUBSYSTEM, text),) if text else ()
+        return encode(*self._now, now, filesystems.SUBSYSTEM, text) if text else b""
 
-    def _watch(self, subsystem: str, text: bytes, slow: bool) -> None:
-        rows = text.count(_ROW[subsystem])
-        if rows == self._rows.get(subsystem) and not slow:
+    def _watch(self, subsystem: str, text: bytes) -> None:
+        if subsystem not in _ROWS:
             return
         members = _names(subsystem, text)
         if self._members.setdefault(subsystem, members) != members:
             self.cpus_changed |= subsystem == _STAT
             self.devices_changed |= subsystem != _STAT
-        self._rows[subsystem], self._members[subsystem] = rows, members
+            self._members[subsystem] = members
 
     def failures(self) -> dict[str, Any]:
         """`failed` and `recovered` sources since the last call; empty if nothing changed."""
+        if self._whole and not self._failed:
+            return {}
         failed = {source.subsystem: source.failure for source in self._sources if source.failure}
         if failed == self._failed:
             return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from perfkit.collection import middle
+from perfkit.collection import line_template
 from perfkit.errors import reason
 
 TYPE_CHECKING = False
@@ -20,12 +20,12 @@ _BUFFER = 1 << 14
 MAX_TEXT = 4 << 20  # bytes that are kept of one file; a larger one is garbage
 
 
-def read_whole(descriptor: int) -> bytes:
-    """The file's whole text, without moving its position; at most MAX_TEXT bytes. Raises OSError."""
-    data = os.pread(descriptor, _BUFFER, 0)
-    if len(data) < _SURELY_WHOLE:
-        return data
-    parts, size = [data], len(data)
+def read_whole(descriptor: int, begun: bytes = b"") -> bytes:
+    """The file's whole text, without moving its position; at most MAX_TEXT bytes. Raises OSError.
+
+    `begun` is what a read from the beginning has given already.
+    """
+    parts, size = [begun], len(begun)
     while size < MAX_TEXT and (data := os.pread(descriptor, _BUFFER, size)):
         parts.append(data)
         size += len(data)
@@ -54,19 +54,33 @@ def cut_stat(text: bytes) -> bytes:
     return text
 
 
-def only_lines(*names: bytes) -> Cut:
-    """A cut that keeps the lines that begin with one of `names`, in the order of `names`."""
+def lines_named(*names: str) -> Cut:
+    """A cut that keeps one line for each of `names`, which stand in the text in this order, and not in its first line."""
+    wanted = [b"\n" + name.encode() + b" " for name in names]
 
     def cut(text: bytes) -> bytes:
-        kept = []
-        text = b"\n" + text
-        for name in names:
-            at = text.find(b"\n" + name)
-            while at >= 0:
+        kept, end = [], 0
+        for name in wanted:
+            at = text.find(name, end)
+            if at >= 0:
                 end = text.find(b"\n", at + 1)
-                kept.append(text[at + 1 : end + 1 if end >= 0 else len(text)])
-                at = text.find(b"\n" + name, end) if end >= 0 else -1
+                if end < 0:
+                    end = len(text)
+                kept.append(text[at + 1 : end + 1])
         return b"".join(kept)
+
+    return cut
+
+
+def block(prefix: bytes) -> Cut:
+    """A cut that keeps the lines that begin with `prefix`, which stand together."""
+
+    def cut(text: bytes) -> bytes:
+        start = 0 if text.startswith(prefix) else text.find(b"\n" + prefix) + 1
+        end = start
+        while text.startswith(prefix, end):
+            end = text.find(b"\n", end) + 1 or len(text)
+        return text[start:end]
 
     return cut
 
@@ -78,9 +92,9 @@ HOST: tuple[tuple[str, Cut | None], ...] = (
     ("/proc/diskstats", None),
     ("/proc/net/dev", None),
     ("/proc/loadavg", None),
-    ("/proc/vmstat", only_lines(b"pgpgin ", b"pgpgout ", b"pswpin ", b"pswpout ", b"pgfault ", b"pgmajfault ", b"oom_kill ")),
-    ("/proc/net/snmp", only_lines(b"Tcp:")),
-    ("/proc/net/netstat", only_lines(b"TcpExt:")),
+    ("/proc/vmstat", lines_named("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")),
+    ("/proc/net/snmp", block(b"Tcp:")),
+    ("/proc/net/netstat", block(b"TcpExt:")),
     ("/proc/pressure/cpu", None),
     ("/proc/pressure/memory", None),
     ("/proc/pressure/io", None),
@@ -90,11 +104,11 @@ HOST: tuple[tuple[str, Cut | None], ...] = (
 class Source:
     """One kernel file, held open between samples. `failure` is why it gives nothing now, or ""."""
 
-    __slots__ = ("_cut", "_descriptor", "_path", "failure", "middle", "subsystem")
+    __slots__ = ("_cut", "_descriptor", "_path", "failure", "line", "subsystem")
 
     def __init__(self, subsystem: str, cut: Cut | None, proc: str) -> None:
         self.subsystem = subsystem
-        self.middle = middle(subsystem)
+        self.line = line_template(subsystem)
         self.failure = ""
         self._cut = cut
         self._path = proc + subsystem[len("/proc") :]
@@ -105,7 +119,9 @@ class Source:
         try:
             if self._descriptor < 0:
                 self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            text = read_whole(self._descriptor)
+            text = os.pread(self._descriptor, _BUFFER, 0)
+            if len(text) >= _SURELY_WHOLE:
+                text = read_whole(self._descriptor, text)
         except OSError as error:
             self._fail(reason(error))
             return b""
