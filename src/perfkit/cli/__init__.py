@@ -26,6 +26,7 @@ COMMANDS = {
     "process": ("perfkit.cli.process", "Turn collections into CSV files and percentiles."),
     "import": ("perfkit.cli.import_", "Import collections or processed files into the database."),
     "keys": ("perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
+    "users": ("perfkit.cli.users", "Add, list and remove the dashboard's logins."),
     "serve": ("perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
 }
 

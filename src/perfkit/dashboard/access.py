@@ -17,7 +17,7 @@ from urllib.parse import quote
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from perfkit.dashboard.assets import datasette_script_hashes
-from perfkit.dashboard.users import ADMIN, Users
+from perfkit.dashboard.users import ADMIN, OWNER, Users
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +26,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "ds_actor"
 SESSION_SECONDS = 7 * 86400
-OWNER = "owner"
 
 # What a login page needs before there is a login.
 _PUBLIC = ("/-/login", "/-/once", "/favicon.ico")
@@ -35,7 +34,7 @@ _OURS = ("/collectors/", "/compare", "/api/", "/assets/", "/-/login", "/-/once")
 # Datasette's diagnostics, and its own token login, for which ours stands.
 _ADMIN = tuple(
     f"/-/{name}"
-    for name in [
+    for name in (
         "metadata",
         "versions",
         "plugins",
@@ -47,7 +46,7 @@ _ADMIN = tuple(
         "messages",
         "allow-debug",
         "patterns",
-    ]
+    )
 )
 _CLOSED = ("/-/auth-token",)
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}
@@ -179,14 +178,12 @@ def _cookie(header: str) -> str:
 
 def _without_cookie(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers without our session, which Datasette would try to read in its own form."""
-    kept = []
-    for key, value in headers:
-        if key == b"cookie":
-            crumbs = [crumb for crumb in value.split(b";") if not crumb.strip().startswith(COOKIE.encode() + b"=")]
-            value = b";".join(crumbs)
-        if key != b"authorization":
-            kept.append((key, value))
-    return kept
+    ours = COOKIE.encode() + b"="
+
+    def without(value: bytes) -> bytes:
+        return b";".join(crumb for crumb in value.split(b";") if not crumb.strip().startswith(ours))
+
+    return [(key, without(value) if key == b"cookie" else value) for key, value in headers if key != b"authorization"]
 
 
 def _with_headers(path: str, scope: Scope, send: Send) -> Send:

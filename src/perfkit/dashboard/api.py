@@ -6,7 +6,6 @@ import gzip
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
 from perfkit.dashboard import ranges, reading
-from perfkit.dashboard import series as series_
+from perfkit.dashboard.series import Wanted, metrics_by_table, read
 from perfkit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -68,30 +67,27 @@ async def series(request: Any, datasette: Dashboard) -> Any:
     number = int(request.url_vars["id"])
     args = {key: request.args[key] for key in request.args}
     names = [name for name in args.get("metrics", "").split(",") if name]
-    wanted = series_.metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
+    metrics = metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
     points = _whole(args.get("points"), POINTS, 2, MOST_POINTS)
-    return await datasette.read(lambda con: _series(con, number, args, wanted, points))
+    return await datasette.read(lambda con: _series(con, number, args, metrics, points))
 
 
-def _series(con: sqlite3.Connection, number: int, args: dict[str, str], wanted: Any, points: int) -> Any:
+def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics: dict[str, list[str]], points: int) -> Any:
     collector = find(con, number)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
     marks = reading.marks(con, number)
-    window = shown = ranges.window(args, first, last, ranges.phases(marks))
+    window = ranges.window(args, first, last, ranges.phases(marks))
+    start = max(window.start, ranges.instant(args["since"])) if args.get("since") else window.start
     bucket = _whole(args["bucket"], 0, 0, _WIDEST) if "bucket" in args else None
-    if "since" in args:
-        window = replace(window, start=max(window.start, ranges.instant(args["since"])))
+    wanted = Wanted(number, start, window.end, points, bucket, args.get("device"))
     return {
         "now": now(),
         "collector": number,
-        "window": {"from": shown.start, "to": shown.end, "name": shown.name},
+        "window": {"from": window.start, "to": window.end, "name": window.name},
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
-        "tables": {
-            table: series_.read(con, table, columns, number, (window.start, window.end), points, bucket, args.get("device"))
-            for table, columns in wanted.items()
-        },
+        "tables": {table: read(con, table, columns, wanted) for table, columns in metrics.items()},
         "marks": [{"t": t, "kind": kind, "label": label} for t, kind, label in marks if window.start <= t <= window.end],
-        "events": reading.quality(con, number, window.start, window.end),
+        "events": reading.quality(con, number, start, window.end),
     }
 
 

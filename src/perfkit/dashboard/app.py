@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from datasette.app import Datasette
 from datasette.database import Database
@@ -47,7 +47,16 @@ class Dashboard(Datasette):
 
     async def read(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """What `question` answers from a read-only connection, asked in a thread so that other requests go on."""
-        answer: Answer = await self.get_database(DATABASE).execute_fn(question)
+
+        def ask(con: sqlite3.Connection) -> Answer:
+            # Rows as tuples for us, as Datasette wants them afterwards; a connection belongs to one thread.
+            factory, con.row_factory = con.row_factory, None
+            try:
+                return question(con)
+            finally:
+                con.row_factory = factory
+
+        answer: Answer = await self.get_database(DATABASE).execute_fn(ask)
         return answer
 
 
@@ -63,14 +72,14 @@ def make_app(database: Path, access: Access | None = None) -> App:
 
 
 def _register() -> None:
-    """Our plugin and Datasette's own, and none that happens to be installed beside them."""
+    """Our plugin and Datasette's own, and none that happens to be installed beside them.
+
+    Datasette's own error pages print tracebacks with the values of all variables, secrets among them; ours stand for them.
+    """
     for other, _ in pm.list_plugin_distinfo():
         pm.unregister(other)
+    for name in ("datasette.handle_exception", "datasette.forbidden"):
+        if pm.has_plugin(name):
+            pm.unregister(name=name)
     if not pm.is_registered(plugin):
         pm.register(plugin, "perfkit")
-
-
-def environment(datasette: Any) -> Dashboard:
-    """The Dashboard that Datasette hands to views under its own type."""
-    assert isinstance(datasette, Dashboard)  # noqa: S101 - views are registered on a Dashboard alone
-    return datasette

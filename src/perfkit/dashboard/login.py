@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from datasette.utils.asgi import Response
 
-from perfkit.dashboard.access import COOKIE, OWNER, SESSION_SECONDS
-from perfkit.dashboard.users import User
+from perfkit.dashboard import pages
+from perfkit.dashboard.access import COOKIE, SESSION_SECONDS
+from perfkit.dashboard.users import OWNER, User
 
 if TYPE_CHECKING:
     from perfkit.dashboard.app import Dashboard
@@ -51,6 +52,17 @@ def _delay(failures: int) -> float:
     return 0.0 if failures < FREE_TRIES else float(min(LONGEST_WAIT, 2.0 ** (failures - FREE_TRIES)))
 
 
+@dataclass(frozen=True)
+class Form:
+    """What the login form shows: where it leads, the name typed, what was wrong, and how long to wait."""
+
+    target: str
+    name: str = ""
+    error: str = ""
+    status: int = 200
+    wait: float = 0.0
+
+
 _throttle = Throttle()
 _hashing = asyncio.Semaphore(2)
 
@@ -58,18 +70,18 @@ _hashing = asyncio.Semaphore(2)
 async def page(request: Any, datasette: Dashboard) -> Response:
     """The login form, and what it sends."""
     post = await request.post_vars() if request.method == "POST" else {}
-    target = _local(post.get("next") or request.args.get("next") or "/")
+    target = _local(post.get("next") or request.args.get("next") or "", datasette.access.root_path)
     name = (post.get("username") or "")[:64]
     if request.method != "POST":
-        return await _form(request, datasette, target, name, "", 200)
+        return await _form(request, datasette, Form(target))
     keys = (f"address {(request.scope.get('client') or ('', 0))[0]}", f"name {name}")
     if wait := _throttle.wait(*keys):
         sentence = f"Too many wrong passwords; try again in {wait:.0f} s."
-        return await _form(request, datasette, target, name, sentence, 429, {"retry-after": f"{wait + 1:.0f}"})
+        return await _form(request, datasette, Form(target, name, sentence, 429, wait))
     user = await _check(datasette, name, post.get("password") or "")
     if user is None:
         _throttle.fail(*keys)
-        return await _form(request, datasette, target, name, "The name or the password is wrong.", 401)
+        return await _form(request, datasette, Form(target, name, "The name or the password is wrong.", 401))
     _throttle.forget(*keys)
     return _logged_in(datasette, user.name, target)
 
@@ -77,15 +89,15 @@ async def page(request: Any, datasette: Dashboard) -> Response:
 async def once(request: Any, datasette: Dashboard) -> Response:
     """The owner's link from the terminal: logs in a single time."""
     if datasette.access.use_once(request.args.get("token") or ""):
-        return _logged_in(datasette, OWNER, "/")
-    return Response.redirect("/-/login?" + urlencode({"used": "1"}))
+        return _logged_in(datasette, OWNER, f"{datasette.access.root_path}/")
+    return Response.redirect(f"{datasette.access.root_path}/-/login?used=1")
 
 
 async def logout(request: Any, datasette: Dashboard) -> Response:
     """Ends the session; a form must ask for it, so that no foreign page can."""
     if request.method != "POST":
-        return Response.redirect("/")
-    response = Response.redirect("/-/login" if datasette.access.login else "/")
+        return Response.redirect(f"{datasette.access.root_path}/")
+    response = Response.redirect(f"{datasette.access.root_path}/{'-/login' if datasette.access.login else ''}", status=303)
     response.set_cookie(COOKIE, "", expires=0, max_age=0, httponly=True)
     return response
 
@@ -97,12 +109,13 @@ async def _check(datasette: Dashboard, name: str, password: str) -> User | None:
         return await asyncio.to_thread(datasette.access.users.check, name, password)
 
 
-async def _form(
-    request: Any, datasette: Dashboard, target: str, name: str, error: str, status: int, headers: dict[str, str] | None = None
-) -> Response:
-    context = {"next": target, "name": name, "error": error, "used": bool(request.args.get("used"))}
-    html = await datasette.render_template("perfkit/login.html", context, request=request)
-    return Response.html(html, status=status, headers={"cache-control": "no-store", **(headers or {})})
+async def _form(request: Any, datasette: Dashboard, shown: Form) -> Response:
+    context = {"next": shown.target, "name": shown.name, "error": shown.error, "used": bool(request.args.get("used"))}
+    response = await pages.respond(request, datasette, pages.Page("plain", context, template="login"))
+    response.status = shown.status
+    if shown.wait:
+        response.headers["retry-after"] = f"{shown.wait + 1:.0f}"
+    return response
 
 
 def _logged_in(datasette: Dashboard, name: str, target: str) -> Response:
@@ -111,7 +124,7 @@ def _logged_in(datasette: Dashboard, name: str, target: str) -> Response:
     return response
 
 
-def _local(target: str) -> str:
+def _local(target: str, root_path: str) -> str:
     """`target` if it is a path on this server, else the front page."""
-    fine = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
-    return target if fine else "/"
+    fine = target.startswith(f"{root_path}/") and not target.startswith(("//", "/\\")) and target.isprintable() and "\\" not in target
+    return target if fine else f"{root_path}/"

@@ -3,173 +3,181 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from dataclasses import asdict
+import logging
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
 
 from perfkit.catalog import RANGES, TABLES, table
-from perfkit.dashboard import api, assets, panels, ranges, reading
-from perfkit.units import format_bytes, format_duration
+from perfkit.dashboard import api, assets, panels, ranges, reading, words
+from perfkit.errors import PerfkitError
 
 if TYPE_CHECKING:
     from perfkit.dashboard.app import Dashboard
 
+_log = logging.getLogger(__name__)
 
 # What should be equal in machines that are compared.
 FINGERPRINT = ("cpu_model", "cpus", "memory_mb", "operating_system", "kernel", "architecture", "cloud_vendor", "instance_type", "period_ms")
 
-TABS = (
-    ("/collectors/{}", "Overview"),
-    ("/collectors/{}/host", "Host"),
-    ("/collectors/{}/tables", "Tables"),
-    ("/collectors/{}/containers", "Containers"),
-    ("/compare?c={}", "Compare"),
-)
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is made of: its script's name, the template's variables, what the script gets, and the template if its name differs."""
+
+    script: str
+    context: dict[str, Any] = field(default_factory=dict)
+    frame: dict[str, Any] = field(default_factory=dict)
+    template: str = ""
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of a collector's pages: script, path behind /collectors/ID, title and charts."""
+
+    script: str
+    path: str
+    title: str
+    panels: tuple[panels.Panel, ...] = ()
+
+
+OVERVIEW = Tab("overview", "/collectors/{}", "Overview", panels.OVERVIEW)
+HOST = Tab("host", "/collectors/{}/host", "Host", panels.HOST)
+TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables")
+CONTAINERS = Tab("containers", "/collectors/{}/containers", "Containers", panels.CONTAINERS)
+CONTAINER = Tab("container", "/collectors/{}/containers", "Containers", panels.CONTAINER)
+COMPARE = Tab("compare", "/compare?c={}", "Compare", panels.COMPARE)
+TABS = (OVERVIEW, HOST, TABLES_, CONTAINERS, COMPARE)
 
 
 async def collectors(request: Any, datasette: Dashboard) -> Response:
-    """Every machine that has data."""
+    """Every machine that has data; how to get some where there is none."""
     found = await datasette.read(reading.list_of_collectors)
-    context = {"sites": sorted({row["sitename"] for row in found}), "empty": not found, "database": datasette.access.users.path.parent}
-    rows = [{**row, "facts": list(facts(row))[:2]} for row in found]
-    return await _page(request, datasette, "collectors", context, {"now": api.now(), "collectors": rows})
+    context = {"sites": sorted({row["sitename"] for row in found}), "empty": not found}
+    rows = [{**row, "facts": list(words.facts(row))[:2]} for row in found]
+    return await respond(request, datasette, Page("collectors", context, {"now": api.now(), "collectors": rows}))
 
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
     """One machine's four summary charts."""
-    return await _of_collector(request, datasette, "overview", "Overview", panels.OVERVIEW)
+    return await _of_collector(request, datasette, OVERVIEW)
 
 
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
-    return await _of_collector(request, datasette, "host", "Host", panels.HOST)
+    return await _of_collector(request, datasette, HOST)
 
 
 async def tables(request: Any, datasette: Dashboard) -> Response:
     """Percentiles of every metric of one machine."""
     catalog = {
-        t.name: {"title": t.title, "columns": {c.name: {"label": c.label, "unit": c.unit} for c in t.values if c.name != "in_total"}}
+        t.name: {"title": t.title, "columns": {c.name: {"label": words.label(c), "unit": c.unit} for c in t.values if c.name != "in_total"}}
         for t in TABLES
     }
-    return await _of_collector(request, datasette, "tables", "Tables", (), {"catalog": catalog})
+    return await _of_collector(request, datasette, TABLES_, {"catalog": catalog})
 
 
 async def containers(request: Any, datasette: Dashboard) -> Response:
     """All containers of one machine."""
-    return await _of_collector(request, datasette, "containers", "Containers", panels.CONTAINERS)
+    return await _of_collector(request, datasette, CONTAINERS)
 
 
 async def container(request: Any, datasette: Dashboard) -> Response:
     """One container."""
-    name = tilde_decode(request.url_vars["container"])
-    return await _of_collector(request, datasette, "container", "Containers", panels.CONTAINER, {"container": name})
+    return await _of_collector(request, datasette, CONTAINER, {"container": tilde_decode(request.url_vars["container"])})
 
 
 async def compare(request: Any, datasette: Dashboard) -> Response:
     """Two to six collectors or phases over one another."""
-    found = await datasette.read(reading.collectors)
-    by_id = {row["id"]: row for row in found}
-    marks = {number: await datasette.read(lambda con, n=number: reading.marks(con, n)) for number in by_id}
-    choices = [
+    found = await datasette.read(_choices)
+    catalog = {c.name: {"label": words.label(c), "unit": c.unit} for c in table("host").values}
+    frame = {"now": api.now(), "collectors": found, "catalog": catalog, **_charts(COMPARE)}
+    return await respond(request, datasette, Page("compare", {}, frame))
+
+
+async def problem(request: Any, datasette: Dashboard, exception: Exception) -> Response:
+    """What went wrong, as a page, or as JSON where JSON was asked for."""
+    status = 400 if isinstance(exception, PerfkitError) else getattr(exception, "status", 500)
+    sentence = str(exception.args[0]) if status < 500 and exception.args else "The server could not answer; its log has the reason."
+    if status >= 500:
+        _log.error("%s %s failed", request.method, request.path, exc_info=exception)
+    if request.path.endswith(".json") or request.path.startswith("/api/"):
+        return Response.json({"ok": False, "error": sentence}, status=status)
+    heading = {404: "There is no such page", 403: "This is not allowed", 400: "This cannot be shown"}.get(status, "Something went wrong")
+    response = await respond(request, datasette, Page("plain", {"heading": heading, "sentence": sentence}, template="error"))
+    response.status = status
+    return response
+
+
+async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
+    """`page` with what every page needs."""
+    base = datasette.access.root_path
+    shared = {
+        "page": page.script,
+        "base": base,
+        "frame": json.dumps({"base": base, **page.frame}),
+        "assets": f"{base}/assets/{assets.version()}",
+        "ranges": tuple(RANGES),
+    }
+    html = await datasette.render_template(f"perfkit/{page.template or page.script}.html", {**shared, **page.context}, request=request)
+    return Response.html(html, headers={"cache-control": "no-store"})
+
+
+async def _of_collector(request: Any, datasette: Dashboard, tab: Tab, frame: dict[str, Any] | None = None) -> Response:
+    """One of the pages of a collector: they share head, tabs and range buttons."""
+    number = int(request.url_vars["id"])
+    collector, marks, state, names = await datasette.read(
+        lambda con: (
+            reading.collector(con, number),
+            reading.marks(con, number),
+            reading.recorded(con, number),
+            reading.container_names(con, number),
+        )
+    )
+    if collector is None:
+        raise NotFound(f"There is no collector {number}.")
+    shown = (frame or {}).get("container", "")
+    if shown and shown not in names:
+        raise NotFound(f"{collector['machinename']} has no container {shown[:64]}.")
+    context = {
+        "collector": collector,
+        "title": tab.title,
+        "state": state,
+        "tabs": [(datasette.access.root_path + one.path.format(number), one.title) for one in TABS],
+        "phases": ranges.phases(marks),
+        "facts": list(words.facts(collector)),
+        "recorded": words.recorded(state),
+        "container": shown,
+        "container_name": names.get(shown, ""),
+    }
+    known = {
+        "now": api.now(),
+        "collector": number,
+        "first": collector["first_timestamp"],
+        "last": collector["last_timestamp"],
+        "period_ms": collector["period_ms"] or 1000,
+        "names": names,
+    }
+    return await respond(request, datasette, Page(tab.script, context, {**known, **_charts(tab), **(frame or {})}))
+
+
+def _charts(tab: Tab) -> dict[str, Any]:
+    return {"panels": [panel.as_json() for panel in tab.panels], "metrics": panels.metrics(tab.panels)}
+
+
+def _choices(con: Any) -> list[dict[str, Any]]:
+    """What can be compared: each collector with its phases and what tells its machine from others."""
+    return [
         {
             "id": row["id"],
             "name": row["machinename"],
             "site": row["sitename"],
             "first": row["first_timestamp"],
             "last": row["last_timestamp"],
-            "period_ms": row["period_ms"],
             "facts": {name: row[name] for name in FINGERPRINT},
-            "phases": [asdict(phase) for phase in ranges.phases(marks[row["id"]])],
+            "phases": [asdict(phase) for phase in ranges.phases(reading.marks(con, row["id"]))],
         }
-        for row in found
+        for row in reading.collectors(con)
     ]
-    catalog = {c.name: {"label": c.label, "unit": c.unit, "table": "host"} for c in table("host").values}
-    frame = {
-        "now": api.now(),
-        "collectors": choices,
-        "panels": [panel.as_json() for panel in panels.COMPARE],
-        "metrics": panels.metrics(panels.COMPARE),
-        "catalog": catalog,
-    }
-    return await _page(request, datasette, "compare", {"title": "Compare"}, frame)
-
-
-async def _of_collector(
-    request: Any, datasette: Dashboard, name: str, title: str, shown: tuple[panels.Panel, ...], frame: dict[str, Any] | None = None
-) -> Response:
-    """One of the pages of a collector: they share head, tabs and range buttons."""
-    collector = await _collector(request, datasette)
-    number = collector["id"]
-    marks, state, names = await datasette.read(
-        lambda con: (reading.marks(con, number), reading.recorded(con, number), reading.container_names(con, number))
-    )
-    if frame and frame.get("container", "") not in {"", *names}:
-        raise NotFound("There is no such container.")
-    context = {
-        "collector": collector,
-        "title": title,
-        "state": state,
-        "tabs": [(path.format(collector["id"]), tab) for path, tab in TABS],
-        "phases": ranges.phases(marks),
-        "facts": list(facts(collector)),
-        "recorded": recorded(state),
-        "container": (frame or {}).get("container"),
-        "container_name": names.get((frame or {}).get("container"), ""),
-    }
-    return await _page(request, datasette, name, context, {**_frame(collector, shown), "names": names, **(frame or {})})
-
-
-def facts(collector: reading.Row) -> Iterator[str]:
-    """What the machine is, in a few words: "4 x Xeon Platinum 8272CL", "16 GiB", ..."""
-    if model := collector["cpu_model"]:
-        short = re.sub(r"\((R|TM|r|tm)\)|CPU|Processor|Intel|AMD|@.*", "", model)
-        yield f"{collector['cpus'] or '?'} × {' '.join(short.split())}"
-    elif collector["cpus"]:
-        yield f"{collector['cpus']} CPUs"
-    if memory := collector["memory_mb"]:
-        yield format_bytes(memory * 1024 * 1024)
-    for name in ("operating_system", "kernel", "architecture", "instance_type"):
-        if collector[name]:
-            yield str(collector[name])
-
-
-def recorded(state: reading.Row) -> str:
-    """How complete the recording is, in a sentence: "recorded 500 of 630 samples (79.4 %), 1 gap of 2 m 10 s"."""
-    samples, expected = state["samples"] or 0, state["expected"] or 0
-    share = f" of {expected:,} samples ({100 * samples / expected:.4g} %)" if expected else " samples"
-    if not state["gaps"]:
-        return f"recorded {samples:,}{share}, no gap"
-    count = "1 gap of" if state["gaps"] == 1 else f"{state['gaps']} gaps, longest"
-    return f"recorded {samples:,}{share}, {count} {format_duration(state['longest_gap'] / 1000)}"
-
-
-def _frame(collector: reading.Row, shown: tuple[panels.Panel, ...]) -> dict[str, Any]:
-    """What the script of a collector's page needs before it asks for series."""
-    return {
-        "now": api.now(),
-        "collector": collector["id"],
-        "name": collector["machinename"],
-        "first": collector["first_timestamp"],
-        "last": collector["last_timestamp"],
-        "period_ms": collector["period_ms"] or 1000,
-        "panels": [panel.as_json() for panel in shown],
-        "metrics": panels.metrics(shown),
-    }
-
-
-async def _collector(request: Any, datasette: Dashboard) -> reading.Row:
-    number = int(request.url_vars["id"])
-    found = await datasette.read(lambda con: reading.collector(con, number))
-    if found is None:
-        raise NotFound(f"There is no collector {number}.")
-    return found
-
-
-async def _page(request: Any, datasette: Dashboard, name: str, context: dict[str, Any], frame: dict[str, Any]) -> Response:
-    context = {**context, "page": name, "frame": json.dumps(frame), "assets": f"/assets/{assets.version()}", "ranges": tuple(RANGES)}
-    html = await datasette.render_template(f"perfkit/{name}.html", context, request=request)
-    return Response.html(html, headers={"cache-control": "no-store"})

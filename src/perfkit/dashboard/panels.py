@@ -113,7 +113,14 @@ HOST = (
         (("context_switches", "user"), ("interrupts", "system"), ("forks", "steal")),
         section="CPU",
     ),
-    Panel("used", "Memory", "memory", (("used_kb", "user"), ("cached_kb", "cached"), ("buffers_kb", "irq")), section="Memory", total="total_kb"),
+    Panel(
+        "used",
+        "Memory",
+        "memory",
+        (("used_kb", "user"), ("cached_kb", "cached"), ("buffers_kb", "irq")),
+        section="Memory",
+        total="total_kb",
+    ),
     Panel(
         "breakdown",
         "What it is used for",
@@ -125,8 +132,17 @@ HOST = (
     Panel("swapping", "Swapping", "system", (("swap_in_pages", "read"), ("swap_out_pages", "write")), section="Memory"),
     Panel("paging", "Paging", "system", (("page_in_kb", "read"), ("page_out_kb", "write")), section="Memory"),
     Panel("faults", "Major faults", "system", (("major_faults", "iowait"),), section="Memory"),
-    Panel("bytes", "Throughput", "disk", (("read_bytes", "read"), ("write_bytes", "write"), ("discard_bytes", "irq")), section="Disks", devices="each"),
-    Panel("ops", "Operations", "disk", (("read_ops", "read"), ("write_ops", "write"), ("discard_ops", "irq")), section="Disks", devices="each"),
+    Panel(
+        "bytes",
+        "Throughput",
+        "disk",
+        (("read_bytes", "read"), ("write_bytes", "write"), ("discard_bytes", "irq")),
+        section="Disks",
+        devices="each",
+    ),
+    Panel(
+        "ops", "Operations", "disk", (("read_ops", "read"), ("write_ops", "write"), ("discard_ops", "irq")), section="Disks", devices="each"
+    ),
     Panel("await", "Await", "disk", (("read_await_ms", "read"), ("write_await_ms", "write")), section="Disks", devices="each"),
     Panel("queue", "Queue length", "disk", (("queue_length", "user"),), section="Disks", devices="each"),
     Panel("util", "Utilisation", "disk", (("util_percent", "user"),), section="Disks", devices="each", top=100),
@@ -166,7 +182,15 @@ _NONE_RUN = "No container was seen; collect reads docker's, podman's and contain
 
 CONTAINERS = (
     Panel("cpu", "CPU of all containers", "containers", (("cpu_percent", "user"),), devices="all", stack=True, missing=_NONE_RUN),
-    Panel("memory", "Memory of all containers", "containers", (("memory_current_bytes", "user"),), devices="all", stack=True, missing=_NONE_RUN),
+    Panel(
+        "memory",
+        "Memory of all containers",
+        "containers",
+        (("memory_current_bytes", "user"),),
+        devices="all",
+        stack=True,
+        missing=_NONE_RUN,
+    ),
     Panel("throttled", "Periods throttled", "containers", (("cpu_throttled_percent", "user"),), devices="all", top=100, missing=_NONE_RUN),
     Panel("limit", "CPU of its limit", "containers", (("cpu_limit_percent", "user"),), devices="all", missing=_NONE_RUN),
     Panel("share", "Memory of its limit", "containers", (("memory_percent", "user"),), devices="all", top=100, missing=_NONE_RUN),

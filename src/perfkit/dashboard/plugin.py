@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasette import hookimpl
+from datasette.utils.asgi import Forbidden
 
 from perfkit.dashboard import api, assets, login, pages
+
+if TYPE_CHECKING:
+    from perfkit.dashboard.app import Dashboard
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,15 @@ def extra_css_urls() -> list[str]:
 def menu_links() -> list[dict[str, str]]:
     """The way back."""
     return [{"href": "/", "label": "Collectors"}]
+
+
+@hookimpl(tryfirst=True)
+def handle_exception(datasette: Dashboard, request: Any, exception: Exception) -> Any:
+    """A page that says what to do; the traceback goes to the log without the values in it, which may be secrets."""
+    return lambda: pages.problem(request, datasette, exception)
+
+
+@hookimpl(tryfirst=True)
+def forbidden(datasette: Dashboard, request: Any, message: str) -> Any:
+    """What Datasette does not allow."""
+    return lambda: pages.problem(request, datasette, Forbidden(message))

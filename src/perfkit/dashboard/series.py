@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from perfkit import store
@@ -26,21 +27,25 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def read(
-    con: sqlite3.Connection,
-    table: str,
-    columns: Sequence[str],
-    collector: int,
-    window: tuple[int, int],
-    points: int,
-    bucket_ms: int | None = None,
-    device: str | None = None,
-) -> dict[str, Any]:
-    """{"bucket_ms", "t": [...], "devices": {device: {column: {"avg", "min", "max"}}}} for the window, its end included.
+@dataclass(frozen=True)
+class Wanted:
+    """What of a collector: from `start` to `end` ms, both included, in about `points` points, or in buckets of `bucket_ms`."""
+
+    collector: int
+    start: int
+    end: int
+    points: int
+    bucket_ms: int | None = None
+    device: str | None = None
+
+
+def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+    """{"bucket_ms", "t": [...], "devices": {device: {column: {"avg", "min", "max"}}}}.
 
     `bucket_ms` 0 says that the values are samples; then there is only "avg". None stands where a device has no value.
     """
-    found = store.series(con, table, collector, columns, window[0], window[1] + 1, points, device=device, bucket_ms=bucket_ms)
+    window = (wanted.start, wanted.end + 1, wanted.points)
+    found = store.series(con, table, wanted.collector, columns, *window, device=wanted.device, bucket_ms=wanted.bucket_ms)
     by_device: dict[str, list[tuple[Any, ...]]] = {}
     for row in found.rows:
         by_device.setdefault(row[1] or "", []).append(row)

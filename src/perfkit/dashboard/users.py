@@ -15,6 +15,7 @@ from datasette_auth_passwords.utils import hash_password, verify_password
 from perfkit.errors import BadInput, Failed, reason
 
 VIEWER, ADMIN = "viewer", "admin"
+OWNER = "owner"  # who holds the one-time link; no user has this name
 ROLES = (VIEWER, ADMIN)
 PASSWORD_CHARACTERS = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -65,12 +66,16 @@ class Users:
         self._refresh()
         return self._secret
 
-    def put(self, name: str, role: str, password: str) -> None:
-        """Add the user, or change the role and password of the one of that name. Raises BadInput for what cannot be one."""
-        if not _NAME.fullmatch(name):
-            raise BadInput(f"{name[:64]!r} cannot be a user's name; use up to 64 letters, digits and . _ @ - .")
+    def check_new(self, name: str, role: str) -> None:
+        """Raises BadInput for a name or role that no user can have."""
+        if not _NAME.fullmatch(name) or name == OWNER:
+            raise BadInput(f"{name[:64]!r} cannot be a user's name; use up to 64 letters, digits and . _ @ - (and not {OWNER!r}).")
         if role not in ROLES:
             raise BadInput(f"{role!r} is not a role; use {' or '.join(ROLES)}.")
+
+    def put(self, name: str, role: str, password: str) -> None:
+        """Add the user, or change the role and password of the one of that name. Raises BadInput for what cannot be one."""
+        self.check_new(name, role)
         if len(password) < PASSWORD_CHARACTERS:
             raise BadInput(f"the password has {len(password)} characters; take at least {PASSWORD_CHARACTERS}.")
         self._refresh()

@@ -1,6 +1,6 @@
 // The list of collectors: live ones on top, refreshed while the page is looked at.
 
-import { $, frame, h } from "./dom.js";
+import { $, base, frame, h } from "./dom.js";
 import { instant, show, span } from "./format.js";
 import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
@@ -13,24 +13,10 @@ let list = frame.collectors;
 let now = frame.now;
 const chosen = new Set();
 
-if ($("#rows")) {
-  $("#search").value = url.get("q");
-  $("#search").addEventListener("input", (event) => url.set({ q: event.target.value || null }, { quiet: true }));
-  for (const name of ["site", "sort"]) {
-    const select = $(`#${name}`);
-    if (!select) continue;
-    select.value = url.get(name);
-    select.addEventListener("change", () => url.set({ [name]: select.value || null }, { quiet: true }));
-  }
-  url.changed(draw);
-  draw();
-}
-setInterval(refresh, REFRESH_MS);
-
 async function refresh() {
   if (document.hidden) return;
   try {
-    const answer = await fetchJSON("/api/v1/collectors");
+    const answer = await fetchJSON(`${base}/api/v1/collectors`);
     const before = list.length;
     const facts = new Map(list.map((row) => [row.id, row.facts]));
     list = answer.collectors.map((row) => ({ ...row, facts: facts.get(row.id) ?? [] }));
@@ -64,7 +50,7 @@ function draw() {
   if (focused) document.getElementById(focused)?.focus();
   const running = list.filter(live).length;
   $("#count").textContent = `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now`;
-  $("#compare").href = `/compare?${[...chosen].map((id) => `c=${id}`).join("&")}`;
+  $("#compare").href = `${base}/compare?${[...chosen].map((id) => `c=${id}`).join("&")}`;
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
 }
 
@@ -80,7 +66,7 @@ function row(one) {
     "tr",
     {},
     h("td", {}, box),
-    h("th", { scope: "row", class: "text" }, h("a", { href: `/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename), on ? h("span", { class: "live on" }, " LIVE") : null),
+    h("th", { scope: "row", class: "text" }, h("a", { href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename), on ? h("span", { class: "live on" }, " LIVE") : null),
     h("td", { class: "text" }, one.sitename),
     h("td", { class: "text muted" }, (one.facts ?? []).join(" · ")),
     h("td", { class: "text" }, spark(one.spark)),
@@ -105,3 +91,17 @@ function spark(minutes) {
   const most = Math.max(...minutes.filter((v) => v !== null));
   return h("svg:svg", { class: "spark", width: SPARK.width, height: SPARK.height, viewBox: `0 0 ${SPARK.width} ${SPARK.height}`, role: "img", "aria-label": `CPU busy in the last hour of data, at most ${show(most, "%")}` }, bars);
 }
+
+if ($("#rows")) {
+  $("#search").value = url.get("q");
+  $("#search").addEventListener("input", (event) => url.set({ q: event.target.value || null }, { quiet: true }));
+  for (const name of ["site", "sort"]) {
+    const select = $(`#${name}`);
+    if (!select) continue;
+    select.value = url.get(name);
+    select.addEventListener("change", () => url.set({ [name]: select.value || null }, { quiet: true }));
+  }
+  url.changed(draw);
+  draw();
+}
+setInterval(refresh, REFRESH_MS);

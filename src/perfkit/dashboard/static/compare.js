@@ -2,7 +2,7 @@
 // One is a subject: a collector, or one phase of it ("3" or "3:steady" in the URL's c).
 
 import { draw as chart, update } from "./chart.js";
-import { $, $$, frame, h, say } from "./dom.js";
+import { $, $$, base, frame, h, say } from "./dom.js";
 import { instant, show, span, stretch } from "./format.js";
 import { keys } from "./keys.js";
 import { links } from "./panel.js";
@@ -53,11 +53,11 @@ async function load() {
     view.to = zoomed ? Number(url.get("to")) : Math.max(...found.map((s) => s.to - s.shift));
     view.relative = byStart;
     const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
-    const answers = await Promise.all(found.map((s) => fetchJSON(`/api/v1/collectors/${s.collector.id}/series?metrics=${frame.metrics.join(",")}&points=${POINTS}&${clip(s, window(s))}`)));
+    const answers = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/series?metrics=${frame.metrics.join(",")}&points=${POINTS}&${clip(s, window(s))}`)));
     if (mine !== run) return;
     panels(found, answers);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
-    const stats = await Promise.all(found.map((s) => fetchJSON(`/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)));
+    const stats = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)));
     if (mine === run) difference(found, stats);
   } catch (error) {
     problem(error.message);
@@ -130,7 +130,7 @@ function chosen(found) {
       h("tbody", {}, found.map((s) => h(
         "tr",
         { colour: `var(--${s.colour})` },
-        h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: `/collectors/${s.collector.id}${s.phase ? `?phase=${encodeURIComponent(s.phase.label)}` : ""}` }, s.label)),
+        h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: `${base}/collectors/${s.collector.id}${s.phase ? `?phase=${encodeURIComponent(s.phase.label)}` : ""}` }, s.label)),
         h("td", { class: "text muted" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
         names.map((name) => h("td", { class: differ(name) ? "text bad" : "text" }, differ(name) ? "≠ " : "", s.collector.facts[name] ?? "–")),
         h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => choose(found.filter((o) => o !== s).map((o) => o.key)) }, "×")),
@@ -158,11 +158,11 @@ function difference(found, stats) {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Metric"), h("th", { scope: "col" }, ""), h("th", { scope: "col" }, first.label), others.map((s) => [h("th", { scope: "col" }, s.label), h("th", { scope: "col" }, "difference"), h("th", { scope: "col" }, "%")]).flat())),
       h("tbody", {}, metrics.flatMap((metric) => FIGURES.map(([figure, head], n) => {
         const { label: name, unit } = label(metric);
-        const base = value(0, metric, figure);
-        return h("tr", {}, n ? h("td", {}) : h("th", { scope: "row" }, `${name}`), h("td", { class: "muted" }, head), h("td", {}, show(base, unit)), others.flatMap((_, i) => {
+        const reference = value(0, metric, figure);
+        return h("tr", {}, n ? h("td", {}) : h("th", { scope: "row" }, `${name}`), h("td", { class: "muted" }, head), h("td", {}, show(reference, unit)), others.flatMap((_, i) => {
           const other = value(i + 1, metric, figure);
-          const delta = base === null || other === null ? null : other - base;
-          return [h("td", {}, show(other, unit)), h("td", {}, delta === null ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${show(Math.abs(delta), unit)}`), h("td", {}, delta === null || !base ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${Math.abs((delta / base) * 100).toFixed(1)} %`)];
+          const delta = reference === null || other === null ? null : other - reference;
+          return [h("td", {}, show(other, unit)), h("td", {}, delta === null ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${show(Math.abs(delta), unit)}`), h("td", {}, delta === null || !reference ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${Math.abs((delta / reference) * 100).toFixed(1)} %`)];
         }));
       }))),
     )),

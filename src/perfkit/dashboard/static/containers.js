@@ -1,6 +1,6 @@
 // All containers of a machine: stacked CPU and memory, limits, and a row for each.
 
-import { $, frame, h } from "./dom.js";
+import { $, base, frame, h } from "./dom.js";
 import { show } from "./format.js";
 import { Panel } from "./panel.js";
 import * as url from "./url.js";
@@ -46,7 +46,7 @@ function table(stats) {
     ...ids.map((id) => h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("a", { href: `/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}` }, frame.names[id] ?? id)),
+      h("th", { scope: "row" }, h("a", { href: `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}` }, frame.names[id] ?? id)),
       h("td", { class: "text muted" }, id),
       COLUMNS.map(([column, , figure]) => h("td", {}, show(stats[`containers.${column}`]?.[id]?.[figure], UNITS[column]))),
     )),

@@ -17,6 +17,9 @@ export function h(name, attributes = {}, ...children) {
 /** What the server put into the page. */
 export const frame = JSON.parse(document.body.dataset.frame);
 
+/** The path under which a proxy serves us, "" without one: every path starts with it. */
+export const base = frame.base;
+
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 

@@ -1,6 +1,6 @@
 // The overview: tiles with the worst minutes, four summary charts, what was found and how well it was recorded.
 
-import { $, frame, h } from "./dom.js";
+import { $, base, frame, h } from "./dom.js";
 import { clock, instant, show, span } from "./format.js";
 import { Panel } from "./panel.js";
 import * as url from "./url.js";
@@ -67,7 +67,7 @@ function quality(answer, view) {
   );
   place.replaceChildren(
     ...events.slice(-EVENTS_SHOWN).map((e) => h("li", {}, h("b", { class: e.kind === "gap" ? "warn" : "" }, KINDS[e.kind] ?? e.kind.replace(/_/g, " ")), e.subject ? ` ${e.subject}` : "", ` at ${instant(e.from_timestamp, view.utc)}`, e.to_timestamp > e.from_timestamp ? `, ${span(e.to_timestamp - e.from_timestamp)}` : "", e.missed ? `, ${e.missed} samples missed` : "", e.detail ? h("small", {}, ` ${e.detail}`) : null)),
-    ...(events.length > EVENTS_SHOWN ? [h("li", {}, h("a", { href: `/perfkit/quality_events?collector_id=${frame.collector}` }, `all ${events.length}`))] : []),
+    ...(events.length > EVENTS_SHOWN ? [h("li", {}, h("a", { href: `${base}/perfkit/quality_events?collector_id=${frame.collector}` }, `all ${events.length}`))] : []),
     ...(events.length ? [] : [h("li", { class: "ok" }, "✓ No gap, no reset, no clock step in this range.")]),
   );
 }

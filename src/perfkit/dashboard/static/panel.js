@@ -1,7 +1,7 @@
 // A panel: title, menu, chart, and under it the legend with each series' figures, which is also what the cursor reads out.
 
 import { draw, update } from "./chart.js";
-import { $, h, token } from "./dom.js";
+import { $, base, h, token } from "./dom.js";
 import { clock, show } from "./format.js";
 import * as url from "./url.js";
 
@@ -174,9 +174,9 @@ export function links({ databaseTable, key, sql, series, table }, device, collec
   csv.set("_size", "max");
   const ask = new URLSearchParams({ sql, collector, from, to, ...(key ? { device: device || "%" } : {}) });
   return [
-    h("li", {}, h("a", { href: `/perfkit/${databaseTable}?${rows}` }, "Table")),
-    h("li", {}, h("a", { href: `/perfkit?${ask}` }, "SQL")),
-    h("li", {}, h("a", { href: `/perfkit/${databaseTable}.csv?${csv}`, download: `${table}.csv` }, "CSV")),
+    h("li", {}, h("a", { href: `${base}/perfkit/${databaseTable}?${rows}` }, "Table")),
+    h("li", {}, h("a", { href: `${base}/perfkit?${ask}` }, "SQL")),
+    h("li", {}, h("a", { href: `${base}/perfkit/${databaseTable}.csv?${csv}`, download: `${table}.csv` }, "CSV")),
   ];
 }
 

@@ -1,11 +1,12 @@
 // The series of a collector's page: fetched once a window, then only what is new.
 
+import { base } from "./dom.js";
 import * as url from "./url.js";
 
 /** JSON of our API; throws an Error whose message is the server's sentence. */
 export async function fetchJSON(path, signal) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, signal });
-  if (answer.status === 401) location.assign(`/-/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (answer.status === 401) location.assign(`${base}/-/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const body = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
   if (!answer.ok) throw new Error(body.error);
   return body;
@@ -51,7 +52,7 @@ export class Series {
   }
 
   path(query) {
-    return `/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.device ? `&device=${encodeURIComponent(this.device)}` : ""}&${query}`;
+    return `${base}/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.device ? `&device=${encodeURIComponent(this.device)}` : ""}&${query}`;
   }
 }
 

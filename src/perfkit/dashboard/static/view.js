@@ -1,6 +1,6 @@
 // A collector's page: its panels, one window of time, one cursor, and what is new every second.
 
-import { $, $$, frame, h, say } from "./dom.js";
+import { $, $$, base, frame, h, say } from "./dom.js";
 import { span, stretch } from "./format.js";
 import { keys } from "./keys.js";
 import { Series, fetchJSON } from "./series.js";
@@ -40,7 +40,7 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
 
   async function loadStats() {
     const query = series.query;
-    const answer = await fetchJSON(`/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch((error) => problem(error.message));
+    const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch((error) => problem(error.message));
     if (!answer || query !== series.query) return;
     page.stats = {};
     page.worst = answer.worst_minutes;

@@ -1,0 +1,1 @@
+// Pages without charts need no script.

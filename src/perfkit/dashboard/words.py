@@ -1,0 +1,43 @@
+"""What pages say about a machine and its recording, in a few words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from perfkit.catalog import Column, table
+from perfkit.dashboard.reading import Row
+from perfkit.units import format_bytes, format_duration
+
+_COMPONENTS = {"cpu": "CPU", "mem": "Memory", "disk": "Disk", "net": "Network"}
+_NOISE = re.compile(r"\((?:R|TM)\)|\bCPU\b|\bProcessor\b|\bIntel\b|\bAMD\b|@.*", re.IGNORECASE)
+
+
+def facts(collector: Row) -> Iterator[str]:
+    """What the machine is: "4 x Xeon Platinum 8272CL", "16 GiB", operating system, kernel, architecture, instance."""
+    if model := collector["cpu_model"]:
+        yield f"{collector['cpus'] or '?'} x {' '.join(_NOISE.sub(' ', model).split())}"
+    elif collector["cpus"]:
+        yield f"{collector['cpus']} CPUs"
+    if memory := collector["memory_mb"]:
+        yield format_bytes(memory * 1024 * 1024)
+    yield from (str(collector[name]) for name in ("operating_system", "kernel", "architecture", "instance_type") if collector[name])
+
+
+def recorded(state: Row) -> str:
+    """How complete the recording is: "recorded 500 of 630 samples (79.4 %), 1 gap of 2 m 10 s"."""
+    samples, expected = state["samples"] or 0, state["expected"] or 0
+    share = f" of {expected:,} samples ({100 * samples / expected:.4g} %)" if expected else " samples"
+    if not state["gaps"]:
+        return f"recorded {samples:,}{share}, no gap"
+    count = "1 gap of" if state["gaps"] == 1 else f"{state['gaps']} gaps, longest"
+    return f"recorded {samples:,}{share}, {count} {format_duration(state['longest_gap'] / 1000)}"
+
+
+def label(column: Column) -> str:
+    """The column's label where no heading says what it belongs to: "Memory used", "Disk reads"."""
+    component = _COMPONENTS.get(column.name.split("_")[0])
+    if component is None or column not in table("host").columns:
+        return column.label
+    own = column.label if column.label.startswith(("I/O", component)) else column.label[0].lower() + column.label[1:]
+    return f"{component} {own}"
