@@ -72,6 +72,13 @@ def hostname(quality: Mapping[str, Any]) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
+def span(staged: Staged) -> tuple[int | None, int | None]:
+    """First and last instant of any table: the first sample of a collection has levels, but no rates and so no row in host."""
+    rows = [staged.con.execute(schema.text("span.sql").format(table=table.name), [staged.source]).fetchone() for table in staged.tables]
+    known = [row for row in rows if row and row[0] is not None]
+    return (min(row[0] for row in known), max(row[1] for row in known)) if known else (None, None)
+
+
 def _take(staged: Staged, known: Mapping[str, Any]) -> None:
     staged.hostname = hostname(known)
     staged.machine = {name: _plain(known.get(name)) for name in MACHINE}
@@ -99,10 +106,10 @@ def _instant(text: str | float) -> int:
 
 def _percentiles(path: Path, staged: Staged) -> list[tuple[str, int, int, tuple[Any, ...]]]:
     """The rows of percentiles.csv whose window is known: a range of the samples, or a phase between the marks."""
-    row = staged.con.execute(schema.text("span.sql").format(table=HOST.name), [staged.source]).fetchone()
-    if not row or row[0] is None:
+    first, last = span(staged)
+    if first is None or last is None:
         return []
-    known = windows.named_windows(row[0], row[1], staged.marks)
+    known = windows.named_windows(first, last, staged.marks)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return [(name, *known[name], figures) for name, figures in map(_figures, csv.DictReader(file)) if name in known]

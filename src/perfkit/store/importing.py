@@ -11,7 +11,7 @@ from typing import Any
 
 from perfkit.catalog import HOST
 from perfkit.errors import BadInput
-from perfkit.store import columnar, rollup, schema, windows
+from perfkit.store import columnar, facts, rollup, schema, windows
 from perfkit.store.copying import copy_rollups, copy_samples
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.inputs import stage
@@ -70,7 +70,7 @@ def _import(con: sqlite3.Connection, staged: Staged, name: str, site: str, progr
     collector_id = find_or_add(con, name, site)
     known = con.execute("SELECT 1 FROM collections WHERE collector_id = ? AND digest = ?", (collector_id, staged.digest)).fetchone()
     counts = {table: _count(staged, table.name) for table in staged.tables}
-    first, last = _span(staged)
+    first, last = facts.span(staged)
     new = dict.fromkeys(staged.tables, 0)
     if not known and first is not None and last is not None:
         alone = not _has_samples(con, collector_id, 0, 1 << 62)
@@ -134,8 +134,8 @@ def _describe(con: sqlite3.Connection, staged: Staged, collector_id: int, first:
     con.execute(schema.text("collection_insert.sql"), _collection(staged, collector_id, first, last))
     newest = con.execute("SELECT coalesce(last_timestamp, 0) <= ? FROM collectors WHERE id = ?", (last, collector_id)).fetchone()[0]
     if newest:
-        facts = {**staged.machine, "period_ms": staged.period_ms}
-        for column, value in facts.items():
+        known = {**staged.machine, "period_ms": staged.period_ms}
+        for column, value in known.items():
             if value is not None:
                 con.execute(f"UPDATE collectors SET {column} = ? WHERE id = ?", (value, collector_id))
     con.execute(schema.text("collector_grow.sql"), {"id": collector_id, "first": first, "last": last, "new": new_samples})
@@ -175,11 +175,6 @@ def _has_samples(con: sqlite3.Connection, collector_id: int, start: int, end: in
 def _count(staged: Staged, name: str) -> int:
     row = staged.con.execute(schema.text("count.sql").format(table=name), [staged.source]).fetchone()
     return int(row[0]) if row else 0
-
-
-def _span(staged: Staged) -> tuple[int | None, int | None]:
-    row = staged.con.execute(schema.text("span.sql").format(table=HOST.name), [staged.source]).fetchone()
-    return row if row else (None, None)
 
 
 def _counting(progress: Callable[[int, int], None], total: int) -> Callable[[int], None]:

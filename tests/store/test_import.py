@@ -1,0 +1,265 @@
+"""Imports: what goes in is there, once, whatever the form, the order and the overlaps; and all of it or nothing."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import invent
+import pytest
+
+from perfkit.catalog import HOST, TABLES
+from perfkit.errors import BadInput, PerfkitError
+from perfkit.store import open_database
+from perfkit.store.importing import import_input
+from perfkit.store.schema import AGGREGATES, LEVELS, device_key, metrics
+from store.conftest import START, dump, iso, write_folder, write_table
+
+COLUMNS = ", ".join(c.name for c in HOST.columns)
+
+
+def rows_of(path: Path) -> list[tuple]:
+    """host.csv as (timestamp in ms, values...), by the csv module."""
+    from datetime import datetime
+
+    with path.open(newline="") as file:
+        return [
+            (
+                int(datetime.fromisoformat(r["timestamp"].replace("Z", "+00:00")).timestamp() * 1000),
+                *(float(r[c.name]) for c in HOST.columns),
+            )
+            for r in csv.DictReader(file)
+        ]
+
+
+def check_rollups(query) -> None:
+    """Every rollup row is the aggregate of the samples, and every closed bucket is there."""
+    for table in TABLES:
+        device = device_key(table) or "''"
+        for level, width in LEVELS.items():
+            column = metrics(table)[0].name
+            until = f"(SELECT until FROM levels l WHERE l.collector_id = t.collector_id AND width_ms = {width})"
+            expected = query(
+                f"SELECT collector_id, {device}, timestamp - timestamp % {width}, count(*), min({column}), round(avg({column}), 6), max({column})"
+                f" FROM {table.database_name} t WHERE timestamp < {until} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            )
+            found = query(
+                f"SELECT collector_id, {device}, timestamp, samples, {column}_min, round({column}_avg, 6), {column}_max"
+                f" FROM {table.database_name}_{level} ORDER BY 1, 2, 3"
+            )
+            assert found == expected, (table.name, level)
+
+
+def test_a_lone_host_csv_comes_in_value_by_value(tmp_path: Path, db: Path, query) -> None:
+    path = write_table(tmp_path / "host.csv", "host", seconds=90)
+    found = import_input(db, path, collector_name="vm-a")
+    assert query(f"SELECT timestamp, {COLUMNS} FROM host_metrics WHERE collector_id = 1 ORDER BY timestamp") == rows_of(path)
+    assert (found.samples, found.new_samples, found.new_rows, found.already) == (90, 90, 90, False)
+    assert (found.first, found.last, found.coverage) == (START * 1000, (START + 89) * 1000, 100.0)
+    assert query("SELECT machinename, sitename, samples, period_ms FROM collectors") == [("vm-a", "default", 90, 1000.0)]
+
+
+def test_the_portals_older_form_has_unix_seconds_and_kilobytes(tmp_path: Path, db: Path, query) -> None:
+    path = tmp_path / "host.csv"
+    header = ["timestamp", *(f"{c.name}_kb" if c.name.startswith("mem_") else c.name for c in HOST.columns)]
+    values = [2048 if name.startswith("mem_") else 7.5 for name in header[1:]]
+    path.write_text("\n".join(",".join(map(str, row)) for row in (header, [START, *values], [START + 1.5, *values])))
+    import_input(db, path, collector_name="vm-a")
+    assert query("SELECT timestamp, cpu_user, mem_total, mem_cached FROM host_metrics") == [
+        (START * 1000, 7.5, 2.0, 2.0),
+        (START * 1000 + 1500, 7.5, 2.0, 2.0),
+    ]
+
+
+def test_a_processed_folder_comes_in_with_every_component(tmp_path: Path, db: Path, query) -> None:
+    import_input(db, write_folder(tmp_path / "run", seconds=45), collector_name="vm-a")
+    for table in TABLES:
+        with (tmp_path / "run" / f"{table.name}.csv").open(newline="") as file:
+            expected = sorted(tuple(row[c.name] for c in table.columns) for row in csv.DictReader(file))
+        names = ", ".join(f'"{c.name}"' for c in table.columns)
+        found = sorted(tuple(map(text, row)) for row in query(f"SELECT {names} FROM {table.database_name}"))
+        assert found == [tuple(map(text, row)) for row in expected], table.name
+
+
+def text(value: object) -> str:
+    """Numbers alike whether written 5 or 5.0."""
+    try:
+        return repr(float(value))  # type: ignore[arg-type]
+    except ValueError:
+        return str(value)
+
+
+def test_a_collection_comes_in_with_its_machine_marks_and_gaps(tmp_path: Path, db: Path, query) -> None:
+    path = invent.write(tmp_path / "c.json", hostname="vm-z", seconds=120, gaps=[(50, 10)])
+    found = import_input(db, path)
+    assert (found.machinename, found.sitename) == ("vm-z", "default")
+    [(system, kernel, model, cpus, memory)] = query("SELECT operating_system, kernel, cpu_model, cpus, memory_mb FROM collectors")
+    assert (system, cpus) == ("Debian GNU/Linux 12 (bookworm)", 4)
+    assert kernel and model and memory > 1000
+    assert query("SELECT kind, missed FROM quality_events WHERE kind = 'gap'") == [("gap", 10)]
+    assert query("SELECT count(*) FROM percentiles WHERE range = 'all' AND metric LIKE 'host.%'") == [(18,)]
+    [(coverage, samples, expected)] = query("SELECT coverage, samples, samples_expected FROM collections")
+    assert coverage == pytest.approx(100 * 110 / 120)
+    assert (samples, expected) == (109, 120)
+
+
+def test_the_same_input_twice_changes_nothing(tmp_path: Path, db: Path) -> None:
+    for path in (write_folder(tmp_path / "run", seconds=30), write_table(tmp_path / "host.csv", "host", seconds=30)):
+        import_input(db, path, collector_name="vm-a")
+        before = dump(db)
+        again = import_input(db, path, collector_name="vm-a")
+        assert again.already
+        assert again.new_rows == 0
+        assert dump(db) == before
+
+
+def test_overlapping_inputs_merge_by_timestamp_and_the_first_stays(tmp_path: Path, db: Path, query) -> None:
+    first = write_table(tmp_path / "a.csv", "host", seconds=100, seed=1)
+    second = write_table(tmp_path / "b.csv", "host", start=START + 60, seconds=100, seed=2)
+    import_input(db, first, collector_name="vm-a")
+    found = import_input(db, second, collector_name="vm-a")
+    assert (found.samples, found.new_samples) == (100, 60)
+    assert query(f"SELECT timestamp, {COLUMNS} FROM host_metrics ORDER BY timestamp") == rows_of(first) + rows_of(second)[40:]
+    assert query("SELECT samples, first_timestamp, last_timestamp FROM collectors") == [(160, START * 1000, (START + 159) * 1000)]
+    check_rollups(query)
+    [(low, high)] = query("SELECT min, max FROM percentiles WHERE range = 'all' AND metric = 'host.cpu_user'")
+    assert [(low, high)] == query("SELECT min(cpu_user), max(cpu_user) FROM host_metrics")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=["in order", "backwards", "middle first"])
+def test_rollups_are_the_samples_aggregates_in_whatever_order_inputs_come(tmp_path: Path, db: Path, query, order: tuple[int, ...]) -> None:
+    starts = (START, START + 650, START + 90_000)
+    for number in order:
+        import_input(db, write_folder(tmp_path / f"{number}", start=starts[number], seconds=610, seed=number), collector_name="vm-a")
+    check_rollups(query)
+    assert query("SELECT count(*) FROM host_metrics_10s")[0][0] >= 3 * 64
+
+
+def test_the_same_machine_at_another_site_is_another_collector(tmp_path: Path, db: Path, query) -> None:
+    path = write_table(tmp_path / "host.csv", "host", seconds=10)
+    for site in ("east", "west"):
+        import_input(db, path, collector_name="vm-a", site_name=site)
+    assert query("SELECT id, machinename, sitename FROM collectors_collector") == [(1, "vm-a", "east"), (2, "vm-a", "west")]
+    assert query("SELECT collector_id, count(*) FROM host_metrics GROUP BY 1") == [(1, 10), (2, 10)]
+
+
+def bad(kind: str, path: Path) -> Path:
+    good = write_table(path / "host.csv", "host", seconds=5)
+    lines = good.read_text().splitlines()
+    target = path / "bad.csv"
+    first = lines[1].split(",")
+    match kind:
+        case "wrong column":
+            lines[0] = lines[0].replace("cpu_user", "cpu_usr")
+        case "missing column":
+            lines = [line.rsplit(",", 1)[0] for line in lines]
+        case "no number":
+            lines[3] = lines[3].replace(lines[3].split(",")[2], "much", 1)
+        case "no timestamp":
+            lines[3] = "yesterday," + lines[3].split(",", 1)[1]
+        case "short line":
+            lines[3] = iso(START + 2)
+        case "machines named":
+            lines = [f"{line},{name}" for line, name in zip(lines, ["hostname", "a", "a", "b", "b", "b"])]
+        case "machines mixed":
+            lines.append(",".join([first[0], *reversed(first[1:])]))
+        case "empty":
+            lines = []
+        case "binary":
+            target.write_bytes(bytes(range(256)) * 20)
+            return target
+        case "missing":
+            return path / "nowhere.csv"
+        case "no collection":
+            target = path / "x.json"
+            lines = ['{"some": "json"}']
+        case "folder without host.csv":
+            target = path / "sub"
+            target.mkdir()
+            return target
+        case "quality":
+            target = write_folder(path / "run", seconds=5)
+            (target / "quality.json").write_text("{half")
+            return target
+    target.write_text("\n".join(lines))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("wrong column", "missing: cpu_user; unknown: cpu_usr"),
+        ("missing column", "missing: net_tx_packets"),
+        ("no number", "line 4: 'much' in column cpu_system is not a number"),
+        ("no timestamp", "line 4 ('yesterday'): the timestamp is neither"),
+        ("short line", "line 4 does not have the columns"),
+        ("machines named", "mixes rows of several machines (a, b)"),
+        ("machines mixed", "different rows for the same instant, such as 2026-01-01T00:00:00Z"),
+        ("empty", "its first line must be timestamp,cpu_user"),
+        ("binary", "cannot be read as CSV"),
+        ("missing", "there is no"),
+        ("no collection", "neither a collection nor a host.csv"),
+        ("folder without host.csv", "has no host.csv"),
+        ("quality", "quality.json is not JSON"),
+    ],
+)
+def test_a_bad_input_is_one_sentence_and_changes_nothing(tmp_path: Path, db: Path, kind: str, says: str) -> None:
+    import_input(db, write_table(tmp_path / "good.csv", "host", seconds=5), collector_name="vm-a")
+    before = dump(db)
+    with pytest.raises(BadInput) as error:
+        import_input(db, bad(kind, tmp_path), collector_name="vm-b")
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+    assert dump(db) == before
+
+
+def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:
+    with pytest.raises(BadInput, match="--collector-name"):
+        import_input(db, write_table(tmp_path / "host.csv", "host", seconds=5))
+
+
+def test_no_space_is_one_sentence_and_nothing_changed(tmp_path: Path, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import_input(db, write_table(tmp_path / "a.csv", "host", seconds=5), collector_name="vm-a")
+    before = dump(db)
+    from perfkit.store import importing
+
+    def nearly_full(path: Path):
+        con = open_database(path)
+        pages = con.execute("PRAGMA page_count").fetchone()[0]
+        con.execute(f"PRAGMA max_page_count = {pages + 4}")
+        return con
+
+    monkeypatch.setattr(importing, "open_database", nearly_full)
+    with pytest.raises(PerfkitError, match="no space is left"):
+        import_input(db, write_table(tmp_path / "b.csv", "host", start=START + 100, seconds=3000), collector_name="vm-a")
+    assert dump(db) == before
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.8])
+def test_an_import_that_is_killed_leaves_the_database_as_it_was(tmp_path: Path, db: Path, delay: float) -> None:
+    import_input(db, write_table(tmp_path / "a.csv", "host", seconds=5), collector_name="vm-a")
+    before = dump(db)
+    run = write_folder(tmp_path / "run", start=START + 100, seconds=1500)
+    code = (
+        "import sys; from pathlib import Path; from perfkit.store import importing\n"
+        "copy = importing.copy_samples\n"
+        "def slowly(*args):\n    print('copying', flush=True); return copy(*args)\n"
+        "importing.copy_samples = slowly\n"
+        "importing.import_input(Path(sys.argv[1]), Path(sys.argv[2]), collector_name='vm-a'); print('done', flush=True)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code, db, run], stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout and process.stdout.readline() == "copying\n"
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        finished = "done" in process.stdout.read()
+    if finished:
+        assert import_input(db, run, collector_name="vm-a").already
+    else:
+        assert dump(db) == before
+        assert import_input(db, run, collector_name="vm-a").new_samples == 1500
