@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import ipaddress
 import socket
 import ssl
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfkit.errors import BadInput, Failed, reason
+from perfkit.store.database import open_database
 from perfkit.supervisor import Ready, Role, Supervisor
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], 
         folder.lock(options.data)
         Folder(options.data / "journal").identity()
         roles.append(Role("receiver", lambda ready: _receive(options, listener, ready)))
-        if importlib.util.find_spec("perfkit.store.live"):
-            roles.append(Role("importer", lambda ready: _import(options, ready), last=True))
+        roles.append(Role("importer", lambda ready: _import(options, ready), last=True))
         roles.append(Role("uploader", lambda ready: _upload(options, ready), last=True))
     if options.dashboard:
         front = options.dashboard.bind("--listen")
@@ -121,6 +120,7 @@ def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], 
 
 
 def _check(options: Options) -> None:
+    open_database(options.db).close()
     if not options.dashboard and not options.receiver:
         raise BadInput("--no-dashboard and --no-receive together leave nothing to serve.")
     if bool(options.tls_cert) != bool(options.tls_key):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
-from perfkit.errors import Failed, PerfkitError
+from perfkit.errors import BadInput, Failed, PerfkitError
 
 Ready = Callable[[str], None]
 STOP_SECONDS = 20.0
@@ -24,7 +24,7 @@ STOP_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY_SECONDS = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_UNREADY = 3
+_READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class _Child:
     pause: float = _FIRST_PAUSE
     due: float | None = None
     ready: bool = False
+    line: str = ""
 
 
 class Supervisor:
@@ -55,6 +56,7 @@ class Supervisor:
         self._children = [_Child(role) for role in roles]
         self._say = say
         self._stopping = 0
+        self._told = b""
 
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> None:
         """Start all, call `on_ready` with each role's line when all serve, and return when a signal has ended them.
@@ -120,11 +122,11 @@ class Supervisor:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGCHLD))
             os.close(self._life_write)
             threading.Thread(target=self._end_with_parent, daemon=True).start()
-            role.run(lambda line: self._tell_ready(role, line))
+            role.run(lambda line: self._tell(role, _READY, line))
             code = 0
         except PerfkitError as error:
-            print(f"perfkit: {role.name}: {error}", file=sys.stderr)
-            code = _UNREADY
+            self._tell(role, str(error.exit_code), str(error))
+            code = error.exit_code
         except BaseException as error:
             if os.environ.get("PERFKIT_DEBUG"):
                 sys.excepthook(type(error), error, error.__traceback__)
@@ -141,32 +143,41 @@ class Supervisor:
         time.sleep(STOP_SECONDS)
         os._exit(1)
 
-    def _tell_ready(self, role: Role, line: str) -> None:
-        os.write(self._ready_write, f"{role.name}\t{line}\n".encode())
+    def _tell(self, role: Role, what: str, line: str) -> None:
+        """To the parent: that the role serves, or the exit code and the sentence that it ends with."""
+        os.write(self._ready_write, f"{role.name}\t{what}\t{line}\n".encode())
 
     def _wait_until_ready(self) -> dict[str, str]:
-        lines: dict[str, str] = {}
-        text = b""
-        while len(lines) < len(self._children) and not self._stopping:
-            self._sleep(self._ready_read)
-            with contextlib.suppress(BlockingIOError):
-                text += os.read(self._ready_read, 65536)
-            lines = dict(line.split("\t", 1) for line in text.decode().splitlines())
-            for child in self._children:
-                child.ready = child.role.name in lines
+        while not all(child.ready for child in self._children) and not self._stopping:
+            self._sleep()
             self._reap()
-        return lines
+        return {child.role.name: child.line for child in self._children}
 
-    def _sleep(self, *descriptors: int) -> None:
-        """Until a signal, one of `descriptors`, or the next restart that is due."""
+    def _listen(self) -> None:
+        """What the children told since the last time."""
+        with contextlib.suppress(BlockingIOError):
+            self._told += os.read(self._ready_read, 65536)
+        *lines, self._told = self._told.split(b"\n")
+        for line in lines:
+            name, what, text = line.decode().split("\t", 2)
+            child = next(child for child in self._children if child.role.name == name)
+            if what == _READY:
+                child.ready, child.line = True, text
+            elif child.ready or self._stopping:
+                self._say(f"{name}: {text}")
+            else:
+                raise BadInput(text) if what == str(BadInput.exit_code) else Failed(text)
+
+    def _sleep(self) -> None:
+        """Until a signal, a word from a child, or the next restart that is due."""
         with selectors.DefaultSelector() as selector:
-            for descriptor in (self._wake_read, *descriptors):
+            for descriptor in (self._wake_read, self._ready_read):
                 selector.register(descriptor, selectors.EVENT_READ)
             due = [child.due for child in self._children if child.due is not None]
             selector.select(max(0.0, min(due) - time.monotonic()) if due else None)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
-            os.read(self._ready_read, 0)
+        self._listen()
 
     def _reap(self) -> None:
         for child in self._children:

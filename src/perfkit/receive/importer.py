@@ -20,10 +20,13 @@ class Sink(Protocol):
     """What the importer needs of the database; `perfkit.store.live.Live` is one."""
 
     def position(self, journal: str) -> str | None:
-        """Where the last step of this journal ended."""
+        """From where this journal must be fed after a restart."""
 
     def feed(self, batches: Sequence[LiveBatch], *, journal: str, position: str) -> object:
-        """Rows and position in one transaction."""
+        """Take `batches` in, in one transaction. What was fed since `position` was last kept may be fed again."""
+
+    def save(self, journal: str, position: str) -> None:
+        """Keep `position` for good, whatever else append does with it now and then."""
 
     def close(self) -> None: ...
 
@@ -36,8 +39,7 @@ class Importer:
         self._journal = self._folder.identity()
         position = sink.position(self._journal)
         self._position = Position.parse(position) if position else None
-        if self._position:
-            self._folder.publish("imported", self._position)
+        self._publish()
 
     def step(self) -> bool:
         """Import what is there, up to STEP_BYTES; whether that was all."""
@@ -52,8 +54,24 @@ class Importer:
         self._sink.feed(batches, journal=self._journal, position=str(reached))
         if reached != self._position:
             self._position = reached
-            self._folder.publish("imported", reached)
+            self._publish()
         return size < STEP_BYTES
+
+    def finish(self) -> None:
+        """Import what is still there, and keep where that ends."""
+        while not self.step():
+            pass
+        if self._position:
+            self._sink.save(self._journal, str(self._position))
+            self._publish()
+
+    def _publish(self) -> None:
+        """How far the rows have come, and from where on the journal is still needed."""
+        kept = self._sink.position(self._journal)
+        if self._position:
+            self._folder.publish("imported", self._position)
+        if kept:
+            self._folder.publish("kept", Position.parse(kept))
 
 
 def run_importer(data: Path, sink: Sink, on_ready: Callable[[str], None]) -> None:
@@ -66,7 +84,6 @@ def run_importer(data: Path, sink: Sink, on_ready: Callable[[str], None]) -> Non
         while not stop.is_set():
             if importer.step():
                 stop.wait(STEP_SECONDS)
-        while not importer.step():
-            pass
+        importer.finish()
     finally:
         sink.close()

@@ -105,7 +105,7 @@ class Folder:
         return path.read_text().strip()
 
     def publish(self, name: str, position: Position) -> None:
-        """Let other processes know how far `name` ("committed", "imported", "stored") has come."""
+        """Let other processes know how far `name` ("committed", "stored", "imported", "kept") has come."""
         packed = struct.pack("<QQ", *position)
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT, 0o600)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -68,7 +69,7 @@ class Writer:
         self._space_asked, self._free_bytes = 0.0, 0
         self._state = threading.Lock()
         self._sync_failed = False
-        self._thread = threading.Thread(target=self._run, name="writer")
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._syncer = threading.Thread(target=self._run_syncer, name="syncer", daemon=True)
         self.sync_collections()
 
@@ -108,9 +109,10 @@ class Writer:
             return
         folder = self.journal.folder
         folder.publish("stored", reached)
-        imported = folder.published("imported") or Position(0, 0)
+        kept = folder.published("kept") or Position(0, 0)
         for number in folder.segments():
-            if number < min(reached.segment, imported.segment):
+            # One more than is needed stays: the database may lose its last transactions in a power cut.
+            if number < min(reached.segment, kept.segment) - 1:
                 folder.segment(number).unlink()
 
     def _run(self) -> None:
@@ -161,13 +163,11 @@ class Writer:
                 self._turn_down(outcomes, error)
                 return
             self._owed.extend(entries)
+        with contextlib.suppress(Refused):  # The journal has them; what is owed is tried again before anything else is accepted.
+            self._pay_owed()
         for waiting, stored in outcomes:
             waiting.stored.set_result(stored)
         self._observe_commit(time.perf_counter() - began)
-        try:
-            self._pay_owed()
-        except Refused:
-            return  # The journal holds them; tried again before anything else is accepted.
 
     def _place(self, waiting: _Waiting, entries: list[Entry]) -> Stored:
         """Append to `entries` what is new of a batch, and count."""
