@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 
 from perfkit.errors import BadInput
 
@@ -33,6 +34,20 @@ def parse_size(text: str) -> int:
     if size <= 0:
         raise BadInput(f"{text!r} is not a size; write a number and a unit: 500MB, 2GB.")
     return size
+
+
+def parse_instant(text: str) -> int:
+    """Milliseconds since the epoch of "2026-01-01T12:00:00Z", "2026-01-01 12:00", "2026-01-01" or whole Unix seconds; UTC unless it says otherwise.
+
+    Raises BadInput for anything else.
+    """
+    if text.isdecimal() and len(text) > 8:
+        return int(text) * 1000
+    try:
+        instant = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip()))
+    except ValueError:
+        raise BadInput(f"{text!r} is not an instant; write it as 2026-01-01T12:00:00Z.") from None
+    return round((instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)).timestamp() * 1000)
 
 
 def format_duration(seconds: float) -> str:

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from types import TracebackType
 
 import duckdb
 
 from perfkit.catalog import FLAG, RANGES, TABLES
+from perfkit.process.reading import read
+from perfkit.process.statements import statement
 
-# The order in which sql/<name>.sql are run; each is one SELECT that becomes the table (or view) of its name.
-_TABLES = (
-    *("sessions", "boots", "samples", "devices"),
-    *("cpu", "memory", "disk", "network", "filesystem", "pressure", "system", "tcp", "containers", "host"),
-    *("system_info", "gaps", "sources", "marks", "phases"),
-)
+# sql/<name>.sql in the order in which they are run; each is one SELECT that becomes the table of its name.
+_COMPONENTS = ("cpu", "memory", "disk", "network", "filesystem", "pressure", "system", "tcp", "containers", "host")
+_BEFORE = ("duplicates", "sessions", "boots", "samples", "devices", *_COMPONENTS, "marks", "phases")
+_AFTER = ("system_info", "gaps", "sources")
 
-Row = tuple[int, int, int, float | None, str, str]
-Progress = Callable[[float], None]
+Row = tuple[int, int, int | None, float | None, str, str]
+Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
+Step = Callable[[str], None]  # is told the name of the table that is made next
+
+
+@dataclass(frozen=True)
+class Window:
+    """What to keep: samples from `since` to `until` (ms since the epoch, inclusive) and of the `phase`; None does not bound."""
+
+    since: int | None = None
+    until: int | None = None
+    phase: str | None = None
 
 
 class Engine:
     """Collections become tables: `load` them, `derive`, then read `con`.
 
     `con` then has host, cpu, memory, ... as `perfkit.catalog` lists them, each with `source INTEGER` and `timestamp BIGINT`
-    (milliseconds since the epoch, UTC) in front, and `sources`, `percentiles`, `marks` and `quality`. Whatever has no value is NULL.
-    Every statement partitions by `source`: one pass serves one file or a thousand live collectors.
+    (milliseconds since the epoch, UTC) in front, and `sources`, `marks`, `phases`, `percentiles` and `quality` (see sql/). What has no
+    value is NULL. Every statement partitions by `source`: one pass serves one file or a thousand live collectors.
     """
 
     def __init__(self, *, memory_limit: int | None = None, threads: int | None = None, temp_folder: Path | None = None) -> None:
-        """`memory_limit` in bytes; what does not fit goes to `temp_folder`."""
-        settings: dict[str, str | int | bool] = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        """`memory_limit` is in bytes; what does not fit goes to files in `temp_folder`."""
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
         if memory_limit:
             settings["memory_limit"] = f"{memory_limit}B"
         if threads:
@@ -39,45 +53,85 @@ class Engine:
         if temp_folder:
             settings["temp_directory"] = str(temp_folder)
         self.con = duckdb.connect(config=settings)
-        self.con.execute("SET preserve_insertion_order = true")
-        self.con.execute(_sql("raw"))
-        self.con.execute(_sql("macros"))
+        self.con.execute(statement("raw"))
+        self.con.execute(statement("macros"))
 
     def load(self, files: Sequence[tuple[int, Path]], progress: Progress | None = None) -> None:
-        """Add each (source, file); several files may be parts of one source."""
+        """Add each (source, file); several files may be parts of one source.
+
+        What cannot be read within a file is counted in `inputs`. Raises BadInput where a file cannot be opened.
+        """
+        before = 0
         for source, file in files:
-            compression = "gzip" if file.suffix == ".gz" else "none"
-            self.con.execute(_sql("load"), {"source": source, "file": str(file), "compression": compression})
+            done = read(self.con, source, file, None if progress is None else lambda n, start=before: progress(start + n))  # type: ignore[misc]
+            before += done.size
+            self.con.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(done))
 
     def load_lines(self, rows: Iterable[Row]) -> None:
         """Add rows in memory: (source, timestamp s, nanosecond, monotonic, subsystem, measurement)."""
         self.con.executemany(
             "INSERT INTO raw VALUES (?, ?, ?, ?, ?)",
-            [(source, second * 1000 + (nano or 0) // 1_000_000, clock, subsystem, text) for source, second, nano, clock, subsystem, text in rows],
+            [
+                (source, second * 1000 + (nano or 0) // 1_000_000, clock, subsystem, text)
+                for source, second, nano, clock, subsystem, text in rows
+            ],
         )
 
-    def derive(self, *, percentiles: bool = True, quality: bool = True) -> None:
-        """Make the tables of what was loaded; the two costly ones only where they are asked for."""
-        for name in (*_TABLES, *(("quality",) if quality else ())):
-            self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {_sql(name)}")
-        if percentiles:
-            self._take_percentiles()
+    def name_containers(self, names: Mapping[str, str]) -> None:
+        """Names for container ids, which win over what the collections say; before `derive`."""
+        for name in names.items():
+            self.con.execute("INSERT INTO container_names VALUES (?, ?)", name)
 
-    def _take_percentiles(self) -> None:
-        self.con.execute(_sql("windows"), {"ranges": list(RANGES), "seconds": list(RANGES.values())})
-        self.con.execute(_sql("percentiles_table"))
+    def derive(self, *, window: Window | None = None, percentiles: bool = True, quality: bool = True, step: Step | None = None) -> None:
+        """Make the tables of what was loaded; the two costly ones only where they are asked for.
+
+        With a `window`, samples outside of it are dropped; those inside keep the rates that they have in the whole.
+        """
+        for name in _BEFORE:
+            self._make(name, step)
+            if name == "duplicates":
+                self._drop_duplicates()
+        if window:
+            self._cut(window)
+        for name in (*_AFTER, *(("quality",) if quality else ())):
+            self._make(name, step)
+        if percentiles:
+            self._take_percentiles(step)
+
+    def _make(self, name: str, step: Step | None = None) -> None:
+        if step:
+            step(name)
+        self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(name)}")
+
+    def _drop_duplicates(self) -> None:
+        if self.con.execute("FROM duplicates WHERE lines > 0").fetchall():
+            self.con.execute(statement("drop_duplicates"))
+
+    def _cut(self, window: Window) -> None:
+        self.con.execute(statement("cut"), {"since": window.since, "until": window.until, "phase": window.phase})
+        for name in ("samples", *_COMPONENTS):
+            self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('within')}", {"table": name})
+
+    def _take_percentiles(self, step: Step | None = None) -> None:
+        self.con.execute(statement("windows"), {"ranges": list(RANGES), "seconds": list(RANGES.values())})
+        self.con.execute(statement("percentiles_table"))
         for table in TABLES:
+            if step:
+                step(f"percentiles of {table.name}")
             metrics = [c.name for c in table.values if c.kind != FLAG]
             device = table.keys[0].name if table.keys else "source"
-            self.con.execute(_sql("percentiles"), {"table": table.name, "device": device, "metrics": metrics})
+            self.con.execute(statement("percentiles"), {"table": table.name, "device": device, "metrics": metrics})
 
     def clear(self) -> None:
-        """Forget what was loaded; the derived tables stay until the next derive()."""
+        """Forget what was loaded; the derived tables stay until the next `derive`."""
         self.con.execute("TRUNCATE raw")
+        self.con.execute("TRUNCATE inputs")
 
     def close(self) -> None:
         self.con.close()
 
+    def __enter__(self) -> Engine:
+        return self
 
-def _sql(name: str) -> str:
-    return resources.files("perfkit.process").joinpath("sql", f"{name}.sql").read_text("utf-8")
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -10,7 +10,7 @@ WITH reads AS (
         "cpu_usage_usec": "DOUBLE", "cpu_user_usec": "DOUBLE", "cpu_system_usec": "DOUBLE", "cpu_periods": "DOUBLE", "cpu_throttled": "DOUBLE",
         "cpu_quota": "DOUBLE", "cpu_period": "DOUBLE", "memory_current": "BIGINT", "memory_max": "BIGINT", "memory_inactive_file": "BIGINT",
         "io_read_bytes": "BIGINT", "io_write_bytes": "BIGINT", "io_read_ops": "BIGINT", "io_write_ops": "BIGINT", "pids_current": "BIGINT"}') AS c
-    FROM lines
+    FROM raw JOIN samples USING (source, timestamp)
     WHERE starts_with(subsystem, 'container/') AND json_valid(measurement)
 ), fields AS (
     SELECT source, timestamp, boot, monotonic, unnest(c) FROM reads WHERE c.container_id <> ''

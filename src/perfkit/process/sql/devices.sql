@@ -15,10 +15,10 @@ WITH told AS (
 ), seen AS (
     SELECT DISTINCT source, 'disk' AS kind,
            unnest(list_distinct(regexp_extract_all(measurement, '(?m)^ *\d+ +\d+ (\S+) ', 1))) AS device
-    FROM lines WHERE subsystem = '/proc/diskstats'
+    FROM raw WHERE subsystem = '/proc/diskstats'
     UNION
     SELECT DISTINCT source, 'interface', unnest(list_distinct(regexp_extract_all(measurement, '(?m)^ *([^\s:|]+):', 1)))
-    FROM lines WHERE subsystem = '/proc/net/dev'
+    FROM raw WHERE subsystem = '/proc/net/dev'
 ), named AS (
     SELECT source, kind, device,
            CASE kind WHEN 'disk' THEN regexp_extract(device, '^((?:[a-z]+d[a-z]+)|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+))p?\d+$', 1)

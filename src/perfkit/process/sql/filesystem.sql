@@ -3,7 +3,7 @@
 -- Source: statfs(2) of each mounted real filesystem (man 2 statfs), one JSON object a line:
 --   mount_point  block_size (bytes)  blocks_total  blocks_free  blocks_available (free to users other than root)
 WITH mounts AS (
-    SELECT source, timestamp, unnest(string_split(measurement, chr(10))) AS line FROM lines WHERE subsystem = 'statfs[*]'
+    SELECT source, timestamp, unnest(string_split(measurement, chr(10))) AS line FROM raw WHERE subsystem = 'statfs[*]'
 ), fields AS (
     SELECT DISTINCT ON (source, timestamp, mount) source, timestamp, line ->> '$.mount_point' AS mount,
            whole(line ->> '$.block_size') AS block_size, whole(line ->> '$.blocks_total') AS total,

@@ -1,17 +1,21 @@
 -- What the components share. Every derived number goes through these.
 
--- The samples of one subsystem, and how each follows the one before it within the same boot of the same source:
---   before   timestamp of the previous sample of this subsystem; NULL for the first, and for the first after a reboot
+-- The reads of one subsystem, and how each follows the one before it within the same boot of the same source:
+--   before   timestamp of the previous sample that has this subsystem; NULL for the first, and for the first after a reboot
 --   seconds  between the two reads: by the monotonic clock where both carry it, else by the wall clock
--- A sample that stands twice in the input (a retried upload, an overlapping file) counts once.
+-- The window sorts without the texts, which are wide, and the texts join afterwards.
 CREATE OR REPLACE MACRO reads_of(name) AS TABLE
-    SELECT *, lag(timestamp) OVER previous AS before,
-           CASE WHEN monotonic IS NOT NULL AND lag(monotonic) OVER previous IS NOT NULL
-                THEN monotonic - lag(monotonic) OVER previous
-                ELSE (timestamp - lag(timestamp) OVER previous) / 1000 END AS seconds
-    FROM lines
-    WHERE subsystem = name
-    WINDOW previous AS (PARTITION BY source, boot ORDER BY coalesce(monotonic, timestamp / 1000));
+    WITH clocks AS (
+        SELECT source, timestamp, boot, monotonic FROM raw JOIN samples USING (source, timestamp) WHERE subsystem = name
+    ), paced AS (
+        SELECT source, timestamp, lag(timestamp) OVER previous AS before,
+               coalesce(monotonic - lag(monotonic) OVER previous, (timestamp - lag(timestamp) OVER previous) / 1000) AS seconds
+        FROM clocks
+        WINDOW previous AS (PARTITION BY source, boot ORDER BY coalesce(monotonic, timestamp / 1000))
+    )
+    SELECT source, timestamp, subsystem, before, seconds, measurement
+    FROM raw JOIN paced USING (source, timestamp)
+    WHERE subsystem = name;
 
 -- Tokens of a text whose columns are padded with spaces, such as /proc/net/dev.
 CREATE OR REPLACE MACRO squeeze(text) AS
@@ -38,3 +42,6 @@ CREATE OR REPLACE MACRO keyed(text, key) AS whole(regexp_extract(text, '(?:^|\n)
 
 -- The first value of a key in /proc/cpuinfo ("model name  : Intel ..."); NULL where the key is missing.
 CREATE OR REPLACE MACRO cpuinfo(text, key) AS nullif(regexp_extract(text, '(?m)^' || key || '\s*: *(.*?) *$', 1), '');
+
+-- A text that is safe in a spreadsheet: one that starts like a formula (= + - @, tab, line end) gets a quote in front.
+CREATE OR REPLACE MACRO neutral(text) AS if(ascii(text) IN (9, 10, 13, 43, 45, 61, 64), '''' || text, text);

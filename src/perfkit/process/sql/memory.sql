@@ -13,7 +13,7 @@ WITH fields AS (
            meminfo(measurement, 'Committed_AS') AS committed,
            meminfo(measurement, 'SwapTotal') AS swap_total, meminfo(measurement, 'SwapFree') AS swap_free,
            coalesce(total - available, total - free - buffers - cached) AS used
-    FROM lines
+    FROM raw
     WHERE subsystem = '/proc/meminfo'
 )
 SELECT source, timestamp,

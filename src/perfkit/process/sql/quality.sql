@@ -7,7 +7,7 @@
 --   truncated    the file ends within a line   duplicate   lines that stood twice (missed: how many)   no_end   a collector did not say goodbye
 -- Instants are milliseconds since the epoch; `subject` is the device, the counter or the file.
 WITH clocks AS (
-    SELECT source, timestamp, boot, monotonic FROM lines WHERE subsystem = '/proc/stat' AND monotonic IS NOT NULL
+    SELECT source, timestamp, boot, monotonic FROM raw JOIN samples USING (source, timestamp) WHERE subsystem = '/proc/stat' AND monotonic IS NOT NULL
 ), steps AS (
     SELECT source, lag(timestamp) OVER w AS since, timestamp AS until,
            (timestamp - lag(timestamp) OVER w) / 1000 - (monotonic - lag(monotonic) OVER w) AS stepped, monotonic - lag(monotonic) OVER w AS seconds
@@ -35,3 +35,9 @@ UNION ALL
 SELECT source, 'clock_step', since, until, '', NULL, format('{:+.3f} s', stepped) FROM steps WHERE abs(stepped) > 0.25 + 0.001 * seconds
 UNION ALL
 SELECT source, if(was_there, 'reset', 'hot_plug'), before, timestamp, subject, NULL, NULL FROM starts WHERE before IS NOT NULL
+UNION ALL
+SELECT source, 'damaged', NULL, NULL, file, unreadable, 'first in line ' || first_unreadable FROM inputs WHERE unreadable > 0
+UNION ALL
+SELECT source, 'truncated', NULL, NULL, file, NULL, NULL FROM inputs WHERE truncated
+UNION ALL
+SELECT source, 'duplicate', NULL, NULL, '', lines, NULL FROM duplicates WHERE lines > 0

@@ -4,8 +4,8 @@ CREATE TABLE raw (source INTEGER, timestamp BIGINT, monotonic DOUBLE, subsystem 
 -- Every sample and the boot that it belongs to (samples.sql).
 CREATE TABLE samples (source INTEGER, timestamp BIGINT, boot BIGINT, first BOOLEAN);
 
--- The measurements of the samples, each with its boot.
-CREATE VIEW lines AS SELECT source, timestamp, boot, monotonic, subsystem, measurement FROM raw JOIN samples USING (source, timestamp);
-
 -- Names that the user gave to containers.
 CREATE TABLE container_names (container_id VARCHAR, name VARCHAR);
+
+-- The files that were read, and their damage (reading.py).
+CREATE TABLE inputs (source INTEGER, file VARCHAR, bytes BIGINT, lines BIGINT, unreadable BIGINT, first_unreadable BIGINT, truncated BOOLEAN);

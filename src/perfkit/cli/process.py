@@ -1,0 +1,122 @@
+"""`perfkit process`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+import typer
+
+from perfkit.cli import APP_SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perfkit.process.pipeline import Options, Result
+
+app = typer.Typer(**APP_SETTINGS)
+
+
+@app.command()
+def process(
+    collection: Optional[list[Path]] = typer.Option(
+        None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
+    ),
+    more: Optional[list[Path]] = typer.Argument(None, metavar="[FILE]...", help="Further collections.", show_default=False),
+    outdir: Optional[Path] = typer.Option(
+        None, envvar="PCR_OUTDIR", help="Output folder.  [default: the collection's name without its ending]"
+    ),
+    container_names: Optional[Path] = typer.Option(None, help="JSON file that maps container ids to names."),
+    parquet: bool = typer.Option(False, "--parquet", help="Write the tables as Parquet too: parquet/<table>/site=/machine=/date=."),
+    site_name: str = typer.Option("default", help="The site in the Parquet folders."),
+    since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
+    until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
+    between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),
+    memory_limit: Optional[str] = typer.Option(None, metavar="SIZE", help="Memory for the data, e.g. 2GB; the rest goes to $TMPDIR."),
+) -> None:
+    """Turn collections into CSV files: host, every component, percentiles, quality.
+
+    Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
+    """
+    from perfkit.process.pipeline import process as run
+
+    files = [*(collection or []), *(more or [])] or [_newest()]
+    options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
+    with _Display() as display:
+        results = run(files, outdir or _stem(files[0]), options, display)
+    _print(files, results)
+
+
+def _newest() -> Path:
+    from perfkit.collection import newest
+    from perfkit.errors import BadInput
+
+    path = newest()
+    if path is None:
+        raise BadInput("there is no collection in this folder; name one with --collection.")
+    return Path(path)
+
+
+def _stem(file: Path) -> Path:
+    from perfkit.errors import BadInput
+    from perfkit.process.machines import stem
+
+    if stem(file) == file.name:
+        raise BadInput(f"{file} has no ending that could be left out for the output's name; name a folder with --outdir.")
+    return file.with_name(stem(file))
+
+
+def _options(
+    names: Path | None, parquet: bool, site: str, window: tuple[str | None, str | None, str | None], memory: str | None
+) -> Options:
+    from perfkit.process.engine import Window
+    from perfkit.process.pipeline import Options, read_names
+    from perfkit.units import parse_instant, parse_size
+
+    since, until, phase = window
+    return Options(
+        container_names=read_names(names) if names else {},
+        parquet=parquet,
+        site=site,
+        window=Window(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
+        memory_limit=parse_size(memory) if memory else None,
+    )
+
+
+class _Display:
+    """The progress on a terminal: what is done, and the bytes read; nothing where stderr is no terminal."""
+
+    def __enter__(self) -> _Display:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(binary_units=True), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("reading", total=None)
+        self._progress.start()
+        return self
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        self._progress.update(self._task, description=what, completed=done, total=total)
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+
+def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
+    from perfkit.units import format_duration
+
+    print(f"Processed {', '.join(str(file) for file in files)}.")
+    for result in results:
+        told = result.quality
+        seconds = (told["samples_expected"] * (told["period_ms"] or 0)) / 1000
+        print(
+            f"  {result.name}: {told['samples']:,} samples from {told['first_timestamp']} to {told['last_timestamp']}"
+            f" ({format_duration(seconds)}), coverage {told['coverage']:.2f} %."
+        )
+        events = [event["kind"].replace("_", " ") for event in told["events"]]
+        if events:
+            counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
+            print(f"  Look at quality.json: {counted}.")
+        print(f"  Output in {result.folder}/: host.csv, one CSV per component, percentiles.csv, quality.json.")

@@ -1,0 +1,152 @@
+"""From collections to an output folder, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from perfkit.errors import BadInput, Failed, reason
+from perfkit.process import folder as output
+from perfkit.process.engine import Engine, Window
+from perfkit.process.machines import Machine, group
+
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be asked of `process` beside its input and its output."""
+
+    container_names: Mapping[str, str] = field(default_factory=dict)
+    parquet: bool = False
+    site: str = "default"
+    window: Window | None = None
+    memory_limit: int | None = None  # bytes
+
+
+@dataclass(frozen=True)
+class Result:
+    """One machine's output: its name, its folder and what quality.json says."""
+
+    name: str
+    folder: Path
+    quality: Mapping[str, Any]
+
+
+def process(files: Sequence[Path], outdir: Path, options: Options | None = None, progress: Progress | None = None) -> list[Result]:
+    """Process `files` into `outdir`: one machine's output, or a folder per machine where they come from several.
+
+    Raises BadInput for a file that cannot be read or has no usable line, Failed where the output cannot be written. In both cases
+    `outdir` is as it was.
+    """
+    options = options or Options()
+    report = progress or (lambda what, done, total: None)
+    machines = group(files)
+    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill:
+        with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
+            _derive(engine, machines, options, report)
+            results = []
+            for machine in machines:
+                inner = Path() if len(machines) == 1 else Path(machine.name)
+                results.append(Result(machine.name, outdir / inner, _write(engine, machine, building / inner, options, report)))
+        _replace(building, outdir)
+    return results
+
+
+def read_names(file: Path) -> dict[str, str]:
+    """The names by container id in a JSON file. Raises BadInput where it is not one."""
+    try:
+        found = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise BadInput(f"cannot read {file}: {reason(error)}.") from None
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"{file} is not JSON ({error}); it should map container ids to names.") from None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise BadInput(f"{file} should map container ids to names.")
+    return found
+
+
+def _derive(engine: Engine, machines: Sequence[Machine], options: Options, report: Progress) -> None:
+    total = sum(file.stat().st_size for machine in machines for file in machine.files)
+    engine.load([(m.source, file) for m in machines for file in m.files], lambda done: report("reading", done, total))
+    _refuse_empty(engine, machines)
+    engine.name_containers(options.container_names)
+    engine.derive(window=options.window, step=lambda name: report(name, total, total))
+    _refuse_unsampled(engine, machines, options)
+
+
+def _refuse_empty(engine: Engine, machines: Sequence[Machine]) -> None:
+    for (file,) in engine.con.execute("SELECT file FROM inputs WHERE lines = 0").fetchall():
+        raise BadInput(f"{file} is not a collection: none of its lines can be read.")
+
+
+def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Options) -> None:
+    sampled = {source for (source,) in engine.con.execute("SELECT source FROM sources").fetchall()}
+    empty = next((machine for machine in machines if machine.source not in sampled), None)
+    if empty is None:
+        return
+    if options.window is None:
+        raise BadInput(f"{empty.files[0]} is not a collection: it holds no sample.")
+    if options.window.phase:
+        phases = engine.con.execute("SELECT phase FROM phases WHERE source = ? ORDER BY since", [empty.source]).fetchall()
+        there = ", ".join(phase for (phase,) in phases) or "none"
+        raise BadInput(f"{empty.name} has no samples in a phase {options.window.phase!r}; its phases: {there}.")
+    raise BadInput(f"{empty.name} has no samples in that time.")
+
+
+def _write(engine: Engine, machine: Machine, folder: Path, options: Options, report: Progress) -> Mapping[str, Any]:
+    folder.mkdir(exist_ok=True)
+    output.write(engine.con, machine.source, folder, lambda name: report(f"writing {name}", 1, 1))
+    if options.parquet:
+        report("writing Parquet", 1, 1)
+        output.write_parquet(engine.con, machine.source, folder / "parquet", options.site, machine.name)
+    return output.quality(engine.con, machine.source)
+
+
+@contextmanager
+def _beside(outdir: Path) -> Iterator[Path]:
+    """A new folder beside `outdir`, gone afterwards if it was not renamed."""
+    if outdir.exists() and not outdir.is_dir():
+        raise BadInput(f"{outdir} is a file; name a folder with --outdir.")
+    try:
+        outdir.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{outdir.name}.", dir=outdir.parent))
+    except OSError as error:
+        raise BadInput(f"cannot write to {outdir}: {reason(error)}.") from None
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _replace(built: Path, outdir: Path) -> None:
+    """Put `built` in the place of `outdir`; in a folder that holds other files too, each output file in its own."""
+    built.chmod(0o777 & ~_umask())
+    try:
+        if not outdir.exists() or not any(outdir.iterdir()):
+            built.rename(outdir)
+        else:
+            for entry in sorted(built.iterdir()):
+                _replace_entry(entry, outdir / entry.name)
+    except OSError as error:
+        raise Failed(f"cannot write to {outdir}: {reason(error)}.") from None
+
+
+def _replace_entry(entry: Path, target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    entry.replace(target)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
