@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -29,10 +29,10 @@ class Input:
     source: int
     file: str
     size: int  # bytes
-    lines: int
-    unreadable: int
-    first_unreadable: int | None
-    truncated: bool
+    lines: int = 0
+    unreadable: int = 0
+    first_unreadable: int | None = None
+    truncated: bool = False
 
 
 def read(con: duckdb.DuckDBPyConnection, source: int, file: Path, progress: Progress | None = None) -> Input:
@@ -43,11 +43,11 @@ def read(con: duckdb.DuckDBPyConnection, source: int, file: Path, progress: Prog
     zipped, size = _look_at(file)
     with _reporting(con, size, progress):
         try:
-            return _load(con, source, file, file, zipped, size)
+            return _load(con, Input(source, str(file), size), file, zipped)
         except duckdb.IOException as error:
             if not zipped:
                 raise Failed(f"cannot read {file}: {error}.") from None
-            return _salvage(con, source, file, size)
+            return _salvage(con, Input(source, str(file), size), file)
 
 
 def _look_at(file: Path) -> tuple[bool, int]:
@@ -58,18 +58,18 @@ def _look_at(file: Path) -> tuple[bool, int]:
         raise BadInput(f"cannot read {file}: {reason(error)}.") from None
 
 
-def _load(con: duckdb.DuckDBPyConnection, source: int, file: Path, text: Path, zipped: bool, size: int) -> Input:
-    """Load `text`, which is `file` or what was salvaged of it."""
+def _load(con: duckdb.DuckDBPyConnection, found: Input, text: Path, zipped: bool) -> Input:
+    """Load `text`: the file that `found` names, or what was salvaged of it."""
     where = {"file": _literal(text), "compression": "gzip" if zipped else "none"}
-    lines = _count(con, "load", {"source": source, **where})
+    lines = _count(con, "load", {"source": found.source, **where})
     unreadable = _count(con, "drop_damaged")
     truncated = unreadable > 0 and not zipped and _ends_within_a_line(text)
     damaged = unreadable - truncated
     first = _count(con, "damaged", where) if damaged else None
-    return Input(source, str(file), size, lines - unreadable, damaged, first, truncated or text != file)
+    return replace(found, lines=lines - unreadable, unreadable=damaged, first_unreadable=first, truncated=found.truncated or truncated)
 
 
-def _salvage(con: duckdb.DuckDBPyConnection, source: int, file: Path, size: int) -> Input:
+def _salvage(con: duckdb.DuckDBPyConnection, found: Input, file: Path) -> Input:
     """A gzip stream that breaks off: DuckDB would take nothing of it, so all that inflates goes into a file of its own first."""
     with tempfile.NamedTemporaryFile(prefix="perfkit-", suffix=".json") as inflated:
         try:
@@ -78,7 +78,7 @@ def _salvage(con: duckdb.DuckDBPyConnection, source: int, file: Path, size: int)
             inflated.flush()
         except OSError as error:
             raise Failed(f"cannot inflate {file} into {tempfile.gettempdir()}: {reason(error)}; make room there or set TMPDIR.") from None
-        return _load(con, source, file, Path(inflated.name), False, size)
+        return _load(con, replace(found, truncated=True), Path(inflated.name), zipped=False)
 
 
 def _ends_within_a_line(file: Path) -> bool:
@@ -97,7 +97,7 @@ def _literal(file: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(file.absolute()))
 
 
-def _count(con: duckdb.DuckDBPyConnection, name: str, values: dict[str, object] | None = None) -> int:
+def _count(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None) -> int:
     row = con.execute(statement(name), values).fetchone()
     return int(row[0] or 0) if row else 0
 
