@@ -73,7 +73,7 @@ class Pending:
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""
         waiting = [line for lines in self.waiting.values() for line in lines]
-        return zlib.compress(orjson.dumps([list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended]), 1)
+        return zlib.compress(orjson.dumps([list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended], default=tuple), 1)
 
     @classmethod
     def load(cls, data: bytes) -> Pending:
