@@ -104,7 +104,7 @@ _TCP_NAMES = (
 )
 
 
-def write(  # noqa: PLR0913 - each argument is one knob of the machine, all by keyword
+def write(
     path: Path,
     *,
     hostname: str = "vm-a",
@@ -115,6 +115,7 @@ def write(  # noqa: PLR0913 - each argument is one knob of the machine, all by k
     disks: int = 2,
     partitions: int = 1,
     interfaces: int = 2,
+    loops: int = 0,
     containers: int = 0,
     seed: int = 0,
     spikes: Sequence[tuple[float, float, float]] = (),
@@ -123,10 +124,13 @@ def write(  # noqa: PLR0913 - each argument is one knob of the machine, all by k
 ) -> Path:
     """Write one invented collection to `path` (gzip if it ends in .gz) and return `path`.
 
-    `frequency` is the seconds between two samples. `partitions` are per disk; `interfaces` count lo. Instants are seconds from the
+    `frequency` is the seconds between two samples. `partitions` are per disk; `interfaces` count lo;
+    `loops` are idle loop devices. Instants are seconds from the
     start: `spikes` are (from, seconds, busy share of the CPUs), `gaps` (from, seconds) without samples, `marks` (at, label, kind).
     """
-    machine = Machine(hostname, cpus=cpus, disks=disks, partitions=partitions, interfaces=interfaces, containers=containers, seed=seed)
+    machine = Machine(
+        hostname, cpus=cpus, disks=disks, partitions=partitions, interfaces=interfaces, loops=loops, containers=containers, seed=seed
+    )
     with ExitStack() as stack:
         if path.suffix == ".gz":
             raw = stack.enter_context(path.open("wb"))
@@ -141,14 +145,24 @@ def write(  # noqa: PLR0913 - each argument is one knob of the machine, all by k
 class Machine:
     """A machine's counters, and the kernel's texts of them."""
 
-    def __init__(  # noqa: PLR0913 - the same knobs as write()
-        self, hostname: str, *, cpus: int = 4, disks: int = 2, partitions: int = 1, interfaces: int = 2, containers: int = 0, seed: int = 0
+    def __init__(
+        self,
+        hostname: str,
+        *,
+        cpus: int = 4,
+        disks: int = 2,
+        partitions: int = 1,
+        interfaces: int = 2,
+        loops: int = 0,
+        containers: int = 0,
+        seed: int = 0,
     ) -> None:
         self.hostname = hostname
-        self.random = random.Random(f"{hostname} {seed}")  # noqa: S311 - invented data, not a secret
+        self.random = random.Random(f"{hostname} {seed}")
         self.cpus = [[self.random.randrange(10_000) for _ in range(10)] for _ in range(cpus)]
         self.disks = [f"sd{chr(ord('a') + i)}" for i in range(disks)]
         self.partitions = partitions
+        self.loops = {f"loop{i}": [0] * 17 for i in range(loops)}
         self.counters = {name: [self.random.randrange(100_000) for _ in range(17)] for name in self._block_devices()}
         self.interfaces = {
             name: [self.random.randrange(1_000_000) for _ in range(16)] for name in ("lo", *(f"eth{i}" for i in range(interfaces - 1)))
@@ -166,7 +180,7 @@ class Machine:
             for i in range(1, self.partitions + 1):
                 yield f"{disk}{i}"
 
-    def lines(  # noqa: PLR0913 - the same knobs as write()
+    def lines(
         self,
         *,
         start: int = START,
@@ -202,6 +216,7 @@ class Machine:
         """The first line's facts."""
         identity = hashlib.sha256(self.hostname.encode()).hexdigest()
         disks: dict[str, object] = {d: {"kind": "disk", "in_total": True} for d in self.disks}
+        disks |= {loop: {"kind": "loop", "in_total": False} for loop in self.loops}
         for disk in self.disks:
             for i in range(1, self.partitions + 1):
                 disks[f"{disk}{i}"] = {"kind": "partition", "in_total": False, "parent": disk}
