@@ -5,7 +5,7 @@
     python3 build_zipapp.py --target-only                              collect, preflight and mark alone
     python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
-Needs Python >= 3.11 and pip, nothing else. Every package comes from requirements.lock with its hash; what pip fetched stays in build/.
+Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip fetched stays in build/.
 In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip; bytecode/ has them
 compiled for the Python that builds (others compile them anew at each start, 0.1 s); the wheels of the desk tier lie in desk/ as they are.
 Nothing is compressed again and no date is kept: the same inputs and the same Python give the same bytes on every machine.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -155,12 +156,34 @@ def _download(section: str, platform: str, python: str, folder: Path) -> None:
     else:
         tags = [word for name in PIP_PLATFORMS[platform] for word in ("--platform", name)]
         tags += ["--implementation", "cp", "--abi", f"cp{python.replace('.', '')}", "--abi", "abi3", "--abi", "none"]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
-    pip += ["--only-binary", ":all:", "--python-version", python, *tags, "--dest", str(folder), "--requirement", str(folder / "wanted.txt")]
-    done = subprocess.run(pip, check=False, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
+    command = [*_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--require-hashes"]
+    command += [
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        python,
+        *tags,
+        "--dest",
+        str(folder),
+        "--requirement",
+        str(folder / "wanted.txt"),
+    ]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines() or ["no message"]
         raise BuildError(f"pip could not fetch the packages for {platform}, Python {python}: {last[-1].removeprefix('ERROR: ')}")
+
+
+def _pip() -> list[str]:
+    """This Python's pip; where the system keeps that apart, as Debian does, the one that comes with a virtual environment."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    environment = BUILD / "pip"
+    if not (environment / "bin" / "pip").exists():
+        done = subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=False, capture_output=True)  # noqa: S603 - our own arguments
+        if done.returncode:
+            raise BuildError("pip is needed to fetch the packages; install it (Debian, Ubuntu: apt-get install python3-pip).")
+    return [str(environment / "bin" / "python"), "-m", "pip"]
 
 
 def own_files(target_only: bool) -> Members:

@@ -60,6 +60,15 @@ def test_a_second_build_asks_no_registry(checkout: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_python_whose_pip_is_kept_apart_builds_with_that_of_a_virtual_environment(checkout: Path, tmp_path: Path) -> None:
+    """As on Debian with python3-venv and without python3-pip; -S hides the installed one."""
+    shutil.rmtree(next(checkout.glob("build/wheels/any-3.11-*")))
+    command = [sys.executable, "-I", "-S", checkout / "build_zipapp.py", "--output", tmp_path / "perfkit.pyz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "build" / "pip" / "bin" / "pip").exists()
+
+
 def test_the_build_prints_the_size_of_each_part_and_the_digest_of_the_file(checkout: Path, tmp_path: Path) -> None:
     done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout)
     for part in ("perfkit ", "target packages ", "charts ", "desk packages ", "desk, linux-"):
