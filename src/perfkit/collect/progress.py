@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import select
 import time
 
 from perfkit.units import format_bytes, format_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from collections.abc import Callable
 
 _LOG_EVERY = 600.0  # seconds between two plain lines
 _DRAW_EVERY = 0.5
+_STDERR = 2
 _CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Tells of a run on `stream` (stderr); a stream that is gone is no reason to stop."""
+    """Tells of a run through `write`; on a terminal in one line that is drawn anew."""
 
-    def __init__(self, stream: TextIO | None, duration: float | None) -> None:
-        self._stream = stream
-        self._duration = duration
-        self._terminal = bool(stream and stream.isatty())
+    def __init__(self, write: Callable[[str], None], duration: float | None, *, terminal: bool = False) -> None:
+        self._write, self._duration, self._terminal = write, duration, terminal
         self.due = 0.0  # seconds of the run from which on the next `update` is worth calling
 
     def say(self, sentence: str) -> None:
@@ -40,16 +40,16 @@ class Progress:
         elif elapsed >= 1:
             self.say(line)
 
-    def _write(self, text: str) -> None:
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._stream = None
+
+def _write_to_stderr(text: str) -> None:
+    """Write if that is possible at once: a reader that is slow or gone is no reason to stop sampling."""
+    try:
+        if select.select((), (_STDERR,), (), 0)[1]:
+            os.write(_STDERR, text.encode("utf-8", "replace")[: select.PIPE_BUF])
+    except (OSError, ValueError):
+        pass
 
 
 def on_stderr(duration: float | None) -> Progress:
     """The progress of a command."""
-    return Progress(sys.stderr, duration)
+    return Progress(_write_to_stderr, duration, terminal=os.isatty(_STDERR))
