@@ -47,7 +47,8 @@ def run(options: Options) -> int:
         progress=progress,
     )
     _announce(options, progress)
-    gc.freeze()  # what is there now stays: the garbage collector need not look at it again
+    if hasattr(gc, "freeze"):  # PyPy has none
+        gc.freeze()  # what is there now stays: the garbage collector need not look at it again
     collector.run()
     progress.say(f"{sampler.samples} samples, {format_bytes(sink.written)} {_whereto(options)}.")
     return 0
