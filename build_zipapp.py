@@ -5,7 +5,8 @@
     python3 build_zipapp.py --target-only                              collect, preflight and mark alone
     python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
-Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip fetched stays in build/.
+Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip
+fetched stays in build/.
 In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip; bytecode/ has them
 compiled for the Python that builds (others compile them anew at each start, 0.1 s); the wheels of the desk tier lie in desk/ as they are.
 Nothing is compressed again and no date is kept: the same inputs and the same Python give the same bytes on every machine.
