@@ -44,7 +44,7 @@ def fill(
 ) -> int:
     """Add a collector with `seconds` samples at 1 s to the database at `path` (made if missing); its id.
 
-    `gap` leaves out the samples from..to, in seconds after the start. There is a phase "load" in the middle third, one gap event if asked for.
+    `gap` leaves out the samples from..to, in seconds after the start, and has its event. The phase "load" is the middle third.
     """
     rng = random.Random(seed)
     instants = [(start + i) * 1000 for i in range(seconds) if not (gap and gap[0] <= i < gap[1])]
@@ -63,16 +63,16 @@ def fill(
 
 def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int:
     con.execute(
-        "INSERT INTO collectors (machinename, sitename, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor, instance_type,"
-        " time_zone, system_info, period_ms, first_timestamp, last_timestamp, samples)"
+        "INSERT INTO collectors (machinename, sitename, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor,"
+        " instance_type, time_zone, system_info, period_ms, first_timestamp, last_timestamp, samples)"
         " VALUES (?, ?, 'Debian GNU/Linux 12 (bookworm)', '6.1.0-18-amd64', 'x86_64', 'Intel(R) Xeon(R) Platinum 8272CL CPU @ 2.60GHz', 4, 16384,"
         " 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?, ?)",
         (machinename, sitename, json.dumps({"total_cpus": 4}), instants[0], instants[-1], len(instants)),
     )
     (collector_id,) = con.execute("SELECT last_insert_rowid()").fetchone()
     con.execute(
-        "INSERT INTO collections (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp, samples, samples_expected, coverage)"
-        " VALUES (?, ?, 'seeded.json', 'collection', ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO collections (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp, samples,"
+        " samples_expected, coverage) VALUES (?, ?, 'seeded.json', 'collection', ?, ?, ?, ?, ?, ?)",
         (
             collector_id,
             f"{collector_id:064x}",

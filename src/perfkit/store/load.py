@@ -35,7 +35,7 @@ def add_run(
     tool: str,
     source: Path,
     digest: str,
-    rows: Iterable[Mapping[str, float | int | None]],
+    rows: Iterable[Mapping[str, Any]],
     sitename: str = DEFAULT_SITE,
     requests: int | None = None,
     errors: int | None = None,
@@ -46,7 +46,7 @@ def add_run(
     A row has `timestamp` in ms since the epoch and any of FIGURES: errors and throughput per second, latencies in ms. A run of the
     same name is replaced. Raises BadInput for a run without rows.
     """
-    timeline = [(int(row["timestamp"] or 0), *(row.get(name) for name in FIGURES)) for row in rows]
+    timeline = [(int(row["timestamp"]), *(row.get(name) for name in FIGURES)) for row in rows]
     if not timeline:
         raise BadInput(f"{source} has no measurements of {tool}; let it run longer, or with its timeline switched on.")
     with transaction(con):
