@@ -61,6 +61,11 @@ class RunningReceiver:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
+    def close(self) -> None:
+        """Away with it."""
+        self.kill()
+        self._listener.close()
+
     def collections(self, identifier: str = "") -> list[Path]:
         """The collections of all identifiers, or of one by its slug."""
         return sorted((self.data / "collections").glob(f"{identifier}*/*.json"))
@@ -73,7 +78,7 @@ def running(data: Path, **limits: float) -> Iterator[RunningReceiver]:
     try:
         yield receiver
     finally:
-        receiver.kill()
+        receiver.close()
 
 
 def until(condition: object, seconds: float = 20.0) -> None:
