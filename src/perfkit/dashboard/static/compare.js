@@ -5,7 +5,7 @@ import { draw as chart, update } from "./chart.js";
 import { $, $$, base, frame, h, say } from "./dom.js";
 import { instant, show, span, stretch } from "./format.js";
 import { keys } from "./keys.js";
-import { links } from "./panel.js";
+import { links, unitOf } from "./panel.js";
 import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
@@ -105,7 +105,7 @@ function panels(found, answers) {
 function panel(spec) {
   let element = $(`#panel-${spec.id}`);
   if (!element) {
-    element = h("section", { class: "panel", id: `panel-${spec.id}` }, h("header", {}, h("h2", {}, spec.title, h("span", { class: "unit" }, spec.unit)), h("output", { class: "headline" }), h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), h("ul", { class: "menu-list" }))), h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: a line for each of those compared; the table below has their figures` }), h("ul", { class: "chips" }));
+    element = h("section", { class: "panel", id: `panel-${spec.id}` }, h("header", {}, h("h2", {}, spec.title, h("span", { class: "unit" }, unitOf(spec.unit))), h("output", { class: "headline" }), h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), h("ul", { class: "menu-list" }))), h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: a line for each of those compared; the table below has their figures` }), h("ul", { class: "chips" }));
     $("#panels").append(element);
   }
   return { place: $(".plot", element), legend: $(".chips", element), menu: $(".menu-list", element) };

@@ -13,6 +13,7 @@ const TILES = [
   { id: "network", title: "Network", unit: "B/s", metrics: ["host.net_rx_bytes", "host.net_tx_bytes"], signs: ["in", "out"], now: (c) => [last(c.net_rx_bytes), last(c.net_tx_bytes)] },
 ];
 const EVENTS_SHOWN = 12;
+const CONTAINERS_SHOWN = 8;
 
 const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
 const busy = (c) => {
@@ -22,6 +23,7 @@ const busy = (c) => {
 
 window.perfkit = run({
   metrics: frame.metrics,
+  tables: $("#containers") ? ["host", "containers"] : ["host"],
   build: () => {
     const panels = frame.panels.map((spec) => new Panel(spec));
     $("#panels").replaceChildren(...panels.map((p) => p.element));
@@ -31,6 +33,7 @@ window.perfkit = run({
     const host = answer.tables.host.devices[""] ?? {};
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
     quality(answer, view);
+    if (stats && $("#containers")) containers(stats);
   },
 });
 
@@ -49,6 +52,20 @@ function draw(tile, host, stats, worst, view) {
       : h("p", { class: "now" }, show(now[0], tile.unit)),
     h("table", {}, h("tbody", {}, row("avg", figures.map((f) => f?.avg)), row("P95", figures.map((f) => f?.p95)))),
     h("p", { class: "worst" }, peak ? h("a", { href: around(peak.minute), "data-local": true }, `worst minute ${clock(peak.minute, view.utc).slice(0, 5)}: ${show(peak.value, tile.unit)}`) : h("small", {}, " ")),
+  );
+}
+
+/** The containers that used most CPU. */
+function containers(stats) {
+  const cpu = stats["containers.cpu_percent"] ?? {};
+  const memory = stats["containers.memory_current_bytes"] ?? {};
+  const ids = Object.keys({ ...cpu, ...memory }).sort((a, b) => (cpu[b]?.avg ?? 0) - (cpu[a]?.avg ?? 0));
+  const heads = ["CPU avg", "CPU P95", "Memory avg", "Memory max"];
+  const query = url.windowQuery().toString();
+  $("#containers").replaceChildren(
+    ids.length
+      ? h("table", { class: "figures" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Name"), heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, ids.slice(0, CONTAINERS_SHOWN).map((id) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}` }, frame.names[id] ?? id)), [cpu[id]?.avg, cpu[id]?.p95].map((v) => h("td", {}, show(v, "%"))), [memory[id]?.avg, memory[id]?.max].map((v) => h("td", {}, show(v, "B")))))))
+      : h("p", { class: "muted" }, "No container ran in this range."),
   );
 }
 

@@ -181,7 +181,7 @@ export function links({ databaseTable, key, sql, series, table }, device, collec
 }
 
 /** The unit as a title shows it: bytes are scaled, so their multiples are not named. */
-function unitOf(unit) {
+export function unitOf(unit) {
   return { MiB: "bytes", KiB: "bytes", B: "bytes", "B/s": "bytes/s", "KiB/s": "bytes/s" }[unit] ?? unit;
 }
 
