@@ -131,18 +131,18 @@ phases() { # SECONDS
 # ---- set-up --------------------------------------------------------------------------------------------------------
 
 find_python() {
-  PYTHON=${PYTHON:-python3}
-  PYTHON=$(command -v "$PYTHON") || abort 2 "there is no ${PYTHON:-python3}; install Python >= 3.9, or name one with PYTHON=."
+  local name=${PYTHON:-python3}
+  PYTHON=$(command -v "$name") || abort 2 "there is no $name; install Python >= 3.9, or name one with PYTHON=."
   "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
     abort 2 "$PYTHON is $("$PYTHON" --version 2>&1); Python >= 3.9 is needed, name one with PYTHON=."
 }
 
 find_pyz() {
   local place
+  [[ -z ${PERFKIT_PYZ:-} || -f $PERFKIT_PYZ ]] || abort 2 "there is no $PERFKIT_PYZ."
   for place in "${PERFKIT_PYZ:-}" "$here/perfkit.pyz" "$here/../dist/perfkit.pyz"; do
     if [[ -n $place && -f $place ]]; then PYZ=$(cd "$(dirname "$place")" && pwd)/$(basename "$place") && return; fi
   done
-  [[ -z ${PERFKIT_PYZ:-} ]] || abort 2 "there is no $PERFKIT_PYZ."
   [[ -f $here/../build_zipapp.py ]] || abort 2 "there is no perfkit.pyz beside $self; copy it there."
   say "building perfkit.pyz, once"
   (cd "$here/.." && "$PYTHON" build_zipapp.py) || abort 1 "perfkit.pyz could not be built; see above."
@@ -181,7 +181,7 @@ describe_system() {
 
 # ---- the run -------------------------------------------------------------------------------------------------------
 
-collector=
+collector='' guard=''
 
 stop_collector() { # ends the collector that this script has started, and no other
   [[ -n $collector ]] || return 0
@@ -200,9 +200,25 @@ start_collector() { # SECONDS
 }
 
 run_load() { # SECONDS; returns the load's exit code
-  local code=0
-  perfkit preflight --collection "$COLLECTION" --label loadtest -- "$self" --phases "$1" 2>&1 | tee -i "$RESULTS/logs/loadtest.log" || code=${PIPESTATUS[0]}
+  local code=0 screen
+  exec {screen}> >(tee -i "$RESULTS/logs/loadtest.log")
+  local tee=$!
+  "$PYTHON" "$PYZ" preflight --collection "$COLLECTION" --label loadtest -- "$self" --phases "$1" >&"$screen" 2>&1 &
+  guard=$!
+  wait "$guard" || code=$?
+  guard=
+  exec {screen}>&-
+  wait "$tee" 2>/dev/null || true
   return "$code"
+}
+
+interrupted() { # CODE: ends the load, which still gets its certificate, then the script
+  trap '' INT TERM HUP
+  if [[ -n $guard ]]; then
+    kill -TERM "$guard" 2>/dev/null || true
+    wait "$guard" || true
+  fi
+  abort "$1" "interrupted; what there is lies in $RESULTS."
 }
 
 container_logs() {
@@ -211,7 +227,7 @@ container_logs() {
   while read -r runtime _ name; do
     timeout 60 "$runtime" logs --tail 10000 "$name" >"$RESULTS/logs/container-$name.log" 2>&1 || true
   done <"$RESULTS/containers.txt"
-  awk 'BEGIN { printf "{" } { printf "%s\n  \"%s\": \"%s\"", NR > 1 ? "," : "", $2, $3 } END { print "\n}" }' \
+  awk 'BEGIN { printf "{" } { printf "%s\n  \"%s\": \"%s\"", (NR > 1 ? "," : ""), $2, $3 } END { print "\n}" }' \
     "$RESULTS/containers.txt" >"$RESULTS/container_names.json"
 }
 
@@ -230,34 +246,34 @@ evaluate() {
   perfkit import --file "$COLLECTION"
 }
 
-summarise() { # average and P95 of the headline metrics, a row for every phase
+summarise() { # average and P95 of the headline metrics: a row for all, and one for every phase in the order of time
   awk -F, '
-    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-    $at["metric"] in label && $at["device"] == "" {
-      range = $at["range"]
-      if (!(range in seen)) { seen[range] = 1; order[++count] = range }
-      average[range, $at["metric"]] = $at["avg"]; high[range, $at["metric"]] = $at["p95"]
-    }
     BEGIN {
-      n = split("cpu_user cpu_system cpu_iowait mem_used disk_read_bytes disk_write_bytes net_rx_bytes net_tx_bytes", metrics, " ")
-      split("user %|system %|iowait %|memory MiB|read MB/s|write MB/s|rx MB/s|tx MB/s", labels, "|")
-      for (i = 1; i <= n; i++) label[metrics[i]] = 1
+      columns = split("cpu_user cpu_system cpu_iowait mem_used disk_read_bytes disk_write_bytes net_rx_bytes net_tx_bytes", metric, " ")
+      split("user %|system %|iowait %|used MiB|read MB/s|write MB/s|rx MB/s|tx MB/s", label, "|")
+      order[++rows] = "all"
     }
+    FNR == NR { if (split($0, word, "  phase ") == 2) order[++rows] = "phase:" word[2]; next }
+    { gsub(/"/, "") }
+    FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    { average[$at["range"], $at["metric"]] = $at["avg"]; high[$at["range"], $at["metric"]] = $at["p95"] }
     END {
       printf "\n%-12s", "avg / P95"
-      for (i = 1; i <= n; i++) printf "%17s", labels[i]
+      for (i = 1; i <= columns; i++) printf "%16s", label[i]
       print ""
-      for (r = 1; r <= count; r++) {
-        if (order[r] ~ /^(1h|6h|24h|7d)$/) continue
-        printf "%-12s", order[r]
-        for (i = 1; i <= n; i++) {
-          unit = metrics[i] ~ /bytes/ ? 1e6 : 1
-          printf "%17s", sprintf("%.1f / %.1f", average[order[r], metrics[i]] / unit, high[order[r], metrics[i]] / unit)
+      for (r = 1; r <= rows; r++) {
+        name = order[r]
+        sub(/^phase:/, "", name)
+        printf "%-12s", name
+        for (i = 1; i <= columns; i++) {
+          unit = metric[i] ~ /bytes/ ? 1e6 : 1
+          key = order[r] SUBSEP "host." metric[i]
+          printf "%16s", ((key in average) && average[key] != "" ? sprintf("%.1f / %.1f", average[key] / unit, high[key] / unit) : "-")
         }
         print ""
       }
       print ""
-    }' "$RESULTS/processed/percentiles.csv"
+    }' "$RESULTS/logs/loadtest.log" "$RESULTS/processed/percentiles.csv"
 }
 
 pack() {
@@ -299,6 +315,9 @@ main() {
   ((seconds >= 5)) || abort 2 "$length is too short; 5s is the least."
   prepare
   trap stop_collector EXIT
+  trap 'interrupted 130' INT
+  trap 'interrupted 143' TERM
+  trap 'interrupted 129' HUP
   start_collector "$seconds"
   run_load "$seconds" || code=$?
   stop_collector

@@ -39,6 +39,14 @@ def test_without_a_flag_it_takes_the_newest_collection_of_the_folder(tmp_path: P
     assert done.stdout.endswith("vm.json: recording\n")
 
 
+def test_without_a_flag_it_waits_for_a_collector_that_is_just_starting(tmp_path: Path, collector: Start) -> None:
+    command = [sys.executable, "-m", "perfkit", "preflight"]
+    waiting = subprocess.Popen(command, env=ENVIRONMENT, cwd=tmp_path, stdout=subprocess.PIPE)
+    time.sleep(0.5)
+    collector(tmp_path / "vm.json", "--frequency", "200ms")
+    assert waiting.communicate(timeout=60)[0].endswith(b"vm.json: recording\n")
+
+
 def test_pcc_passes_while_it_holds_the_file_open(tmp_path: Path, faulty: Start) -> None:
     process = faulty(tmp_path / "pcc.json", "pcc", frequency=1)
     code, checks = preflight("--collection", tmp_path / "pcc.json")

@@ -90,10 +90,6 @@ def _tell(sentence: str) -> None:
 def _named(collection: Path | None) -> Path:
     if collection:
         return collection
-    from perfkit.collection import newest
-    from perfkit.errors import BadInput
+    from perfkit.preflight.recording import find
 
-    found = newest()
-    if found is None:
-        raise BadInput("there is no collection in this folder; start perfkit collect here, or name its file with --collection.")
-    return Path(found)
+    return find(Path())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from perfkit.errors import reason
+from perfkit import lock
+from perfkit.collection import newest
+from perfkit.errors import BadInput, reason
 from perfkit.preflight.checks import RECORDING
 from perfkit.preflight.collectors import running
 from perfkit.preflight.observe import DEFAULT_WAIT, Observation, Window
@@ -32,6 +34,24 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
             path, "no line of it is a measurement", f"{path} is not a collection; name the file that collect writes with --collection."
         )
     return Report(str(path), (_file(seen), *(check(seen) for check in RECORDING)))
+
+
+def find(folder: Path, wait: float = DEFAULT_WAIT) -> Path:
+    """The collection in `folder` that a collector holds, waited for up to `wait` seconds; else the newest one.
+
+    Raises BadInput where there is none.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        found = newest(folder)
+        if found and lock.holder(found) is not None:
+            return Path(found)
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.1)
+    if found is None:
+        raise BadInput(f"there is no collection in {folder.absolute()}; start perfkit collect there, or name its file with --collection.")
+    return Path(found)
 
 
 def _await(path: Path, wait: float) -> Check | None:
