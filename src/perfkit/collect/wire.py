@@ -115,18 +115,24 @@ def _words(error: Exception) -> str:
 
 
 def _meaning(status: int, text: bytes, retry_after: str) -> Answer:
-    """What an HTTP status and the body `{"error": ...}` mean for the batch."""
-    said = _error(text)
-    if status == 200 and not said:
+    """What an HTTP status and the body `{"error": ...}` mean for the batch.
+
+    Only the whole acknowledgement counts as one: a connection that breaks within an answer leaves "200" and no body.
+    """
+    acknowledged, said = _error(text)
+    if status == 200 and acknowledged:
         return Answer(TAKEN)
-    sentence = f"HTTP {status}" + (f": {said}" if said else "")
+    sentence = f"HTTP {status}" + (f": {said}" if said else "" if status != 200 else " without an acknowledgement")
     meaning = {400: REJECTED, 401: REFUSED, 403: REFUSED, 413: TOO_LARGE, 422: REJECTED}.get(status, LATER)
     return Answer(meaning, sentence, float(retry_after) if retry_after.isdecimal() else 0.0)
 
 
-def _error(text: bytes) -> str:
+def _error(text: bytes) -> tuple[bool, str]:
+    """(whether the body says that there is no error, what error it tells)."""
     try:
         found = json.loads(text)
     except ValueError:
-        return ""
-    return str(found.get("error") or "")[:200] if isinstance(found, dict) else ""
+        return False, ""
+    if not isinstance(found, dict) or "error" not in found:
+        return False, ""
+    return found["error"] is None, str(found["error"] or "")[:200]
