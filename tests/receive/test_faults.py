@@ -1,0 +1,165 @@
+"""What is acknowledged is kept, once, whatever is killed, cut off or full."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from receive.sender import Sender, busy, sample
+from receive.served import SOURCE, Served, serving
+from receive.server import running, until
+
+KILLS = 50
+
+
+def in_collections(data: Path, identifier: str) -> list[dict[str, object]]:
+    files = sorted((data / "collections").glob(f"{identifier}-*/*.json"))
+    return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+
+
+def expected(sender: Sender) -> list[dict[str, object]]:
+    return [line for second in range(sender.taken) for line in sample(second)]
+
+
+def in_database(db: Path, identifier: str) -> list[tuple[int, float]]:
+    with contextlib.closing(sqlite3.connect(db)) as con:
+        return con.execute(
+            "SELECT timestamp / 1000 - 1700000000, cpu_user FROM host_metrics JOIN collectors ON collectors.id = collector_id "
+            "WHERE machinename = ? ORDER BY timestamp",
+            (identifier,),
+        ).fetchall()
+
+
+def test_kill_9_fifty_times_loses_no_acknowledged_line_and_doubles_none(tmp_path: Path) -> None:
+    """Of all processes at once, of the parent alone, and of single children, while clients send and send again."""
+    chance = random.Random(6)
+    with serving(tmp_path, dashboard=False) as served:
+        senders = [Sender(served.port, served.key, f"vm-{number}") for number in range(4)]
+        for sender in senders:
+            sender.start()
+        for _ in range(KILLS):
+            before = sum(sender.acknowledged for sender in senders)
+            until(lambda before=before: sum(sender.acknowledged for sender in senders) > before, 60)
+            time.sleep(chance.random() * 0.2)
+            kill_something(served, chance)
+        for sender in senders:
+            sender.ending.set()
+        for sender in senders:
+            sender.join(60)
+        assert served.stop() == 0
+        for sender in senders:
+            lines = [line for line in in_collections(served.data, sender.identifier) if line["subsystem"] != "perfkit/end"]
+            assert lines == expected(sender)
+            rows = in_database(served.db, sender.identifier)
+            assert [second for second, _ in rows] == list(range(1, sender.taken))
+            assert [user for _, user in rows] == pytest.approx([busy(second) for second, _ in rows])
+
+
+def kill_something(served: Served, chance: random.Random) -> None:
+    children = list(served.children().values())
+    what = chance.choice(["group", "group", "parent", "child"])
+    if what == "child" and children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(children), signal.SIGKILL)
+        return
+    if what == "parent":
+        served.kill_parent()
+    else:
+        served.kill_group()
+    served.start()
+
+
+def test_an_outage_of_a_minute_with_a_hundred_clients_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
+    """A minute of samples, recorded while the server is dead, arrives after it; each client's in order."""
+    with serving(tmp_path, dashboard=False) as server:
+        senders = [Sender(server.port, server.key, f"vm-{number}") for number in range(100)]
+        for sender in senders:
+            sender.start()
+        until(lambda: all(sender.acknowledged for sender in senders), 60)
+        server.kill_group()
+        until(lambda: all(sender.taken - sender.acknowledged >= 60 for sender in senders), 60)
+        for sender in senders:
+            sender.ending.set()
+        server.start()
+        for sender in senders:
+            sender.join(60)
+        assert server.stop() == 0
+        for sender in senders:
+            lines = in_collections(server.data, sender.identifier)
+            assert lines.pop()["subsystem"] == "perfkit/end"
+            assert lines == expected(sender)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 12 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system needs root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_disk_full_to_the_last_byte_is_503_and_when_space_returns_everything_goes_on(small_disk: Path) -> None:
+    fill_up(small_disk / "data", small_disk / "filler", keep_free=1, fill=free_bytes(small_disk) - 300_000)
+
+
+def test_a_disk_near_full_is_503_before_it_is_full(tmp_path: Path) -> None:
+    """On a disk that others use as well: what is left alone is all but 256 MB, and 512 MB are filled."""
+    shared = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path
+    filler = shared / f"perfkit-test-{os.getpid()}"
+    try:
+        fill_up(shared / f"perfkit-test-data-{os.getpid()}", filler, keep_free=free_bytes(shared) - (256 << 20), fill=512 << 20)
+    finally:
+        filler.unlink(missing_ok=True)
+        shutil.rmtree(shared / f"perfkit-test-data-{os.getpid()}", ignore_errors=True)
+
+
+def free_bytes(folder: Path) -> int:
+    free = os.statvfs(folder)
+    return free.f_bavail * free.f_frsize
+
+
+def fill_up(data: Path, filler: Path, keep_free: int, fill: int) -> None:
+    with running(data, keep_free=keep_free) as server:
+        sender = Sender(server.port, server.key, "vm")
+        sender.start()
+        until(lambda: sender.acknowledged > 0)
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, fill)
+        until(lambda: 503 in sender.refused, 60)
+        assert server.process.poll() is None
+        stuck = sender.acknowledged
+        filler.unlink()
+        until(lambda: sender.acknowledged > stuck, 60)
+        sender.ending.set()
+        sender.join(60)
+        assert server.stop() == 0
+        assert set(sender.refused) == {503}
+        assert in_collections(data, "vm")[:-1] == expected(sender)
+
+
+def test_a_second_server_on_the_same_data_folder_refuses(tmp_path: Path) -> None:
+    with serving(tmp_path, dashboard=False) as served:
+        command = [sys.executable, "-m", "perfkit", "serve", "--no-dashboard", "--receive", "127.0.0.1:0", "--db", str(served.db)]
+        second = subprocess.run(
+            command, env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert second.returncode == 1
+        assert second.stderr.count("\n") == 1
+        assert f"another perfkit serve (process {served.process.pid}) uses" in second.stderr
