@@ -49,12 +49,12 @@ PYTHON
 }
 
 load_cpu() { # SECONDS
-  if command -v sysbench; then sysbench cpu --threads="$THREADS" --time="$1" run; else python_load "$1" "$THREADS" 0; fi
+  if command -v sysbench; then sysbench cpu --threads="$THREADS" --report-interval=1 --time="$1" run; else python_load "$1" "$THREADS" 0; fi
 }
 
 load_memory() { # SECONDS
   if command -v sysbench; then
-    sysbench memory --threads="$THREADS" --memory-total-size=1000T --time="$1" run
+    sysbench memory --threads="$THREADS" --report-interval=1 --memory-total-size=1000T --time="$1" run
   else
     python_load "$1" "$THREADS" 33554432
   fi
@@ -66,7 +66,8 @@ load_disk() ( # SECONDS
   cd "$folder"
   if command -v sysbench; then
     sysbench fileio --file-num=4 --file-total-size=128M prepare >/dev/null
-    sysbench fileio --file-num=4 --file-total-size=128M --file-test-mode=rndrw --threads="$THREADS" --time="$1" run
+    sysbench fileio --file-num=4 --file-total-size=128M --file-test-mode=rndrw --threads="$THREADS" \
+      --report-interval=1 --time="$1" run
   else
     end=$((SECONDS + $1))
     while ((SECONDS < end)); do dd if=/dev/zero of=block bs=1M count=32 conv=fsync status=none; done
@@ -102,6 +103,7 @@ phase() { # NAME COMMAND...: between a start and an end mark
 
 logged() { # NAME COMMAND...: its output goes to a log of its own; the log's end is shown if it fails
   local log="$RESULTS/logs/$1.log"
+  date -u +%Y-%m-%dT%H:%M:%SZ >"$RESULTS/logs/$1.start"
   shift
   "$@" >"$log" 2>&1 || {
     local code=$?
@@ -110,7 +112,10 @@ logged() { # NAME COMMAND...: its output goes to a log of its own; the log's end
   }
 }
 
-shown() { bash -c "$LOAD" 2>&1 | tee "$RESULTS/logs/load.log"; }
+shown() {
+  date -u +%Y-%m-%dT%H:%M:%SZ >"$RESULTS/logs/load.start"
+  bash -c "$LOAD" 2>&1 | tee "$RESULTS/logs/load.log"
+}
 
 phases() { # SECONDS
   local edge=$(($1 / 10)) kinds=(cpu memory disk) kind each
@@ -244,6 +249,15 @@ evaluate() {
   [[ ! -f $RESULTS/container_names.json ]] || names=(--container-names "$RESULTS/container_names.json")
   perfkit process --collection "$COLLECTION" --outdir "$RESULTS/processed" ${names[@]+"${names[@]}"}
   perfkit import --file "$COLLECTION"
+  import_loads
+}
+
+import_loads() { # the load tools' own timelines, where what was run is one that perfkit knows
+  local name
+  for name in cpu memory disk load; do
+    if [[ -f $RESULTS/logs/$name.log ]] && perfkit import --load "$RESULTS/logs/$name.log" --load-start "$(cat "$RESULTS/logs/$name.start")" \
+      >>"$RESULTS/logs/import.log" 2>&1; then say "imported the timeline of load $name"; fi
+  done
 }
 
 summarise() { # average and P95 of the headline metrics: a row for all, and one for every phase in the order of time

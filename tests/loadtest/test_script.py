@@ -19,7 +19,7 @@ import pythons
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run_loadtest.sh"
 # What the script calls besides perfkit and the load.
-TOOLS = "awk basename bash cat command dd date df dirname env gzip head id kill mkdir mktemp nproc rm sed sh sleep tail tar tee timeout touch uname"
+TOOLS = "awk basename bash cat dd date df dirname env gzip head id mkdir mktemp nproc rm sed sh sleep tail tar tee timeout touch uname"
 
 
 class Target:
@@ -87,7 +87,9 @@ def test_a_built_in_load_is_proven_marked_evaluated_and_packed(target: Target, t
     ranges = {line.split(",")[0].strip('"') for line in (target.results / "processed" / "percentiles.csv").read_text().splitlines()}
     assert {"all", "phase:warmup", "phase:cpu", "phase:memory", "phase:disk", "phase:cooldown"} <= ranges
     assert json.loads((target.results / "processed" / "system_info.json").read_text())
-    assert [line.split()[0] for line in output.splitlines() if " / " in line][1:] == ["all", "warmup", "cpu", "memory", "disk", "cooldown"]
+    rows = [line.split() for line in output.splitlines() if " / " in line][1:]
+    assert [row[0] for row in rows] == ["all", "warmup", "cpu", "memory", "disk", "cooldown"]
+    assert all(float(cell) >= 0 for row in rows for cell in row[1:] if cell != "/"), rows
     assert (target.home / "perfkit.db").exists()
     with tarfile.open(f"{target.results}.tar.gz") as packed:
         names = packed.getnames()

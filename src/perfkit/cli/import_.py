@@ -23,6 +23,12 @@ app = typer.Typer(**APP_SETTINGS)
 def import_(
     inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
     file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
+    load: Optional[list[Path]] = typer.Option(
+        None, "--load", help="Output of k6, JMeter, Locust, sysbench or wrk, shown beside the metrics; may be given several times."
+    ),
+    load_start: Optional[str] = typer.Option(
+        None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
+    ),
     collector_name: Optional[str] = typer.Option(None, help="The machine's name.  [default: the one in the input]"),
     site_name: Optional[str] = typer.Option(None, help="Where the machine stands.  [default: default]"),
     db: Optional[str] = typer.Option(
@@ -39,13 +45,28 @@ def import_(
     from perfkit.store.target import import_into, resolve
 
     target = resolve(db)
-    for path in [*(inputs or []), *(file or [])] or [newest(Path.cwd())]:
+    for path in [*(inputs or []), *(file or [])] or ([] if load else [newest(Path.cwd())]):
         with _bar(path, shown=not quiet) as progress:
             found = import_into(target, path, collector_name=collector_name, site_name=site_name, progress=progress)
         if not quiet:
             _print(found)
+    for path in load or []:
+        _import_load(target, path, collector_name, site_name, load_start, quiet)
     if not quiet:
         print(f"Database: {target}")
+
+
+def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> None:
+    from perfkit.errors import BadInput
+    from perfkit.loadtools.importing import import_run
+    from perfkit.units import parse_instant
+
+    if not isinstance(target, Path):
+        raise BadInput("a load's timeline goes into a database file; name one with --db.")
+    found = import_run(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None)
+    if not quiet:
+        print(f"{path} ({found.tool}) -> {found.machinename} at {found.sitename}, run {found.run}")
+        print(f"  {found.rows:,} rows from {_iso(found.first)} to {_iso(found.last)}" if found.rows else "  nothing to do: imported before")
 
 
 @contextmanager

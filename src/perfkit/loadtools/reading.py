@@ -43,7 +43,10 @@ def read_timeline(path: Path, start: float | None = None) -> Timeline:
             return tables.read(tool.name, path)
     for name, words in (("sysbench", "sysbench "), ("wrk", " test @ ")):
         if words in head:
-            return _TEXTS[name](_text(path), _require_start(path, name, start))
+            found = _TEXTS[name](_text(path), _require_start(path, name, start))
+            if not found.rows:
+                raise BadInput(f"{path} holds no figures; {name} was ended before it printed any.")
+            return found
     raise BadInput(_refusal(path, head))
 
 
