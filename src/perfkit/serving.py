@@ -94,9 +94,9 @@ def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], 
         from perfkit.receive import folder
         from perfkit.receive.journal import Folder
 
+        folder.lock(options.data)  # first: children of a server that was killed may hold the addresses too, until they have finished
         listener = options.receiver.bind("--receive")
         urls["receiver"] = options.receiver.url(listener, bool(options.tls_cert))
-        folder.lock(options.data)
         Folder(options.data / "journal").identity()
         roles.append(Role("receiver", lambda ready: _receive(options, listener, ready)))
         roles.append(Role("importer", lambda ready: _import(options, ready), last=True))

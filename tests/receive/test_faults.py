@@ -78,7 +78,7 @@ def kill_something(served: Served, chance: random.Random) -> None:
         served.kill_parent()
     else:
         served.kill_group()
-    served.start()
+    served.start(wait=False)
 
 
 def test_an_outage_of_a_minute_with_a_hundred_clients_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
