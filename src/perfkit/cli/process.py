@@ -119,4 +119,9 @@ def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
         if events:
             counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
             print(f"  Look at quality.json: {counted}.")
+        for part in told["steady"]:
+            print(
+                f"  Steady part of {part['phase']}, proposed by MSER-5: --from {part['from']} --to {part['to']}"
+                f" ({part['kept_percent']:.0f} % of it, CPU {part['cpu_busy']:.0f} % busy)."
+            )
         print(f"  Output in {result.folder}/: host.csv, one CSV per component, percentiles.csv, quality.json.")

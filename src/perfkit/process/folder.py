@@ -12,6 +12,7 @@ import orjson
 
 from perfkit.catalog import RANGES, TABLES, Table
 from perfkit.process.statements import statement
+from perfkit.process.steady import proposals
 
 FORMAT = 1  # of quality.json
 
@@ -43,7 +44,7 @@ def write_parquet(con: duckdb.DuckDBPyConnection, source: int, folder: Path, sit
 
 
 def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
-    """What quality.json says of `source`: facts, then `events`, `marks` and the `session`. Instants are ISO 8601, UTC."""
+    """What quality.json says of `source`: facts, `events`, `marks`, proposed `steady` parts, the `session`. Instants are ISO 8601, UTC."""
     found = con.execute(statement("facts"), {"source": source})
     facts = dict(zip([column[0] for column in found.description or ()], found.fetchone() or (), strict=True))
     session = facts.pop("session", None)
@@ -59,6 +60,10 @@ def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
             for kind, since, until, subject, missed, detail in events
         ],
         "marks": [{"timestamp": _iso(instant), "kind": kind, "label": label} for instant, kind, label in marks],
+        "steady": [
+            {"phase": one.phase, "from": _iso(one.since), "to": _iso(one.until), "cpu_busy": one.mean, "kept_percent": one.kept_percent}
+            for one in proposals(con, source)
+        ],
         "session": orjson.loads(session) if session else None,
     }
 
