@@ -52,14 +52,7 @@ class Receiver:
 
 def make_app(receiver: Receiver) -> Callable[..., Awaitable[None]]:
     """The ASGI app over `receiver`."""
-    routes = [
-        Route("/v1/ping", _ping, methods=["GET", "POST"]),
-        Route("/v1/trickle", _trickle, methods=["POST"]),
-        Route("/api/v1/performance/upload", _upload, methods=["POST"]),
-        Route("/metrics", _metrics, methods=["GET"]),
-        Route("/-/healthz", _healthz, methods=["GET"]),
-    ]
-    app = Starlette(routes=routes, exception_handlers={Refused: _refuse, HTTPException: _no_such, ClientDisconnect: _gone})
+    app = Starlette(routes=ROUTES, exception_handlers={Refused: _refuse, HTTPException: _no_such, ClientDisconnect: _gone})
     app.state.receiver = receiver
     return receiver.access.around(app, receiver.metrics)
 
@@ -188,3 +181,12 @@ async def _no_such(request: Request, error: Exception) -> Response:
 
 async def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=_CLIENT_GONE)
+
+
+ROUTES = [
+    Route("/v1/ping", _ping, methods=["GET", "POST"]),
+    Route("/v1/trickle", _trickle, methods=["POST"]),
+    Route("/api/v1/performance/upload", _upload, methods=["POST"]),
+    Route("/metrics", _metrics, methods=["GET"]),
+    Route("/-/healthz", _healthz, methods=["GET"]),
+]
