@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from seed import fill
 
 from perfkit.errors import BadInput, Failed
 from perfkit.store import default_path, open_database, transaction
 from perfkit.store import schema as current
+from seed import fill
 
 VERSIONS = Path(__file__).parent / "versions"
 
@@ -145,7 +145,8 @@ def test_a_read_only_database_is_a_sentence(tmp_path: Path) -> None:
     path.chmod(0o444)
     for folder in (tmp_path, *list(tmp_path.parents)[:-1]):
         folder.chmod(folder.stat().st_mode | 0o055)
-    code = "import sys; from pathlib import Path; from perfkit.store import open_database, transaction; from perfkit.store.database import sentences\n"
+    code = "import sys; from pathlib import Path; from perfkit.store import open_database, transaction\n"
+    code += "from perfkit.store.database import sentences\n"
     code += (
         "p = Path(sys.argv[1])\nwith sentences(p):\n    con = open_database(p)\n    with transaction(con): con.execute('DELETE FROM marks')"
     )

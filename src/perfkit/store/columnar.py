@@ -84,16 +84,12 @@ def sweep(con: sqlite3.Connection) -> None:
             path.unlink(missing_ok=True)
 
 
-def complete(con: sqlite3.Connection, collector_id: int, end: int) -> None:
+def complete(con: sqlite3.Connection, collector_id: int, end: int, duck: duckdb.DuckDBPyConnection) -> None:
     """Write segments for the samples before `end` that none covers yet, of every table. Call it inside a transaction."""
-    duck = connect()
-    try:
-        for table in TABLES:
-            for start, until in uncovered(segments(con, collector_id, table, 0, end), 0, end):
-                if stage_rows(con, duck, collector_id, table, start, until):
-                    write(con, duck, collector_id, table, collector_id, start, until)
-    finally:
-        duck.close()
+    for table in TABLES:
+        for start, until in uncovered(segments(con, collector_id, table, 0, end), 0, end):
+            if stage_rows(con, duck, collector_id, table, start, until):
+                write(con, duck, collector_id, table, collector_id, start, until)
 
 
 def uncovered(found: list[Segment], start: int, end: int) -> list[tuple[int, int]]:

@@ -38,13 +38,14 @@ def from_samples(staged: Staged) -> None:
     if row and row[0]:
         period, span, samples = row
         staged.period_ms = float(period)
+        staged.samples = samples
         staged.expected = round(span / period) + 1
         staged.coverage = min(100.0, 100.0 * samples / staged.expected)
 
 
 def from_engine(staged: Staged) -> None:
     """As the engine's tables sources, marks, quality and percentiles have them."""
-    names = ("hostname", "period_ms", "samples_expected", "coverage", *MACHINE)
+    names = ("hostname", "period_ms", "samples", "samples_expected", "coverage", *MACHINE)
     row = staged.con.execute(schema.text("engine_source.sql").format(columns=", ".join(names)), [staged.source]).fetchone()
     _take(staged, dict(zip(names, row or ())))
     staged.marks = staged.con.execute(schema.text("engine_marks.sql"), [staged.source]).fetchall()
@@ -83,6 +84,7 @@ def _take(staged: Staged, known: Mapping[str, Any]) -> None:
     staged.hostname = hostname(known)
     staged.machine = {name: _plain(known.get(name)) for name in MACHINE}
     staged.period_ms = known.get("period_ms") or staged.period_ms
+    staged.samples = known.get("samples") or staged.samples
     staged.expected = known.get("samples_expected") or staged.expected
     staged.coverage = known.get("coverage") if known.get("coverage") is not None else staged.coverage
 

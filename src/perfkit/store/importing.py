@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ def _copy(
         columnar.forget(con, collector_id, first, last + 1)
         rollup.refresh(con, collector_id, first, last)
         rollup.close_buckets(con, collector_id, last)
-        columnar.complete(con, collector_id, last + 1)
+        with closing(columnar.connect()) as duck:
+            columnar.complete(con, collector_id, last + 1, duck)
     elif not merging:
         _roll_up(con, staged, collector_id, first, last)
         for table in staged.tables:
@@ -152,7 +154,7 @@ def _collection(staged: Staged, collector_id: int, first: int, last: int) -> dic
         "imported_at": int(time.time() * 1000),
         "first": first,
         "last": last,
-        "samples": _count(staged, HOST.name),
+        "samples": staged.samples if staged.samples is not None else _count(staged, HOST.name),
         "expected": staged.expected,
         "coverage": staged.coverage,
     }

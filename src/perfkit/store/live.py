@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from perfkit.store.importing import DEFAULT_SITE, find_or_add
 from perfkit.store.pending import Pending, RawLine, parse
 
 CHECKPOINT_MS = 10_000
-_MINUTE = 60_000
+_TIDY_MS = 300_000
 _HOUR = 3_600_000
 
 
@@ -37,12 +38,36 @@ class LiveBatch(NamedTuple):
     lines: bytes
 
 
+# Tables whose statement may be left out when no new line comes from a source that starts like this.
+_FED_BY = {
+    "duplicates": (),
+    "phases": (),
+    "marks": ("perfkit/mark",),
+    "containers": ("container/",),
+    "pressure": ("/proc/pressure/",),
+    "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
+    "filesystem": ("statfs",),
+}
+_FACTS = frozenset({"perfkit/session", "/proc/cpuinfo"})
+
+
+def _unneeded(new: set[str], *, facts: bool) -> list[str]:
+    """The tables that stay empty; those of the machine's facts too, unless there are new `facts`."""
+    return [*(() if facts else ("sources", "system_info")), *_without_lines(new)]
+
+
+def _without_lines(new: set[str]) -> list[str]:
+    return [table for table, starts in _FED_BY.items() if not any(subsystem.startswith(starts) for subsystem in new)]
+
+
 class _Machine:
     def __init__(self, collector_id: int, pending: Pending) -> None:
         self.id = collector_id
         self.pending = pending
         self.last = -1  # newest sample in the database
-        self.closed = -1  # minute for which the rollups were brought up to date
+        self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
+        self.untold = False  # has a session or CPUs that `collectors` does not know yet
+        self.hour = -1  # up to which its samples stand by column
 
 
 class Live:
@@ -52,9 +77,14 @@ class Live:
         self._db = db
         self._con = open_database(db)
         self._engine = Engine(threads=1)
+        self._engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
+        self._engine.derive(percentiles=False, quality=False)
         self._now = now
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._saved_ms = 0
+        self._duck = columnar.connect()
+        self._idle_until = 0.0
+        self._full_hours: deque[_Machine] = deque()
         self._changed: set[_Machine] = set()
 
     def position(self, journal: str) -> str | None:
@@ -87,6 +117,7 @@ class Live:
     def close(self) -> None:
         """Close the database. Whatever was fed since the last checkpoint will be asked for again, and found to be there."""
         self._engine.close()
+        self._duck.close()
         self._con.close()
 
     def _machine(self, name: str, site: str) -> _Machine:
@@ -102,8 +133,9 @@ class Live:
     def _take_in(self) -> int:
         now = self._now()
         rows: list[tuple[int, RawLine]] = []
-        after: list[tuple[int, int]] = []
+        after: list[tuple[int, int, bool]] = []
         grown: list[_Machine] = []
+        new_of: set[str] = set()
         for machine in self._machines.values():
             if not machine.pending.waiting:
                 continue
@@ -111,26 +143,28 @@ class Live:
             before, taken = machine.pending.take(now)
             if taken:
                 grown.append(machine)
-                after.append((machine.id, min(last, taken[0].stamp - 1)))
+                after.append((machine.id, min(last, taken[0].stamp - 1), machine.untold))
                 rows += [(machine.id, line) for line in (*before, *taken)]
+                new_of.update(line.subsystem for line in taken)
+                machine.untold |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
-        self._derive(rows, after)
+        self._derive(rows, after, _unneeded(new_of, facts=any(told for _, _, told in after)))
         new = sum(self._append(table) for table in TABLES)
         self._note(grown)
         return new
 
-    def _derive(self, rows: Iterable[tuple[int, RawLine]], after: list[tuple[int, int]]) -> None:
+    def _derive(self, rows: Sequence[tuple[int, RawLine]], after: list[tuple[int, int, bool]], skip: list[str]) -> None:
         self._engine.clear()
         descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(orjson.dumps([(source, *line) for source, line in rows]))
+                file.write(b"\n".join(orjson.dumps({"source": source, **line._asdict()}) for source, line in rows))
             self._engine.con.execute(schema.text("live_load.sql"), {"path": name})
         finally:
             Path(name).unlink()
-        self._engine.derive(percentiles=False)
-        self._engine.con.execute(schema.text("live_after.sql"), {"sources": [s for s, _ in after], "stamps": [t for _, t in after]})
+        self._engine.derive(percentiles=False, quality=False, skip=skip)
+        self._engine.con.execute(schema.text("live_after.sql"), dict(zip(("sources", "stamps", "untold"), map(list, zip(*after)))))
 
     def _append(self, table: Table) -> int:
         """Insert the new samples of one table; how many host samples that were."""
@@ -158,24 +192,32 @@ class Live:
             machine.last = max(machine.last, last)
         self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
         self._con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", self._fetch("live_gaps"))
-        self._con.executemany(schema.text("live_facts_update.sql"), self._fetch("live_facts"))
+        facts = self._fetch("live_facts")
+        self._con.executemany(schema.text("live_facts_update.sql"), facts)
+        told = {row[-1] for row in facts}
         for machine in grown:
+            machine.untold &= machine.id not in told
             self._tidy(machine)
+        if self._full_hours:
+            machine = self._full_hours.popleft()
+            columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
 
     def _fetch(self, name: str) -> list[tuple[Any, ...]]:
         return self._engine.con.execute(schema.text(f"{name}.sql")).fetchall()
 
     def _tidy(self, machine: _Machine) -> None:
-        """Once a minute, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""
-        minute = (machine.last - machine.id % 60 * 1000) // _MINUTE
-        if machine.last < 0 or minute == machine.closed:
+        """Every few minutes, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""
+        step = (machine.last - machine.id * 1000 % _TIDY_MS) // _TIDY_MS
+        if machine.last < 0 or step == machine.tidied:
             return
+        machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
         self._con.execute(schema.text("live_collection.sql"), {"id": machine.id, "now": self._now()})
         self._con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range NOT LIKE 'phase:%'", (machine.id,))
-        if minute // 60 != machine.closed // 60:
-            columnar.complete(self._con, machine.id, machine.last - machine.last % _HOUR)
-        machine.closed = minute
+        hour = machine.last // _HOUR
+        if machine.hour not in (-1, hour):
+            self._full_hours.append(machine)
+        machine.hour = hour
 
     def _checkpoint(self, journal: str, position: str) -> None:
         lines = [(machine.id, machine.pending.dump()) for machine in self._changed]

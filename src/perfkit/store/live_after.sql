@@ -1,1 +1,2 @@
-CREATE OR REPLACE TABLE live_after AS SELECT unnest($sources::INTEGER[]) AS source, unnest($stamps::BIGINT[]) AS after
+CREATE OR REPLACE TABLE live_after AS
+SELECT unnest($sources::INTEGER[]) AS source, unnest($stamps::BIGINT[]) AS after, unnest($untold::BOOLEAN[]) AS untold

@@ -1,5 +1,5 @@
--- Of the machines whose session or CPUs were among the new lines.
+-- Of the machines whose session or CPUs came anew.
 SELECT machine_id, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor, instance_type, time_zone,
        system_info, session, period_ms, source
-FROM sources
-WHERE source IN (SELECT source FROM raw JOIN live_after USING (source) WHERE timestamp > after AND subsystem IN ('perfkit/session', '/proc/cpuinfo'))
+FROM sources JOIN live_after USING (source)
+WHERE untold

@@ -1,3 +1,4 @@
 INSERT INTO raw
-SELECT json[1]::INTEGER, json[2]::BIGINT, json[3]::DOUBLE, json[4]->>'$', json[5]->>'$'
-FROM read_json($path, format = 'array', records = false, columns = {'json': 'JSON[]'}, maximum_object_size = 1073741824)
+SELECT source, stamp, monotonic, subsystem, measurement
+FROM read_json($path, format = 'newline_delimited', maximum_object_size = 16777216,
+               columns = {source: 'INTEGER', stamp: 'BIGINT', monotonic: 'DOUBLE', subsystem: 'VARCHAR', measurement: 'VARCHAR'})

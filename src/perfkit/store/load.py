@@ -46,7 +46,7 @@ def add_run(
     A row has `timestamp` in ms since the epoch and any of FIGURES: errors and throughput per second, latencies in ms. A run of the
     same name is replaced. Raises BadInput for a run without rows.
     """
-    timeline = [(int(row["timestamp"]), *(row.get(name) for name in FIGURES)) for row in rows]
+    timeline: list[tuple[Any, ...]] = [(int(row["timestamp"]), *(row.get(name) for name in FIGURES)) for row in rows]
     if not timeline:
         raise BadInput(f"{source} has no measurements of {tool}; let it run longer, or with its timeline switched on.")
     with transaction(con):
@@ -63,8 +63,8 @@ def add_run(
             "source": str(source),
             "digest": digest,
             "imported_at": time.time_ns() // 1_000_000,
-            "first": min(row[0] for row in timeline),
-            "last": max(row[0] for row in timeline),
+            "first": min(at for at, *_ in timeline),
+            "last": max(at for at, *_ in timeline),
             "requests": requests,
             "errors": errors,
             "summary": json.dumps(summary) if summary else None,

@@ -12,6 +12,8 @@ import orjson
 HOLD_MS = 1500  # a newest sample that has not been followed or finished for so long is taken for whole
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
 END = "perfkit/end"
+# Sources without counters: the next sample needs nothing of them.
+_LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
 
 
 class RawLine(NamedTuple):
@@ -28,7 +30,7 @@ class Pending:
     """`kept` has the newest line of each subsystem of the samples that were taken; `waiting` those of samples that may not be whole."""
 
     kept: dict[str, RawLine] = field(default_factory=dict)
-    waiting: dict[int, list[RawLine]] = field(default_factory=dict)
+    waiting: dict[int, dict[str, RawLine]] = field(default_factory=dict)
     taken: int = -1  # stamp of the last sample that was taken
     received_ms: int = 0
     ended: bool = False
@@ -42,7 +44,7 @@ class Pending:
         count = 0
         for line in lines:
             if line.stamp > self.taken or self._goes_on(line):
-                self.waiting.setdefault(line.stamp, []).append(line)
+                self.waiting.setdefault(line.stamp, {})[_key(line)] = line
                 self.ended = line.subsystem == END
                 self.received_ms = received_ms
                 count += 1
@@ -57,8 +59,8 @@ class Pending:
         stamps = sorted(self.waiting)
         if stamps and not self.ended and now_ms - self.received_ms < HOLD_MS:
             stamps.pop()
-        taken = [line for stamp in stamps for line in self.waiting.pop(stamp)]
-        before = list(self.kept.values()) if taken else []
+        taken = [line for stamp in stamps for line in self.waiting.pop(stamp).values()]
+        before = [line for line in self.kept.values() if line.subsystem not in _LEVELS] if taken else []
         for line in taken:
             self.kept[line.subsystem] = line
             self.taken = line.stamp
@@ -72,7 +74,7 @@ class Pending:
 
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""
-        waiting = [line for lines in self.waiting.values() for line in lines]
+        waiting = [line for lines in self.waiting.values() for line in lines.values()]
         return zlib.compress(orjson.dumps([list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended], default=tuple), 1)
 
     @classmethod
@@ -81,8 +83,14 @@ class Pending:
         kept, waiting, taken, received_ms, ended = orjson.loads(zlib.decompress(data))
         pending = cls({row[2]: RawLine(*row) for row in kept}, {}, taken, received_ms, ended)
         for row in waiting:
-            pending.waiting.setdefault(row[0], []).append(RawLine(*row))
+            line = RawLine(*row)
+            pending.waiting.setdefault(line.stamp, {})[_key(line)] = line
         return pending
+
+
+def _key(line: RawLine) -> str:
+    """A retried line is the same; of perfkit's own a sample may have several."""
+    return f"{line.subsystem}\n{line.measurement}" if line.subsystem.startswith("perfkit/") else line.subsystem
 
 
 def parse(lines: bytes) -> tuple[list[RawLine], int]:

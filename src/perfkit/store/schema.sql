@@ -35,7 +35,7 @@ CREATE TABLE collections (
     imported_at      INTEGER NOT NULL,
     first_timestamp  INTEGER,
     last_timestamp   INTEGER,
-    samples          INTEGER NOT NULL DEFAULT 0,
+    samples          INTEGER NOT NULL DEFAULT 0,  -- recorded; the first of a collection has no row in host_metrics
     samples_expected INTEGER,
     coverage         REAL,           -- %
     UNIQUE (collector_id, digest)

@@ -29,6 +29,7 @@ class Staged:
     source: int = 1
     hostname: str | None = None
     machine: dict[str, Any] = field(default_factory=dict)
+    samples: int | None = None  # recorded, the first one included, which has no rates and so no row in host
     expected: int | None = None
     coverage: float | None = None
     period_ms: float | None = None

@@ -1,0 +1,183 @@
+"""Live import: a collection that comes in by the second ends as the same rows as the file, whatever is cut, repeated or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import invent
+from perfkit.catalog import TABLES
+from perfkit.store import open_database
+from perfkit.store.importing import import_input
+from perfkit.store.live import Live, LiveBatch
+from store.test_import import check_rollups
+
+
+def samples(path: Path) -> list[tuple[int, bytes]]:
+    """(second, its lines) of a collection."""
+    found: dict[int, list[bytes]] = {}
+    for line in path.read_bytes().splitlines(keepends=True):
+        found.setdefault(int(line.split(b'"timestamp":')[1].split(b",")[0]), []).append(line)
+    return [(at, b"".join(lines)) for at, lines in sorted(found.items())]
+
+
+def everything(db: Path) -> dict[str, list[tuple]]:
+    con = open_database(db, read_only=True)
+    try:
+        return {t.name: con.execute(f"SELECT * FROM {t.database_name} ORDER BY collector_id, timestamp, 2, 3").fetchall() for t in TABLES}
+    finally:
+        con.close()
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    return invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=26, containers=1, gaps=[(14, 5)])
+
+
+@pytest.fixture
+def from_file(tmp_path: Path, collection: Path) -> dict[str, list[tuple]]:
+    import_input(tmp_path / "file.db", collection)
+    return everything(tmp_path / "file.db")
+
+
+def close(found: dict[str, list[tuple]], expected: dict[str, list[tuple]]) -> None:
+    for name, rows in expected.items():
+        assert len(found[name]) == len(rows), name
+        for mine, theirs in zip(found[name], rows):
+            assert mine == tuple(pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value for value in theirs), name
+
+
+def feed_all(live: Live, batches: Iterator[tuple[int, bytes]], clock: list[int], name: str = "vm-a") -> None:
+    for at, lines in batches:
+        clock[0] = at * 1000 + 200
+        live.feed([LiveBatch(name, None, at * 1000 + 200, lines)], journal="day", position=str(at))
+    clock[0] += 5000
+    live.feed([], journal="day", position="end")
+
+
+def test_a_second_at_a_time_gives_the_rows_of_the_file(tmp_path: Path, db: Path, collection: Path, from_file: dict, query) -> None:
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    feed_all(live, iter(samples(collection)), clock)
+    live.close()
+    close(everything(db), from_file)
+    check_rollups(query)
+    assert query("SELECT machinename, sitename, cpus, samples FROM collectors") == [("vm-a", "default", 4, len(from_file["host"]))]
+    assert query("SELECT kind, missed FROM quality_events WHERE kind = 'gap'") == [("gap", 5)]
+
+
+def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path: Path, db: Path, collection: Path, from_file: dict) -> None:
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    pieces = []
+    for at, text in samples(collection):
+        lines = text.splitlines(keepends=True)
+        pieces += [(at, b"".join(lines[:3])), (at, b"".join(lines[3:]))]
+    feed_all(live, (piece for piece in pieces for _ in (0, 1)), clock)
+    feed_all(live, iter(pieces[-8:]), clock)
+    live.close()
+    close(everything(db), from_file)
+
+
+def test_many_machines_at_once_stay_apart(tmp_path: Path, db: Path) -> None:
+    paths = {f"vm-{i}": invent.write(tmp_path / f"{i}.json", hostname=f"vm-{i}", seconds=6, seed=i, cpus=1 + i) for i in range(3)}
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    for together in zip(*(samples(path) for path in paths.values())):
+        clock[0] = together[0][0] * 1000 + 200
+        batches = [LiveBatch(name, "lab", clock[0], lines) for name, (_, lines) in zip(paths, together)]
+        live.feed(batches, journal="day", position="x")
+    clock[0] += 5000
+    live.feed([], journal="day", position="x")
+    live.close()
+    con = open_database(tmp_path / "files.db")
+    con.close()
+    for path in paths.values():
+        import_input(tmp_path / "files.db", path, site_name="lab")
+    close(everything(db), everything(tmp_path / "files.db"))
+
+
+def test_damaged_lines_cost_themselves_alone(db: Path, collection: Path, from_file: dict) -> None:
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    broken = b'{"timestamp": "soon"}\nnot json\n\n{"timestamp":1e400,"subsystem":"x","measurement":"y"}\n[1]\n'
+    feed_all(live, ((at, broken + lines) for at, lines in samples(collection)), clock)
+    live.close()
+    close(everything(db), from_file)
+
+
+def test_a_clock_that_is_set_back_costs_the_one_sample_across_the_step(tmp_path: Path, db: Path, query) -> None:
+    first = invent.write(tmp_path / "a.json", seconds=20)
+    text = first.read_bytes()
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    start = samples(first)[0][0]
+    moved = []
+    for at, lines in samples(first):
+        if at - start >= 12:
+            lines = lines.replace(b'"timestamp":%d' % at, b'"timestamp":%d' % (at - 3600))  # noqa: PLW2901
+            at -= 3600  # noqa: PLW2901
+        moved.append((at, lines))
+    assert text
+    feed_all(live, iter(moved), clock)
+    live.close()
+    assert query("SELECT count(*) FROM host_metrics") == [(18,)]
+    check_rollups(query)
+
+
+def test_the_position_goes_on_after_a_restart(db: Path, collection: Path, from_file: dict) -> None:
+    known = samples(collection)
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    assert live.position("day") is None
+    for at, lines in known[:14]:
+        clock[0] = at * 1000 + 200
+        live.feed([LiveBatch("vm-a", None, clock[0], lines)], journal="day", position=str(at))
+    live.close()  # without save(): what came after the last checkpoint is asked for again
+    live = Live(db, now=lambda: clock[0])
+    position = live.position("day")
+    assert position is not None
+    assert known[0][0] <= int(position) <= known[13][0]
+    feed_all(live, iter([(at, lines) for at, lines in known if at > int(position)]), clock)
+    live.close()
+    close(everything(db), from_file)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from perfkit.store.live import Live, LiveBatch
+from store.test_live import samples
+clock = [0]
+live = Live(Path(sys.argv[1]), now=lambda: clock[0])
+for at, lines in samples(Path(sys.argv[2])):
+    if at <= int(live.position("day") or 0):
+        continue
+    clock[0] = at * 1000 + 200
+    live.feed([LiveBatch("vm-a", None, clock[0], lines)], journal="day", position=str(at))
+    print(at, flush=True)
+clock[0] += 5000
+live.feed([], journal="day", position=str(at))
+live.save("day", str(at))
+print("end", flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_and_repeats_nothing(db: Path, collection: Path, from_file: dict) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for limit in (13, 10_000):
+        with subprocess.Popen([sys.executable, "-c", KILLED, db, collection], stdout=subprocess.PIPE, text=True, env=env) as process:
+            for count, line in enumerate(process.stdout or []):
+                if count == limit or line == "end\n":
+                    process.send_signal(signal.SIGKILL)
+                    break
+    close(everything(db), from_file)
+    con = open_database(db, read_only=True)
+    assert con.execute("SELECT samples FROM collectors").fetchone() == (len(from_file["host"]),)
+    con.close()
