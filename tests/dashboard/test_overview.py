@@ -7,7 +7,18 @@ from itertools import pairwise
 
 import pytest
 
-CHARTS = "async () => { const page = await window.perfkit; return page.panels.map(p => ({name: p.name, data: p.chart.data.map(d => Array.from(d))})) }"
+CHARTS = """async () => {
+    const page = await window.perfkit;
+    return page.panels.map((p) => ({ name: p.name, data: p.chart.data.map((d) => Array.from(d)) }));
+}"""
+PAINTED = """() => {
+    const canvas = document.querySelector("#panel-cpu canvas");
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const user = [0x42, 0x69, 0xd0];
+    let found = 0;
+    for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] > 120 && user.every((v, k) => Math.abs(pixels[i + k] - v) < 40)) found++;
+    return found;
+}"""
 
 
 def charts(page) -> dict[str, list[list[float | None]]]:
@@ -29,11 +40,7 @@ def test_overview_draws_cpu_memory_disk_and_network(site, open_page):
 def test_lines_are_painted(site, open_page):
     """The canvas holds pixels of the colour of user time."""
     page = open_page(f"{site.url}/collectors/1")
-    painted = page.evaluate(
-        """() => { const c = document.querySelector('#panel-cpu canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        const want = [0x42, 0x69, 0xd0]; let n = 0;
-        for (let i = 0; i < d.length; i += 4) if (want.every((v, k) => Math.abs(d[i + k] - v) < 40) && d[i + 3] > 120) n++; return n }"""
-    )
+    painted = page.evaluate(PAINTED)
     assert painted > 500
 
 

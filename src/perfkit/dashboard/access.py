@@ -132,14 +132,8 @@ class Guard:
 
     async def _http(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        if _hostile(scope):
-            return await _answer(send, 404, "There is no such page.")
-        if not self.access.serves(headers.get("host", "")):
-            return await _answer(send, 421, "This dashboard answers to localhost only.")
-        if scope["method"] not in ("GET", "HEAD") and _from_elsewhere(headers):
-            return await _answer(send, 403, "This came from another site.")
-        if path.startswith(_CLOSED):
-            return await _answer(send, 404, "There is no such page.")
+        if refusal := self._refusal(path, scope, headers):
+            return await _answer(send, *refusal)
         if self.access.login:
             actor = self.access.actor(_cookie(headers.get("cookie", "")))
             if actor is None and path not in _PUBLIC and not path.startswith(_PUBLIC_FOLDERS):
@@ -148,6 +142,16 @@ class Guard:
                 return await _answer(send, 403, "This page is for users with the role admin.")
             scope = {**scope, "actor": actor, "headers": _without_cookie(scope["headers"])}
         return await self.app(scope, receive, send)
+
+    def _refusal(self, path: str, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Status and sentence for what nobody gets, logged in or not."""
+        if _hostile(scope) or path.startswith(_CLOSED):
+            return 404, "There is no such page."
+        if not self.access.serves(headers.get("host", "")):
+            return 421, "This dashboard answers to localhost only; open it by that name."
+        if scope["method"] not in ("GET", "HEAD") and _from_elsewhere(headers):
+            return 403, "This came from another site."
+        return None
 
 
 def _hostile(scope: Scope) -> bool:

@@ -1,0 +1,194 @@
+"""What the dashboard costs: server time and bytes of a page's data, first paint, zoom, and the list of 100 collectors.
+
+    python tests/bench/dashboard.py          # makes its databases in a temporary folder; about three minutes
+
+Each figure stands beside its limit. The peer is Datasette's own JSON of the same rows, which stops at 1,000 of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import sqlite3
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import uvicorn
+
+sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
+
+from seed import fill
+
+from perfkit.dashboard.app import make_app
+from perfkit.store import open_database
+from perfkit.store.rollup import close_buckets
+
+DAY = 86400
+FIRST = 1767225600000
+REPEAT = 7
+CHROMIUM = "/usr/bin/chromium"
+OVERVIEW = (
+    "host.cpu_user,host.cpu_system,host.cpu_iowait,host.cpu_steal,host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,host.mem_total,"
+    "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
+)
+CORES = "cpu.idle,cpu.user,cpu.nice,cpu.system,cpu.iowait,cpu.irq,cpu.softirq,cpu.steal"
+
+
+def week(database: Path, seconds: int) -> None:
+    """One collector with `seconds` samples at 1 s of host and of four CPUs, in SQL; numbers are random, a write of 1 GB/s stands in the middle."""
+    fill(database, "vm-week", seconds=10)
+    con = open_database(database)
+    con.execute("PRAGMA synchronous = OFF")
+    for table in ("host_metrics", "cpu_metrics", "segments", "levels"):
+        con.execute(f"DELETE FROM {table}")
+    clock = f"WITH RECURSIVE clock (t) AS (SELECT {FIRST} UNION ALL SELECT t + 1000 FROM clock WHERE t < {FIRST + (seconds - 1) * 1000})"
+    share, rate = "abs(random()) % 2500 / 100.0", "abs(random()) % 9000000 * 1.0"
+    con.execute("BEGIN")
+    con.execute(
+        f"{clock} INSERT INTO host_metrics SELECT 1, t, {share}, {share}, {share}, 100 - {share}, {share}, 16384, {rate} / 1000, 8000, 300,"
+        f" 4000, {rate}, {rate}, 10, 10, {rate}, {rate}, 10, 10 FROM clock"
+    )
+    for cpu in ("all", "0", "1", "2", "3"):
+        con.execute(f"{clock} INSERT INTO cpu_metrics SELECT 1, '{cpu}', t, {', '.join([share] * 10)} FROM clock")
+    con.execute("UPDATE host_metrics SET disk_write_bytes = 1e9 WHERE timestamp = ?", (FIRST + seconds // 2 * 1000,))
+    con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?", (FIRST, FIRST + (seconds - 1) * 1000))
+    close_buckets(con, 1, FIRST + seconds * 1000)
+    con.execute("COMMIT")
+    con.close()
+
+
+def hundred(database: Path) -> None:
+    """100 collectors with an hour each at 1 s, copied from one."""
+    fill(database, "vm-000", seconds=3600)
+    con = sqlite3.connect(database)
+    names = [row[1] for row in con.execute("PRAGMA table_info(collectors)") if row[1] not in ("id", "machinename")]
+    for i in range(2, 101):
+        con.execute(f"INSERT INTO collectors (id, machinename, {', '.join(names)}) SELECT {i}, 'vm-{i:03d}', {', '.join(names)} FROM collectors WHERE id = 1")
+        for table in ("host_metrics", "host_metrics_10s", "host_metrics_1m", "host_metrics_10m", "levels"):
+            rest = [f'"{row[1]}"' for row in con.execute(f"PRAGMA table_info({table})") if row[1] != "collector_id"]
+            con.execute(f"INSERT INTO {table} (collector_id, {', '.join(rest)}) SELECT {i}, {', '.join(rest)} FROM {table} WHERE collector_id = 1")
+    con.commit()
+    con.close()
+
+
+@contextmanager
+def serving(database: Path) -> Iterator[str]:
+    """The dashboard over `database`; its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(make_app(database), log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+def ask(url: str) -> tuple[float, int, bytes]:
+    """(median milliseconds, bytes sent, body) of `url` with gzip, after one request to warm up."""
+    took, sent, body = [], 0, b""
+    for _ in range(REPEAT + 1):
+        started = time.perf_counter()
+        with urlopen(Request(url, headers={"accept-encoding": "gzip"})) as answer:
+            body = answer.read()
+        took.append((time.perf_counter() - started) * 1000)
+        sent = len(body)
+    return statistics.median(took[1:]), sent, gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+
+
+def row(what: str, value: float, unit: str, limit: float | None = None) -> None:
+    """One line of the table."""
+    verdict = "" if limit is None else f"<= {limit:g} {unit:3} {'ok' if value <= limit else 'MISSED'}"
+    print(f"{what:62} {value:9.1f} {unit:3} {verdict}")
+
+
+def page_data(url: str, days: int, limit: float) -> None:
+    """The series of overview and host page, the percentiles and the extension of a live page."""
+    for name, metrics in (("overview", OVERVIEW), ("4 CPUs x 8 states", CORES)):
+        took, sent, body = ask(f"{url}/api/v1/collectors/1/series?metrics={metrics}&range=all&points=600")
+        row(f"{days} d: {name}, server time", took, "ms", limit)
+        row(f"{days} d: {name}, sent", sent / 1000, "kB", 300)
+        if name == "overview":
+            host = json.loads(body)["tables"]["host"]["devices"][""]["disk_write_bytes"]
+            assert max(v for v in host["max"] if v is not None) == 1e9, "the spike is lost"
+    last = FIRST + days * DAY * 1000 - 1000
+    bucket = 600000 if days > 1 else 60000
+    row(f"{days} d: live extension", ask(f"{url}/api/v1/collectors/1/series?metrics={OVERVIEW}&since={last}&bucket={bucket}")[0], "ms")
+    row(f"{days} d: percentiles of the whole (not in the way of the charts)", ask(f"{url}/api/v1/collectors/1/percentiles?tables=host")[0], "ms")
+    row("    peer: Datasette's JSON, its first 1,000 rows", ask(f"{url}/perfkit/host_metrics.json?_shape=array&_size=1000")[0], "ms")
+
+
+def in_browser(url: str, days: int) -> None:
+    """First chart, zoom with what is there, zoom with what is finer."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        paints, redraws, finer = [], [], []
+        for _ in range(5):
+            page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page.goto(f"{url}/collectors/1")
+            page.wait_for_selector("body[data-drawn]")
+            paints.append(page.evaluate("performance.getEntriesByName('perfkit:drawn')[0].startTime"))
+            redraws.append(page.evaluate(REDRAW))
+            finer.append(page.evaluate(FINER))
+            page.context.close()
+        browser.close()
+    row(f"{days} d: first charts painted after navigation", statistics.median(paints), "ms", 1000)
+    row(f"{days} d: zoom, four charts redrawn", statistics.median(redraws), "ms", 100)
+    row(f"{days} d: zoom, finer data fetched and drawn", statistics.median(finer), "ms")
+
+
+REDRAW = """async () => {
+    const { panels } = await window.perfkit;
+    const { min, max } = panels[0].chart.scales.x;
+    const started = performance.now();
+    for (const { chart } of panels) chart.setScale("x", { min: min + (max - min) / 4, max: min + (max - min) / 2 });
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)));
+    return performance.now() - started;
+}"""
+FINER = """async () => {
+    const started = performance.now();
+    const before = document.body.dataset.drawn;
+    document.dispatchEvent(new KeyboardEvent("keydown", { key: "+", bubbles: true }));
+    while (document.body.dataset.drawn === before) await new Promise((done) => setTimeout(done, 1));
+    return performance.now() - started;
+}"""
+
+
+def timed(what: str, call: Callable[[], None]) -> None:
+    """Say how long the preparation took."""
+    started = time.perf_counter()
+    call()
+    print(f"({what}: {time.perf_counter() - started:.0f} s)")
+
+
+def main() -> None:
+    """All figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for days, limit in ((1, 100), (7, 200)):
+            database = Path(folder) / f"{days}d.db"
+            timed(f"{days} d at 1 s written", lambda database=database, days=days: week(database, days * DAY))
+            with serving(database) as url:
+                page_data(url, days, limit)
+                if Path(CHROMIUM).exists():
+                    in_browser(url, days)
+        database = Path(folder) / "hundred.db"
+        timed("100 collectors written", lambda: hundred(database))
+        with serving(database) as url:
+            row("100 collectors: the list's data", ask(f"{url}/api/v1/collectors")[0], "ms", 150)
+            row("100 collectors: the page", ask(f"{url}/")[0], "ms", 150)
+
+
+if __name__ == "__main__":
+    main()

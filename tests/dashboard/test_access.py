@@ -1,0 +1,281 @@
+"""Who gets in: the guard in front of every route, logins, roles, and what a browser is told."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import stat
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from perfkit.dashboard.app import Dashboard
+from perfkit.dashboard.login import Throttle
+from perfkit.dashboard.plugin import ROUTES
+from perfkit.dashboard.server import Settings, check
+from perfkit.dashboard.users import Users
+from perfkit.errors import BadInput
+from seed import fill
+
+PASSWORD = "correct horse battery"
+PUBLIC = {"/-/login", "/-/once", "/favicon.ico"}
+# An example of each of Datasette's own routes, for the walk over all of them.
+DATASETTE = (
+    *("/-/metadata", "/-/metadata.json", "/-/versions", "/-/plugins.json", "/-/settings", "/-/config", "/-/config.json", "/-/threads"),
+    *("/-/databases.json", "/-/actor", "/-/actor.json", "/-/auth-token", "/-/permissions", "/-/messages", "/-/allow-debug", "/-/patterns"),
+    *("/perfkit", "/perfkit.json", "/perfkit.db", "/_memory", "/:memory:", "/perfkit/host_metrics", "/perfkit/host_metrics.json"),
+    *("/perfkit/host_metrics.csv", "/perfkit/collectors/1", "/perfkit?sql=select+1", "/.json", "/.jsono"),
+)
+ADMIN_ONLY = ("/-/metadata", "/-/versions.json", "/-/plugins", "/-/settings", "/-/threads", "/-/databases", "/-/permissions", "/-/patterns")
+
+
+@pytest.fixture(scope="session")
+def with_users(tmp_path_factory):
+    """A minute of data, a viewer and an admin; to be copied."""
+    database = tmp_path_factory.mktemp("users") / "perfkit.db"
+    fill(database, seconds=60)
+    users = Users.beside(database)
+    users.put("vera", "viewer", PASSWORD)
+    users.put("ada", "admin", PASSWORD)
+    return database
+
+
+@pytest.fixture
+def guarded(with_users, tmp_path, serve):
+    """A dashboard that needs a login."""
+    for name in ("perfkit.db", "users.json"):
+        shutil.copy(with_users.with_name(name), tmp_path)
+    return serve(tmp_path / "perfkit.db", login=True)
+
+
+@pytest.fixture
+def client(guarded):
+    """`client()`: a browser of its own on the guarded dashboard."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(httpx.Client(base_url=guarded.url))
+
+
+@pytest.fixture
+def log_in(client):
+    """`log_in(name, password)`: a browser after the login form was sent; its `answer` is what came back."""
+
+    def send(name: str, password: str = PASSWORD, **fields: str) -> httpx.Client:
+        browser = client()
+        token = re.search(r'name="csrftoken" value="([^"]+)"', browser.get("/-/login").text)[1]
+        browser.answer = browser.post("/-/login", data={"csrftoken": token, "username": name, "password": password, **fields})
+        return browser
+
+    return send
+
+
+def test_every_route_asks_for_a_login(client):
+    """No page, JSON answer or file of ours or Datasette's comes without one, except what the login page needs."""
+    browser = client()
+    for path in (*(route.example for route in ROUTES), *DATASETTE):
+        answer = browser.get(path)
+        if urlsplit(path).path in PUBLIC:
+            continue
+        assert answer.status_code in (302, 401, 404), f"{path} answered {answer.status_code}"
+        assert "vm-a" not in answer.text
+        if answer.status_code == 302:
+            assert answer.headers["location"].startswith("/-/login?next=")
+
+
+def test_the_walk_knows_every_route(site):
+    """Each route that Datasette and we register has an example in the walk above, so that a new one cannot be forgotten."""
+    routes = Dashboard(site.database, site.access)._routes()
+    examples = [urlsplit(path).path for path in (*(route.example for route in ROUTES), *DATASETTE, *PUBLIC)]
+    forgotten = [pattern.pattern for pattern, _ in routes if not any(pattern.match(example) for example in examples)]
+    static = [pattern for pattern in forgotten if "static" in pattern or "assets" in pattern]
+    assert sorted(set(forgotten) - set(static)) == [r"^/-/logout$", r"/-/logout$"] or set(forgotten) == set(static)
+
+
+def test_a_viewer_sees_data_and_an_admin_the_diagnostics_too(log_in):
+    """The roles differ in Datasette's diagnostics alone."""
+    for name, status in (("vera", 403), ("ada", 200)):
+        browser = log_in(name)
+        assert browser.answer.status_code == 303
+        assert "vm-a" in browser.get("/").text
+        assert browser.get("/api/v1/collectors/1/series").status_code == 200
+        assert browser.get("/perfkit/host_metrics").status_code == 200
+        assert {path: browser.get(path).status_code for path in ADMIN_ONLY} == dict.fromkeys(ADMIN_ONLY, status)
+
+
+def test_the_session_cookie_is_kept_from_scripts_and_other_sites(log_in):
+    """HttpOnly and SameSite always; Secure as soon as the request came over TLS."""
+    cookie = log_in("vera").answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+
+
+def test_cookies_are_secure_under_tls():
+    """The guard adds Secure for https."""
+    from perfkit.dashboard.access import _safe_cookie
+
+    assert _safe_cookie(b"a=b; Path=/", {"scheme": "https"}) == b"a=b; Path=/; HttpOnly; SameSite=Lax; Secure"
+    assert b"Secure" not in _safe_cookie(b"a=b", {"scheme": "http"})
+
+
+def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nothing(log_in):
+    """Both get the same sentence, and no session."""
+    answers = [log_in("vera", "wrong password").answer, log_in("nobody", "wrong password").answer]
+    assert {a.status_code for a in answers} == {401}
+    texts = {re.sub(r'name="(csrftoken|username)" value="[^"]*"', "", a.text) for a in answers}
+    assert len(texts) == 1
+    assert not any("ds_actor" in a.headers.get("set-cookie", "") for a in answers)
+
+
+def test_a_session_ends_with_the_user_and_with_the_password(guarded, log_in):
+    """Who is removed, or whose password changes, is out at once."""
+    vera, ada = log_in("vera"), log_in("ada")
+    users = Users.beside(guarded.database)
+    users.remove("vera")
+    users.put("ada", "admin", "another long password")
+    assert vera.get("/").status_code == 302
+    assert ada.get("/").status_code == 302
+
+
+def test_forged_and_foreign_cookies_open_nothing(guarded, log_in):
+    """Neither Datasette's own form of the cookie nor a changed one is a session."""
+    good = log_in("vera").cookies["ds_actor"]
+    for cookie in ("", "x", good[:-2] + "AA", good.replace(".", "", 1), '{"a":{"id":"root"}}'):
+        assert httpx.get(guarded.url, cookies={"ds_actor": cookie}).status_code == 302
+
+
+def test_the_owners_link_works_once(guarded, client):
+    """The link printed at the start logs in, as admin, a single time."""
+    token = guarded.access.once
+    first, second = client(), client()
+    assert first.get(f"/-/once?token={token}").status_code == 303
+    assert first.get("/-/versions").status_code == 200
+    assert second.get(f"/-/once?token={token}").headers["location"] == "/-/login?used=1"
+    assert second.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "target", ["//example.com", "https://example.com", "/\\example.com", "\\\\example.com", "/\nx", "javascript:alert(1)"]
+)
+def test_a_login_leads_nowhere_else(log_in, target):
+    """`next` is a path here or nothing."""
+    assert log_in("vera", next=target).answer.headers["location"] == "/"
+
+
+def test_a_login_leads_to_the_page_that_was_asked_for(log_in):
+    """With its range and all."""
+    assert log_in("vera", next="/collectors/1?range=1h").answer.headers["location"] == "/collectors/1?range=1h"
+
+
+def test_another_site_cannot_log_anyone_in_or_out(client, log_in):
+    """A form of another site is refused by what the browser says of its origin, and one without our token by that."""
+    form = {"username": "vera", "password": PASSWORD}
+    for sign in ({"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert client().post("/-/login", data=form, headers=sign).status_code == 403
+    browser = log_in("vera")
+    assert browser.post("/-/logout").status_code == 403
+    assert browser.get("/").status_code == 200
+
+
+def test_a_logout_ends_the_browsers_session(log_in):
+    """The button's form takes the cookie away."""
+    browser = log_in("vera")
+    token = re.search(r'name="csrftoken" value="([^"]+)"', browser.get("/").text)[1]
+    browser.post("/-/logout", data={"csrftoken": token})
+    assert browser.get("/").status_code == 302
+
+
+def test_wrong_passwords_slow_down():
+    """Five tries are free; then the wait doubles, for the address and for the name, up to five minutes; a right one clears it."""
+    throttle = Throttle()
+    for _ in range(5):
+        assert throttle.wait("address 1", "name a") == 0
+        throttle.fail("address 1", "name a")
+    assert 0 < throttle.wait("address 2", "name a") <= 1
+    for _ in range(20):
+        throttle.fail("name a")
+    assert 200 < throttle.wait("name a") <= 300
+    throttle.forget("name a", "address 1")
+    assert throttle.wait("address 1", "name a") == 0
+
+
+def test_names_cannot_fill_the_throttles_memory():
+    """It remembers the newest ten thousand."""
+    throttle = Throttle()
+    for i in range(12_000):
+        throttle.fail(f"name {i}")
+    assert len(throttle._failed) == 10_000
+
+
+@pytest.mark.parametrize("path", ["/\\example.com/", "//example.com/", "/%5Cexample.com/", "/collectors/1\\..", "/%2F%2Fexample.com"])
+def test_paths_that_lead_away_are_not_found(site, path):
+    """Datasette would redirect some of these to another site; here they are 404."""
+    port = urlsplit(site.url).port
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.putrequest("GET", path)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 404
+    assert answer.getheader("location") is None
+    connection.close()
+
+
+def test_without_a_login_only_loopback_names_are_answered(site):
+    """A foreign name that resolves to this machine (DNS rebinding) reads nothing."""
+    assert httpx.get(site.url, headers={"host": "evil.example:8000"}).status_code == 421
+    assert httpx.get(site.url, headers={"host": "localhost:8000"}).status_code == 200
+
+
+def test_every_answer_forbids_inline_script_and_framing(site):
+    """The policy is on pages, JSON and errors of ours, and on Datasette's, where only its own known scripts run."""
+    for path in ("/", "/collectors/1", "/nothing", "/api/v1/collectors", "/perfkit", "/perfkit/host_metrics"):
+        answer = httpx.get(site.url + path)
+        policy = answer.headers["content-security-policy"]
+        assert "'unsafe-inline'" not in policy.split("style-src")[0], path
+        assert "'unsafe-eval'" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_other_machines_need_a_user(tmp_path):
+    """A dashboard on another address, or behind a proxy, does not start without one, and says how to add one."""
+    database = tmp_path / "perfkit.db"
+    check(Settings(database, "127.0.0.1", 8000))
+    for settings in (Settings(database, "0.0.0.0"), Settings(database, "192.0.2.1"), Settings(database, trusted_proxies=("10.0.0.1",))):
+        with pytest.raises(BadInput, match="users add NAME"):
+            check(settings)
+    Users.beside(database).put("ada", "admin", PASSWORD)
+    check(Settings(database, "0.0.0.0"))
+
+
+def test_the_users_file_holds_hashes_and_is_nobody_elses(tmp_path):
+    """Mode 0600, no password in it, and a damaged one is said to be one."""
+    users = Users(tmp_path / "users.json")
+    users.put("ada", "admin", PASSWORD)
+    assert stat.S_IMODE(users.path.stat().st_mode) == 0o600
+    assert PASSWORD not in users.path.read_text()
+    assert users.check("ada", PASSWORD).role == "admin"
+    assert users.check("ada", PASSWORD + "x") is None
+    users.path.write_text("{")
+    with pytest.raises(BadInput, match="not a users file"):
+        Users(users.path).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "password"),
+    [
+        ("", "viewer", PASSWORD),
+        ("a b", "viewer", PASSWORD),
+        ("owner", "admin", PASSWORD),
+        ("a", "root", PASSWORD),
+        ("a", "viewer", "short"),
+    ],
+)
+def test_users_that_cannot_be(tmp_path, name, role, password):
+    """A wrong name, role or password is refused, and nothing is written."""
+    users = Users(tmp_path / "users.json")
+    with pytest.raises(BadInput):
+        users.put(name, role, password)
+    assert not users.path.exists()

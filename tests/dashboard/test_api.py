@@ -1,0 +1,163 @@
+"""The JSON behind the pages: the design's URLs, against plain SQL over the same database."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import statistics
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from seed import fill
+
+FIRST = 1767225600000
+
+
+def fetch(url: str) -> tuple[int, dict]:
+    """(status, JSON) of `url`."""
+    try:
+        with urlopen(Request(url)) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_collectors_lists_hardware_reach_and_coverage(site):
+    """GET /api/v1/collectors says what is recorded of whom."""
+    _, answer = fetch(f"{site.url}/api/v1/collectors")
+    by_name = {row["machinename"]: row for row in answer["collectors"]}
+    assert set(by_name) == {"vm-a", "vm-b"}
+    assert by_name["vm-a"]["gaps"] == 1
+    assert by_name["vm-a"]["coverage"] == pytest.approx(100 * 1370 / 1500)
+    assert by_name["vm-b"]["cpus"] == 4
+    assert len(by_name["vm-b"]["spark"]) == 20
+
+
+def test_series_of_samples_are_the_samples(site):
+    """A short window gives every sample as it is stored, timestamps in ms, both ends included."""
+    _, answer = fetch(f"{site.url}/api/v1/collectors/2/series?metrics=host.cpu_user&from={FIRST}&to={FIRST + 59_000}")
+    host = answer["tables"]["host"]
+    rows = (
+        sqlite3.connect(site.database)
+        .execute("SELECT timestamp, cpu_user FROM host_metrics WHERE collector_id = 2 ORDER BY 1 LIMIT 60")
+        .fetchall()
+    )
+    assert host["bucket_ms"] == 0
+    assert host["t"] == [t for t, _ in rows]
+    assert host["devices"][""]["cpu_user"]["avg"] == pytest.approx([v for _, v in rows], abs=0.001)
+
+
+def test_series_of_devices_share_their_times(site):
+    """Every disk is there, and each of its lists is as long as t."""
+    _, answer = fetch(f"{site.url}/api/v1/collectors/2/series?metrics=disk.read_bytes,disk.util_percent&points=100")
+    disk = answer["tables"]["disk"]
+    assert sorted(disk["devices"]) == ["sda", "sda1", "sdb"]
+    lengths = {len(values) for columns in disk["devices"].values() for kinds in columns.values() for values in kinds.values()}
+    assert lengths == {len(disk["t"])}
+
+
+def test_percentiles_of_any_window_are_exact(site):
+    """P95 and the mean of a window are those of its samples, sorted in Python."""
+    start, end = FIRST + 100_000, FIRST + 400_000
+    _, answer = fetch(f"{site.url}/api/v1/collectors/2/percentiles?tables=host&from={start}&to={end}")
+    found = {row["metric"]: row for row in answer["percentiles"]}
+    values = [
+        v
+        for (v,) in sqlite3.connect(site.database).execute(
+            "SELECT disk_read_bytes FROM host_metrics WHERE collector_id = 2 AND timestamp BETWEEN ? AND ?", (start, end)
+        )
+    ]
+    assert found["host.disk_read_bytes"]["samples"] == len(values) == 301
+    assert found["host.disk_read_bytes"]["avg"] == pytest.approx(statistics.fmean(values))
+    assert found["host.disk_read_bytes"]["p95"] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive")[94])
+
+
+def test_busy_is_what_is_neither_idle_nor_waiting(site):
+    """The first tile's P95 is that of 100 - idle - iowait, sample by sample."""
+    _, answer = fetch(f"{site.url}/api/v1/collectors/2/percentiles?tables=host")
+    busy = next(row for row in answer["percentiles"] if row["metric"] == "host.cpu_busy")
+    values = [
+        min(100.0, max(0.0, 100 - idle - wait))
+        for idle, wait in sqlite3.connect(site.database).execute("SELECT cpu_idle, cpu_iowait FROM host_metrics WHERE collector_id = 2")
+    ]
+    assert busy["p95"] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive")[94])
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("1/series?range=yesterday", 400, "not a range"),
+        ("1/series?from=nonsense", 400, "not a time"),
+        ("1/series?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", 400, "ends before"),
+        ("1/series?metrics=host.nothing", 400, "no metric"),
+        ("1/series?metrics=sqlite_master.name", 400, "no metric"),
+        ("1/series?points=-1", 400, "not a number"),
+        ("1/series?bucket=1%3BDROP", 400, "not a number"),
+        ("1/series?phase=nobody", 400, "no phase"),
+        ("1/percentiles?tables=sqlite_master", 400, "no table"),
+        ("99/series", 404, "no collector"),
+        ("99/percentiles", 404, "no collector"),
+    ],
+)
+def test_wrong_requests_get_a_sentence(site, query, status, words):
+    """Whatever is wrong is said in JSON, with the status that fits."""
+    got, answer = fetch(f"{site.url}/api/v1/collectors/{query}")
+    assert got == status
+    assert words in answer["error"]
+
+
+def test_an_extension_fetches_only_what_is_new(site):
+    """With since and bucket the answer starts at that bucket and continues it."""
+    whole = fetch(f"{site.url}/api/v1/collectors/2/series?metrics=host.cpu_user&points=100")[1]["tables"]["host"]
+    since, bucket = whole["t"][-3], whole["bucket_ms"]
+    part = fetch(f"{site.url}/api/v1/collectors/2/series?metrics=host.cpu_user&since={since}&bucket={bucket}")[1]["tables"]["host"]
+    assert part["t"] == whole["t"][-3:]
+    assert part["devices"][""]["cpu_user"] == {kind: values[-3:] for kind, values in whole["devices"][""]["cpu_user"].items()}
+
+
+def test_a_phase_is_a_window(site):
+    """phase=load is the stretch between its marks."""
+    _, answer = fetch(f"{site.url}/api/v1/collectors/1/series?phase=load&metrics=host.cpu_user")
+    marks = [t for (t,) in sqlite3.connect(site.database).execute("SELECT timestamp FROM marks WHERE collector_id = 1 ORDER BY 1")]
+    assert [answer["window"]["from"], answer["window"]["to"]] == marks
+
+
+def test_a_one_second_spike_in_a_week_is_in_every_answer(tmp_path, serve):
+    """One sample of a gigabyte a second in seven days is the maximum at every width, from all of it to a minute."""
+    database = tmp_path / "week.db"
+    spike = _week_with_a_spike(database)
+    site = serve(database)
+    for half in (302_400_000, 43_200_000, 10_800_000, 1_800_000, 300_000, 30_000):
+        _, answer = fetch(
+            f"{site.url}/api/v1/collectors/1/series?metrics=host.disk_write_bytes&from={spike - half}&to={spike + half}&points=600"
+        )
+        values = answer["tables"]["host"]["devices"][""]["disk_write_bytes"]
+        most = [v for v in values.get("max", values["avg"]) if v is not None]
+        assert max(most) == 1e9, f"lost within {2 * half} ms"
+        assert len(most) <= 1300
+
+
+def _week_with_a_spike(database) -> int:
+    """A collector with one sample every 10 s for seven days around an hour at 1 s, and one sample of it at 1e9; the spike's instant."""
+    fill(database, "vm-week", seconds=10)
+    con = sqlite3.connect(database)
+    first, days = FIRST + 100_000, 7 * 86400
+    middle = first + days * 500
+    con.execute("DELETE FROM host_metrics")
+    times = [first + 1000 * s for s in range(0, days, 10)] + [middle + 1000 * s for s in range(3600) if s % 10]
+    con.executemany(
+        "INSERT OR IGNORE INTO host_metrics (collector_id, timestamp, cpu_idle, disk_write_bytes) VALUES (1, ?, 50, ?)",
+        [(t, 1e9 if t == middle + 1_234_000 else 1e6) for t in times],
+    )
+    con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?, samples = ?", (min(times), max(times), len(times)))
+    con.execute("DELETE FROM levels")
+    con.execute("DELETE FROM segments")
+    con.commit()
+    con.isolation_level = None
+    from perfkit.store.rollup import close_buckets
+
+    close_buckets(con, 1, max(times))
+    con.close()
+    return middle + 1_234_000

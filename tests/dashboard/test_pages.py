@@ -1,0 +1,263 @@
+"""Every page in a real browser: what it shows, what hostile names do to it, and whether everyone can use it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from importlib.resources import files
+
+import pytest
+from seed import fill
+
+from perfkit.store import open_database
+
+PAGES = {
+    "collectors": "/",
+    "overview": "/collectors/1",
+    "host": "/collectors/1/host",
+    "tables": "/collectors/1/tables?q=s",
+    "containers": "/collectors/1/containers",
+    "container": "/collectors/1/containers/4f5d3c2b1a09",
+    "compare": "/compare?c=1&c=2",
+    "phases": "/compare?c=1:load&c=2:load&align=clock",
+}
+AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+WINDOW = "async () => { const scale = (await window.perfkit).panels[0].chart.scales.x; return [scale.min, scale.max]; }"
+
+
+def drawn(name: str) -> bool:
+    """Whether the page has charts to wait for."""
+    return name != "collectors"
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})], ids=["light", "dark"])
+def test_pages_are_accessible(site, open_page, name, scheme, rules):
+    """axe finds nothing serious or worse on any page: names, roles, order, contrast; in the dark, where colours alone differ, contrast."""
+    page = open_page(site.url + PAGES[name], drawn=drawn(name), color_scheme=scheme)
+    if drawn(name):
+        page.wait_for_selector("body[data-stats]")
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = page.evaluate(AXE, {**rules, "resultTypes": ["violations"]})
+    assert [one for one in found if one[0] in ("serious", "critical")] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pages_fit_their_width(site, open_page, name, width):
+    """Nothing sticks out sideways; wide tables scroll inside their panel."""
+    page = open_page(site.url + PAGES[name], drawn=drawn(name), viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_empty_database_shows_the_three_commands(tmp_path, serve, open_page):
+    """A first visit says how to get data, and the page shows the first collector without a reload by hand."""
+    database = tmp_path / "perfkit.db"
+    page = open_page(serve(database).url, drawn=False)
+    text = page.inner_text("main")
+    assert all(f"perfkit {command}" in text for command in ("collect", "process", "import"))
+    fill(database, seconds=60)
+    page.wait_for_selector("#rows a:has-text('vm-a')")
+
+
+def test_hostile_names_are_text(tmp_path, serve, open_page):
+    """Machine, site, container, mark and device names with markup are shown as they are, on every page, and run nothing."""
+    database = tmp_path / "perfkit.db"
+    fill(database, HOSTILE, HOSTILE, seconds=60)
+    con = sqlite3.connect(database)
+    con.execute("UPDATE marks SET label = ?", (HOSTILE,))
+    for table, column in (("container_metrics", "container_name"), ("disk_metrics", "device"), ("network_metrics", "interface")):
+        con.execute(f"UPDATE {table} SET {column} = ? WHERE {column} IN ('shop-db', 'sda', 'eth0')", (HOSTILE,))
+    con.execute("UPDATE collectors SET cpu_model = ?, operating_system = ?, kernel = ?", (HOSTILE,) * 3)
+    con.execute("DELETE FROM percentiles")
+    con.commit()
+    con.close()
+    site = serve(database)
+    for name, path in PAGES.items():
+        page = open_page(site.url + path, drawn=drawn(name))
+        if drawn(name):
+            page.wait_for_selector("body[data-stats]")
+        assert "<img src=x" in page.inner_text("body"), name
+        assert page.query_selector("img") is None, name
+        assert page.title() != "owned"
+
+
+def test_zoom_and_back(site, open_page):
+    """A drag over one chart zooms all and stands in the URL; the link shows the same to another; a double click returns."""
+    page = open_page(f"{site.url}/collectors/2")
+    whole = page.evaluate(WINDOW)
+    over = page.locator("#panel-disk .u-over").bounding_box()
+    page.mouse.move(over["x"] + over["width"] * 0.25, over["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(over["x"] + over["width"] * 0.5, over["y"] + 50, steps=5)
+    page.mouse.up()
+    page.wait_for_selector("body[data-drawn='2']")
+    zoomed = page.evaluate(WINDOW)
+    length = whole[1] - whole[0]
+    assert zoomed == pytest.approx([whole[0] + length * 0.25, whole[0] + length * 0.5], abs=length * 0.01)
+    assert page.evaluate("async () => (await window.perfkit).panels.map((p) => p.chart.scales.x.min)") == [zoomed[0]] * 4
+    assert open_page(page.url).evaluate(WINDOW) == zoomed
+    page.locator("#panel-disk .u-over").dblclick()
+    page.wait_for_selector("body[data-drawn='3']")
+    assert page.evaluate(WINDOW) == whole
+    page.go_back()
+    page.wait_for_selector("body[data-drawn='4']")
+    assert page.evaluate(WINDOW) == zoomed
+
+
+def test_the_keyboard_does_what_the_mouse_does(site, open_page):
+    """Ranges by number, the window by arrows, zoom by + and -, and a list of it all."""
+    page = open_page(f"{site.url}/collectors/2")
+    whole = page.evaluate(WINDOW)
+    page.keyboard.press("+")
+    page.wait_for_selector("body[data-drawn='2']")
+    closer = page.evaluate(WINDOW)
+    assert closer[1] - closer[0] == pytest.approx((whole[1] - whole[0]) / 2, rel=0.01)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("body[data-drawn='3']")
+    assert page.evaluate(WINDOW)[0] < closer[0]
+    page.keyboard.press("2")
+    page.wait_for_selector("body[data-drawn='4']")
+    assert "range=1h" in page.url
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+
+
+def test_a_hidden_series_stays_hidden_in_the_link(site, open_page):
+    """A click in the legend hides a series, here and for whoever opens the URL."""
+    page = open_page(f"{site.url}/collectors/2")
+    page.click("#panel-network .legend button:has-text('Sent')")
+    assert "hide=network.net_tx_bytes" in page.url
+    other = open_page(page.url)
+    assert other.get_attribute("#panel-network .legend button:has-text('Sent')", "aria-pressed") == "false"
+    assert other.evaluate("async () => (await window.perfkit).panels[3].chart.series.map((s) => s.label)").count("Sent") == 0
+
+
+def test_one_cursor_reads_out_every_chart(site, open_page):
+    """With the mouse on one chart the legends of all show that instant's values, and a table beside it the time."""
+    page = open_page(f"{site.url}/collectors/2?from=2026-01-01T00:05:00Z&to=2026-01-01T00:06:00Z")
+    over = page.locator("#panel-cpu .u-over").bounding_box()
+    page.mouse.move(over["x"] + over["width"] / 2, over["y"] + 60)
+    page.wait_for_selector("#panel-cpu .tip:visible")
+    index = page.evaluate("async () => (await window.perfkit).panels[0].chart.cursor.idx")
+    assert page.evaluate("async () => (await window.perfkit).panels.map((p) => p.chart.cursor.idx)") == [index] * 4
+    shown = page.inner_text("#panel-cpu .tip")
+    assert "00:05:3" in shown
+    value = page.evaluate(f"async () => (await window.perfkit).panels[3].shown.series[0].avg[{index}]")
+    legend = page.inner_text("#panel-network .legend tbody tr:first-child td:nth-child(2)")
+    assert float(legend.split()[0]) == pytest.approx(value / 1024 ** (2 if "MiB" in legend else 1), rel=0.01)
+
+
+def test_no_data_in_a_range_says_where_there_is_some(site, open_page):
+    """An empty window names what ALL would show."""
+    page = open_page(f"{site.url}/collectors/2?from=2027-01-01T00:00:00Z&to=2027-01-01T01:00:00Z")
+    assert "No data in this range: ALL shows 1 Jan 2026 00:00:00" in page.inner_text("#problem")
+
+
+def test_new_samples_appear_without_fetching_the_range_again(tmp_path, serve, open_page):
+    """A sample is on the chart within three seconds of being in the database, and the requests that brought it start at the newest bucket."""
+    database = tmp_path / "perfkit.db"
+    now = int(time.time())
+    fill(database, seconds=120, start=now - 120)
+    page = open_page(f"{serve(database).url}/collectors/1")
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if "/series" in request.url else None)
+    assert "LIVE" in page.inner_text("#live")
+    newest = page.evaluate("async () => (await window.perfkit).answer.data.to")
+    con = open_database(database)
+    con.execute("INSERT INTO host_metrics (collector_id, timestamp, cpu_idle, net_rx_bytes) VALUES (1, ?, 42, 123456)", (newest + 1000,))
+    con.execute("UPDATE collectors SET last_timestamp = ?, samples = samples + 1", (newest + 1000,))
+    con.close()
+    started = time.monotonic()
+    page.wait_for_selector("body[data-extended]", timeout=10_000)
+    took = time.monotonic() - started
+    times = page.evaluate("async () => Array.from((await window.perfkit).panels[3].chart.data[0])")
+    values = page.evaluate("async () => Array.from((await window.perfkit).panels[3].chart.data[1])")
+    assert times[-1] == newest + 1000
+    assert values[-1] == 123456
+    assert len(times) > 100, "the older samples stay"
+    assert requests
+    assert all(f"since={newest}" in url for url in requests), "only what is new is asked for"
+    assert took < 10
+
+
+def test_tables_sort_filter_and_mark(site, open_page):
+    """Rows sort by a click, filter by words, and figures beyond a threshold that the user sets are marked in sign and colour."""
+    page = open_page(f"{site.url}/collectors/2/tables?q=disk+read&limits=host.disk_read_bytes>1")
+    page.wait_for_selector("#table-host")
+    first = page.locator("#table-host tbody tr").first
+    assert "Disk read" in first.inner_text()
+    assert first.locator("td.broken").count() >= 5
+    assert first.locator("td.broken").first.inner_text().startswith("!")
+    page.click("#table-host thead button:has-text('P95')")
+    assert "sort=p95" in page.url
+    assert page.get_attribute("#table-host thead th[aria-sort]", "aria-sort") == "descending"
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("csv", "metric,device,unit,samples"), ("markdown", "| metric | device | unit |"), ("json", "[\n {")]
+)
+def test_tables_are_copied(site, open_page, kind, start):
+    """The rows shown go to the clipboard in the form asked for."""
+    page = open_page(f"{site.url}/collectors/2/tables?q=await", permissions=["clipboard-read", "clipboard-write"])
+    page.wait_for_selector("#table-disk")
+    page.click(f"[data-copy='{kind}']")
+    page.wait_for_selector(f"[data-copy='{kind}']:has-text('copied')")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text.startswith(start)
+    assert text.count("disk.await_ms") == 3
+
+
+def test_host_picker_chooses_devices(site, open_page):
+    """Another disk's charts come with a click, and are in the URL."""
+    page = open_page(f"{site.url}/collectors/1/host?disks=sdb")
+    assert page.locator("[id='panel-util.sdb'] canvas").count() == 1
+    assert page.locator("[id='panel-util.sda']").count() == 0
+    page.check("#section-disks .picker input[value='sda']")
+    page.wait_for_selector("[id='panel-util.sda'] canvas")
+    assert "disks=sda" in page.url
+    assert "disks=sdb" in page.url
+
+
+def test_the_heatmap_has_a_row_a_core(site, open_page):
+    """Four cores, each cell 100 minus that core's idle share."""
+    page = open_page(f"{site.url}/collectors/2/host")
+    cells = page.evaluate("async () => (await window.perfkit).panels[0].cells.map((row) => row.slice(0, 50))")
+    con = sqlite3.connect(site.database)
+    for core, row in enumerate(cells):
+        idle = con.execute(
+            "SELECT idle FROM cpu_metrics WHERE collector_id = 2 AND cpu = ? ORDER BY timestamp LIMIT 50", (str(core),)
+        ).fetchall()
+        assert row == pytest.approx([100 - value for (value,) in idle], abs=0.01)
+
+
+def test_a_comparison_aligns_by_start(site, open_page):
+    """Both begin at 0; by the clock they stand where they were."""
+    page = open_page(f"{site.url}/compare?c=1&c=1:load")
+    times, whole, phase = page.evaluate(
+        "async () => { const p = (await window.perfkit).panels[0]; return p.chart.data.slice(0, 1).concat(p.chart.data.slice(-2)).map((d) => Array.from(d)); }"
+    )
+    assert times[0] == 0
+    assert whole[0] is not None
+    assert phase[0] is not None
+    assert phase[-1] is None, "the phase is shorter"
+    page.wait_for_selector("#difference td:has-text('%')")
+    clock = open_page(f"{site.url}/compare?c=1&c=1:load&align=clock")
+    assert clock.evaluate("async () => (await window.perfkit).panels[0].chart.data[0][0]") == 1767225600000
+
+
+def test_charts_lead_to_their_rows_and_query(site, open_page):
+    """The menu's links open Datasette's table and SQL pages with this chart's rows."""
+    page = open_page(f"{site.url}/collectors/2?from=2026-01-01T00:05:00Z&to=2026-01-01T00:06:00Z")
+    links = page.locator("#panel-cpu .menu a").evaluate_all("(all) => all.map((a) => a.href)")
+    table = open_page(links[0], drawn=False)
+    assert "61 rows" in table.inner_text("body")
+    sql = open_page(links[1], drawn=False)
+    assert sql.locator("table.rows-and-columns tbody tr").count() == 61
+    assert sql.locator(".CodeMirror").count() == 1, "Datasette's editor runs under the policy"
+    csv = page.request.get(links[2]).text()
+    assert csv.splitlines()[0] == "timestamp,cpu_user,cpu_system,cpu_iowait,cpu_steal" or "cpu_user" in csv.splitlines()[0]
+    assert len(csv.splitlines()) == 62
