@@ -137,6 +137,7 @@ def test_a_rotated_collection_is_followed_into_its_next_file(tmp_path: Path, col
     assert (tmp_path / "vm-002.json").exists()
     assert done.returncode == 0, done.stdout
     assert certificate(done.stdout)["recorded"]["state"] == "ok"
+    assert perfkit("preflight", "--collection", file).returncode == 0, "the first file's name no longer leads to the present one"
 
 
 def test_watch_ends_with_the_collection_and_says_how(tmp_path: Path, collector: Start) -> None:

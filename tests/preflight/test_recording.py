@@ -183,7 +183,7 @@ def test_a_period_longer_than_the_wait_is_named_instead_of_blamed_on_the_collect
     faulty(tmp_path / "vm.json", frequency=3)
     code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1500ms")
     assert code == 1
-    assert "--wait 8s" in checks["growing"]["advice"]
+    assert "--wait 9s" in checks["growing"]["advice"]
 
 
 def test_no_file_and_an_empty_file_are_wrong_input(tmp_path: Path) -> None:

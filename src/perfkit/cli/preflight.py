@@ -22,9 +22,7 @@ def preflight(
     wait: Optional[str] = typer.Option(None, help="How long to watch.  [default: 5s, or two and a half periods if longer]"),
     watch: bool = typer.Option(False, "--watch", help="Go on watching until the collection ends; say at once when it stops."),
     machine: bool = typer.Option(False, "--machine", help="Check this machine before a collection is started."),
-    server: Optional[str] = typer.Option(
-        None, envvar="PCC_SERVER", show_envvar=True, help="Check the way to this receiver: ping, key, a test batch."
-    ),
+    server: Optional[str] = typer.Option(None, help="Check the way to this receiver: ping, key, a test batch."),
     apikey: Optional[str] = typer.Option(None, envvar="PCC_APIKEY", help="The receiver's key."),
     spool: Optional[Path] = typer.Option(None, help="With --server: the collector's spool, which must drain."),
     label: str = typer.Option("load", help="With a command: the label of its start and end marks."),
@@ -42,8 +40,10 @@ def preflight(
     if command:
         require_command(command)
     seconds = parse_duration(wait) if wait else None
-    if machine or (server and not collection and not command and not watch):
-        raise typer.Exit(_check_other(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0, as_json=as_json))
+    if machine or server:
+        code = _check_other(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0, as_json=as_json)
+        if code or not (collection or command or watch):
+            raise typer.Exit(code)
     path = _named(collection)
     from perfkit.preflight import check_recording
 
@@ -62,7 +62,7 @@ def _check_other(*, machine: bool, server: str | None, apikey: str | None, spool
     reports = []
     if machine:
         reports.append(verdicts.show(check_machine(Path.cwd()), as_json, "ready", "NOT ready"))
-    if server and not machine:
+    if server:
         reports.append(verdicts.show(check_server(server, apikey, spool, wait), as_json, "reachable", "NOT usable"))
     return max(report.exit_code for report in reports)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -136,7 +137,7 @@ def growing(seen: Observation) -> Check:
     )
     period = seen.story.period
     if period and seen.elapsed < 2 * period:
-        cause = f"samples come every {period:g} s, so two need longer than that; use --wait {2.5 * period:.0f}s."
+        cause = f"samples come every {period:g} s, so two need longer than that; use --wait {math.ceil(2.5 * period + 1)}s."
     else:
         cause = "the file has stopped growing; look at the collector's messages and at the disk (df), then start it again."
     return Check("growing", FAIL, evidence, cause)

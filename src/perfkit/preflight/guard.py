@@ -52,7 +52,7 @@ def run_guarded(path: Path, command: list[str], *, label: str, stop_on_loss: boo
         raise BadInput(f"{path} cannot be read: {watch}.")
     output = path.with_name(f"{_stem(path)}.load-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.log")
     line = " ".join(command)[:_LONGEST_COMMAND]
-    send_mark(str(path), label, "start", {"command": line, "output": output.name})
+    send_mark(str(watch.path), label, "start", {"command": line, "output": output.name})
     load = Load(command, output)
     guard = _Guard(watch, load, stop_on_loss, tell)
     guard.start()
