@@ -25,6 +25,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY_SECONDS = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _READY = "ready"
+_LONGEST_LINE = 900
+"""Characters: what is written to a pipe at once arrives at once."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Supervisor:
         except BaseException as error:
             if os.environ.get("PERFKIT_DEBUG"):
                 sys.excepthook(type(error), error, error.__traceback__)
-            print(f"perfkit: {role.name}: internal error ({type(error).__name__}: {error}).", file=sys.stderr)
+            self._tell(role, str(code), f"the {role.name} met an internal error ({type(error).__name__}: {error}).")
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -145,7 +147,8 @@ class Supervisor:
 
     def _tell(self, role: Role, what: str, line: str) -> None:
         """To the parent: that the role serves, or the exit code and the sentence that it ends with."""
-        os.write(self._ready_write, f"{role.name}\t{what}\t{line}\n".encode())
+        text = " ".join(line.split())[:_LONGEST_LINE]
+        os.write(self._ready_write, f"{role.name}\t{what}\t{text}\n".encode())
 
     def _wait_until_ready(self) -> dict[str, str]:
         while not all(child.ready for child in self._children) and not self._stopping:
@@ -164,7 +167,7 @@ class Supervisor:
             if what == _READY:
                 child.ready, child.line = True, text
             elif child.ready or self._stopping:
-                self._say(f"{name}: {text}")
+                self._say(text)
             else:
                 raise BadInput(text) if what == str(BadInput.exit_code) else Failed(text)
 
@@ -186,9 +189,10 @@ class Supervisor:
             child.pid = 0
             if self._stopping:
                 continue
+            self._listen()
             if not child.ready:
                 raise Failed(
-                    f"the {child.role.name} could not start{'' if status.startswith('exit') else f' ({status})'}; the line above says why."
+                    f"the {child.role.name} could not start ({status}); run it again with PERFKIT_DEBUG=1 in the environment to see why."
                 )
             lived = time.monotonic() - child.started
             child.pause = _FIRST_PAUSE if lived > _STEADY_SECONDS else min(child.pause * 2, _LONGEST_PAUSE)

@@ -230,6 +230,7 @@ def test_metrics_count_what_happened(client: httpx.Client) -> None:
 def test_the_access_log_tells_who_sent_what_and_holds_no_key(client: httpx.Client, server: RunningReceiver) -> None:
     client.post("/v1/trickle", json=batch(LINE, identifier="logged"))
     client.get("/not/here?apikey=secret")
+    until(lambda: "/not/here" in (server.data / "access.log").read_text())
     text = (server.data / "access.log").read_text()
     entries = [json.loads(line) for line in text.splitlines()]
     (entry,) = (entry for entry in entries if entry.get("identifier") == "logged")

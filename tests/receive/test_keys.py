@@ -69,6 +69,17 @@ def test_a_file_that_cannot_be_understood_is_named_in_a_sentence(file: KeyFile, 
         file.read()
 
 
+def test_a_file_that_breaks_under_a_running_server_locks_nobody_out(file: KeyFile) -> None:
+    key = file.add("lab")
+    ring = KeyRing(file)
+    whole = file.path.read_bytes()
+    file.path.write_text("{")
+    assert ring.check(key, 0.0)
+    file.path.write_bytes(whole)
+    file.revoke("lab")
+    assert ring.check(key, 0.0) is None
+
+
 def test_pcds_plain_keys_are_accepted_from_8_characters_on(file: KeyFile, tmp_path: Path) -> None:
     plain = tmp_path / "apikeys"
     ring = KeyRing(file, plain)

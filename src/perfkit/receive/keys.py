@@ -116,13 +116,18 @@ class KeyFile:
 
 
 class KeyRing:
-    """The keys as a running server sees them: both files are read again when they have changed."""
+    """The keys as a running server sees them: both files are read again when they have changed.
+
+    A key file that becomes unreadable is left aside, and the keys read before stay valid, until it changes again.
+    """
 
     def __init__(self, file: KeyFile, plain: Path | None = None) -> None:
+        """Raises Failed for a key file that cannot be read now."""
         self._file, self._plain = file, plain
         self._seen: tuple[object, ...] = ()
         self._by_id: dict[str, Key] = {}
         self._plain_digests: list[bytes] = []
+        self._read()
 
     def check(self, presented: str, now: float) -> Key | None:
         """The key that `presented` is, unless it has expired; None for anything else."""
@@ -141,12 +146,14 @@ class KeyRing:
         return len(self._by_id) + len(self._plain_digests)
 
     def _refresh(self) -> None:
-        seen = (_stamp(self._file.path), _stamp(self._plain))
-        if seen == self._seen:
-            return
+        if self._seen != (_stamp(self._file.path), _stamp(self._plain)):
+            with contextlib.suppress(Failed):
+                self._read()
+
+    def _read(self) -> None:
+        self._seen = (_stamp(self._file.path), _stamp(self._plain))
         self._by_id = {key.id: key for key in self._file.read()}
         self._plain_digests = _read_plain(self._plain)
-        self._seen = seen
 
 
 def _digest(key: str) -> str:
