@@ -27,6 +27,8 @@ COMMANDS = {
     "import": ("perfkit.cli.import_", "Import collections or processed files into the database."),
     "keys": ("perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
     "users": ("perfkit.cli.users", "Add, list and remove the dashboard's logins."),
+    "export": ("perfkit.cli.export", "Write a collector's samples as CSV files again."),
+    "prune": ("perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": ("perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
 }
 

@@ -93,9 +93,8 @@ def _print(found: Imported) -> None:
         print(f"{found.origin}: no samples.")
         return
     print(f"{found.origin} -> {where}")
-    print(
-        f"  samples   {found.samples:,} from {_iso(found.first)} to {_iso(found.last)} ({format_duration(max(1, found.last - found.first) / 1000)})"
-    )
+    span = format_duration(max(1, found.last - found.first) / 1000)
+    print(f"  samples   {found.samples:,} from {_iso(found.first)} to {_iso(found.last)} ({span})")
     if found.coverage is not None:
         print(f"  coverage  {found.coverage:.2f} %")
     if found.already:

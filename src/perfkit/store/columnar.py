@@ -75,12 +75,12 @@ def write(
     con.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", (name, collector_id, table.name, start, until))
 
 
-def sweep(con: sqlite3.Connection) -> None:
+def sweep(con: sqlite3.Connection, older_than: float = _ORPHAN_SECONDS) -> None:
     """Delete files that no segment names: what a killed import or a change left behind. Young ones may belong to an open transaction."""
     known = {f"{name}.parquet" for (name,) in con.execute("SELECT name FROM segments")}
     place = folder(con)
     for path in place.glob("*.parquet") if place.is_dir() else ():
-        if path.name not in known and path.stat().st_mtime < time.time() - _ORPHAN_SECONDS:
+        if path.name not in known and path.stat().st_mtime < time.time() - older_than:
             path.unlink(missing_ok=True)
 
 
@@ -124,6 +124,17 @@ def stage_rows(
             _insert(duck, table, rows)
             count += len(rows)
     return count
+
+
+def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> None:
+    """Make DuckDB's table of the same name with every sample of [start, end): from the segments, and from SQLite what they lack."""
+    found = segments(con, collector_id, table, start, end)
+    for place, gap in enumerate(uncovered(found, start, end) or [(start, start)]):
+        stage_rows(con, duck, collector_id, table, *gap, keep=place > 0)
+    if found:
+        names = ", ".join(schema.quoted(c.name for c in table.columns))
+        sql = schema.text("stage_segments.sql").format(table=table.name, columns=names)
+        duck.execute(sql, {"source": collector_id, "files": [str(s.path) for s in found], "start": start, "end": end})
 
 
 def _insert(duck: duckdb.DuckDBPyConnection, table: Table, rows: list[tuple[object, ...]]) -> None:

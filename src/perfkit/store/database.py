@@ -24,6 +24,13 @@ def default_path() -> Path:
     return home / "perfkit" / "perfkit.db"
 
 
+def existing(path: Path) -> Path:
+    """`path`, if a file is there; raises BadInput where a database would have to be made first."""
+    if not path.is_file():
+        raise BadInput(f"there is no database {path}; make it with `perfkit import`, or name another with --db.")
+    return path
+
+
 def open_database(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     """A connection to the database at `path`; one that is missing is made, with its folder, unless `read_only`.
 
@@ -32,9 +39,7 @@ def open_database(path: Path, *, read_only: bool = False, busy_ms: int = BUSY_MS
     """
     with sentences(path):
         if read_only:
-            if not path.is_file():
-                raise BadInput(f"there is no database {path}; make it with `perfkit import`.")
-            con = _connect(f"{path.absolute().as_uri()}?mode=ro", busy_ms)
+            con = _connect(f"{existing(path).absolute().as_uri()}?mode=ro", busy_ms)
         else:
             _make_folder(path)
             con = _connect(path.absolute().as_uri(), busy_ms)

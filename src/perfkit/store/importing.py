@@ -23,7 +23,7 @@ DEFAULT_SITE = "default"
 
 @dataclass(frozen=True)
 class Imported:
-    """What came in. Instants are ms since the epoch; `samples` are rows of host_metrics, `rows` of all tables."""
+    """What came in. Instants are ms since the epoch; `samples` were recorded, `new_samples` are new rows of host_metrics, `rows` of all tables."""
 
     origin: str
     collector_id: int
@@ -83,7 +83,7 @@ def _import(con: sqlite3.Connection, staged: Staged, name: str, site: str, progr
         collector_id=collector_id,
         machinename=name,
         sitename=site,
-        samples=counts.get(HOST, 0),
+        samples=_recorded(staged),
         new_samples=new.get(HOST, 0),
         rows=sum(counts.values()),
         new_rows=sum(new.values()),
@@ -154,10 +154,14 @@ def _collection(staged: Staged, collector_id: int, first: int, last: int) -> dic
         "imported_at": int(time.time() * 1000),
         "first": first,
         "last": last,
-        "samples": staged.samples if staged.samples is not None else _count(staged, HOST.name),
+        "samples": _recorded(staged),
         "expected": staged.expected,
         "coverage": staged.coverage,
     }
+
+
+def _recorded(staged: Staged) -> int:
+    return _count(staged, HOST.name) if staged.samples is None else staged.samples
 
 
 def _percentiles(con: sqlite3.Connection, staged: Staged, collector_id: int, alone: bool) -> None:

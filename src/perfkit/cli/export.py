@@ -1,0 +1,35 @@
+"""`perfkit export`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from perfkit.cli import APP_SETTINGS
+from perfkit.units import parse_instant
+
+app = typer.Typer(**APP_SETTINGS)
+
+
+@app.command()
+def export(
+    collector: str = typer.Option(..., help="The machine's name, or its number in the database."),
+    site_name: Optional[str] = typer.Option(None, help="Its site, where the name stands at several."),
+    since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
+    until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
+    outdir: Optional[Path] = typer.Option(None, help="Output folder, which must not exist.  [default: the machine's name]"),
+    db: Optional[Path] = typer.Option(None, envvar="PERFKIT_DB", help="The database.  [default: ~/.local/share/perfkit/perfkit.db]"),
+) -> None:
+    """Write a collector's samples as CSV files, as `process` made them."""
+    from perfkit.store import default_path, open_database
+    from perfkit.store.export import export as run
+
+    with closing(open_database(db or default_path(), read_only=True)) as con:
+        start, end = (None if text is None else parse_instant(text) for text in (since, until))
+        found = run(con, collector, outdir or Path(collector), site=site_name, start=start, end=end)
+    for name, rows in found.rows.items():
+        if rows:
+            print(f"{found.folder / name}.csv  {rows:,} rows")

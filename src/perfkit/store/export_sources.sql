@@ -1,0 +1,1 @@
+CREATE TABLE sources AS SELECT $source::INTEGER AS source, $milliseconds::BOOLEAN AS milliseconds

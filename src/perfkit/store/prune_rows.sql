@@ -1,0 +1,1 @@
+DELETE FROM {table} WHERE collector_id = :collector_id AND {device_is}timestamp >= :start AND timestamp < :until

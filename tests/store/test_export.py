@@ -1,0 +1,79 @@
+"""Exports: the CSV files come back, value by value, and import again."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import invent
+from perfkit.catalog import TABLES
+from perfkit.errors import BadInput
+from perfkit.process.pipeline import process
+from perfkit.store import open_database
+from perfkit.store.export import export
+from perfkit.store.importing import import_input
+from store.conftest import START, iso, write_folder
+
+
+def contents(path: Path) -> list[dict[str, object]]:
+    def number(text: str) -> object:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    with path.open(newline="") as file:
+        rows = [{name: number(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return sorted(rows, key=lambda row: [str(row[name]) for name in list(row)[:2]])
+
+
+def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -> None:
+    collection = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=60, containers=1)
+    process([collection], tmp_path / "processed")
+    import_input(db, tmp_path / "processed")
+    with closing(open_database(db)) as con:
+        export(con, "vm-a", tmp_path / "again")
+    for table in TABLES:
+        name = f"{table.name}.csv"
+        assert (tmp_path / "again" / name).read_text() == (tmp_path / "processed" / name).read_text(), name
+
+
+def test_an_exported_folder_imports_again_as_the_same_machine(tmp_path: Path, db: Path) -> None:
+    import_input(db, write_folder(tmp_path / "run", seconds=40), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        export(con, "1", tmp_path / "out")
+    found = import_input(tmp_path / "other.db", tmp_path / "out")
+    assert (found.machinename, found.new_samples) == ("vm-a", 40)
+    assert import_input(db, tmp_path / "out").new_rows == 0
+
+
+def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, db: Path) -> None:
+    import_input(db, write_folder(tmp_path / "run", seconds=40), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        found = export(con, "vm-a", tmp_path / "out", start=(START + 10) * 1000, end=(START + 19) * 1000)
+    assert found.rows["host"] == 10
+    assert [row["timestamp"] for row in contents(tmp_path / "out" / "host.csv")] == [iso(START + s) for s in range(10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "says"),
+    [("vm-x", None, "there are: vm-a"), ("vm-a", None, "several sites"), ("vm-a", "north", "at north")],
+    ids=["unknown", "two sites", "unknown site"],
+)
+def test_an_unknown_or_ambiguous_collector_is_one_sentence(tmp_path: Path, db: Path, name: str, site: str | None, says: str) -> None:
+    for place in ("east", "west"):
+        import_input(db, write_folder(tmp_path / place, seconds=5), collector_name="vm-a", site_name=place)
+    with closing(open_database(db)) as con, pytest.raises(BadInput, match=says):
+        export(con, name, tmp_path / "out", site=site)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_left_behind_where_there_are_no_samples(tmp_path: Path, db: Path) -> None:
+    import_input(db, write_folder(tmp_path / "run", seconds=5), collector_name="vm-a")
+    before = sorted(tmp_path.iterdir())
+    with closing(open_database(db)) as con, pytest.raises(BadInput, match="no samples in that time"):
+        export(con, "vm-a", tmp_path / "out", end=1000)
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,85 @@
+"""Pruning: samples go, rollups stay longer, the space comes back, and series and percentiles still answer."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from perfkit.catalog import TABLES
+from perfkit.store import open_database, series
+from perfkit.store.importing import import_input
+from perfkit.store.retention import prune
+from perfkit.store.schema import LEVELS
+from perfkit.store.windows import percentiles
+from store.conftest import START, write_folder
+
+SECONDS = 3000
+NOW = START + SECONDS
+KEPT = START + 1800  # what prune(1150) keeps from: 10 min buckets are not cut
+
+
+@pytest.fixture
+def con(tmp_path: Path, db: Path):
+    import_input(db, write_folder(tmp_path / "run", seconds=SECONDS), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        yield con
+
+
+def test_old_samples_go_and_their_rollups_stay(con) -> None:
+    before = {
+        f"{t.name}_{level}": con.execute(f"SELECT count(*) FROM {t.database_name}_{level}").fetchone() for t in TABLES for level in LEVELS
+    }
+    gone = prune(con, 1150, now=NOW)
+    for table in TABLES:
+        assert con.execute(f"SELECT min(timestamp) FROM {table.database_name}").fetchone() == (KEPT * 1000,), table.name
+        for level in LEVELS:
+            assert con.execute(f"SELECT count(*) FROM {table.database_name}_{level}").fetchone() == before[f"{table.name}_{level}"]
+    assert gone.rows > 1800 * len(TABLES)
+    assert prune(con, 1150, now=NOW).rows == 0
+
+
+def test_rollups_go_later_and_those_of_ten_minutes_never(con) -> None:
+    gone = prune(con, 300, now=NOW + 600)
+    assert gone.rollup_rows > 0
+    oldest = {level: con.execute(f"SELECT min(timestamp) FROM host_metrics_{level}").fetchone()[0] for level in LEVELS}
+    assert oldest == {"10s": (START + 2400) * 1000, "1m": START * 1000, "10m": START * 1000}
+
+
+def test_the_file_shrinks(con, db: Path) -> None:
+    con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = db.stat().st_size
+    gone = prune(con, 10, now=NOW + 86400)
+    assert db.stat().st_size < before / 2
+    assert gone.freed >= before - db.stat().st_size
+
+
+def test_a_chart_over_the_pruned_time_comes_from_the_rollups(con) -> None:
+    whole = series(con, "host", 1, ["cpu_user"], START * 1000, NOW * 1000, 5000, bucket_ms=10_000)
+    prune(con, 1150, now=NOW)
+    found = series(con, "host", 1, ["cpu_user"], START * 1000, NOW * 1000, 5000)
+    assert found.bucket_ms == 10_000
+    assert found.rows == whole.rows
+    assert series(con, "host", 1, ["cpu_user"], KEPT * 1000, NOW * 1000, 5000).bucket_ms == 0
+
+
+def test_percentiles_answer_from_what_is_kept_alone(con, tmp_path: Path) -> None:
+    stored = percentiles(con, 1, START * 1000, (NOW - 1) * 1000)
+    prune(con, 1150, now=NOW)
+    assert percentiles(con, 1, START * 1000, (NOW - 1) * 1000) == stored  # the whole run's stay
+    rows = percentiles(con, 1, (START + 60) * 1000, (NOW - 1) * 1000)
+    assert rows[0][2] == NOW - KEPT
+    assert percentiles(con, 1, (START + 60) * 1000, (START + 120) * 1000) == []
+
+
+def test_collectors_that_came_from_files_stay_when_only_live_ones_are_pruned(con) -> None:
+    assert prune(con, 10, now=NOW + 86400, live_only=True).rows == 0
+    con.execute("UPDATE collections SET kind = 'live'")
+    assert prune(con, 10, now=NOW + 86400, live_only=True).rows > 0
+
+
+def test_the_same_input_again_does_not_bring_pruned_samples_back(con, tmp_path: Path, db: Path) -> None:
+    prune(con, 1150, now=NOW)
+    assert import_input(db, tmp_path / "run", collector_name="vm-a").already
+    assert con.execute("SELECT min(timestamp) FROM host_metrics").fetchone() == (KEPT * 1000,)
