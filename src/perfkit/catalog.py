@@ -76,7 +76,9 @@ HOST = Table(
     "Host",
     "host_metrics",
     (
-        *_columns("/proc/stat", SHARE, "%", cpu_user="User", cpu_system="System", cpu_iowait="I/O wait", cpu_idle="Idle", cpu_steal="Steal"),
+        *_columns(
+            "/proc/stat", SHARE, "%", cpu_user="User", cpu_system="System", cpu_iowait="I/O wait", cpu_idle="Idle", cpu_steal="Steal"
+        ),
         *_columns(
             "/proc/meminfo",
             GAUGE,
@@ -170,9 +172,7 @@ NETWORK = Table(
         _key("interface", "Interface", "/proc/net/dev"),
         *_columns("/proc/net/dev", RATE, "B/s", rx_bytes="Received", tx_bytes="Sent"),
         *_columns("/proc/net/dev", RATE, "packets/s", rx_packets="Packets received", tx_packets="Packets sent"),
-        *_columns(
-            "/proc/net/dev", RATE, "errors/s", rx_errors="Receive errors", tx_errors="Send errors"
-        ),
+        *_columns("/proc/net/dev", RATE, "errors/s", rx_errors="Receive errors", tx_errors="Send errors"),
         *_columns("/proc/net/dev", RATE, "drops/s", rx_drops="Receive drops", tx_drops="Send drops"),
         *_columns("perfkit/session", FLAG, "", INTEGER, in_total="Counted in the host total"),
     ),
