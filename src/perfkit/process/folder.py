@@ -23,7 +23,7 @@ def write(con: duckdb.DuckDBPyConnection, source: int, folder: Path, step: Step)
     """Write everything that is known of `source` into `folder`, which exists."""
     for table in TABLES:
         step(f"{table.name}.csv")
-        _csv(con, source, table, folder / f"{table.name}.csv")
+        write_csv(con, source, table, folder / f"{table.name}.csv")
     step("percentiles.csv")
     metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
     con.execute(
@@ -68,7 +68,8 @@ def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
     }
 
 
-def _csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: Path) -> None:
+def write_csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: Path) -> None:
+    """Write one table of `source` as CSV; `con` has the table, and `sources` with its column milliseconds."""
     fraction = con.execute("SELECT milliseconds FROM sources WHERE source = ?", [source]).fetchone()
     values: dict[str, object] = {
         "source": source,
