@@ -159,8 +159,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while True:
-            children = Path(f"/proc/{self.parent}/task/{self.parent}/children").read_text().split()
-            for pid in [str(self.parent), *children]:
+            for pid in [str(self.parent), *self._children()]:
                 with contextlib.suppress(OSError):
                     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
                     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
@@ -170,6 +169,14 @@ class Watch(threading.Thread):
                 text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
                 self.lags.append(float(text.split("\nperfkit_importer_lag_seconds ")[1].split()[0]))
             time.sleep(1)
+
+    def _children(self) -> list[str]:
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if int(stat.read_text().rsplit(") ", 1)[1].split()[1]) == self.parent:
+                    found.append(stat.parent.name)
+        return found
 
 
 def ask_heavy(port: int, stop: threading.Event) -> int:

@@ -76,4 +76,8 @@ def serve(
         access_log or folder / "access.log",
         sizes,
     )
-    run(options, typer.echo, webbrowser.open if open_ else lambda url: None)
+    run(options, typer.echo, lambda url: _open(url) if open_ else None)
+
+
+def _open(url: str) -> None:
+    webbrowser.open(url)
