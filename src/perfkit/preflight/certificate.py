@@ -6,7 +6,6 @@ import time
 
 from perfkit.preflight.coverage import Coverage, Gap
 from perfkit.preflight.load import Ended
-from perfkit.preflight.story import number, spacing
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check, Report
 from perfkit.preflight.watch import Watch
 from perfkit.units import format_bytes, format_duration
@@ -77,15 +76,11 @@ def collector(watch: Watch, losses: list[str]) -> Check:
 
 
 def cost(watch: Watch) -> Check:
-    """What the collector itself took of the machine, from its own accounts: the latest against the first, or its start."""
-    accounts = watch.story.cost
-    if not accounts or watch.story.started is None:
-        return Check("cost", SKIP, "not known: the collector has written no account of itself yet")
-    (last, latest), (first, earliest) = accounts[-1], accounts[0] if len(accounts) > 1 else (watch.story.started, {})
-    cpu = (number(latest.get("cpu_seconds")) or 0.0) - (number(earliest.get("cpu_seconds")) or 0.0)
-    seconds, rss = spacing(first, last), number(latest.get("rss_bytes"))
-    share = f"{100 * cpu / seconds:.2g} % of a core" if seconds > 0 else "CPU not known"
-    return Check("cost", OK, f"the collector took {share}, {format_bytes(rss) if rss else 'memory not known'}")
+    """What the collector itself took of the machine meanwhile."""
+    share = watch.cost.core_percent
+    if share is None or watch.cost.latest is None:
+        return Check("cost", SKIP, "not known: the collector could not be watched for a second")
+    return Check("cost", OK, f"the collector took {share:.2f} % of a core, {format_bytes(watch.cost.latest.rss_bytes)}")
 
 
 def load(ended: Ended) -> Check:

@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from typing import Any, NamedTuple
 
-from perfkit.collection import END, SELF, SESSION, Line, decode
+from perfkit.collection import END, SESSION, Line, decode
 
 # Written now and then, so that no sample promises them.
 _OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs")
@@ -45,7 +45,6 @@ class Story:
         self.end: dict[str, Any] | None = None
         self.samples: list[Sample] = []
         self.seen: Counter[str] = Counter()
-        self.cost: list[tuple[Sample, dict[str, Any]]] = []
         self.latest: dict[str, str] = {}
         self._anchor = ""
 
@@ -74,8 +73,6 @@ class Story:
             self._begin(content, line)
         elif line.subsystem == END:
             self.end = content
-        elif line.subsystem == SELF:
-            self.cost.append((Sample(line.wall, line.monotonic), content))
 
     def _begin(self, session: dict[str, Any], line: Line) -> None:
         """A session line: a new run unless it only tells the same run again."""

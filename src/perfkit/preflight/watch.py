@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from perfkit import lock
 from perfkit.errors import reason
+from perfkit.preflight.cost import Cost
 from perfkit.preflight.coverage import Coverage, instant
 from perfkit.preflight.holder import writers
 from perfkit.preflight.story import Sample, Story, number
@@ -39,6 +40,7 @@ class Watch:
         self.lost_for = ""
         self.over = False
         self.coverage: Coverage | None = None
+        self.cost = Cost(None)
         self._tail = Tail(path)
         self._last_sample = time.monotonic()
         self._read()
@@ -59,16 +61,23 @@ class Watch:
         return time.monotonic() if self.monotonic else time.time()
 
     def cover(self) -> Coverage:
-        """Start to count coverage from now on."""
+        """Start to count coverage, and the collector's cost, from now on."""
         anchor = number(self.story.session.get("started")) if self.monotonic else None
         if anchor is None:
             anchor = instant(self.story.samples[-1]) if self.story.samples else self.now()
         self.coverage = Coverage(self.period, anchor, self.now())
+        self.cost = Cost(self._collector())
         return self.coverage
+
+    def _collector(self) -> int | None:
+        if self.story.ours:
+            return lock.holder_of(self._tail.fileno())
+        return next((writer.pid for writer in writers(self._tail.fileno())), None)
 
     def poll(self) -> list[Event]:
         """What has happened since the last call."""
         arrived = self._read()
+        self.cost.read()
         if self.coverage:
             for sample in arrived:
                 self.coverage.add(sample)
@@ -95,7 +104,6 @@ class Watch:
         if arrived:
             self._last_sample = time.monotonic()
         del self.story.samples[:-_KEPT_SAMPLES]
-        del self.story.cost[1:-_KEPT_SAMPLES]
         self._follow_rotation()
         return arrived
 
