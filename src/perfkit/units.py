@@ -37,7 +37,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_instant(text: str) -> int:
-    """Milliseconds since the epoch of "2026-01-01T12:00:00Z", "2026-01-01 12:00", "2026-01-01" or whole Unix seconds; UTC if it names no zone.
+    """Milliseconds since the epoch of "2026-01-01T12:00:00Z", "2026-01-01 12:00", "2026-01-01" or Unix seconds; UTC if it names no zone.
 
     Raises BadInput for anything else.
     """
