@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -167,6 +168,15 @@ def test_a_link_to_such_a_folder_is_refused_too(carried: Carried, base: Path, tm
         unpacked(carried, base)
 
 
+def test_a_link_into_a_folder_below_one_that_everybody_can_rename_in_is_refused(carried: Carried, base: Path, tmp_path: Path) -> None:
+    (tmp_path / "open" / "private").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "open" / "private").chmod(0o700)
+    base.symlink_to(tmp_path / "open" / "private")
+    with pytest.raises(BadInput, match="other users could replace"):
+        unpacked(carried, base)
+
+
 @as_root
 def test_another_users_folder_is_refused(carried: Carried, base: Path) -> None:
     base.mkdir()
@@ -205,6 +215,15 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(carried: Carried, base: P
     assert [path.name for path in base.iterdir()] == [folder.name]
 
 
+def test_a_folder_is_locked_from_before_its_first_file(base: Path) -> None:
+    base.mkdir()
+    with cache._temporary(base, "unpacking") as beside:
+        assert os.listdir(beside) == [cache.LOCK]
+        with (beside / cache.LOCK).open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not list(base.iterdir())
+
+
 def test_what_another_run_is_just_unpacking_is_left_alone(carried: Carried, base: Path) -> None:
     busy = base / ".unpacking-busy"
     busy.mkdir(parents=True)
@@ -241,8 +260,6 @@ def test_a_lock_outlives_the_exec_that_follows(carried: Carried, base: Path) -> 
         "folder = cache.unpacked(sys.argv[1], json.loads(sys.argv[2]), {'PERFKIT_CACHE': sys.argv[3]})\n"
         "os.execv(sys.executable, [sys.executable, '-c', 'print(1, flush=True); input()'])"
     )
-    import json
-
     command = [sys.executable, "-c", code, carried[0], json.dumps(carried[1]), str(base)]
     environment = {"PYTHONPATH": str(Path(cache.__file__).parents[1])}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as running:
@@ -265,8 +282,6 @@ def test_a_lock_outlives_the_exec_that_follows(carried: Carried, base: Path) -> 
     ],
 )
 def test_a_file_system_that_will_not_do_is_described(carried: Carried, tmp_path: Path, options: str, sentence: str) -> None:
-    import json
-
     mounted = tmp_path / "mounted"
     mounted.mkdir()
     code = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -170,14 +171,19 @@ def test_first_runs_at_the_same_time_all_succeed_and_leave_one_folder(pyz: Path,
 
 
 def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_whole(pyz: Path, collection: Path, fresh: Path) -> None:
+    with zipfile.ZipFile(pyz) as archive:
+        (tier,) = json.loads(archive.read(desk.MANIFEST))["tiers"].values()
     moments = random.Random(1)
-    for _ in range(6):
-        with subprocess.Popen([sys.executable, pyz, "process", "--help-me-not"], stderr=subprocess.DEVNULL, start_new_session=True) as run:
-            wait_for(lambda: fresh.exists() and any(fresh.iterdir()))
-            time.sleep(moments.uniform(0, 0.3))
+    for _ in range(8):
+        with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.DEVNULL, start_new_session=True) as run:
+            wait_for(lambda: any(fresh.glob("*/*/*")))
+            time.sleep(moments.uniform(0, 1.2))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
-        shutil.rmtree(next(fresh.glob("desk-*"), fresh / "none"), ignore_errors=True)
+        for unpacked in fresh.glob("desk-*"):
+            files = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc" and path.name != ".lock"]
+            assert len(files) == tier["files"]
+            shutil.rmtree(unpacked)
     done = perfkit(pyz, "process", "--collection", collection)
     assert done.returncode == 0, done.stderr
     assert [path.name[:5] for path in fresh.iterdir()] == ["desk-"]
