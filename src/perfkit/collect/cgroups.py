@@ -7,6 +7,7 @@ except where v1 counts in other units than v2 (nanoseconds, clock ticks): those 
 from __future__ import annotations
 
 import os
+import re
 
 from perfkit.collect.sources import read_text, read_whole
 from perfkit.collect.topology import disks
@@ -67,21 +68,23 @@ def _key(field: str) -> bytes:
 
 def pick(**fields: str) -> Parse:
     """A parser of `name value` lines: the value of each name becomes the field."""
-    wanted = [(b"\n" + name.encode() + b" ", _key(field)) for name, field in fields.items()]
+    wanted = [(b"\n" + name.encode() + b" ", len(name) + 2, _key(field)) for name, field in fields.items()]
 
     def parse(text: bytes) -> list[bytes]:
-        text = b"\n" + text + b"\n"
+        text = b"\n%b\n" % text
         found: list[bytes] = []
-        for name, key in wanted:
+        for name, length, key in wanted:
             at = text.find(name)
             if at >= 0:
-                start = at + len(name)
-                value = text[start : text.find(b"\n", start)]
-                if value.isdigit():
-                    found += (key, value)
-        return found
+                found += (key, text[at + length : text.find(b"\n", at + length)])
+        return found if b"".join(found[1::2]).isdigit() else _digits_alone(found)
 
     return parse
+
+
+def _digits_alone(found: list[bytes]) -> list[bytes]:
+    """Without the keys whose values are no numbers."""
+    return [part for key, value in zip(found[::2], found[1::2]) if value.isdigit() for part in (key, value)]
 
 
 def number(field: str, divisor: int = 1) -> Parse:
@@ -125,24 +128,17 @@ def _sums(totals: dict[bytes, int]) -> list[bytes]:
     return [part for key, total in totals.items() for part in (key, b"%d" % total)]
 
 
+_IO_STAT = re.compile(rb"^(\S+) rbytes=(\d+) wbytes=(\d+) rios=(\d+) wios=(\d+)", re.MULTILINE)
+_IO_FIELDS = [_key(field) for field in ("io_read_bytes", "io_write_bytes", "io_read_ops", "io_write_ops")]
+
+
 def io_stat(ignored: frozenset[bytes]) -> Parse:
-    """v2's `8:0 rbytes=1 wbytes=2 rios=3 ...` lines, summed over the devices that are not `ignored`."""
-    keys = {
-        b"rbytes": _key("io_read_bytes"),
-        b"wbytes": _key("io_write_bytes"),
-        b"rios": _key("io_read_ops"),
-        b"wios": _key("io_write_ops"),
-    }
+    """v2's `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...` lines, summed over the devices that are not `ignored`."""
 
     def parse(text: bytes) -> list[bytes]:
-        totals = dict.fromkeys(keys.values(), 0)
-        for line in text.splitlines():
-            device, *pairs = line.split()
-            for pair in () if device in ignored else pairs:
-                name, _, value = pair.partition(b"=")
-                if name in keys and value.isdigit():
-                    totals[keys[name]] += int(value)
-        return _sums(totals)
+        rows = [row[1:] for row in _IO_STAT.findall(text) if row[0] not in ignored]
+        totals = rows[0] if len(rows) == 1 else [b"%d" % sum(map(int, column)) for column in zip(*rows)] or [b"0"] * 4
+        return [part for pair in zip(_IO_FIELDS, totals) for part in pair]
 
     return parse
 
@@ -169,11 +165,16 @@ def live_files(tree: Hierarchy, below: str) -> list[tuple[str, Parse]]:
     if not tree.folders:
         folder = tree.unified + below
         stat = pick(
-            usage_usec="cpu_usage_usec", user_usec="cpu_user_usec", system_usec="cpu_system_usec", throttled_usec="cpu_throttled_usec"
+            usage_usec="cpu_usage_usec",
+            user_usec="cpu_user_usec",
+            system_usec="cpu_system_usec",
+            nr_periods="cpu_periods",
+            nr_throttled="cpu_throttled",
+            throttled_usec="cpu_throttled_usec",
         )
         memory = pick(anon="memory_anon", file="memory_file", kernel="memory_kernel", slab="memory_slab", inactive_file=_INACTIVE)
         return [
-            (folder + "/cpu.stat", both(stat, _THROTTLING)),
+            (folder + "/cpu.stat", stat),
             (folder + "/memory.current", number("memory_current")),
             (folder + "/memory.stat", memory),
             (folder + "/io.stat", io_stat(tree.ignored_devices)),

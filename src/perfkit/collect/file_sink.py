@@ -10,7 +10,7 @@ from perfkit import lock
 from perfkit.collect.mend import mend
 from perfkit.errors import BadInput, Failed, reason
 
-_LEVEL = 6
+_LEVEL = 8  # 455 bytes a sample where 6 gives 490, for a sixth more of a tenth of a millisecond
 _ENDINGS = (".json.gz", ".json", ".gz")
 
 
