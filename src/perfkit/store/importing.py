@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perfkit.catalog import HOST
+from perfkit.catalog import HOST, Table
 from perfkit.errors import BadInput
 from perfkit.store import columnar, facts, rollup, schema, windows
 from perfkit.store.copying import copy_rollups, copy_samples
@@ -23,7 +23,7 @@ DEFAULT_SITE = "default"
 
 @dataclass(frozen=True)
 class Imported:
-    """What came in. Instants are ms since the epoch; `samples` were recorded, `new_samples` are new rows of host_metrics, `rows` of all tables."""
+    """What came in: `samples` recorded, `new_samples` new in host_metrics, `rows` of all tables; instants are ms since the epoch."""
 
     origin: str
     collector_id: int
@@ -70,7 +70,7 @@ def import_input(
 def _import(con: sqlite3.Connection, staged: Staged, name: str, site: str, progress: Callable[[int, int], None]) -> Imported:
     collector_id = find_or_add(con, name, site)
     known = con.execute("SELECT 1 FROM collections WHERE collector_id = ? AND digest = ?", (collector_id, staged.digest)).fetchone()
-    counts = {table: _count(staged, table.name) for table in staged.tables}
+    counts = {table: count(staged, table.name) for table in staged.tables}
     first, last = facts.span(staged)
     new = dict.fromkeys(staged.tables, 0)
     if not known and first is not None and last is not None:
@@ -78,6 +78,21 @@ def _import(con: sqlite3.Connection, staged: Staged, name: str, site: str, progr
         new = _copy(con, staged, collector_id, first, last, _counting(progress, sum(counts.values())))
         _describe(con, staged, collector_id, first, last, new.get(HOST, 0))
         _percentiles(con, staged, collector_id, alone)
+    return summary(staged, collector_id, name, site, counts, new, (first, last), already=known is not None)
+
+
+def summary(
+    staged: Staged,
+    collector_id: int,
+    name: str,
+    site: str,
+    counts: Mapping[Table, int],
+    new: Mapping[Table, int],
+    span: tuple[int | None, int | None],
+    *,
+    already: bool,
+) -> Imported:
+    """What came in, from the rows of each table and those of them that were new."""
     return Imported(
         origin=str(staged.origin),
         collector_id=collector_id,
@@ -87,10 +102,10 @@ def _import(con: sqlite3.Connection, staged: Staged, name: str, site: str, progr
         new_samples=new.get(HOST, 0),
         rows=sum(counts.values()),
         new_rows=sum(new.values()),
-        first=first,
-        last=last,
+        first=span[0],
+        last=span[1],
         coverage=staged.coverage,
-        already=known is not None,
+        already=already,
     )
 
 
@@ -133,7 +148,7 @@ def _roll_up(con: sqlite3.Connection, staged: Staged, collector_id: int, first: 
 
 
 def _describe(con: sqlite3.Connection, staged: Staged, collector_id: int, first: int, last: int, new_samples: int) -> None:
-    con.execute(schema.text("collection_insert.sql"), _collection(staged, collector_id, first, last))
+    con.execute(schema.text("collection_insert.sql"), collection_values(staged, collector_id, first, last))
     newest = con.execute("SELECT coalesce(last_timestamp, 0) <= ? FROM collectors WHERE id = ?", (last, collector_id)).fetchone()[0]
     if newest:
         known = {**staged.machine, "period_ms": staged.period_ms}
@@ -145,7 +160,8 @@ def _describe(con: sqlite3.Connection, staged: Staged, collector_id: int, first:
     con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", ((collector_id, *row) for row in staged.events))
 
 
-def _collection(staged: Staged, collector_id: int, first: int, last: int) -> dict[str, Any]:
+def collection_values(staged: Staged, collector_id: int, first: int, last: int) -> dict[str, Any]:
+    """The parameters of collection_insert.sql."""
     return {
         "collector_id": collector_id,
         "digest": staged.digest,
@@ -161,7 +177,7 @@ def _collection(staged: Staged, collector_id: int, first: int, last: int) -> dic
 
 
 def _recorded(staged: Staged) -> int:
-    return _count(staged, HOST.name) if staged.samples is None else staged.samples
+    return count(staged, HOST.name) if staged.samples is None else staged.samples
 
 
 def _percentiles(con: sqlite3.Connection, staged: Staged, collector_id: int, alone: bool) -> None:
@@ -178,7 +194,8 @@ def _has_samples(con: sqlite3.Connection, collector_id: int, start: int, end: in
     return bool(con.execute(sql, (collector_id, start, end)).fetchone()[0])
 
 
-def _count(staged: Staged, name: str) -> int:
+def count(staged: Staged, name: str) -> int:
+    """Rows of one table of the input."""
     row = staged.con.execute(schema.text("count.sql").format(table=name), [staged.source]).fetchone()
     return int(row[0]) if row else 0
 

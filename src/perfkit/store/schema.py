@@ -38,10 +38,10 @@ def device_key(table: Table) -> str | None:
 
 def ddl() -> str:
     """Everything an empty database needs, as one script."""
-    return "\n".join([text("schema.sql"), *(sql for table in TABLES for sql in _metric_tables(table)), _portal()])
+    return "\n".join([text("schema.sql"), *(sql for table in TABLES for sql in metric_tables(table)), _portal()])
 
 
-def _metric_tables(table: Table) -> Iterator[str]:
+def metric_tables(table: Table) -> Iterator[str]:
     device = device_key(table)
     names = {
         "table": table.database_name,

@@ -29,4 +29,6 @@ def import_into(
     """`importing.import_input`, into either kind of database."""
     if isinstance(target, Path):
         return import_input(target, path, collector_name=collector_name, site_name=site_name, progress=progress)
-    raise NotImplementedError
+    from perfkit.store import postgres
+
+    return postgres.import_input(target, path, collector_name=collector_name, site_name=site_name, progress=progress)

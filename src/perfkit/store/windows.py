@@ -94,10 +94,10 @@ def _compute(
     if loose or not found:
         sources.append(table.name)
     wide = duck.execute(_sql(table.name, tuple(sources)), values).fetchall()
-    return [row for device, *cells in wide for row in _rows(table, device or "", cells)]
+    return [row for device, *cells in wide for row in rows(table, device or "", cells)]
 
 
-def _rows(table: catalog.Table, device: str, cells: list[Any]) -> Iterable[Row]:
+def rows(table: catalog.Table, device: str, cells: Sequence[Any]) -> Iterable[Row]:
     """One row a metric from one row a device: six cells a metric, the last of them the list of percentiles."""
     for place, column in enumerate(schema.metrics(table)):
         samples, low, mean, high, spread, cuts = cells[6 * place : 6 * place + 6]

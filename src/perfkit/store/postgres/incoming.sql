@@ -1,0 +1,1 @@
+COPY (SELECT {columns} FROM {table} WHERE source = {source}) TO '{path}' (FORMAT csv, HEADER false)

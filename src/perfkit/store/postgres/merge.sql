@@ -1,0 +1,1 @@
+INSERT INTO {table} (collector_id, {columns}) SELECT :collector_id, {columns} FROM incoming ON CONFLICT DO NOTHING
