@@ -160,7 +160,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while True:
             for pid in [str(self.parent), *self._children()]:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, KeyError):
                     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
                     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
                     self.most[pid] = max(self.most.get(pid, 0), int(status["VmRSS"].split()[0]) // 1024)
@@ -192,13 +192,13 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def wait_for(url: str) -> None:
-    for _ in range(200):
+def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
+    while server.poll() is None:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(url, timeout=1).read()
             return
         time.sleep(0.1)
-    raise SystemExit(f"{url} does not answer")
+    raise SystemExit("the server ended")
 
 
 def free_port() -> int:
@@ -227,7 +227,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> None:
     command += ["--receive", f"127.0.0.1:{port}", "--listen", f"127.0.0.1:{front}"]
     server = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT / "src")})
     try:
-        wait_for(f"http://127.0.0.1:{port}/-/healthz")
+        wait_for(f"http://127.0.0.1:{port}/-/healthz", server)
         watch = Watch(server.pid, port)
         watch.start()
         stop = threading.Event()
@@ -262,12 +262,10 @@ def run_clients(asked: argparse.Namespace, port: int, key: str) -> tuple[int, li
 
 
 def report(asked: argparse.Namespace, folder: Path, watch: Watch, lines: int, took: list[float], lag_at_end: float) -> None:
-    print(
-        f"{asked.identifiers} identifiers, {asked.seconds} s, {len(took)} batches acknowledged, {lines} lines{', gzip' if asked.gzip else ''}"
-    )
-    print(
-        f"acknowledgement p50 {percentile(took, 0.5) * 1e3:.1f} ms, p99 {percentile(took, 0.99) * 1e3:.1f} ms (limit 250), max {max(took) * 1e3:.1f} ms"
-    )
+    kind = ", gzip" if asked.gzip else ""
+    print(f"{asked.identifiers} identifiers, {asked.seconds} s, {len(took)} batches acknowledged, {lines} lines{kind}")
+    p50, p99, most = (percentile(took, share) * 1e3 for share in (0.5, 0.99, 1.0))
+    print(f"acknowledgement p50 {p50:.1f} ms, p99 {p99:.1f} ms (limit 250), max {most:.1f} ms")
     print(f"importer lag, largest {max(watch.lags):.1f} s (limit 5), at the end {lag_at_end:.1f} s")
     names = dict(zip(sorted(watch.most, key=int), ("parent", "receiver", "importer", "uploader", "dashboard"), strict=False))
     for pid, name in names.items():
