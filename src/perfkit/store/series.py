@@ -42,7 +42,7 @@ def series(
 ) -> Series:
     """`columns` of the catalog table `table` in [start, end) ms, in at most about 2 x `points` buckets per device.
 
-    Smallest and largest values survive any width. Buckets lie on the epoch's grid, so that a later call with the same `bucket_ms`
+    The span widens to whole buckets. Smallest and largest values survive any width. Buckets lie on the epoch's grid, so that a later call with the same `bucket_ms`
     continues this one. One `device`, or all of them. Raises KeyError for a table or column that the catalog does not have.
     """
     known = catalog.table(table)
@@ -52,7 +52,7 @@ def series(
     values: dict[str, Any] = {"collector_id": collector_id, "start": start, "end": end}
     if bucket:
         until = rollup.reach(con, collector_id)[schema.LEVELS[level]][1]
-        values |= {"start": start - start % bucket, "bucket": bucket, "until": until}
+        values |= {"start": start - start % bucket, "end": end + -end % bucket, "bucket": bucket, "until": until}
     found = []
     for one in [device] if device is not None else _devices(con, known, collector_id, level):
         rows = con.execute(_sql(known.name, level, names), {**values, "device": one})

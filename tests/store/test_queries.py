@@ -1,0 +1,175 @@
+"""Questions to the database: the portal's, a chart's, a percentile's; each against an answer found another way."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import statistics
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from datasette.app import Datasette
+
+from perfkit.store import columnar, open_database, series
+from perfkit.store.importing import import_input
+from perfkit.store.windows import named_windows, percentiles
+from seed import START, fill
+from store.conftest import write_folder, write_table
+
+PORTAL = (
+    "SELECT id, machinename, sitename FROM collectors_collector;",
+    "SELECT collector_id, MIN(timestamp), MAX(timestamp), COUNT(*) FROM dashboard_performancemetric GROUP BY collector_id;",
+    "SELECT timestamp, cpu_user, mem_used FROM dashboard_performancemetric WHERE collector_id = 1 ORDER BY timestamp LIMIT 10;",
+)
+ANSWERS = (
+    "1|vm-a|default\n",
+    "1|2026-01-01T00:00:00.000Z|2026-01-01T00:00:29.000Z|30\n",
+)
+
+
+@pytest.fixture
+def portal(tmp_path: Path, db: Path) -> Path:
+    import_input(db, write_table(tmp_path / "host.csv", "host", seconds=30), collector_name="vm-a")
+    return db
+
+
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="the sqlite3 shell is not installed")
+def test_the_portals_queries_work_word_for_word_in_sqlite3(portal: Path) -> None:
+    for sql, answer in zip(PORTAL, (*ANSWERS, None)):
+        run = subprocess.run(["sqlite3", portal, sql], capture_output=True, text=True, check=True)
+        assert answer in (None, run.stdout)
+    assert run.stdout.startswith("2026-01-01T00:00:00.000Z|")
+    assert len(run.stdout.splitlines()) == 10
+
+
+async def _ask(portal: Path, sql: str) -> list:
+    datasette = Datasette([portal])
+    response = await datasette.client.get(f"/{portal.stem}.json", params={"sql": sql, "_shape": "arrays"})
+    assert response.status_code == 200, response.text
+    return response.json()["rows"]
+
+
+@pytest.mark.parametrize("sql", PORTAL, ids=["collectors", "ranges", "rows"])
+@pytest.mark.filterwarnings("ignore")
+def test_the_portals_queries_work_on_datasettes_sql_page(portal: Path, sql: str) -> None:
+    import asyncio
+
+    rows = asyncio.run(_ask(portal, sql))
+    with closing(open_database(portal, read_only=True)) as con:
+        assert [tuple(row) for row in rows] == con.execute(sql).fetchall()
+        assert rows
+
+
+def test_the_portals_ordering_and_counting_read_the_index_alone(portal: Path) -> None:
+    with closing(open_database(portal, read_only=True)) as con:
+        for sql in PORTAL[1:]:
+            plan = " ".join(row[3] for row in con.execute(f"EXPLAIN QUERY PLAN {sql}"))
+            assert "host_metrics_iso" in plan
+            assert "TEMP B-TREE" not in plan
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("seeded") / "x.db"
+    fill(path, seconds=1500, gap=(700, 760))
+    return path
+
+
+@pytest.mark.parametrize("points", [1, 20, 75, 700, 5000])
+@pytest.mark.parametrize(("table", "column"), [("host", "cpu_user"), ("disk", "util_percent"), ("memory", "used_kb")])
+def test_a_series_keeps_smallest_and_largest_at_any_width(seeded: Path, table: str, column: str, points: int) -> None:
+    start, end = (START + 3) * 1000, (START + 1404) * 1000
+    with closing(open_database(seeded, read_only=True)) as con:
+        found = series(con, table, 1, [column], start, end, points)
+        aligned = start - start % (found.bucket_ms or 1)
+        device = {"disk": "device"}.get(table, "NULL")
+        sql = f"SELECT {device}, timestamp, {column} FROM {table}_metrics WHERE timestamp >= ? AND timestamp < ?"
+        raw = con.execute(sql, (aligned, end + -end % (found.bucket_ms or 1))).fetchall()
+    for name in {row[1] for row in found.rows}:
+        mine = [row for row in found.rows if row[1] == name]
+        samples = [value for device, _, value in raw if device == name]
+        assert len(mine) <= max(2 * points + 1, 2)
+        assert sum(row[2] for row in mine) == len(samples)
+        assert min(row[4] for row in mine) == min(samples)
+        assert max(row[5] for row in mine) == max(samples)
+        assert sum(row[2] * row[3] for row in mine) == pytest.approx(sum(samples))
+        assert [row[0] for row in mine] == sorted({row[0] for row in mine})
+
+
+def test_a_series_goes_on_in_the_same_buckets(seeded: Path) -> None:
+    with closing(open_database(seeded, read_only=True)) as con:
+        whole = series(con, "host", 1, ["cpu_user"], START * 1000, (START + 1500) * 1000, 50)
+        part = series(con, "host", 1, ["cpu_user"], (START + 900) * 1000, (START + 1500) * 1000, bucket_ms=whole.bucket_ms)
+    assert part.bucket_ms == whole.bucket_ms
+    assert part.rows == whole.rows[-len(part.rows) :]
+
+
+def test_a_column_that_the_catalog_does_not_have_is_refused(seeded: Path) -> None:
+    with closing(open_database(seeded, read_only=True)) as con, pytest.raises(KeyError):
+        series(con, "host", 1, ["cpu_user FROM host_metrics; --"], 0, 1)
+
+
+def interpolated(values: list[float], q: float) -> float:
+    """Linear interpolation between neighbours: type 7 of Hyndman and Fan."""
+    place = q * (len(values) - 1)
+    low = math.floor(place)
+    return values[low] + (place - low) * (values[min(low + 1, len(values) - 1)] - values[low])
+
+
+@pytest.mark.parametrize("columns", ["by column", "without the files", "half of it by column"])
+def test_percentiles_of_any_window_are_exact(tmp_path: Path, db: Path, columns: str) -> None:
+    import_input(db, write_folder(tmp_path / "a", seconds=300, seed=1), collector_name="vm-a")
+    import_input(db, write_folder(tmp_path / "b", start=START + 400, seconds=300, seed=2), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        if columns == "without the files":
+            shutil.rmtree(columnar.folder(con))
+        if columns == "half of it by column":
+            con.execute("DELETE FROM segments WHERE from_timestamp >= ?", ((START + 400) * 1000,))
+        start, end = (START + 57) * 1000, (START + 533) * 1000
+        found = {row[:2]: row[2:] for row in percentiles(con, 1, start, end, ["host", "disk", "containers"])}
+        for metric, device, sql in (
+            ("host.cpu_user", "", "SELECT cpu_user FROM host_metrics WHERE timestamp BETWEEN ? AND ?"),
+            ("disk.await_ms", "sdb", "SELECT await_ms FROM disk_metrics WHERE device = 'sdb' AND timestamp BETWEEN ? AND ?"),
+            ("containers.pids_current", "0123456789ab", "SELECT pids_current FROM container_metrics WHERE timestamp BETWEEN ? AND ?"),
+        ):
+            values = sorted(value for (value,) in con.execute(sql, (start, end)))
+            expected = (min(values), statistics.fmean(values), max(values), statistics.stdev(values))
+            cuts = tuple(interpolated(values, q) for q in (0.5, 0.9, 0.95, 0.99))
+            assert found[metric, device] == pytest.approx((len(values), *expected, *cuts)), metric
+
+
+def test_windows_are_the_five_ranges_back_from_the_end_and_the_phases() -> None:
+    marks = [(50_000, "start", "load"), (70_000, "end", "load"), (80_000, "start", "load"), (60_000, "point", "deploy")]
+    found = named_windows(10_000, 100_000_000, marks)
+    assert found["all"] == found["7d"] == (10_000, 100_000_000)
+    assert found["1h"] == (100_000_000 - 3_600_000 + 1, 100_000_000)
+    assert found["phase:load"] == (50_000, 70_000)
+    assert found["phase:load (2)"] == (80_000, 100_000_000)
+    assert "phase:deploy" not in found
+
+
+def test_stored_percentiles_are_those_that_would_be_computed(tmp_path: Path, db: Path) -> None:
+    import_input(db, write_folder(tmp_path / "a", seconds=120), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        start, end = START * 1000, (START + 119) * 1000
+        stored = percentiles(con, 1, start, end)
+        con.execute("DELETE FROM percentiles")
+        computed = percentiles(con, 1, start, end)
+    assert [row[:2] for row in stored] == [row[:2] for row in computed]
+    for mine, theirs in zip(stored, computed):
+        assert mine[2:] == pytest.approx(theirs[2:])
+
+
+def test_orphaned_column_files_are_swept(tmp_path: Path, db: Path) -> None:
+    import_input(db, write_folder(tmp_path / "a", seconds=10), collector_name="vm-a")
+    with closing(open_database(db)) as con:
+        orphan = columnar.folder(con) / "left.parquet"
+        orphan.write_bytes(b"PAR1")
+        known = len(list(orphan.parent.iterdir())) - 1
+        columnar.sweep(con)
+        assert orphan.exists()  # it may belong to an import under way
+        columnar.sweep(con, -1)
+        assert not orphan.exists()
+        assert len(list(orphan.parent.iterdir())) == known
