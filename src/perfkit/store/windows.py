@@ -73,10 +73,12 @@ def named_windows(first: int, last: int, marks: Iterable[tuple[int, str, str]]) 
 
 
 def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str]) -> list[Row]:
-    rows = con.execute(schema.text("percentile_stored.sql"), {"collector_id": collector_id, "start": start, "end": end}).fetchall()
-    wanted = {name: place for place, name in enumerate(tables)}
-    found = {row[:2]: row for row in rows if row[0].partition(".")[0] in wanted}
-    return sorted(found.values(), key=lambda row: wanted[row[0].partition(".")[0]])
+    """What is stored for exactly this window, by table, device and column as `_compute` has it."""
+    columns = [f"{name}.{column.name}" for name in tables for column in schema.metrics(catalog.table(name))]
+    place = {metric: (tables.index(metric.partition(".")[0]), number) for number, metric in enumerate(columns)}
+    found = con.execute(schema.text("percentile_stored.sql"), {"collector_id": collector_id, "start": start, "end": end})
+    known = {row[:2]: row for row in found if row[0] in place}
+    return sorted(known.values(), key=lambda row: (place[row[0]][0], row[1], place[row[0]][1]))
 
 
 def _compute(
