@@ -12,7 +12,7 @@ from pathlib import Path
 from perfkit.preflight.holder import Writer, process
 from perfkit.preflight.kernel import LABELS, SOURCES
 from perfkit.preflight.observe import Observation
-from perfkit.preflight.story import spacing
+from perfkit.preflight.story import number, spacing
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check
 from perfkit.units import format_bytes, format_duration
 
@@ -231,10 +231,12 @@ def _bytes_per_second(seen: Observation) -> float:
 
 
 def _seconds_left(seen: Observation) -> float | None:
-    started, duration = seen.story.started, seen.story.duration
+    started, duration, last = seen.story.started, seen.story.duration, seen.story.samples[-1]
     if duration is None or started is None:
         return None
-    return max(duration - spacing(started, seen.story.samples[-1]), 0.0)
+    run = number(seen.story.session.get("started"))
+    elapsed = spacing(started, last) if run is None or last.monotonic is None else last.monotonic - run
+    return max(duration - elapsed, 0.0)
 
 
 def clock(seen: Observation) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import NamedTuple
 
 from perfkit.preflight.story import Sample
@@ -10,6 +11,7 @@ from perfkit.preflight.story import Sample
 # A read may come this share of a period before its tick: the anchor is itself a read that was a little late.
 _EARLY = 0.1
 _MOST_GAPS = 1000
+_RECENT = 10_000
 
 
 class Gap(NamedTuple):
@@ -35,6 +37,7 @@ class Coverage:
         self._last_tick = self._first - 1
         self._last: Sample | None = None
         self._ticks: int = 0
+        self._recent: deque[int] = deque(maxlen=_RECENT)
         self._earliest = math.inf
         self._latest = -math.inf
 
@@ -47,18 +50,19 @@ class Coverage:
             return
         if tick > self._last_tick + 1 and len(self.gaps) < _MOST_GAPS:
             self.gaps.append(Gap(self._last.wall if self._last else sample.wall, sample.wall, tick - self._last_tick - 1))
-        self._ticks += tick > self._last_tick
-        self._last_tick = max(tick, self._last_tick)
+        if tick > self._last_tick:
+            self._ticks += 1
+            self._recent.append(tick)
+            self._last_tick = tick
         self._last = sample
         late = (offset - tick) * self.period
         self._earliest, self._latest = min(late, self._earliest), max(late, self._latest)
 
     def until(self, end: float) -> tuple[int, int]:
-        """(due, present) in the ticks up to the instant `end`, which may be before the last sample taken in."""
+        """(due, present) in the ticks up to the instant `end`, which may lie some thousand samples before the last one."""
         last_due = math.floor((end - self.anchor) / self.period)
-        beyond = max(self._last_tick - last_due, 0)
-        due = max(last_due - self._first + 1, 0)
-        return due, min(max(self._ticks - beyond, 0), due)
+        beyond = sum(tick > last_due for tick in self._recent)
+        return max(last_due - self._first + 1, 0), self._ticks - beyond
 
     @property
     def lateness(self) -> float:

@@ -21,14 +21,14 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
     A file that is not there yet, or still empty, is waited for; from one that was rotated it goes on to the next. Never raises
     for anything about the file.
     """
-    missing = _await(path, DEFAULT_WAIT if wait is None else wait)
-    if missing:
-        return Report(str(path), (missing,), usage=True)
     visited: set[Path] = set()
     following: Path | None = path
     while following is not None and following not in visited:
         path = following
         visited.add(path)
+        missing = _await(path, DEFAULT_WAIT if wait is None else wait)
+        if missing:
+            return Report(str(path), (missing,), usage=True)
         try:
             seen = Window(path, wait).watch()
         except OSError as error:
@@ -52,8 +52,7 @@ def _rotated_to(seen: Observation) -> Path | None:
     following = end.get("next")
     if end.get("reason") != "rotated" or not isinstance(following, str):
         return None
-    path = seen.path.with_name(Path(following).name)
-    return path if path != seen.path and path.exists() else None
+    return seen.path.with_name(Path(following).name)
 
 
 def find(folder: Path, wait: float = DEFAULT_WAIT) -> Path:
