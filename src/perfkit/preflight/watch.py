@@ -107,11 +107,15 @@ class Watch:
         self._follow_rotation()
         return arrived
 
+    def _rotating(self) -> bool:
+        """Whether the collector has finished this file, and the next one is not there yet."""
+        end = self.story.end or {}
+        return end.get("reason") == "rotated" and isinstance(end.get("next"), str)
+
     def _follow_rotation(self) -> None:
-        following = (self.story.end or {}).get("next")
-        if not isinstance(following, str) or (self.story.end or {}).get("reason") != "rotated":
+        if not self._rotating():
             return
-        path = self.path.with_name(Path(following).name)
+        path = self.path.with_name(Path((self.story.end or {})["next"]).name)
         try:
             tail = Tail(path)
         except OSError:
@@ -121,6 +125,8 @@ class Watch:
 
     def _why_over(self) -> str:
         """Why no sample will ever come, "" if one may."""
+        if self._rotating():
+            return ""
         if self.story.end is not None:
             return f"the collection has ended ({self.story.end.get('reason', 'unknown')})"
         if self._tail.replaced():
