@@ -1,11 +1,13 @@
 """The same database in PostgreSQL, for shops that keep their data there: imports by COPY, the same tables, the same views.
 
-Needs psycopg, which is not part of perfkit.
+Needs psycopg, which is not part of perfkit: it is looked for among Python's packages and in the folder $PERFKIT_DRIVERS.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
+# A folder with the driver: the pyz sees no other packages than its own.
+DRIVERS = "PERFKIT_DRIVERS"
 _LOCK = 0x50464B31  # one import at a time: pg_advisory_xact_lock
 _CHUNK = 1 << 20
 # SQLite's DDL in PostgreSQL's words, in this order.
@@ -64,12 +68,14 @@ def import_input(
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
     """A connection whose transaction commits at the end of the block; the schema is made where it is missing."""
+    if (drivers := os.environ.get(DRIVERS)) and drivers not in sys.path:
+        sys.path.append(drivers)
     try:
         import psycopg
     except ImportError as error:
         raise Failed(
-            "a PostgreSQL database needs the driver psycopg, which perfkit does not carry; install it (pip install 'psycopg[binary]') "
-            "and run perfkit from that Python with PYTHONPATH set to it."
+            "a PostgreSQL database needs the driver psycopg, which perfkit does not carry; "
+            f"run pip install --target FOLDER 'psycopg[binary]' and set {DRIVERS}=FOLDER."
         ) from error
     try:
         with psycopg.connect(url, connect_timeout=10) as con:
