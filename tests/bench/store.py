@@ -102,9 +102,8 @@ def bench_import(place: Path) -> None:
     rollups = sum(size for name, size in pages.items() if name.endswith(tuple(LEVELS)))
     columns = sum(path.stat().st_size for path in Path(f"{place / 'day0.db'}.columns").iterdir())
     size = (place / "day0.db").stat().st_size
-    print(
-        f"  database {size / 2**20:.0f} MiB (rollups {rollups / 2**20:.0f}), by column {columns / 2**20:.0f} MiB, CSV files {whole / 2**20:.0f} MiB"
-    )
+    figures = (size, rollups, columns, whole)
+    print("  database {:.0f} MiB (rollups {:.0f}), by column {:.0f} MiB, CSV files {:.0f} MiB".format(*(n / 2**20 for n in figures)))
 
 
 def has_dbstat(con) -> bool:
@@ -153,9 +152,8 @@ def overview(con, start: int, end: int) -> None:
 
 
 def bench_live(place: Path) -> None:
-    from perfkit.store.live import Live, LiveBatch
-
     import invent
+    from perfkit.store.live import Live, LiveBatch
 
     collectors, seconds = 100, 90
     path = invent.write(place / "live.json", seconds=seconds)
@@ -164,7 +162,7 @@ def bench_live(place: Path) -> None:
         samples.setdefault(int(raw.split(b'"timestamp":')[1].split(b",")[0]), []).append(raw)
     live = Live(place / "live.db")
     taken, parts = [], {"derive": 0.0, "append": 0.0}
-    derive, append = live._derive, live._append  # noqa: SLF001 - the two halves, timed apart
+    derive, append = live._derive, live._append  # the two halves, timed apart
 
     def timed(name: str, run: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object) -> object:
