@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -186,7 +187,7 @@ def _import(options: Options, ready: Ready) -> None:
     from perfkit.receive.importer import run_importer
     from perfkit.store.live import Live
 
-    run_importer(options.data, Live(options.db), ready)
+    run_importer(options.data, options.db, Live, ready, lambda line: print(f"perfkit: {line}", file=sys.stderr, flush=True))
 
 
 def _dashboard_settings(options: Options, address: Address) -> DashboardSettings:
