@@ -58,8 +58,8 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
         raise BadInput("this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.")
     found = tiers.get(f"{platform}/{python}")
     if found is None:
-        held = ", ".join(f"{name} with Python {_either(pythons)}" for name, pythons in _by_platform(tiers).items())
-        raise BadInput(f"this command needs {held}, which this perfkit.pyz carries; here is {platform} with Python {python}.")
+        held = ", ".join(f"{name} (Python {_either(pythons)})" for name, pythons in _by_platform(tiers).items())
+        raise BadInput(f"this perfkit.pyz carries this command's packages for {held}; here is {platform} with Python {python}.")
     needed, glibc = found.get("glibc"), _glibc()
     if needed and glibc and _numbers(glibc) < _numbers(needed):
         raise BadInput(f"this command needs glibc {needed} or later; here is glibc {glibc}.")

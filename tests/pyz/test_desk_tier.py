@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_told_what_the_file_carries_and_what_was_found(plat
     with pytest.raises(BadInput) as refused:
         desk.select(CARRIED, platform, python)
     assert str(refused.value) == (
-        "this command needs linux-x86_64 with Python 3.11 or 3.12, macos-arm64 with Python 3.12, which this perfkit.pyz carries; "
+        "this perfkit.pyz carries this command's packages for linux-x86_64 (Python 3.11 or 3.12), macos-arm64 (Python 3.12); "
         f"here is {platform} with Python {python}."
     )
 
