@@ -137,6 +137,26 @@ def test_the_first_run_unpacks_and_the_second_uses_it_with_its_bytecode(pyz: Pat
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.py*")} == made
 
 
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+sys.path.insert(0, sys.argv[1])
+import perfkit
+for module in pkgutil.walk_packages(perfkit.__path__, "perfkit."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+foreign = {name for name, m in sys.modules.items() if (getattr(m, "__file__", None) or "").find("site-packages") >= 0}
+assert not foreign, foreign
+"""
+
+
+def test_every_module_finds_what_it_imports_in_the_file(pyz: Path, desk_cache: Path) -> None:
+    """Nothing is left to what happens to be installed where the tests run."""
+    perfkit(pyz, "process", "--collection", "missing.json")
+    folder = max(desk_cache.glob("desk-*"), key=lambda folder: (folder / ".lock").stat().st_mtime)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", IMPORT_ALL, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_nothing_that_is_installed_joins_in(pyz: Path, collection: Path, tmp_path: Path) -> None:
     """Neither PYTHONPATH, nor the user's site-packages, nor a start-up file of theirs."""
     hostile = tmp_path / "hostile"
