@@ -79,6 +79,8 @@ class Options:
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
     access_log: Path | None = None
+    retain: float | None = None
+    """Seconds for which live samples and received collections are kept; None: for good."""
     limits: dict[str, int] = field(default_factory=dict)
     """Those of perfkit.receive.limits.Limits that are not to be the default."""
 
@@ -102,6 +104,8 @@ def serve(options: Options, say: Callable[[str], None], opened: Callable[[str], 
         roles.append(Role("receiver", lambda ready: _receive(options, listener, ready)))
         roles.append(Role("importer", lambda ready: _import(options, ready), last=True))
         roles.append(Role("uploader", lambda ready: _upload(options, ready), last=True))
+    if options.retain:
+        roles.append(Role("retention", lambda ready: _retain(options, options.retain or 0.0, ready)))
     if options.dashboard:
         front = options.dashboard.bind("--listen")
         settings = _dashboard_settings(options, options.dashboard)
@@ -181,6 +185,20 @@ def _upload(options: Options, ready: Ready) -> None:
         return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
 
     run_uploads(options.data / "uploads", Limits(**options.limits), import_file, ready)
+
+
+def _retain(options: Options, seconds: float, ready: Ready) -> None:
+    from perfkit.receive.retention import run_retention
+    from perfkit.store.retention import prune
+
+    def prune_database(older_than: float) -> None:
+        con = open_database(options.db)
+        try:
+            prune(con, older_than, live_only=True)
+        finally:
+            con.close()
+
+    run_retention(options.data, seconds, prune_database, ready)
 
 
 def _import(options: Options, ready: Ready) -> None:

@@ -65,7 +65,13 @@ class Served:
                 fields = stat.read_text().rsplit(") ", 1)[1].split()
                 if int(fields[1]) == self.process.pid and fields[0] != "Z":
                     found.append(int(stat.parent.name))
-        return dict(zip(("receiver", "importer", "uploader", "dashboard"), sorted(found), strict=False))
+        return dict(
+            zip(
+                ("receiver", "importer", "uploader", *(["retention"] if "--retain" in self.arguments else []), "dashboard"),
+                sorted(found),
+                strict=False,
+            )
+        )
 
     def kill_group(self) -> None:
         """kill -9 of every process at once, as a power cut does."""

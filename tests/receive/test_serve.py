@@ -258,6 +258,19 @@ def test_an_upload_that_cannot_be_imported_says_why_and_leaves_nothing(tmp_path:
         assert not list((served.data / "uploads").iterdir())
 
 
+def test_collections_older_than_they_are_kept_go_and_the_others_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "perfkit-received" / "collections" / "vm-0123456789"
+    folder.mkdir(parents=True)
+    old, new, other = folder / "vm-2020-01-31.json", folder / "vm-2999-01-31.json", folder / "mine.json"
+    for file in (old, new, other):
+        file.write_text("{}\n")
+    with serving(tmp_path, "--retain", "30d", dashboard=False) as served:
+        until(lambda: not old.exists())
+        assert new.exists()
+        assert other.exists()
+        assert served.stop() == 0
+
+
 def test_keys_are_added_listed_and_revoked(tmp_path: Path) -> None:
     added = perfkit("keys", "add", "lab", "--site", "Paris", "--expires", "90d", "--identifier", "vm-1", home=tmp_path)
     assert (added.returncode, added.stdout[:3], added.stdout.count("\n")) == (0, "pk_", 1)

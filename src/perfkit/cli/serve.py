@@ -44,6 +44,9 @@ def serve(
         None, "--max-body", metavar="SIZE", help="Largest batch as it is sent; default 8MB, four times that unpacked."
     ),
     max_upload: Optional[str] = typer.Option(None, "--max-upload", metavar="SIZE", help="Largest uploaded file; default 512MB."),
+    retain: Optional[str] = typer.Option(
+        None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
+    ),
     keep_free: Optional[str] = typer.Option(
         None, "--keep-free", metavar="SIZE", help="Disk space to leave alone: below it, 503; default 256MB."
     ),
@@ -54,7 +57,7 @@ def serve(
     from perfkit.serving import Address, Options
     from perfkit.serving import serve as run
     from perfkit.store import default_path
-    from perfkit.units import parse_size
+    from perfkit.units import parse_duration, parse_size
 
     limits = {"body": max_body, "upload": max_upload, "keep_free": keep_free}
     sizes = {name: parse_size(size) for name, size in limits.items() if size}
@@ -74,6 +77,7 @@ def serve(
         root_path.rstrip("/"),
         tuple(trusted_proxy),
         access_log or folder / "access.log",
+        parse_duration(retain) if retain else None,
         sizes,
     )
     run(options, typer.echo, lambda url: _open(url) if open_ else None)
