@@ -187,10 +187,9 @@ def bench_live(place: Path) -> None:
     stored = parts["append"] / len(taken) * 1000 + rest
     line("one second of 100 collectors: rows, rollups, state, commit", f"{stored:.0f} ms", "<= 50 ms", stored <= 50)
     print(
-        f"  whole feed with parsing and the engine's SQL: mean {mean:.0f}, median {statistics.median(steady):.0f}, most {max(steady):.0f} ms;",
-        end=" ",
+        f"  with parsing and the engine's SQL: mean {mean:.0f}, median {statistics.median(steady):.0f}, most {max(steady):.0f} ms;"
     )
-    print(f"of it derive {parts['derive'] / len(taken) * 1000:.0f}, insert {parts['append'] / len(taken) * 1000:.0f}, rest {rest:.0f} ms")
+    print(f"  of it derive {parts['derive'] / len(taken) * 1000:.0f}, insert {parts['append'] / len(taken) * 1000:.0f}, rest {rest:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -102,7 +102,6 @@ def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: P
         name=table.name,
         types=columns,
         columns=", ".join(f'{_finite(places[c.name], types[c.name])} AS "{c.name}"' for c in table.columns),
-        keys="".join(f"{c.name}, " for c in table.keys[:1]),
     )
 
 
@@ -139,7 +138,12 @@ def _first_bad_line(path: Path) -> str:
 
 
 def _check_machines(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
+    """Equal rows count once; different rows for one instant cannot be of one machine."""
     keys = "".join(f", {c.name}" for c in table.keys[:1])
-    twice = con.execute(schema.text("csv_duplicates.sql").format(name=table.name, keys=keys)).fetchone()
+    find = schema.text("csv_duplicates.sql").format(name=table.name, keys=keys)
+    if con.execute(find).fetchone() is None:
+        return
+    con.execute(schema.text("csv_distinct.sql").format(name=table.name))
+    twice = con.execute(find).fetchone()
     if twice:
         raise BadInput(f"{path} has different rows for the same instant, such as {twice[0]}: does it mix machines? Nothing was imported.")

@@ -1,4 +1,3 @@
 CREATE OR REPLACE TABLE {name} AS
 SELECT $source::INTEGER AS source, epoch_ms("timestamp"::TIMESTAMPTZ) AS timestamp, {columns}
 FROM read_parquet($path)
-ORDER BY {keys}2

@@ -42,8 +42,8 @@ def series(
 ) -> Series:
     """`columns` of the catalog table `table` in [start, end) ms, in at most about 2 x `points` buckets per device.
 
-    The span widens to whole buckets. Smallest and largest values survive any width. Buckets lie on the epoch's grid, so that a later
-    call with the same `bucket_ms` continues this one. One `device`, or all of them. Raises KeyError for a table or column that the catalog does not have.
+    The span widens to whole buckets. Smallest and largest values survive any width. Buckets lie on the epoch's grid: a later call with
+    the same `bucket_ms` continues this one. One `device`, or all of them. Raises KeyError for a table or column not in the catalog.
     """
     known = catalog.table(table)
     names = tuple(known[c].name if c in {v.name for v in schema.metrics(known)} else _unknown(c) for c in columns)
