@@ -15,7 +15,7 @@ from perfkit.process.statements import statement
 
 # sql/<name>.sql in the order in which they are run; each is one SELECT that becomes the table of its name.
 _COMPONENTS = ("cpu", "memory", "disk", "network", "filesystem", "pressure", "system", "tcp", "containers", "host")
-_BEFORE = ("duplicates", "sessions", "boots", "samples", "devices", *_COMPONENTS, "marks", "phases")
+_BEFORE = ("duplicates", "sessions", "boots", "samples", "holes", "devices", *_COMPONENTS, "marks", "phases")
 _AFTER = ("system_info", "gaps", "sources")
 
 Row = tuple[int, int, int | None, float | None, str, str]

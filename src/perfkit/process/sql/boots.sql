@@ -5,7 +5,7 @@
 WITH told AS (
     SELECT source, timestamp, boot_id IS DISTINCT FROM lag(boot_id) OVER (PARTITION BY source ORDER BY timestamp) AS changed FROM sessions
 ), btimes AS (
-    SELECT source, timestamp, keyed(measurement, 'btime') AS btime
+    SELECT source, timestamp, number_of(measurement, 'btime') AS btime
     FROM raw ANTI JOIN sessions USING (source)
     WHERE subsystem = '/proc/stat'
 ), guessed AS (

@@ -7,30 +7,33 @@
 -- CPUs are known by label. The denominator is the sum of the non-negative increases of fields 1 to 8; idle and iowait may go
 -- back a little (the kernel says so) and then count as 0. Busy time that goes back is a reset: no percentages.
 -- A CPU that is listed but whose counters stood still for 0.2 s or more slept without a tick: idle 100, as sysstat has it.
-WITH reads AS (
-    FROM reads_of('/proc/stat')
+WITH lines AS (
+    SELECT source, timestamp, seconds, unnest(lines_of(text)) AS line, unnest(lines_of(earlier)) AS earlier, earlier AS earlier_text
+    FROM pairs_of('/proc/stat')
+), pairs AS (
+    -- The lines of both samples stand at the same place unless a CPU came or went; then the label finds the earlier one.
+    SELECT source, timestamp, seconds, left(line, strpos(line, ' ')) AS label, string_split(replace(line, 'cpu  ', 'cpu '), ' ') AS now,
+           string_split(replace(CASE WHEN starts_with(earlier, label) THEN earlier
+                ELSE list_filter(lines_of(earlier_text), lambda l: starts_with(l, label))[1] END, 'cpu  ', 'cpu '), ' ') AS before
+    FROM lines
+    WHERE starts_with(line, 'cpu')
 ), ticks AS (
-    SELECT source, timestamp, before, seconds, token[1] AS label,
-           whole(token[2]) AS user, whole(token[3]) AS nice, whole(token[4]) AS system, whole(token[5]) AS idle,
-           coalesce(whole(token[6]), 0) AS iowait, coalesce(whole(token[7]), 0) AS irq, coalesce(whole(token[8]), 0) AS softirq,
-           coalesce(whole(token[9]), 0) AS steal, coalesce(whole(token[10]), 0) AS guest, coalesce(whole(token[11]), 0) AS guest_nice
-    FROM (
-        SELECT source, timestamp, before, seconds, string_split(replace(line, 'cpu  ', 'cpu '), ' ') AS token
-        FROM (SELECT source, timestamp, before, seconds, unnest(string_split(measurement, chr(10))) AS line FROM reads)
-        WHERE line LIKE 'cpu%'
-    )
-    WHERE idle IS NOT NULL
+    SELECT source, timestamp, seconds, label,
+           whole(now[2]) AS user_now, whole(now[3]) AS nice_now, whole(now[4]) AS system_now,
+           coalesce(whole(now[7]), 0) AS irq_now, coalesce(whole(now[8]), 0) AS softirq_now, coalesce(whole(now[9]), 0) AS steal_now,
+           whole(before[2]) AS user_before, whole(before[3]) AS nice_before, whole(before[4]) AS system_before,
+           coalesce(whole(before[7]), 0) AS irq_before, coalesce(whole(before[8]), 0) AS softirq_before, coalesce(whole(before[9]), 0) AS steal_before,
+           whole(now[5]) - whole(before[5]) AS idle, coalesce(whole(now[6]) - whole(before[6]), 0) AS iowait,
+           coalesce(whole(now[10]) - whole(before[10]), 0) AS guest, coalesce(whole(now[11]) - whole(before[11]), 0) AS guest_nice
+    FROM pairs
 ), increase AS (
-    SELECT now.source, now.timestamp, now.seconds, now.label,
-           greatest(now.user - earlier.user, 0) AS user, greatest(now.nice - earlier.nice, 0) AS nice,
-           greatest(now.system - earlier.system, 0) AS system, greatest(now.idle - earlier.idle, 0) AS idle,
-           greatest(now.iowait - earlier.iowait, 0) AS iowait, greatest(now.irq - earlier.irq, 0) AS irq,
-           greatest(now.softirq - earlier.softirq, 0) AS softirq, greatest(now.steal - earlier.steal, 0) AS steal,
-           greatest(now.guest - earlier.guest, 0) AS guest, greatest(now.guest_nice - earlier.guest_nice, 0) AS guest_nice,
-           now.user + now.nice + now.system + now.irq + now.softirq + now.steal
-               < earlier.user + earlier.nice + earlier.system + earlier.irq + earlier.softirq + earlier.steal AS reset
-    FROM ticks AS now
-    LEFT JOIN ticks AS earlier ON earlier.source = now.source AND earlier.timestamp = now.before AND earlier.label = now.label
+    SELECT source, timestamp, seconds, label, at_least(user_now - user_before, 0) AS user, at_least(nice_now - nice_before, 0) AS nice,
+           at_least(system_now - system_before, 0) AS system, at_least(irq_now - irq_before, 0) AS irq,
+           at_least(softirq_now - softirq_before, 0) AS softirq, at_least(steal_now - steal_before, 0) AS steal,
+           at_least(idle, 0) AS idle, at_least(iowait, 0) AS iowait, at_least(guest, 0) AS guest, at_least(guest_nice, 0) AS guest_nice,
+           user_now + nice_now + system_now + irq_now + softirq_now + steal_now
+               < user_before + nice_before + system_before + irq_before + softirq_before + steal_before AS reset
+    FROM ticks
 ), share AS (
     SELECT *, user + nice + system + idle + iowait + irq + softirq + steal AS total,
            CASE WHEN NOT reset AND total > 0 THEN 100.0::DOUBLE / total END AS percent,
@@ -38,7 +41,7 @@ WITH reads AS (
     FROM increase
 )
 SELECT source, timestamp,
-       CASE label WHEN 'cpu' THEN 'all' ELSE label[4:] END AS cpu,
+       if(label = 'cpu ', 'all', rtrim(substr(label, 4))) AS cpu,
        if(tickless, 0, user * percent) AS user,              -- %, guest is inside
        if(tickless, 0, nice * percent) AS nice,              -- %, guest_nice is inside
        if(tickless, 0, system * percent) AS system,          -- %

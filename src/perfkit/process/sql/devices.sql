@@ -13,14 +13,17 @@ WITH told AS (
 ), topology AS (
     SELECT source, kind, device, max_by(in_total, timestamp) AS in_total FROM told GROUP BY ALL
 ), seen AS (
-    SELECT DISTINCT source, 'disk' AS kind,
-           unnest(list_distinct(regexp_extract_all(measurement, '(?m)^ *\d+ +\d+ (\S+) ', 1))) AS device
-    FROM raw WHERE subsystem = '/proc/diskstats'
-    UNION
-    SELECT DISTINCT source, 'interface', unnest(list_distinct(regexp_extract_all(measurement, '(?m)^ *([^\s:|]+):', 1)))
-    FROM raw WHERE subsystem = '/proc/net/dev'
+    SELECT source, 'disk' AS kind, regexp_extract(line, '^ *\d+ +\d+ +(\S+)', 1) AS device, any_value(line) AS line
+    FROM (SELECT source, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = '/proc/diskstats')
+    WHERE device <> ''
+    GROUP BY source, device
+    UNION ALL
+    SELECT source, 'interface', regexp_extract(line, '^ *([^ :]+):', 1) AS device, NULL
+    FROM (SELECT source, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = '/proc/net/dev')
+    WHERE device <> ''
+    GROUP BY source, device
 ), named AS (
-    SELECT source, kind, device,
+    SELECT source, kind, device, line,
            CASE kind WHEN 'disk' THEN regexp_extract(device, '^((?:[a-z]+d[a-z]+)|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+))p?\d+$', 1)
                      ELSE regexp_extract(device, '^(.+)\.\d+$', 1) END AS parent,
            CASE kind WHEN 'disk' THEN regexp_matches(device, '^(dm-|md\d|md_|loop|ram\d|zram|sr\d|fd\d)')
@@ -28,7 +31,8 @@ WITH told AS (
     FROM seen
 )
 SELECT named.source, named.kind, named.device,
-       CASE WHEN coalesce(topology.in_total, NOT never AND parents.device IS NULL) THEN 1 ELSE 0 END AS in_total
+       CASE WHEN coalesce(topology.in_total, NOT never AND parents.device IS NULL) THEN 1 ELSE 0 END AS in_total,
+       regexp_matches(named.line, '^ *(?:\S+ +){16}\S') AS counts_discards  -- fields 12 to 15 of /proc/diskstats are there
 FROM named
 LEFT JOIN topology USING (source, kind, device)
 LEFT JOIN seen AS parents ON parents.source = named.source AND parents.kind = named.kind AND parents.device = named.parent

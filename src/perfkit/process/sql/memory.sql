@@ -4,14 +4,14 @@
 -- Lines by name; a kernel that lacks one leaves its column empty. MemAvailable is there since Linux 3.14.
 WITH fields AS (
     SELECT source, timestamp,
-           meminfo(measurement, 'MemTotal') AS total, meminfo(measurement, 'MemFree') AS free,
-           meminfo(measurement, 'MemAvailable') AS available, meminfo(measurement, 'Buffers') AS buffers,
-           meminfo(measurement, 'Cached') AS cached, meminfo(measurement, 'Slab') AS slab,
-           meminfo(measurement, 'SReclaimable') AS sreclaimable, meminfo(measurement, 'Shmem') AS shmem,
-           meminfo(measurement, 'AnonPages') AS anon, meminfo(measurement, 'Dirty') AS dirty,
-           meminfo(measurement, 'Active') AS active, meminfo(measurement, 'Inactive') AS inactive,
-           meminfo(measurement, 'Committed_AS') AS committed,
-           meminfo(measurement, 'SwapTotal') AS swap_total, meminfo(measurement, 'SwapFree') AS swap_free,
+           whole(regexp_extract(measurement, '^MemTotal: +(\d+)', 1)) AS total, number_of(measurement, 'MemFree:') AS free,
+           number_of(measurement, 'MemAvailable:') AS available, number_of(measurement, 'Buffers:') AS buffers,
+           number_of(measurement, 'Cached:') AS cached, number_of(measurement, 'Slab:') AS slab,
+           number_of(measurement, 'SReclaimable:') AS sreclaimable, number_of(measurement, 'Shmem:') AS shmem,
+           number_of(measurement, 'AnonPages:') AS anon, number_of(measurement, 'Dirty:') AS dirty,
+           number_of(measurement, 'Active:') AS active, number_of(measurement, 'Inactive:') AS inactive,
+           number_of(measurement, 'Committed_AS:') AS committed,
+           number_of(measurement, 'SwapTotal:') AS swap_total, number_of(measurement, 'SwapFree:') AS swap_free,
            coalesce(total - available, total - free - buffers - cached) AS used
     FROM raw
     WHERE subsystem = '/proc/meminfo'

@@ -2,7 +2,10 @@
 CREATE TABLE raw (source INTEGER, timestamp BIGINT, monotonic DOUBLE, subsystem VARCHAR, measurement VARCHAR);
 
 -- Every sample and the boot that it belongs to (samples.sql).
-CREATE TABLE samples (source INTEGER, timestamp BIGINT, boot BIGINT, first BOOLEAN);
+CREATE TABLE samples (source INTEGER, timestamp BIGINT, boot BIGINT, before BIGINT, first BOOLEAN);
+
+-- Reads that do not follow the sample before (holes.sql).
+CREATE TABLE holes (source INTEGER, subsystem VARCHAR, timestamp BIGINT, before BIGINT);
 
 -- Names that the user gave to containers.
 CREATE TABLE container_names (container_id VARCHAR, name VARCHAR);

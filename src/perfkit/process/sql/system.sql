@@ -5,29 +5,21 @@
 --              "procs_running", "procs_blocked";
 --          /proc/vmstat: "pgpgin", "pgpgout" in KiB, "pswpin", "pswpout" in pages, "pgmajfault", all since boot.
 WITH stat AS (
-    SELECT source, timestamp, before, seconds,
-           keyed(measurement, 'ctxt') AS ctxt, keyed(measurement, 'intr') AS intr, keyed(measurement, 'processes') AS forks,
-           keyed(measurement, 'procs_running') AS running, keyed(measurement, 'procs_blocked') AS blocked
-    FROM reads_of('/proc/stat')
+    SELECT source, timestamp, number_of(text, 'procs_running') AS running, number_of(text, 'procs_blocked') AS blocked,
+           rate(number_of(text, 'ctxt'), number_of(earlier, 'ctxt'), seconds) AS context_switches,
+           rate(number_of(text, 'intr'), number_of(earlier, 'intr'), seconds) AS interrupts,
+           rate(number_of(text, 'processes'), number_of(earlier, 'processes'), seconds) AS forks
+    FROM pairs_of('/proc/stat')
 ), paging AS (
-    SELECT source, timestamp, before, seconds,
-           keyed(measurement, 'pgpgin') AS page_in, keyed(measurement, 'pgpgout') AS page_out,
-           keyed(measurement, 'pswpin') AS swap_in, keyed(measurement, 'pswpout') AS swap_out,
-           keyed(measurement, 'pgmajfault') AS major_faults
-    FROM reads_of('/proc/vmstat')
+    SELECT source, timestamp,
+           rate(number_of(chr(10) || text, 'pgpgin '), number_of(chr(10) || earlier, 'pgpgin '), seconds) AS page_in_kb,
+           rate(number_of(chr(10) || text, 'pgpgout '), number_of(chr(10) || earlier, 'pgpgout '), seconds) AS page_out_kb,
+           rate(number_of(chr(10) || text, 'pswpin '), number_of(chr(10) || earlier, 'pswpin '), seconds) AS swap_in_pages,
+           rate(number_of(chr(10) || text, 'pswpout '), number_of(chr(10) || earlier, 'pswpout '), seconds) AS swap_out_pages,
+           rate(number_of(chr(10) || text, 'pgmajfault '), number_of(chr(10) || earlier, 'pgmajfault '), seconds) AS major_faults
+    FROM pairs_of('/proc/vmstat')
 ), load AS (
-    SELECT source, timestamp, string_split(measurement, ' ') AS field FROM reads_of('/proc/loadavg')
-), stat_rates AS (
-    SELECT now.source, now.timestamp, now.running, now.blocked, rate(now.ctxt, earlier.ctxt, now.seconds) AS context_switches,
-           rate(now.intr, earlier.intr, now.seconds) AS interrupts, rate(now.forks, earlier.forks, now.seconds) AS forks
-    FROM stat AS now LEFT JOIN stat AS earlier ON earlier.source = now.source AND earlier.timestamp = now.before
-), paging_rates AS (
-    SELECT now.source, now.timestamp,
-           rate(now.page_in, earlier.page_in, now.seconds) AS page_in_kb, rate(now.page_out, earlier.page_out, now.seconds) AS page_out_kb,
-           rate(now.swap_in, earlier.swap_in, now.seconds) AS swap_in_pages,
-           rate(now.swap_out, earlier.swap_out, now.seconds) AS swap_out_pages,
-           rate(now.major_faults, earlier.major_faults, now.seconds) AS major_faults
-    FROM paging AS now LEFT JOIN paging AS earlier ON earlier.source = now.source AND earlier.timestamp = now.before
+    SELECT source, timestamp, string_split(measurement, ' ') AS field FROM raw WHERE subsystem = '/proc/loadavg'
 )
 SELECT source, timestamp,
        try_cast(load.field[1] AS DOUBLE) AS load1,   -- tasks, 1 min average
@@ -43,6 +35,6 @@ SELECT source, timestamp,
        swap_in_pages,                                -- pages/s
        swap_out_pages,                               -- pages/s
        major_faults                                  -- 1/s
-FROM stat_rates
+FROM stat
 FULL JOIN load USING (source, timestamp)
-FULL JOIN paging_rates USING (source, timestamp)
+FULL JOIN paging USING (source, timestamp)
