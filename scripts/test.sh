@@ -9,7 +9,7 @@ say() { printf '\n== %s\n' "$*"; }
 fitting_python() { # the machine's own if it will do
     local python
     for python in python3 python3.11 python3.12 python3.13 python3.14; do
-        if "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$python"
             return
         fi

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+import invent
 
 HOST_HEADER = (
     "timestamp,cpu_user,cpu_system,cpu_iowait,cpu_idle,cpu_steal,mem_total,mem_used,mem_available,mem_buffers,mem_cached,"
@@ -103,6 +106,40 @@ def test_a_recording_becomes_tables_and_pages(alone: Alone, recorded: Path) -> N
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=20)
     assert server.returncode == 0
+
+
+INKED = """() => [...document.querySelectorAll("canvas")].map(canvas =>
+    canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0))"""
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed: the file's charts were not seen in a browser")
+def test_a_browser_sees_the_charts_that_the_file_serves(alone: Alone) -> None:
+    """Script, style and uPlot come out of the file; nothing is asked of another host and nothing is logged as wrong."""
+    from playwright.sync_api import sync_playwright
+
+    invent.write(alone.folder / "run.json", seconds=120)
+    alone.run("import", "--file", "run.json")
+    server = alone.start("serve", "--listen", "127.0.0.1:0", "--no-receive")
+    try:
+        address = _address(server)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page()
+            asked, wrong = [], []
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            page.goto(f"{address}/collectors/1")
+            page.wait_for_selector("body[data-drawn]")
+            inked = page.evaluate(INKED)
+            browser.close()
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    assert len(inked) >= 4
+    assert all(inked)
+    assert not wrong
+    assert all(url.startswith(address) for url in asked)
 
 
 def _address(server: subprocess.Popen[str]) -> str:
