@@ -200,6 +200,20 @@ def test_a_wrong_wish_is_one_sentence_and_leaves_nothing(tmp_path: Path, words: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_is_served_first_where_that_is_permitted_and_says_how(tmp_path: Path) -> None:
+    with collecting(tmp_path, "--frequency", "50ms") as process:
+        policy = os.sched_getscheduler(process.pid) & ~os.SCHED_RESET_ON_FORK
+        expected = {os.SCHED_FIFO: "fifo", os.SCHED_OTHER: f"nice {os.getpriority(os.PRIO_PROCESS, process.pid)}"}[policy]
+        assert read_session(tmp_path / "run.json")["scheduling"] == expected.replace("nice 0", "normal")
+
+
+def test_its_priority_can_be_left_alone(tmp_path: Path) -> None:
+    with collecting(tmp_path, "--frequency", "50ms", "--nice", "0") as process:
+        assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+        assert read_session(tmp_path / "run.json")["scheduling"] == "normal"
+
+
 def test_two_collectors_never_share_a_file(tmp_path: Path) -> None:
     with collecting(tmp_path, "--frequency", "50ms") as process:
         second = perfkit("collect", "--collection", "run.json", "--append", cwd=tmp_path)

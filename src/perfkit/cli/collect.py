@@ -46,7 +46,9 @@ def collect(
     flush_interval: str = typer.Option("5s", envvar="PCC_FLUSH_INTERVAL", help="trickle: longest time before lines are sent."),
     containers: bool = typer.Option(True, help="Record the containers too."),
     burst: Optional[str] = typer.Option(None, help="On a mark or SIGUSR1 record faster for a while: 10ms@30s."),
-    nice: int = typer.Option(-10, min=-20, max=19, help="Priority to ask for, so that a busy machine is still recorded; 0: none."),
+    nice: Optional[int] = typer.Option(
+        None, min=-20, max=19, help="Priority of its own; 0 is none.  [default: lowest real-time, else -10, where permitted]"
+    ),
     proc: Path = typer.Option(Path("/proc"), envvar="PERFKIT_PROC", hidden=True),
     sys_root: Path = typer.Option(Path("/sys"), "--sys", envvar="PERFKIT_SYS", hidden=True),
     root: str = typer.Option("", envvar="PERFKIT_ROOT", hidden=True),

@@ -18,7 +18,7 @@ class Options:
     max_files: int | None = None  # how many files of a rotation are kept
     burst: float | None = None  # seconds between two samples of a burst
     burst_length: float = 0.0
-    nice: int = -10  # how much priority is asked for; refused quietly
+    nice: int | None = None  # None: as much priority as is permitted
     identifier: str = ""
     server: str = ""
     apikey: str = ""

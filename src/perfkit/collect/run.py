@@ -10,6 +10,7 @@ from perfkit.collect.collector import Collector
 from perfkit.collect.container_names import Names
 from perfkit.collect.containers import Containers
 from perfkit.collect.file_sink import FileSink
+from perfkit.collect.priority import raise_priority
 from perfkit.collect.progress import on_stderr
 from perfkit.collect.sample import Sampler
 from perfkit.collect.session import machine
@@ -36,10 +37,9 @@ def run(options: Options) -> int:
     sink = _sink(options, requests, progress)
     clock = SystemClock(requests.wakers)
     sampler = Sampler(sources, clock, options.proc, _containers(options) if options.containers else None)
-    _raise_priority(options.nice)
     collector = Collector(
         options=options,
-        facts={**machine(options.proc, options.sys), "unavailable": unavailable},
+        facts={**machine(options.proc, options.sys), "unavailable": unavailable, "scheduling": raise_priority(options.nice)},
         sampler=sampler,
         clock=clock,
         requests=requests,
@@ -81,10 +81,3 @@ def _whereto(options: Options) -> str:
 def _announce(options: Options, progress: Progress) -> None:
     length = f"for {format_duration(options.duration)}" if options.duration else "until it is stopped"
     progress.say(f"Recording {_whereto(options)} every {format_duration(options.frequency)} {length} (process {os.getpid()}).")
-
-
-def _raise_priority(nice: int) -> None:
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
-    except OSError:
-        pass  # not permitted: it records all the same
