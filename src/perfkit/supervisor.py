@@ -21,6 +21,8 @@ from perfkit.errors import BadInput, Failed, PerfkitError
 Ready = Callable[[str], None]
 STOP_SECONDS = 20.0
 """How long a child may take to finish what it has accepted."""
+ORPHAN_SECONDS = 3.0
+"""The same when the parent was killed: whoever starts it again should not have to wait."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY_SECONDS = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -142,7 +144,7 @@ class Supervisor:
         while os.read(self._life_read, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_SECONDS)
+        time.sleep(ORPHAN_SECONDS)
         os._exit(1)
 
     def _tell(self, role: Role, what: str, line: str) -> None:
