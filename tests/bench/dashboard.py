@@ -25,11 +25,10 @@ import uvicorn
 
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
 
-from seed import fill
-
-from perfkit.dashboard.app import make_app
-from perfkit.store import open_database
-from perfkit.store.rollup import close_buckets
+from perfkit.dashboard.app import make_app  # noqa: E402
+from perfkit.store import open_database, windows  # noqa: E402
+from perfkit.store.rollup import close_buckets  # noqa: E402
+from seed import fill  # noqa: E402
 
 DAY = 86400
 FIRST = 1767225600000
@@ -39,11 +38,15 @@ OVERVIEW = (
     "host.cpu_user,host.cpu_system,host.cpu_iowait,host.cpu_steal,host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,host.mem_total,"
     "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
 )
+BANDS = (
+    "host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,"
+    "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
+)
 CORES = "cpu.idle,cpu.user,cpu.nice,cpu.system,cpu.iowait,cpu.irq,cpu.softirq,cpu.steal"
 
 
 def week(database: Path, seconds: int) -> None:
-    """One collector with `seconds` samples at 1 s of host and of four CPUs, in SQL; numbers are random, a write of 1 GB/s stands in the middle."""
+    """One collector with `seconds` samples at 1 s of host and four CPUs, in SQL: random, and one second of 1 GB/s in the middle."""
     fill(database, "vm-week", seconds=10)
     con = open_database(database)
     con.execute("PRAGMA synchronous = OFF")
@@ -51,17 +54,19 @@ def week(database: Path, seconds: int) -> None:
         con.execute(f"DELETE FROM {table}")
     clock = f"WITH RECURSIVE clock (t) AS (SELECT {FIRST} UNION ALL SELECT t + 1000 FROM clock WHERE t < {FIRST + (seconds - 1) * 1000})"
     share, rate = "abs(random()) % 2500 / 100.0", "abs(random()) % 9000000 * 1.0"
+    cpu_and_memory = f"{share}, {share}, {share}, 100 - {share}, {share}, 16384, {rate} / 1000, 8000, 300, 4000"
+    values = f"{cpu_and_memory}, {rate}, {rate}, 10, 10, {rate}, {rate}, 10, 10"
     con.execute("BEGIN")
-    con.execute(
-        f"{clock} INSERT INTO host_metrics SELECT 1, t, {share}, {share}, {share}, 100 - {share}, {share}, 16384, {rate} / 1000, 8000, 300,"
-        f" 4000, {rate}, {rate}, 10, 10, {rate}, {rate}, 10, 10 FROM clock"
-    )
+    con.execute(f"{clock} INSERT INTO host_metrics SELECT 1, t, {values} FROM clock")
     for cpu in ("all", "0", "1", "2", "3"):
         con.execute(f"{clock} INSERT INTO cpu_metrics SELECT 1, '{cpu}', t, {', '.join([share] * 10)} FROM clock")
     con.execute("UPDATE host_metrics SET disk_write_bytes = 1e9 WHERE timestamp = ?", (FIRST + seconds // 2 * 1000,))
     con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?", (FIRST, FIRST + (seconds - 1) * 1000))
     close_buckets(con, 1, FIRST + seconds * 1000)
     con.execute("COMMIT")
+    con.execute("DELETE FROM percentiles")
+    end = FIRST + (seconds - 1) * 1000
+    windows.store(con, 1, (("all", FIRST, end, found) for found in windows.percentiles(con, 1, FIRST, end)))
     con.close()
 
 
@@ -71,10 +76,12 @@ def hundred(database: Path) -> None:
     con = sqlite3.connect(database)
     names = [row[1] for row in con.execute("PRAGMA table_info(collectors)") if row[1] not in ("id", "machinename")]
     for i in range(2, 101):
-        con.execute(f"INSERT INTO collectors (id, machinename, {', '.join(names)}) SELECT {i}, 'vm-{i:03d}', {', '.join(names)} FROM collectors WHERE id = 1")
+        copied = ", ".join(names)
+        con.execute(f"INSERT INTO collectors (id, machinename, {copied}) SELECT {i}, 'vm-{i:03d}', {copied} FROM collectors WHERE id = 1")
         for table in ("host_metrics", "host_metrics_10s", "host_metrics_1m", "host_metrics_10m", "levels"):
             rest = [f'"{row[1]}"' for row in con.execute(f"PRAGMA table_info({table})") if row[1] != "collector_id"]
-            con.execute(f"INSERT INTO {table} (collector_id, {', '.join(rest)}) SELECT {i}, {', '.join(rest)} FROM {table} WHERE collector_id = 1")
+            columns = ", ".join(rest)
+            con.execute(f"INSERT INTO {table} (collector_id, {columns}) SELECT {i}, {columns} FROM {table} WHERE collector_id = 1")
     con.commit()
     con.close()
 
@@ -109,13 +116,13 @@ def ask(url: str) -> tuple[float, int, bytes]:
 def row(what: str, value: float, unit: str, limit: float | None = None) -> None:
     """One line of the table."""
     verdict = "" if limit is None else f"<= {limit:g} {unit:3} {'ok' if value <= limit else 'MISSED'}"
-    print(f"{what:62} {value:9.1f} {unit:3} {verdict}")
+    print(f"{what:62} {value:9.1f} {unit:3} {verdict}", flush=True)
 
 
 def page_data(url: str, days: int, limit: float) -> None:
     """The series of overview and host page, the percentiles and the extension of a live page."""
     for name, metrics in (("overview", OVERVIEW), ("4 CPUs x 8 states", CORES)):
-        took, sent, body = ask(f"{url}/api/v1/collectors/1/series?metrics={metrics}&range=all&points=600")
+        took, sent, body = ask(f"{url}/api/v1/collectors/1/series?metrics={metrics}&range=all&points=600&bands={BANDS},cpu.idle")
         row(f"{days} d: {name}, server time", took, "ms", limit)
         row(f"{days} d: {name}, sent", sent / 1000, "kB", 300)
         if name == "overview":
@@ -124,7 +131,11 @@ def page_data(url: str, days: int, limit: float) -> None:
     last = FIRST + days * DAY * 1000 - 1000
     bucket = 600000 if days > 1 else 60000
     row(f"{days} d: live extension", ask(f"{url}/api/v1/collectors/1/series?metrics={OVERVIEW}&since={last}&bucket={bucket}")[0], "ms")
-    row(f"{days} d: percentiles of the whole (not in the way of the charts)", ask(f"{url}/api/v1/collectors/1/percentiles?tables=host")[0], "ms")
+    row(
+        f"{days} d: percentiles of the whole (not in the way of the charts)",
+        ask(f"{url}/api/v1/collectors/1/percentiles?tables=host")[0],
+        "ms",
+    )
     row("    peer: Datasette's JSON, its first 1,000 rows", ask(f"{url}/perfkit/host_metrics.json?_shape=array&_size=1000")[0], "ms")
 
 
@@ -160,7 +171,7 @@ REDRAW = """async () => {
 FINER = """async () => {
     const started = performance.now();
     const before = document.body.dataset.drawn;
-    document.dispatchEvent(new KeyboardEvent("keydown", { key: "+", bubbles: true }));
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "+", bubbles: true }));
     while (document.body.dataset.drawn === before) await new Promise((done) => setTimeout(done, 1));
     return performance.now() - started;
 }"""
@@ -170,7 +181,7 @@ def timed(what: str, call: Callable[[], None]) -> None:
     """Say how long the preparation took."""
     started = time.perf_counter()
     call()
-    print(f"({what}: {time.perf_counter() - started:.0f} s)")
+    print(f"({what}: {time.perf_counter() - started:.0f} s)", flush=True)
 
 
 def main() -> None:

@@ -215,6 +215,7 @@ def _with_headers(path: str, scope: Scope, send: Send) -> Send:
         if message["type"] == "http.response.start":
             headers = [(k.lower(), _safe_cookie(v, scope) if k.lower() == b"set-cookie" else v) for k, v in message.get("headers", [])]
             if path.startswith("/assets/") and message["status"] == 200:
+                # The same for everyone, so that a cookie in the request need not keep it from caches.
                 headers = [(k, v) for k, v in headers if k != b"cache-control"] + [(b"cache-control", b"max-age=31536000, immutable")]
             message = {**message, "headers": [*headers, *fixed]}
         await send(message)

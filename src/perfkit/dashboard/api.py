@@ -13,9 +13,10 @@ import orjson
 from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
-from perfkit.dashboard import ranges, reading
-from perfkit.dashboard.series import Wanted, metrics_by_table, read
+from perfkit.dashboard import limits, ranges, reading
+from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput
+from perfkit.store.steady import propose
 
 if TYPE_CHECKING:
     from perfkit.dashboard.app import Dashboard
@@ -63,7 +64,7 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 
 @answers_json
 async def series(request: Any, datasette: Dashboard) -> Any:
-    """The metrics asked for in the window asked for."""
+    """The metrics asked for in the window asked for; smallest and largest of each bucket for those in `bands`, without it for all."""
     number = int(request.url_vars["id"])
     args = {key: request.args[key] for key in request.args}
     names = [name for name in args.get("metrics", "").split(",") if name]
@@ -79,13 +80,17 @@ def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics:
     window = ranges.window(args, first, last, ranges.phases(marks))
     start = max(window.start, ranges.instant(args["since"])) if args.get("since") else window.start
     bucket = _whole(args["bucket"], 0, 0, _WIDEST) if "bucket" in args else None
-    wanted = Wanted(number, start, window.end, points, bucket, args.get("device"))
+    bands = frozenset(args["bands"].split(",")) if "bands" in args else None
+    wanted = Wanted(number, start, window.end, points, bucket, args.get("device"), bands)
     return {
         "now": now(),
         "collector": number,
         "window": {"from": window.start, "to": window.end, "name": window.name},
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
-        "tables": {table: read(con, table, columns, wanted) for table, columns in metrics.items()},
+        "tables": {
+            **{table: read(con, table, columns, wanted) for table, columns in metrics.items()},
+            **({"load": read_load(con, wanted)} if args.get("load") else {}),
+        },
         "marks": [{"t": t, "kind": kind, "label": label} for t, kind, label in marks if window.start <= t <= window.end],
         "events": reading.quality(con, number, start, window.end),
     }
@@ -104,16 +109,42 @@ async def percentiles(request: Any, datasette: Dashboard) -> Any:
 
 
 def _percentiles(con: sqlite3.Connection, number: int, args: dict[str, str], wanted: tuple[str, ...]) -> Any:
-    collector = find(con, number)
-    window = ranges.window(
-        args, collector["first_timestamp"] or 0, collector["last_timestamp"] or 0, ranges.phases(reading.marks(con, number))
-    )
+    window = _window(con, number, args)
     return {
         "collector": number,
         "window": {"from": window.start, "to": window.end, "name": window.name},
         "percentiles": reading.percentiles(con, number, window, wanted),
         "worst_minutes": reading.worst_minutes(con, number, window) if "host" in wanted else [],
     }
+
+
+@answers_json
+async def findings(request: Any, datasette: Dashboard) -> Any:
+    """Where metrics were beyond their limits in the window asked for; `limits=disk.await_ms>20,...` instead of ours."""
+    number = int(request.url_vars["id"])
+    args = {key: request.args[key] for key in request.args}
+    rules = limits.parse(args.get("limits", ""))
+    return await datasette.read(lambda con: {"findings": limits.findings(con, number, _window(con, number, args), rules)})
+
+
+@answers_json
+async def steady(request: Any, datasette: Dashboard) -> Any:
+    """The part of the window asked for in which the CPU load is steady (MSER-5), or null; a proposal, applied by nobody."""
+    number = int(request.url_vars["id"])
+    args = {key: request.args[key] for key in request.args}
+
+    def proposed(con: sqlite3.Connection) -> Any:
+        window = _window(con, number, args)
+        found = propose(con, number, window.start, window.end, window.name or "all")
+        return {"steady": found._asdict() if found else None}
+
+    return await datasette.read(proposed)
+
+
+def _window(con: sqlite3.Connection, number: int, args: dict[str, str]) -> ranges.Window:
+    collector = find(con, number)
+    phases = ranges.phases(reading.marks(con, number))
+    return ranges.window(args, collector["first_timestamp"] or 0, collector["last_timestamp"] or 0, phases)
 
 
 def find(con: sqlite3.Connection, number: int) -> reading.Row:

@@ -29,7 +29,6 @@ class Dashboard(Datasette):
     def __init__(self, database: Path, access: Access) -> None:
         super().__init__(
             template_dir=str(assets.folder("templates")),
-            static_mounts=assets.mounts(),
             settings={
                 "num_sql_threads": SQL_THREADS,
                 "sql_time_limit_ms": SQL_MILLISECONDS,

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
+
+from datasette.utils.asgi import NotFound, Response
 
 from perfkit.errors import Failed
 
 CHART_LIBRARY = ("uplot.iife.min.js", "uplot.min.css")
 
+_TYPES = {
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+    "txt": "text/plain; charset=utf-8",
+}
+_IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";$', re.MULTILINE)
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -41,9 +53,49 @@ def version() -> str:
     return digest.hexdigest()[:10]
 
 
-def mounts() -> list[tuple[str, str]]:
-    """Datasette's static mounts, the more specific first."""
-    return [(f"assets/{version()}/vendor", str(chart_library())), (f"assets/{version()}", str(folder("static")))]
+@dataclass(frozen=True)
+class File:
+    """One file as it is sent."""
+
+    type: str
+    content: bytes
+    packed: bytes
+
+
+@cache
+def files() -> dict[str, File]:
+    """Every file under /assets/VERSION/ by its path there."""
+    found = {path.name: path for path in folder("static").iterdir() if path.is_file()}
+    found |= {f"vendor/{name}": chart_library() / name for name in CHART_LIBRARY}
+    contents = {name: path.read_bytes() for name, path in found.items()}
+    return {name: File(_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, 9)) for name, content in contents.items()}
+
+
+@cache
+def modules(script: str) -> list[str]:
+    """The modules that `script` imports, directly or through others: fetched at once instead of one after the other."""
+    seen: list[str] = []
+    waiting = [script]
+    while waiting:
+        content = files()[f"{waiting.pop()}.js"].content.decode()
+        fresh = [name for name in _IMPORT.findall(content) if name not in seen]
+        seen += fresh
+        waiting += fresh
+    return seen
+
+
+async def asset(request: Any) -> Response:
+    """A file of this version; another version's URL is not found, so that no cache mixes two."""
+    found = files().get(request.url_vars["path"]) if request.url_vars["version"] == version() else None
+    if found is None:
+        raise NotFound("There is no such file.")
+    packed = "gzip" in (request.headers.get("accept-encoding") or "")
+    headers = {
+        "cache-control": "max-age=31536000, immutable",
+        "vary": "accept-encoding",
+        **({"content-encoding": "gzip"} if packed else {}),
+    }
+    return Response(found.packed if packed else found.content, headers=headers, content_type=found.type)
 
 
 @cache

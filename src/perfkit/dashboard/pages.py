@@ -11,7 +11,7 @@ from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
 
 from perfkit.catalog import RANGES, TABLES, table
-from perfkit.dashboard import api, assets, panels, ranges, reading, words
+from perfkit.dashboard import api, assets, limits, panels, ranges, reading, words
 from perfkit.errors import PerfkitError
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ async def collectors(request: Any, datasette: Dashboard) -> Response:
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
     """One machine's four summary charts."""
-    return await _of_collector(request, datasette, OVERVIEW)
+    return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD})
 
 
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
-    return await _of_collector(request, datasette, HOST)
+    number = int(request.url_vars["id"])
+    counted = await datasette.read(lambda con: {name: reading.counted(con, number, table(name)) for name in ("disk", "network")})
+    return await _of_collector(request, datasette, HOST, {"counted": counted})
 
 
 async def tables(request: Any, datasette: Dashboard) -> Response:
@@ -76,7 +78,7 @@ async def tables(request: Any, datasette: Dashboard) -> Response:
         t.name: {"title": t.title, "columns": {c.name: {"label": words.label(c), "unit": c.unit} for c in t.values if c.name != "in_total"}}
         for t in TABLES
     }
-    return await _of_collector(request, datasette, TABLES_, {"catalog": catalog})
+    return await _of_collector(request, datasette, TABLES_, {"catalog": catalog, "limits": limits.LIMITS})
 
 
 async def containers(request: Any, datasette: Dashboard) -> Response:
@@ -119,6 +121,7 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
         "base": base,
         "frame": json.dumps({"base": base, **page.frame}),
         "assets": f"{base}/assets/{assets.version()}",
+        "modules": assets.modules(page.script),
         "ranges": tuple(RANGES),
     }
     html = await datasette.render_template(f"perfkit/{page.template or page.script}.html", {**shared, **page.context}, request=request)
@@ -164,7 +167,7 @@ async def _of_collector(request: Any, datasette: Dashboard, tab: Tab, frame: dic
 
 
 def _charts(tab: Tab) -> dict[str, Any]:
-    return {"panels": [panel.as_json() for panel in tab.panels], "metrics": panels.metrics(tab.panels)}
+    return {"panels": [panel.as_json() for panel in tab.panels], "metrics": panels.metrics(tab.panels), "bands": panels.bands(tab.panels)}
 
 
 def _choices(con: Any) -> list[dict[str, Any]]:

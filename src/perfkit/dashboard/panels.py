@@ -223,3 +223,37 @@ COMPARE = (
     Panel("rx", "Network received", "host", (("net_rx_bytes", "user"),)),
     Panel("tx", "Network sent", "host", (("net_tx_bytes", "user"),)),
 )
+
+
+def bands(panels: Iterable[Panel]) -> list[str]:
+    """Those of `metrics` whose smallest and largest values are drawn: lines, and the idle share that a peak is made of."""
+    drawn = [(panel, [panel.peak] if panel.stack or panel.heat else [name for name, _ in panel.series]) for panel in panels]
+    return list(dict.fromkeys(f"{panel.table}.{column}" for panel, columns in drawn for column in columns if column))
+
+
+def _load(name: str, title: str, unit: str, series: tuple[tuple[str, str, str], ...]) -> dict[str, object]:
+    """A chart of what load tools reported, as `Panel.as_json` would say it; load_metrics is no table of the catalog."""
+    columns = ", ".join(["run", *(column for column, _, _ in series)])
+    return {
+        "id": name,
+        "title": title,
+        "table": "load",
+        "databaseTable": "load_metrics",
+        "key": "run",
+        "unit": unit,
+        "devices": "all",
+        "sql": query("chart").format(columns=columns, table="load_metrics", device=" AND run LIKE :device"),
+        "series": [{"column": column, "label": label, "colour": colour} for column, label, colour in series],
+    }
+
+
+LOAD = (
+    _load("throughput", "Load: throughput", "ops/s", (("throughput", "operations", "user"), ("errors", "errors", "iowait"))),
+    _load(
+        "latency",
+        "Load: latency",
+        "ms",
+        (("latency_p50_ms", "P50", "read"), ("latency_p95_ms", "P95", "system"), ("latency_p99_ms", "P99", "iowait")),
+    ),
+    _load("users", "Load: users", "users", (("users", "users", "user"),)),
+)

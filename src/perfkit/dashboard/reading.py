@@ -8,7 +8,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from perfkit.catalog import Table
 from perfkit.dashboard.ranges import Window
+from perfkit.store.rollup import devices
 from perfkit.store.windows import percentiles as compute
 
 PERCENTILES = ("metric", "device", "samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
@@ -58,6 +60,13 @@ def recorded(con: sqlite3.Connection, number: int) -> Row:
 def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
     """The name of each container of the collector, by id."""
     return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}
+
+
+def counted(con: sqlite3.Connection, number: int, table: Table) -> list[str]:
+    """The devices of `table` (disk or network) that the host's total counts."""
+    sql = query("counted").format(table=table.database_name, device=table.keys[0].name)
+    values = [(device, con.execute(sql, {"collector": number, "device": device}).fetchone()) for device in devices(con, table, number)]
+    return [str(device) for device, row in values if row and row[0]]
 
 
 def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:

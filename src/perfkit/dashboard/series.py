@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from perfkit import store
 from perfkit.catalog import TABLES
+from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
+from perfkit.store import schema
 
 DIGITS = 3
+KINDS = ("avg", "min", "max")  # in the order of store.series
 
 
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     """`["host.cpu_user", "disk.await_ms"]` as {table: [columns]}; BadInput for a name that the catalog does not have."""
-    known = {table.name: {column.name for column in table.values} for table in TABLES}
+    known = {table.name: {column.name for column in schema.metrics(table)} for table in TABLES}
     found: dict[str, list[str]] = {}
     for name in names:
         table, _, column = name.partition(".")
@@ -29,7 +32,10 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of a collector: from `start` to `end` ms, both included, in about `points` points, or in buckets of `bucket_ms`."""
+    """What of a collector: from `start` to `end` ms, both included, in about `points` points, or in buckets of `bucket_ms`.
+
+    `bands` are the metrics of which smallest and largest are wanted too; None for all.
+    """
 
     collector: int
     start: int
@@ -37,6 +43,7 @@ class Wanted:
     points: int
     bucket_ms: int | None = None
     device: str | None = None
+    bands: frozenset[str] | None = None
 
 
 def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted) -> dict[str, Any]:
@@ -50,22 +57,41 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
     for row in found.rows:
         by_device.setdefault(row[1] or "", []).append(row)
     times = sorted({row[0] for row in found.rows})
+    kinds = {c: KINDS if found.bucket_ms and (wanted.bands is None or f"{table}.{c}" in wanted.bands) else KINDS[:1] for c in columns}
     return {
         "bucket_ms": found.bucket_ms,
         "t": times,
-        "devices": {name: _values(rows, columns, times, merged=found.bucket_ms > 0) for name, rows in by_device.items()},
+        "devices": {name: _values(rows, kinds, times) for name, rows in by_device.items()},
     }
 
 
-def _values(rows: list[tuple[Any, ...]], columns: Sequence[str], times: list[int], *, merged: bool) -> dict[str, dict[str, list[Any]]]:
-    """The rows turned into lists along `times`."""
+def _values(rows: list[tuple[Any, ...]], kinds: Mapping[str, Sequence[str]], times: list[int]) -> dict[str, dict[str, list[Any]]]:
+    """The rows turned into lists along `times`: {column: {kind: values}} for the kinds of each column."""
     if len(rows) != len(times):
         at = {row[0]: row for row in rows}
-        nothing = (None,) * (3 + 3 * len(columns))
+        nothing = (None,) * (3 + len(KINDS) * len(kinds))
         rows = [at.get(time, nothing) for time in times]
     lists = list(zip(*rows))
-    kinds = ("avg", "min", "max") if merged else ("avg",)
     return {
-        column: {kind: [value if value is None else round(value, DIGITS) for value in lists[3 + 3 * i + j]] for j, kind in enumerate(kinds)}
-        for i, column in enumerate(columns)
+        column: {kind: [v if v is None else round(v, DIGITS) for v in lists[3 + len(KINDS) * i + KINDS.index(kind)]] for kind in wanted}
+        for i, (column, wanted) in enumerate(kinds.items())
+    }
+
+
+LOAD = ("users", "throughput", "errors", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
+
+
+def read_load(con: sqlite3.Connection, wanted: Wanted) -> dict[str, Any]:
+    """As `read`, of what load tools reported: a run is a device, the columns are LOAD."""
+    width = wanted.bucket_ms or max(1000, (wanted.end - wanted.start) // wanted.points)
+    values = {"collector": wanted.collector, "start": wanted.start, "end": wanted.end, "width": width}
+    by_run: dict[str, list[tuple[Any, ...]]] = {}
+    for run, bucket, *cells in con.execute(query("load"), values):
+        # _values expects avg, min and max of each column; min and max are not asked for.
+        by_run.setdefault(run, []).append((bucket, run, 1, *(cell for value in cells for cell in (value, None, None))))
+    times = sorted({row[0] for rows in by_run.values() for row in rows})
+    return {
+        "bucket_ms": width,
+        "t": times,
+        "devices": {run: _values(rows, dict.fromkeys(LOAD, KINDS[:1]), times) for run, rows in by_run.items()},
     }

@@ -3,6 +3,18 @@
 import { digits, scaled, short, span, spans, ticks } from "./format.js";
 import { token } from "./dom.js";
 
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+// Steps of a time axis; uPlot's own leap from 1 to 5 minutes and from 1 to 2 hours.
+export const STEPS = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
+  ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * HOUR),
+  ...[1, 2, 3, 7, 14, 28, 56, 112, 365].map((n) => n * DAY),
+];
 const SYNC = uPlot.sync("page");
 const HATCH = 6;
 
@@ -124,7 +136,8 @@ function timeAxis(view) {
     grid: { show: false },
     ticks: { stroke: () => token("line"), width: 1, size: 4 },
     size: 36,
-    space: 76,
+    space: 72,
+    incrs: STEPS,
     values: (u, splits, axis, space, step) => (view.relative ? spans(splits) : ticks(splits, step, view.utc)),
   };
 }
@@ -200,7 +213,7 @@ function hatch(u, from, to) {
   ctx.clip();
   ctx.fillStyle = token("panel");
   ctx.fillRect(x, bbox.top, wide, bbox.height);
-  ctx.strokeStyle = token("line");
+  ctx.strokeStyle = shade("edge", "66");
   ctx.lineWidth = devicePixelRatio;
   ctx.beginPath();
   for (let start = Math.max(x, bbox.left) - bbox.height; start < Math.min(x + wide, bbox.left + bbox.width); start += HATCH * devicePixelRatio) {
@@ -208,16 +221,25 @@ function hatch(u, from, to) {
     ctx.lineTo(start + bbox.height, bbox.top);
   }
   ctx.stroke();
+  ctx.restore();
+}
+
+/** How long a gap is, where there is room for it. */
+function gapWords(u, from, to) {
+  const { ctx, bbox } = u;
+  const x = Math.max(bbox.left, u.valToPos(from, "x", true));
+  const wide = Math.min(bbox.left + bbox.width, u.valToPos(to, "x", true)) - x;
   const words = `no data ${span(to - from)}`;
   ctx.font = font();
   const room = ctx.measureText(words).width;
-  if (room + 8 < wide) {
-    ctx.fillStyle = token("muted");
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.fillText(words, x + wide / 2, bbox.top + bbox.height / 2);
-  }
-  ctx.restore();
+  if (room + 8 * devicePixelRatio > wide) return;
+  const middle = bbox.top + bbox.height / 2;
+  ctx.fillStyle = token("panel");
+  ctx.fillRect(x + (wide - room) / 2 - 4 * devicePixelRatio, middle - 9 * devicePixelRatio, room + 8 * devicePixelRatio, 18 * devicePixelRatio);
+  ctx.fillStyle = token("muted");
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.fillText(words, x + wide / 2, middle);
 }
 
 /** P95 as dashed lines, resets as ticks at the foot: over the lines. */
@@ -237,6 +259,7 @@ function over(u, input, view) {
     }
   }
   ctx.setLineDash([]);
+  for (const [from, to] of view.gaps) gapWords(u, from, to);
   ctx.fillStyle = token("bad");
   for (const t of view.resets) {
     if (t >= view.from && t <= view.to) ctx.fillRect(u.valToPos(t, "x", true), bbox.top + bbox.height - 8 * devicePixelRatio, 2 * devicePixelRatio, 8 * devicePixelRatio);

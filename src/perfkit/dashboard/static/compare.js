@@ -13,7 +13,7 @@ const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "
 const MOST = 6;
 const HEIGHT = 168;
 const POINTS = 500;
-const FINGERPRINT = { cpu_model: "CPU", cpus: "CPUs", memory_mb: "Memory, MiB", operating_system: "System", kernel: "Kernel", architecture: "Architecture", cloud_vendor: "Cloud", instance_type: "Instance", period_ms: "Period, ms" };
+const FINGERPRINT = { cpu_model: "CPU", cpus: "CPUs", memory_mb: "Memory", operating_system: "System", kernel: "Kernel", architecture: "Architecture", cloud_vendor: "Cloud", instance_type: "Instance", period_ms: "Period" };
 const FIGURES = [["avg", "avg"], ["p95", "P95"], ["max", "max"]];
 
 const byId = new Map(frame.collectors.map((c) => [c.id, c]));
@@ -53,7 +53,7 @@ async function load() {
     view.to = zoomed ? Number(url.get("to")) : Math.max(...found.map((s) => s.to - s.shift));
     view.relative = byStart;
     const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
-    const answers = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/series?metrics=${frame.metrics.join(",")}&points=${POINTS}&${clip(s, window(s))}`)));
+    const answers = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/series?metrics=${frame.metrics.join(",")}&bands=${frame.bands.join(",")}&points=${POINTS}&${clip(s, window(s))}`)));
     if (mine !== run) return;
     panels(found, answers);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -132,12 +132,20 @@ function chosen(found) {
         { colour: `var(--${s.colour})` },
         h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: `${base}/collectors/${s.collector.id}${s.phase ? `?phase=${encodeURIComponent(s.phase.label)}` : ""}` }, s.label)),
         h("td", { class: "text muted" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
-        names.map((name) => h("td", { class: differ(name) ? "text bad" : "text" }, differ(name) ? "≠ " : "", s.collector.facts[name] ?? "–")),
+        names.map((name) => h("td", { class: differ(name) ? "text bad" : "text" }, differ(name) ? "≠ " : "", fact(name, s.collector.facts[name]))),
         h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => choose(found.filter((o) => o !== s).map((o) => o.key)) }, "×")),
       ))),
     )),
     found.length < MOST ? add : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
+}
+
+/** A fact in its unit; what every processor has in its name is left out. */
+function fact(name, value) {
+  if (value === null || value === undefined) return "–";
+  if (name === "memory_mb") return show(value, "MiB");
+  if (name === "period_ms") return show(value, "ms");
+  return name === "cpu_model" ? value.replace(/\((R|TM)\)|\bCPU\b|@.*/gi, " ").replace(/\s+/g, " ").trim() : value;
 }
 
 function choose(list) {

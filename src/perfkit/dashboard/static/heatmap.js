@@ -1,12 +1,13 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { $, h, token } from "./dom.js";
+import { STEPS } from "./chart.js";
+import { h, token } from "./dom.js";
 import { clock, show, ticks } from "./format.js";
 import { links } from "./panel.js";
 
 const ROW = 14;
 const LEAST = 80;
-const STEPS = 6;
+const SHADES = 6;
 
 export class Heatmap {
   /** `spec` draws 100 minus its first column, for each of `devices`. */
@@ -59,7 +60,7 @@ export class Heatmap {
       cursor: { sync: { key: "page", setSeries: false }, drag: { x: true, y: false, setScale: false, dist: 6 }, points: { show: false }, bind: { dblclick: () => () => on.unzoom() } },
       scales: { x: { time: true, range: () => [view.from, view.to] }, y: { range: () => [0, rows] } },
       axes: [
-        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { stroke: () => token("line"), size: 4 }, size: 36, space: 76, values: (u, splits, a, s, step) => ticks(splits, step, view.utc) },
+        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { stroke: () => token("line"), size: 4 }, size: 36, space: 72, incrs: STEPS, values: (u, splits, a, s, step) => ticks(splits, step, view.utc) },
         { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, size: 64, splits: () => this.labels().map(([at]) => at), values: () => this.labels().map(([, name]) => name) },
       ],
       series: [{}, ...this.cells.map(() => ({ paths: () => null, points: { show: false } }))],
@@ -117,6 +118,6 @@ export class Heatmap {
 
 /** What the colours mean. */
 function scale() {
-  const cells = Array.from({ length: STEPS }, (_, i) => h("i", { class: `heat heat-${i}` }));
+  const cells = Array.from({ length: SHADES }, (_, i) => h("i", { class: `heat heat-${i}` }));
   return h("span", { class: "scale" }, "0", cells, "100 %");
 }

@@ -11,8 +11,7 @@ const SHOWN = 2;
 // One machine-wide line and the rest are not of one kind: what stands for the whole comes first.
 const WHOLE = { cpu: "all" };
 
-let page;
-window.perfkit = page = run({
+window.perfkit = run({
   metrics: frame.metrics,
   tables: [...new Set(frame.panels.map((p) => p.table))],
   build: (answer) => {
@@ -52,12 +51,13 @@ function order(devices, table) {
   return [...devices].sort((a, b) => (b === WHOLE[table]) - (a === WHOLE[table]) || a.localeCompare(b, "en", { numeric: true }));
 }
 
+/** The devices of the URL, else the first of those that the host's totals count. */
 function picked(id, devices, table) {
   const asked = url.all(id).filter((device) => devices.includes(device));
   if (asked.length) return asked;
   if (WHOLE[table]) return devices.slice(0, 1);
-  const plain = devices.filter((d) => d !== "lo" && !/^(loop|ram|zram)\d/.test(d));
-  return (plain.length ? plain : devices).slice(0, SHOWN);
+  const counted = devices.filter((d) => frame.counted[table]?.includes(d));
+  return (counted.length ? counted : devices).slice(0, SHOWN);
 }
 
 function picker(id, devices, chosen, table) {

@@ -1,8 +1,10 @@
 // The overview: tiles with the worst minutes, four summary charts, what was found and how well it was recorded.
 
 import { $, base, frame, h } from "./dom.js";
-import { clock, instant, show, span } from "./format.js";
+import { clock, digits, instant, show, span, stretch } from "./format.js";
+import * as limits from "./limits.js";
 import { Panel } from "./panel.js";
+import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 import { phasesOf, run } from "./view.js";
 
@@ -13,6 +15,10 @@ const TILES = [
   { id: "network", title: "Network", unit: "B/s", metrics: ["host.net_rx_bytes", "host.net_tx_bytes"], signs: ["in", "out"], now: (c) => [last(c.net_rx_bytes), last(c.net_tx_bytes)] },
 ];
 const EVENTS_SHOWN = 12;
+const FINDINGS_SHOWN = 8;
+// The steady parts that were asked for, by phase; and the window whose findings are shown.
+const proposals = new Map();
+let asked = null;
 const CONTAINERS_SHOWN = 8;
 
 const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
@@ -24,8 +30,10 @@ const busy = (c) => {
 window.perfkit = run({
   metrics: frame.metrics,
   tables: $("#containers") ? ["host", "containers"] : ["host"],
-  build: () => {
-    const panels = frame.panels.map((spec) => new Panel(spec));
+  load: true,
+  build: (answer) => {
+    const runs = Object.keys(answer.tables.load.devices);
+    const panels = [...frame.panels.map((spec) => new Panel(spec)), ...(runs.length ? frame.load.map((spec) => new Panel(spec, { devices: runs })) : [])];
     $("#panels").replaceChildren(...panels.map((p) => p.element));
     return panels;
   },
@@ -34,6 +42,7 @@ window.perfkit = run({
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
     quality(answer, view);
     if (stats && $("#containers")) containers(stats);
+    if (stats && asked !== windowKey()) findings(view);
   },
 });
 
@@ -72,6 +81,34 @@ function containers(stats) {
 /** The URL that shows the minute with two before and two after it. */
 const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
 
+const windowKey = () => `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
+
+/** Where limits were broken, in sentences: what, by how much, for how long, since when. */
+async function findings(view) {
+  asked = windowKey();
+  const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/findings?${asked}`).catch((error) => ({ error: error.message, findings: [] }));
+  const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
+  const sentence = ({ label, device, unit, rule, share, first, worst }) => [
+    h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),
+    ` ${rule === ">0" ? "not 0" : `${rule[0] === "<" ? "below" : "above"} ${show(Number(rule.slice(1)), unit)}`} for ${share < 0.1 ? "less than 0.1" : digits(share)} % of ${of}, from `,
+    h("a", { href: around(first) }, clock(Math.floor(first / 1000) * 1000, view.utc)),
+    `, ${rule[0] === "<" ? "lowest" : "highest"} ${show(worst, unit)}`,
+  ];
+  const more = answer.findings.length - FINDINGS_SHOWN;
+  $("#findings").replaceChildren(
+    ...answer.findings.slice(0, FINDINGS_SHOWN).map((one) => h("li", {}, sentence(one))),
+    ...(more > 0 ? [h("li", {}, h("a", { href: `${base}/collectors/${frame.collector}/tables${location.search}` }, `${more} more in the tables`))] : []),
+    ...(answer.error ? [h("li", {}, answer.error)] : answer.findings.length ? [] : [h("li", { class: "ok" }, "✓ Nothing went beyond a limit in this range.")]),
+  );
+}
+
+/** A proposal for the steady part of a phase, when asked for; applied by its link alone. */
+async function steady(button, phase, view) {
+  const { steady: found } = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/steady?phase=${encodeURIComponent(phase)}`);
+  proposals.set(phase, found ? [" · ", h("a", { href: url.href({ from: found.since, to: found.until, phase: null, range: null }) }, `steady part ${stretch(found.since, found.until, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`] : [" · no steady part found"]);
+  button.replaceWith(...proposals.get(phase));
+}
+
 const KINDS = { gap: "gap", reset: "counter reset", clock: "clock step", hotplug: "device came or went", late: "late samples" };
 
 function quality(answer, view) {
@@ -79,7 +116,7 @@ function quality(answer, view) {
   const { events } = answer;
   const phases = phasesOf(answer.marks).filter(({ from, to }) => to > from);
   $("#phases").replaceChildren(
-    ...phases.map(({ from, to, label }) => h("li", {}, h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label), ` ${clock(from, view.utc)} – ${clock(to, view.utc)} (${span(to - from)})`)),
+    ...phases.map(({ from, to, label }) => h("li", {}, h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label), ` ${stretch(from, to, view.utc)}`, proposals.get(label) ?? h("button", { type: "button", class: "plain", click: (event) => steady(event.target, label, view) }, "steady part?"))),
     ...(phases.length ? [] : [h("li", { class: "muted" }, "No phase is marked here; `perfkit mark` marks one while it records.")]),
   );
   place.replaceChildren(

@@ -6,7 +6,7 @@ import { clock, show } from "./format.js";
 import * as url from "./url.js";
 
 const HEIGHT = 168;
-const HEADS = ["now", "avg", "max", "P95"];
+const HEADS = ["last", "avg", "max", "P95"];
 
 export class Panel {
   /**
@@ -51,8 +51,12 @@ export class Panel {
       return { key, label, colour, area, line, avg, min: values.min, max: values.max, stats: metric(column, device), p95: metric(column, device)?.p95, hidden: hidden.has(key) };
     };
     const { series: wanted, stack } = this.spec;
+    const named = (device) => this.names?.[device] ?? device;
+    const lines = (device, i) => wanted.length === 1
+      ? [one(device, { ...wanted[0], label: named(device), colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`)]
+      : wanted.map((column) => one(device, { ...column, label: `${named(device)}: ${column.label}` }, `${this.name}.${device}.${column.column}`));
     const series = this.devices
-      ? this.devices.map((device, i) => one(device, { ...wanted[0], label: this.names?.[device] ?? device, colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`))
+      ? this.devices.flatMap(lines)
       : wanted.map((column) => one(this.device, column, `${this.name}.${column.column}`));
     if (this.spec.peak) this.addPeak(series, table, stats);
     if (this.spec.total) series.push({ ...one(this.device, { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true }, `${this.name}.total`), dash: [2, 3], p95: null });

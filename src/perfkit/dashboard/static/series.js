@@ -1,6 +1,6 @@
 // The series of a collector's page: fetched once a window, then only what is new.
 
-import { base } from "./dom.js";
+import { base, frame } from "./dom.js";
 import * as url from "./url.js";
 
 /** JSON of our API; throws an Error whose message is the server's sentence. */
@@ -13,9 +13,9 @@ export async function fetchJSON(path, signal) {
 }
 
 export class Series {
-  /** `metrics` of `collector`, about `points` a chart; of one `device` or of all. */
-  constructor(collector, metrics, points, device = null) {
-    this.device = device;
+  /** `metrics` of `collector`, about `points` a chart; of one `device` or of all, with what load tools reported if `load`. */
+  constructor(collector, metrics, points, { device = null, load = false } = {}) {
+    this.extra = `&bands=${frame.bands.join(",")}${device ? `&device=${encodeURIComponent(device)}` : ""}${load ? "&load=1" : ""}`;
     this.collector = collector;
     this.metrics = metrics;
     this.points = points;
@@ -35,7 +35,7 @@ export class Series {
 
   /** Fetch what came since; true if anything did. Starts over when the points have become too many. */
   async extend() {
-    const tables = Object.values(this.answer.tables);
+    const tables = Object.entries(this.answer.tables).filter(([name]) => name !== "load").map(([, table]) => table);
     const newest = Math.max(...tables.map(({ t }) => t.at(-1) ?? 0));
     const longest = Math.max(...tables.map(({ t }) => t.length));
     if (!newest || longest > this.points * 3) return this.load(this.query).then(() => true);
@@ -52,7 +52,7 @@ export class Series {
   }
 
   path(query) {
-    return `${base}/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.device ? `&device=${encodeURIComponent(this.device)}` : ""}&${query}`;
+    return `${base}/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.extra}&${query}`;
   }
 }
 

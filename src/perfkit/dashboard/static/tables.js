@@ -2,19 +2,12 @@
 
 import { $, $$, frame, h, say } from "./dom.js";
 import { show } from "./format.js";
+import { keep, limits } from "./limits.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
 const FIGURES = [["samples", "n"], ["min", "min"], ["avg", "avg"], ["max", "max"], ["stddev", "stddev"], ["p50", "P50"], ["p90", "P90"], ["p95", "P95"], ["p99", "P99"]];
 const DEVICE_TABLES = new Set(["cpu", "disk", "network", "filesystem", "pressure", "containers"]);
-// What is worth a look, as "metric": value; over it for most, under it where marked so. In %, ms or per second, as the metric has it.
-const THRESHOLDS = {
-  "host.cpu_idle": "<10", "host.cpu_steal": ">5", "host.cpu_iowait": ">20", "cpu.idle": "<5", "cpu.steal": ">5", "memory.used_percent": ">90",
-  "disk.await_ms": ">20", "disk.util_percent": ">90", "network.rx_drops": ">0", "network.tx_drops": ">0", "network.rx_errors": ">0", "network.tx_errors": ">0",
-  "filesystem.used_percent": ">90", "pressure.some_percent": ">20", "pressure.full_percent": ">5", "tcp.retransmits": ">10", "tcp.listen_overflows": ">0",
-  "containers.cpu_throttled_percent": ">5", "containers.memory_percent": ">90", "system.swap_out_pages": ">0",
-};
-const KEY = "perfkit thresholds";
 
 let rows = [];
 
@@ -38,20 +31,8 @@ $("#thresholds").addEventListener("click", edit);
 $("#reset").addEventListener("click", () => save(""));
 $("#edit").addEventListener("close", (event) => event.target.returnValue === "save" && save($("#limits").value));
 
-/** The rules in force: those of the link, else those kept in this browser, else ours. */
-function thresholds() {
-  const text = url.get("limits") || stored();
-  if (!text) return THRESHOLDS;
-  return Object.fromEntries(text.split(/[\n,]+/).map((line) => line.match(/^\s*([\w.]+)\s*([<>])\s*(-?[\d.]+)\s*$/)).filter(Boolean).map(([, metric, sign, value]) => [metric, sign + value]));
-}
-
-function stored() {
-  try {
-    return localStorage.getItem(KEY) ?? "";
-  } catch {
-    return "";
-  }
-}
+/** The rules in force. */
+const thresholds = () => limits() ?? frame.limits;
 
 function edit() {
   $("#limits").value = Object.entries(thresholds()).map(([metric, rule]) => `${metric} ${rule[0]} ${rule.slice(1)}`).join("\n");
@@ -60,11 +41,7 @@ function edit() {
 
 function save(text) {
   const lines = text.split("\n").map((line) => line.replace(/\s+/g, "")).filter(Boolean).join(",");
-  try {
-    localStorage.setItem(KEY, lines);
-  } catch {
-    say("This browser keeps nothing; the link does.");
-  }
+  keep(lines);
   url.set({ limits: lines || null }, { quiet: true });
   draw();
 }

@@ -15,10 +15,10 @@ const STATS_EVERY_MS = 15000;
  * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch;
  * `after(answer, stats)` runs when either has changed.
  */
-export async function run({ metrics, build, after = () => {}, tables = ["host"], device = null }) {
+export async function run({ metrics, build, after = () => {}, tables = ["host"], device = null, load: withLoad = false }) {
   const page = { panels: [], stats: null, answer: null };
   const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], resets: [], bands: [] };
-  const series = new Series(frame.collector, metrics, points(), device);
+  const series = new Series(frame.collector, metrics, points(), { device, load: withLoad });
   const on = { zoom, unzoom: () => unzoom(view), cursor };
 
   async function load() {
