@@ -28,6 +28,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+if sys.version_info < (3, 11):
+    print(f"build_zipapp: Python 3.11 or later is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
+    sys.exit(2)
+
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "src"))
 
@@ -102,8 +106,6 @@ def _one_of(known: Iterable[str]) -> argparse._ActionType:
 
 def build(platforms: list[str], pythons: list[str], bytecode_for: list[str], *, target_only: bool, output: Path) -> None:
     """Write `output` and print what it is made of; BuildError if something is missing or is not what the lock file says."""
-    if sys.version_info < (3, 11):
-        raise BuildError(f"Python 3.11 or later is needed to build, and this is {sys.version.split()[0]}.")
     lock = read_lock()
     parts: dict[str, Members] = {"perfkit": own_files(target_only) | {"LICENSE": (ROOT / "LICENSE").read_bytes()}}
     parts["target packages"] = dict(sorted(pure_files(fetch(lock["target"], "any", "3.9"))))
@@ -140,10 +142,15 @@ def fetch(section: str, platform: str, python: str) -> list[Path]:
         fetching = BUILD / "wheels" / f".{stamp}-{os.getpid()}"
         shutil.rmtree(fetching, ignore_errors=True)
         fetching.mkdir(parents=True)
-        _download(section, platform, python, fetching)
-        shutil.rmtree(folder, ignore_errors=True)
-        fetching.rename(folder)
+        try:
+            _download(section, platform, python, fetching)
+            if not folder.is_dir():  # another build may have been faster
+                fetching.rename(folder)
+        finally:
+            shutil.rmtree(fetching, ignore_errors=True)
     wheels = sorted(folder.glob("*.whl"))
+    if len(wheels) != section.count("=="):
+        raise BuildError(f"{folder} does not hold every package of requirements.lock; remove it and build again.")
     for wheel in wheels:
         if f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}" not in section:
             raise BuildError(f"{wheel} is not what requirements.lock names; remove {folder} and build again.")

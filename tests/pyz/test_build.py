@@ -88,6 +88,32 @@ def test_a_fetched_package_that_was_changed_is_refused(checkout: Path, tmp_path:
     assert not list(tmp_path.glob("*.pyz"))
 
 
+def test_a_fetched_package_that_went_missing_is_noticed(checkout: Path, tmp_path: Path) -> None:
+    next(checkout.glob("build/wheels/any-3.9-*/typer-*.whl")).unlink()
+    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout)
+    assert done.returncode == 2
+    assert "does not hold every package of requirements.lock" in done.stderr
+
+
+def test_a_fetch_that_fails_is_one_sentence_and_is_tried_again_next_time(checkout: Path, tmp_path: Path) -> None:
+    shutil.rmtree(checkout / "build" / "wheels")
+    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip could not fetch the packages" in done.stderr
+    assert not list((checkout / "build" / "wheels").iterdir())
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10"])
+def test_an_older_python_does_not_build_and_says_which_does(version: str, tmp_path: Path) -> None:
+    path = pythons.found().get(version)
+    if path is None:
+        pytest.skip(f"no Python {version} on this machine: its refusal to build was not seen")
+    command = [path, ROOT / "build_zipapp.py", "--output", tmp_path / "perfkit.pyz"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"build_zipapp: Python 3.11 or later is needed, and this is {version}.")
+
+
 def test_a_platform_without_packages_is_named_with_those_that_have_some(tmp_path: Path) -> None:
     done = build("--platform", "linux-sparc64", "--output", tmp_path / "perfkit.pyz")
     assert done.returncode == 2
