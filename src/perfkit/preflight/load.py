@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -39,28 +38,43 @@ class Load:
         self._kept = _create(output)
         self._left = MOST_OUTPUT
         self._stopping: float | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early = 0
+        self._handlers = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        self._process = self._start(command)
+        if self._early:
+            self._signal(self._early)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - the user's own command
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - the user's
         except OSError as error:
             os.close(self._kept)
-            output.unlink()
+            self.output.unlink()
+            self._restore_signals()
             raise BadInput(f"cannot run {command[0]}: {reason(error)}.") from None
 
     def run(self) -> Ended:
         """Pass on output and signals until the command ends."""
-        with self._signals(), selectors.DefaultSelector() as selector:
-            for stream, target in ((self._process.stdout, sys.stdout), (self._process.stderr, sys.stderr)):
-                if stream is not None:
-                    selector.register(stream, selectors.EVENT_READ, target.fileno())
-            ended: float | None = None
-            while selector.get_map() and (ended is None or time.monotonic() < ended + _DRAIN):
-                self._pump(selector)
-                self._kill_if_due()
-                if ended is None and self._process.poll() is not None:
-                    ended = time.monotonic()
+        process = self._process
+        if process is None or process.stdout is None or process.stderr is None:
+            raise ValueError("the command was not started")
+        with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ, sys.stdout.fileno())
+            selector.register(process.stderr, selectors.EVENT_READ, sys.stderr.fileno())
+            self._pass_on(process, selector)
         os.close(self._kept)
-        code = self._process.wait()
+        code = process.wait()
+        self._restore_signals()
         return Ended(128 - code if code < 0 else code, time.monotonic() - self.started, self.output)
+
+    def _pass_on(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
+        ended: float | None = None
+        while selector.get_map() and (ended is None or time.monotonic() < ended + _DRAIN):
+            self._pump(selector)
+            self._kill_if_due()
+            if ended is None and process.poll() is not None:
+                ended = time.monotonic()
 
     def stop(self) -> None:
         """End the command's process group: SIGTERM now, SIGKILL if it is still there ten seconds later."""
@@ -83,19 +97,18 @@ class Load:
                 with contextlib.suppress(OSError):
                     _write(target, part)
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._forward) for number in FORWARDED}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _restore_signals(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def _forward(self, number: int, _frame: FrameType | None) -> None:
         self._signal(number)
 
     def _signal(self, number: int) -> None:
+        """To the command's whole group; a signal that comes before there is one is sent to it as soon as it starts."""
+        if self._process is None:
+            self._early = number
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 

@@ -89,7 +89,10 @@ def _absent(path: Path) -> Check:
     streaming = [one for one in running() if one.mode == "trickle"]
     if streaming:
         pid = streaming[0].pid
-        cause = f"the collector here (pid {pid}) is in trickle mode: no file; use --mode local, or check its server: preflight --server."
+        cause = (
+            f"{path} does not exist; the collector here (pid {pid}) is in trickle mode: no file; "
+            "use --mode local, or check its server: preflight --server."
+        )
         return Check("file", FAIL, f"no such file; a collector in trickle mode runs (pid {pid})", cause)
     others = [one for one in running() if one.collection]
     hint = f"; a collector (pid {others[0].pid}) writes {others[0].collection}" if others else "; no collector runs here"
