@@ -13,7 +13,7 @@ import orjson
 from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
-from perfkit.dashboard import limits, ranges, reading
+from perfkit.dashboard import limits, ranges, reading, words
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput
 from perfkit.store.steady import propose
@@ -87,6 +87,7 @@ def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics:
         "collector": number,
         "window": {"from": window.start, "to": window.end, "name": window.name},
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
+        "recorded": words.recorded(reading.recorded(con, number)),
         "tables": {
             **{table: read(con, table, columns, wanted) for table, columns in metrics.items()},
             **({"load": read_load(con, wanted)} if args.get("load") else {}),

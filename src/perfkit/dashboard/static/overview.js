@@ -16,9 +16,9 @@ const TILES = [
 ];
 const EVENTS_SHOWN = 12;
 const FINDINGS_SHOWN = 8;
-// The steady parts that were asked for, by phase; and the window whose findings are shown.
+// The steady parts that were asked for, by phase; and the figures that the findings shown belong to.
 const proposals = new Map();
-let asked = null;
+let judged = null;
 const CONTAINERS_SHOWN = 8;
 
 const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
@@ -42,7 +42,7 @@ window.perfkit = run({
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
     quality(answer, view);
     if (stats && $("#containers")) containers(stats);
-    if (stats && asked !== windowKey()) findings(view);
+    if (stats && stats !== judged) findings(stats, view);
   },
 });
 
@@ -81,12 +81,10 @@ function containers(stats) {
 /** The URL that shows the minute with two before and two after it. */
 const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
 
-const windowKey = () => `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
-
 /** Where limits were broken, in sentences: what, by how much, for how long, since when. */
-async function findings(view) {
-  asked = windowKey();
-  const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/findings?${asked}`).catch((error) => ({ error: error.message, findings: [] }));
+async function findings(stats, view) {
+  judged = stats;
+  const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/findings?${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`).catch((error) => ({ error: error.message, findings: [] }));
   const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
   const sentence = ({ label, device, unit, rule, share, first, worst }) => [
     h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),

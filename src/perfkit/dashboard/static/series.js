@@ -47,7 +47,7 @@ export class Series {
     for (const [name, table] of Object.entries(more.tables)) append(this.answer.tables[name], table, more.window.from);
     this.answer.events = merged(this.answer.events, more.events, (e) => `${e.from_timestamp} ${e.kind} ${e.subject}`);
     this.answer.marks = merged(this.answer.marks, more.marks, (m) => `${m.t} ${m.kind} ${m.label}`);
-    Object.assign(this.answer, { window: more.window, data: more.data, now: more.now, received: performance.now() });
+    Object.assign(this.answer, { window: more.window, data: more.data, now: more.now, recorded: more.recorded, received: performance.now() });
     return grew;
   }
 

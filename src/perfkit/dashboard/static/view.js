@@ -153,6 +153,7 @@ export function phasesOf(marks) {
 function headings(view, answer) {
   const place = $("#stretch");
   if (place) place.textContent = stretch(view.from, view.to, view.utc);
+  if ($("#recorded")) $("#recorded").textContent = answer.recorded;
   const live = $("#live");
   if (!live) return;
   const on = isLive(answer);
