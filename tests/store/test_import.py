@@ -16,8 +16,10 @@ import pytest
 import invent
 from perfkit.catalog import HOST, TABLES
 from perfkit.errors import BadInput, PerfkitError
+from perfkit.process.pipeline import process
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
+from perfkit.store.inputs import parts
 from perfkit.store.schema import LEVELS, device_key, metrics
 from store.conftest import START, dump, iso, write_folder, write_table
 
@@ -207,6 +209,16 @@ def test_a_bad_input_is_one_sentence_and_changes_nothing(tmp_path: Path, db: Pat
     assert says in str(error.value)
     assert "\n" not in str(error.value)
     assert dump(db) == before
+
+
+def test_a_collection_of_two_machines_is_refused_and_the_folder_of_two_machines_is_taken_apart(tmp_path: Path, db: Path) -> None:
+    both = [invent.write(tmp_path / f"{name}.json", hostname=name, seconds=5) for name in ("vm-a", "vm-b")]
+    mixed = tmp_path / "mixed.json"
+    mixed.write_bytes(b"".join(path.read_bytes() for path in both))
+    with pytest.raises(BadInput, match="mixes recordings of several machines"):
+        import_input(db, mixed)
+    process(both, tmp_path / "out")
+    assert [import_input(db, part).machinename for part in parts(tmp_path / "out")] == ["vm-a", "vm-b"]
 
 
 def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:

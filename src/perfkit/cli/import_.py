@@ -41,11 +41,12 @@ def import_(
     Without an input: the newest of them in the current folder. The same input twice changes nothing; inputs of one machine merge by
     timestamp. A machine is known by its name and its site.
     """
-    from perfkit.store.inputs import newest
+    from perfkit.store.inputs import newest, parts
     from perfkit.store.target import import_into, resolve
 
     target = resolve(db)
-    for path in [*(inputs or []), *(file or [])] or ([] if load else [newest(Path.cwd())]):
+    named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path.cwd())])
+    for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
             found = import_into(target, path, collector_name=collector_name, site_name=site_name, progress=progress)
         if not quiet:

@@ -59,8 +59,11 @@ def import_input(
     try:
         con = open_database(db)
         try:
-            with sentences(db), transaction(con):
-                return _import(con, staged, name, site_name or DEFAULT_SITE, progress or (lambda done, total: None))
+            with sentences(db):
+                with transaction(con):
+                    found = _import(con, staged, name, site_name or DEFAULT_SITE, progress or (lambda done, total: None))
+                columnar.sweep(con)
+            return found
         finally:
             con.close()
     finally:

@@ -29,6 +29,13 @@ def stage(path: Path) -> Staged:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
 
 
+def parts(path: Path) -> list[Path]:
+    """`path` itself, or the folders in it where `process` has made one for each of several machines."""
+    if not path.is_dir() or (path / "host.csv").is_file() or (path / "host.parquet").is_file():
+        return [path]
+    return sorted(file.parent for file in path.glob("*/host.csv")) or [path]
+
+
 def newest(folder: Path) -> Path:
     """The newest processed folder, host.csv or collection in `folder`. Raises BadInput where there is none."""
     candidates = [path.parent for path in folder.glob("*/host.csv")] + [path for path in [folder / "host.csv"] if path.is_file()]
@@ -71,6 +78,9 @@ def _collection(path: Path) -> Staged:
     engine = Engine()
     engine.load([(1, path)])
     engine.derive()
+    names = [str(name) for (name,) in engine.con.execute(schema.text("engine_machines.sql")).fetchall()]
+    if len(names) > 1:
+        raise BadInput(f"{path} mixes recordings of several machines ({', '.join(names[:3])}); import each machine's own file.")
     staged = Staged(engine.con, path, "collection", digest([path]), TABLES)
     facts.from_engine(staged)
     if staged.con.execute(schema.text("count.sql").format(table=HOST.name), [staged.source]).fetchone() == (0,):

@@ -65,6 +65,7 @@ class _Machine:
         self.id = collector_id
         self.pending = pending
         self.last = -1  # newest sample in the database
+        self.seen = -1  # newest sample that was received live
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.untold = False  # has a session or CPUs that `collectors` does not know yet
         self.hour = -1  # up to which its samples stand by column
@@ -126,14 +127,13 @@ class Live:
             collector_id = find_or_add(self._con, name, site)
             row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
             known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
-            (last,) = self._con.execute("SELECT last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone()
-            known.last = -1 if last is None else last
+            known.last, known.seen = self._con.execute(schema.text("live_known.sql"), {"id": collector_id}).fetchone()
         return known
 
     def _take_in(self) -> int:
         now = self._now()
         rows: list[tuple[int, RawLine]] = []
-        after: list[tuple[int, int, bool]] = []
+        after: list[tuple[int, int, bool, int]] = []
         grown: list[_Machine] = []
         new_of: set[str] = set()
         for machine in self._machines.values():
@@ -143,18 +143,18 @@ class Live:
             before, taken = machine.pending.take(now)
             if taken:
                 grown.append(machine)
-                after.append((machine.id, min(last, taken[0].stamp - 1), machine.untold))
+                after.append((machine.id, min(last, taken[0].stamp - 1), machine.untold, machine.seen))
                 rows += [(machine.id, line) for line in (*before, *taken)]
                 new_of.update(line.subsystem for line in taken)
                 machine.untold |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
-        self._derive(rows, after, _unneeded(new_of, facts=any(told for _, _, told in after)))
+        self._derive(rows, after, _unneeded(new_of, facts=any(untold for _, _, untold, _ in after)))
         new = sum(self._append(table) for table in TABLES)
         self._note(grown)
         return new
 
-    def _derive(self, rows: Sequence[tuple[int, RawLine]], after: list[tuple[int, int, bool]], skip: list[str]) -> None:
+    def _derive(self, rows: Sequence[tuple[int, RawLine]], after: list[tuple[int, int, bool, int]], skip: list[str]) -> None:
         self._engine.clear()
         descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
         try:
@@ -164,7 +164,7 @@ class Live:
         finally:
             Path(name).unlink()
         self._engine.derive(percentiles=False, quality=False, skip=skip)
-        self._engine.con.execute(schema.text("live_after.sql"), dict(zip(("sources", "stamps", "untold"), map(list, zip(*after)))))
+        self._engine.con.execute(schema.text("live_after.sql"), dict(zip(("sources", "stamps", "untold", "seen"), map(list, zip(*after)))))
 
     def _append(self, table: Table) -> int:
         """Insert the new samples of one table; how many host samples that were."""
@@ -183,13 +183,15 @@ class Live:
         for machine in grown:
             if machine.id not in spans:
                 continue
-            first, last = spans[machine.id]
+            first, last, new = spans[machine.id]
             if first <= machine.last:
                 rollup.refresh(self._con, machine.id, first, last)
                 columnar.forget(self._con, machine.id, first, last + 1)
-            values = {"id": machine.id, "first": first, "last": last, "known": machine.last}
+            values = {"id": machine.id, "first": first, "last": last, "known": machine.last, "new": new, "now": self._now()}
             self._con.execute(schema.text("live_grow.sql"), values)
-            machine.last = max(machine.last, last)
+            self._con.execute(schema.text("live_collection.sql"), values)
+            self._con.execute(schema.text("live_coverage.sql"), values)
+            machine.last, machine.seen = max(machine.last, last), max(machine.seen, last)
         self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
         self._con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", self._fetch("live_gaps"))
         facts = self._fetch("live_facts")
@@ -212,7 +214,6 @@ class Live:
             return
         machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
-        self._con.execute(schema.text("live_collection.sql"), {"id": machine.id, "now": self._now()})
         self._con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range NOT LIKE 'phase:%'", (machine.id,))
         hour = machine.last // _HOUR
         if machine.hour not in (-1, hour):

@@ -1,11 +1,13 @@
+-- What was received so far, as one collection; the gaps that were found in it say what is missing.
 INSERT INTO collections
     (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp, samples, samples_expected, coverage)
-SELECT id, 'live', 'live', 'live', :now, first_timestamp, last_timestamp, samples, samples + missed, 100.0 * samples / max(samples + missed, 1)
-FROM (
-    SELECT *, (SELECT coalesce(sum(missed), 0) FROM quality_events WHERE collector_id = id AND kind = 'gap') AS missed
-    FROM collectors WHERE id = :id
-)
-WHERE true
+VALUES (:id, 'live', 'live', 'live', :now, :first, :last, :new, :new, 100.0)
 ON CONFLICT (collector_id, digest) DO UPDATE SET
-    imported_at = excluded.imported_at, first_timestamp = excluded.first_timestamp, last_timestamp = excluded.last_timestamp,
-    samples = excluded.samples, samples_expected = excluded.samples_expected, coverage = excluded.coverage
+    imported_at = :now,
+    first_timestamp = min(first_timestamp, :first),
+    last_timestamp = max(last_timestamp, :last),
+    samples = samples + :new,
+    samples_expected = samples + :new + (
+        SELECT coalesce(sum(missed), 0) FROM quality_events
+        WHERE collector_id = :id AND kind = 'gap' AND from_timestamp >= min(first_timestamp, :first) AND to_timestamp <= max(last_timestamp, :last)
+    )

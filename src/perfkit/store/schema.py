@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib import resources
 
 from perfkit.catalog import FLAG, HOST, INTEGER, REAL, TABLES, TEXT, Column, Table
@@ -16,6 +17,7 @@ DUCK_TYPES = {TEXT: "VARCHAR", INTEGER: "BIGINT", REAL: "DOUBLE"}
 AGGREGATES = ("min", "avg", "max")
 
 
+@cache
 def text(name: str) -> str:
     """The file `name` of this package."""
     return resources.files("perfkit.store").joinpath(name).read_text("utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -24,11 +25,17 @@ def percentiles(con: sqlite3.Connection, collector_id: int, start: int, end: int
     """
     if stored := _stored(con, collector_id, start, end, tables):
         return stored
-    duck = columnar.connect()
-    try:
-        return [row for name in tables for row in _compute(con, duck, collector_id, catalog.table(name), start, end)]
-    finally:
-        duck.close()
+    with closing(columnar.connect()) as duck:
+        try:
+            return _of_tables(con, duck, collector_id, tables, start, end)
+        except duckdb.IOException:  # a segment was replaced between its look-up and its reading
+            return _of_tables(con, duck, collector_id, tables, start, end)
+
+
+def _of_tables(
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, tables: Sequence[str], start: int, end: int
+) -> list[Row]:
+    return [row for name in tables for row in _compute(con, duck, collector_id, catalog.table(name), start, end)]
 
 
 def store(con: sqlite3.Connection, collector_id: int, rows: Iterable[tuple[str, int, int, Row]]) -> None:
