@@ -70,12 +70,14 @@ def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
 
 def write_csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: Path) -> None:
     """Write one table of `source` as CSV; `con` has the table, and `sources` with its column milliseconds."""
+    header = ",".join(table.header) + "\n"
+    if not con.execute("SELECT 1 FROM query_table(?) WHERE source = ? LIMIT 1", [table.name, source]).fetchall():
+        file.write_text(header)
+        return
     fraction = con.execute("SELECT milliseconds FROM sources WHERE source = ?", [source]).fetchone()
     values: dict[str, object] = {
-        "source": source,
-        "table": table.name,
+        **{"source": source, "table": table.name, "file": str(file), "header": header, "newline": "\n"},
         "values": [column.name for column in table.values],
-        "file": str(file),
         "instant": "%Y-%m-%dT%H:%M:%S.%gZ" if fraction and fraction[0] else "%Y-%m-%dT%H:%M:%SZ",
     }
     if table.keys:

@@ -61,3 +61,10 @@ CREATE OR REPLACE MACRO cpuinfo(text, key) AS nullif(regexp_extract(text, '(?m)^
 
 -- A text that is safe in a spreadsheet: one that starts like a formula (= + - @, tab, line end) gets a quote in front.
 CREATE OR REPLACE MACRO neutral(text) AS if(ascii(text) IN (9, 10, 13, 43, 45, 61, 64), '''' || text, text);
+
+-- A text as one CSV cell.
+CREATE OR REPLACE MACRO quoted(text) AS if(regexp_matches(text, '[",\n\r]'), '"' || replace(text, '"', '""') || '"', text);
+
+-- The values of a JSON array of numbers as CSV cells: without the brackets (trim() would cost more than all the rest), null as nothing.
+CREATE OR REPLACE MACRO cells(list) AS
+    CASE WHEN contains(list, 'null') THEN replace(substr(list, 2, strlen(list) - 2), 'null', '') ELSE substr(list, 2, strlen(list) - 2) END;
