@@ -26,6 +26,7 @@ ORPHAN_SECONDS = 3.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY_SECONDS = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_EARLY_DEATHS = 3
 _READY = "ready"
 _LONGEST_LINE = 900
 """Characters: what is written to a pipe at once arrives at once."""
@@ -49,6 +50,8 @@ class _Child:
     pause: float = _FIRST_PAUSE
     due: float | None = None
     ready: bool = False
+    early: int = 0
+    """How often it ended before it was ready."""
     line: str = ""
 
 
@@ -65,7 +68,7 @@ class Supervisor:
     def run(self, on_ready: Callable[[dict[str, str]], None]) -> None:
         """Start all, call `on_ready` with each role's line when all serve, and return when a signal has ended them.
 
-        Raises Failed if one of them ends before it was ready for the first time.
+        Raises Failed if one of them fails before it was ready for the first time, and what it raised itself.
         """
         with self._plumbing():
             for child in self._children:
@@ -156,6 +159,7 @@ class Supervisor:
         while not all(child.ready for child in self._children) and not self._stopping:
             self._sleep()
             self._reap()
+            self._restart_due()
         return {child.role.name: child.line for child in self._children}
 
     def _listen(self) -> None:
@@ -192,7 +196,8 @@ class Supervisor:
             if self._stopping:
                 continue
             self._listen()
-            if not child.ready:
+            child.early += not child.ready
+            if not child.ready and (status.startswith("exit") or child.early > _EARLY_DEATHS):
                 raise Failed(
                     f"the {child.role.name} could not start ({status}); run it again with PERFKIT_DEBUG=1 in the environment to see why."
                 )

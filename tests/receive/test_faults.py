@@ -50,8 +50,7 @@ def test_kill_9_fifty_times_loses_no_acknowledged_line_and_doubles_none(tmp_path
         for sender in senders:
             sender.start()
         for _ in range(KILLS):
-            before = sum(sender.acknowledged for sender in senders)
-            until(lambda before=before: sum(sender.acknowledged for sender in senders) > before, 60)
+            wait_for_more(served, senders)
             time.sleep(chance.random() * 0.2)
             kill_something(served, chance)
         for sender in senders:
@@ -65,6 +64,17 @@ def test_kill_9_fifty_times_loses_no_acknowledged_line_and_doubles_none(tmp_path
             rows = in_database(served.db, sender.identifier)
             assert [second for second, _ in rows] == list(range(1, sender.taken))
             assert [user for _, user in rows] == pytest.approx([busy(second) for second, _ in rows])
+
+
+def wait_for_more(served: Served, senders: list[Sender]) -> None:
+    """Until one more batch is acknowledged."""
+    before = sum(sender.acknowledged for sender in senders)
+
+    def more() -> bool:
+        assert served.process.poll() is None, served.read()
+        return sum(sender.acknowledged for sender in senders) > before
+
+    until(more, 60)
 
 
 def kill_something(served: Served, chance: random.Random) -> None:
