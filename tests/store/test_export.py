@@ -36,6 +36,8 @@ def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -
     import_input(db, tmp_path / "processed")
     with closing(open_database(db)) as con:
         export(con, "vm-a", tmp_path / "again")
+    found = import_input(tmp_path / "other.db", tmp_path / "again")
+    assert (found.samples, found.coverage) == (60, 100.0)
     for table in TABLES:
         name = f"{table.name}.csv"
         assert (tmp_path / "again" / name).read_text() == (tmp_path / "processed" / name).read_text(), name

@@ -45,7 +45,7 @@ def import_(
     from perfkit.store.target import import_into, resolve
 
     target = resolve(db)
-    named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path.cwd())])
+    named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path())])
     for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
             found = import_into(target, path, collector_name=collector_name, site_name=site_name, progress=progress)

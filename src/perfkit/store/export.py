@@ -54,7 +54,8 @@ def export(
             rows[table.name] = int(found[0]) if found else 0
         if not rows["host"]:
             raise BadInput(f"{collector} has no samples in that time; leave out --from and --to to see what it has.")
-        _write_facts(con, facts, folder, since, until)
+        recorded = max(rows[name] for name in ("host", "memory", "system"))
+        _write_facts(con, facts, folder, recorded, (since, until))
     return Exported(outdir, rows)
 
 
@@ -70,16 +71,20 @@ def _collector(con: sqlite3.Connection, name: str, site: str | None) -> dict[str
     return found[0]
 
 
-def _write_facts(con: sqlite3.Connection, facts: dict[str, Any], folder: Path, since: int, until: int) -> None:
-    span = {"id": facts["id"], "since": since, "until": until}
-    marks = con.execute(schema.text("export_marks.sql"), span)
-    events = con.execute(schema.text("export_events.sql"), span)
+def _write_facts(con: sqlite3.Connection, facts: dict[str, Any], folder: Path, samples: int, span: tuple[int, int]) -> None:
+    values = {"id": facts["id"], "since": span[0], "until": span[1]}
+    marks = con.execute(schema.text("export_marks.sql"), values)
+    events = con.execute(schema.text("export_events.sql"), values).fetchall()
+    expected = samples + sum(missed or 0 for _, _, kind, _, missed, _ in events if kind == "gap")
     info = json.loads(facts.pop("system_info") or "{}")
     session = json.loads(facts.pop("session") or "null")
     quality = {
         "format": 1,
         "hostname": facts["machinename"],
         **{key: value for key, value in facts.items() if key not in ("id", "machinename", "sitename")},
+        "samples": samples,
+        "samples_expected": expected,
+        "coverage": 100.0 * samples / expected,
         "marks": [dict(zip(("timestamp", "kind", "label"), row)) for row in marks],
         "events": [dict(zip(("from", "to", "kind", "subject", "missed", "detail"), row)) for row in events],
         "session": session,
