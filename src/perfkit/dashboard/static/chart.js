@@ -202,7 +202,8 @@ function band(u, from, to, label) {
   if (ctx.measureText(label).width < Math.max(x + wide - start, to > from ? 0 : 200)) ctx.fillText(label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
 }
 
-function hatch(u, from, to) {
+/** A stretch without data. */
+export function hatch(u, from, to) {
   const { ctx, bbox } = u;
   const x = u.valToPos(from, "x", true);
   const wide = u.valToPos(to, "x", true) - x;

@@ -1,6 +1,6 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { STEPS } from "./chart.js";
+import { STEPS, hatch } from "./chart.js";
 import { h, token } from "./dom.js";
 import { clock, show, ticks } from "./format.js";
 import { links } from "./panel.js";
@@ -13,7 +13,7 @@ export class Heatmap {
   /** `spec` draws 100 minus its first column, for each of `devices`. */
   constructor(spec, devices) {
     Object.assign(this, { spec, devices, name: spec.id });
-    this.place = h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: darker is busier; ${devices.length} rows` });
+    this.place = h("div", { class: "plot low", role: "img", "aria-label": `${spec.title}: darker is busier; ${devices.length} rows` });
     this.height = Math.max(LEAST, Math.min(devices.length * ROW, 640)) + 44;
     this.readout = h("output", { class: "headline" });
     this.menu = h("ul");
@@ -64,7 +64,7 @@ export class Heatmap {
         { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, size: 64, splits: () => this.labels().map(([at]) => at), values: () => this.labels().map(([, name]) => name) },
       ],
       series: [{}, ...this.cells.map(() => ({ paths: () => null, points: { show: false } }))],
-      hooks: { drawAxes: [(u) => this.paint(u)], setCursor: [(u) => this.read(u)], setSelect: [(u) => this.zoom(u, on)] },
+      hooks: { drawClear: [(u) => view.gaps.forEach(([from, to]) => hatch(u, from, to))], drawAxes: [(u) => this.paint(u)], setCursor: [(u) => this.read(u)], setSelect: [(u) => this.zoom(u, on)] },
     };
   }
 

@@ -41,10 +41,13 @@ function make(spec, answer, chosen) {
   if (spec.heat) return devices.length ? [new Heatmap(spec, devices.filter((d) => d !== "all"))] : [];
   if (spec.devices === "all") return [new Panel(spec, { devices })];
   if (spec.devices !== "each") return [new Panel(spec)];
-  return chosen.map((device) => new Panel(spec, { device, title: `${label(device, spec.table)}: ${spec.title.toLowerCase()}`, name: `${spec.id}.${device}` }));
+  return chosen.map((device) => new Panel(spec, { device, title: `${label(device, spec.table)}: ${lower(spec.title)}`, name: `${spec.id}.${device}` }));
 }
 
 const label = (device, table) => (table === "cpu" ? (device === "all" ? "All CPUs" : `CPU ${device}`) : device);
+
+/** A title within a sentence; what is an abbreviation stays one. */
+const lower = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
 
 /** "all" first, then by number where names are numbers. */
 function order(devices, table) {

@@ -17,11 +17,16 @@ window.perfkit = run({
   build: () => [],
   after: (answer, stats) => {
     if (!stats) return;
-    rows = Object.entries(stats).flatMap(([metric, devices]) => Object.values(devices).map((row) => ({ ...row, metric })));
+    rows = Object.entries(stats).flatMap(([metric, devices]) => Object.values(devices).sort(byDevice).map((row) => ({ ...row, metric })));
     rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
     draw();
   },
 });
+
+/** What stands for all first, then by number where names are numbers. */
+function byDevice(a, b) {
+  return (b.device === "all") - (a.device === "all") || a.device.localeCompare(b.device, "en", { numeric: true });
+}
 
 url.changed(draw);
 $("#filter").value = url.get("q");
@@ -91,7 +96,7 @@ function group(name, found) {
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, h(
       "table",
       { class: "figures" },
-      h("thead", {}, h("tr", {}, head("name", "Metric", false), devices ? h("th", { scope: "col" }, "Device") : null, FIGURES.map(([id, label]) => head(id, label)))),
+      h("thead", {}, h("tr", {}, head("name", "Metric", false), devices ? h("th", { scope: "col", class: "text" }, "Device") : null, FIGURES.map(([id, label]) => head(id, label)))),
       h("tbody", {}, found.map((row) => h("tr", {}, h("th", { scope: "row" }, column(row).label), devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null, FIGURES.map(([id]) => cell(row, id))))),
     )),
   );
