@@ -7,9 +7,9 @@ import { Series, fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
 const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
-const LIVE_POLL_MS = 1000;
+const LIVE_POLL_MS = 750;
 const IDLE_POLL_MS = 5000;
-const STATS_EVERY_MS = 15000;
+const STATS_EVERY_MS = 5000;
 
 /**
  * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch;
@@ -40,12 +40,19 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
 
   async function loadStats() {
     const query = series.query;
+    const started = performance.now();
+    page.statsAt = Infinity;
     const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch((error) => problem(error.message));
-    if (!answer || query !== series.query) return;
+    if (query !== series.query) return;
+    if (!answer) {
+      page.statsAt = performance.now() + STATS_EVERY_MS;
+      return;
+    }
     page.stats = {};
     page.worst = answer.worst_minutes;
     for (const row of answer.percentiles) (page.stats[row.metric] ??= {})[row.device] = row;
-    page.statsAt = performance.now();
+    // What takes long to compute is asked for less often.
+    page.statsAt = performance.now() + Math.max(STATS_EVERY_MS, 10 * (performance.now() - started));
     show();
     document.body.dataset.stats = "1";
   }
@@ -100,7 +107,7 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
           page.answer = series.answer;
           show();
           document.body.dataset.extended = String(Number(document.body.dataset.extended ?? 0) + 1);
-          if (performance.now() - (page.statsAt ?? 0) > STATS_EVERY_MS) loadStats();
+          if (performance.now() > page.statsAt) loadStats();
         }
         headings(view, page.answer);
         problem("");
