@@ -134,10 +134,11 @@ def test_what_is_no_command_is_wrong_usage(tmp_path: Path, collector: Start) -> 
 
 def test_a_rotated_collection_is_followed_into_its_next_file(tmp_path: Path, collector: Start) -> None:
     file = tmp_path / "vm.json"
-    collector(file, "--frequency", "100ms", "--max-size", "150KB")
-    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "3")
+    collector(file, "--frequency", "500ms", "--max-size", "60KB")
+    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "4")
     assert (tmp_path / "vm-002.json").exists()
-    assert "recording lost" not in done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["passed"], done.stdout
+    assert "recording lost" not in done.stderr, done.stdout
     assert certificate(done.stdout)["collector"]["state"] == "ok"
     assert perfkit("preflight", "--collection", file).returncode == 0, "the first file's name no longer leads to the present one"
 

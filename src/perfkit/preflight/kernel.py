@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,11 +76,11 @@ def _disk_writes(disks: str) -> int | None:
 class Nudge:
     """Moves every counter of `Counters` in small steps: computes, sends loopback packets, forces a file to disk.
 
-    Nothing is written: the packets go to a socket of our own, and `descriptor` (the collection, open for reading) is
+    Nothing is written: the packets go to a socket of our own, and the file behind `descriptor()` (the collection, open for reading) is
     only synchronised, which brings the collector's own lines to the disk.
     """
 
-    def __init__(self, descriptor: int, seconds: float = 1.0) -> None:
+    def __init__(self, descriptor: Callable[[], int], seconds: float = 1.0) -> None:
         self._descriptor = descriptor
         self._steps = self._play(seconds)
         self.done = False
@@ -100,7 +100,7 @@ class Nudge:
                 sum(range(1000))
             yield True
         with contextlib.suppress(OSError):
-            os.fsync(self._descriptor)
+            os.fsync(self._descriptor())
 
 
 def _send_packets() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfkit import lock
+from perfkit.preflight.follow import Follow
 from perfkit.preflight.holder import Writer, writers
 from perfkit.preflight.kernel import Counters, Nudge, counters, read_counters
 from perfkit.preflight.story import Sample, Story
-from perfkit.preflight.tail import Tail
 
 DEFAULT_WAIT = 5.0
 # What pcc writes in one period is not known before two samples: its longest usual period.
@@ -61,12 +61,14 @@ class Window:
     """One look at a growing collection: opened, watched, closed."""
 
     def __init__(self, path: Path, wait: float | None) -> None:
-        self._tail = Tail(path)
-        self._path = path
-        self._story = Story()
+        self._follow = Follow(path)
+        self._story = self._follow.story
         self._wait = wait
-        self._arrived = 0
         self._last_growth = path.stat().st_mtime
+        self._known = self._runs = 0
+        self._known_sources: Counter[str] = Counter()
+        self._nudged: Counters | None = None
+        self._nudge_end = 0.0
 
     def watch(self) -> Observation:
         """Look until two samples have arrived and one was read after the nudge, at most for `watch_time`."""
@@ -74,61 +76,61 @@ class Window:
             self._take()
             return self._observe()
         finally:
-            self._tail.close()
+            self._follow.close()
 
     def _observe(self) -> Observation:
-        story, nudge = self._story, Nudge(self._tail.fileno(), _NUDGE)
-        known, sources, size = len(story.samples), story.seen.copy(), self._tail.size
-        runs, before, start = story.runs, read_counters(), time.monotonic()
-        first_writers = writers(self._tail.fileno())
-        nudged: Counters | None = None
-        nudge_end, fresh = 0.0, False
-        while time.monotonic() - start < watch_time(story, self._wait):
-            nudge.step()
-            if nudge.done and nudged is None:
-                nudged, nudge_end = read_counters(), time.time()
-            self._take()
-            if story.runs != runs:
-                known, sources, runs = 0, Counter(), story.runs
-            fresh = nudged is not None and _read_after(story, nudge_end)
-            if (fresh and len(story.samples) - known >= 2) or story.end:
-                break
-        elapsed = time.monotonic() - start
-        recorded, after = counters(story.latest), read_counters()
-        last = writers(self._tail.fileno())
+        follow, story, size = self._follow, self._story, self._follow.size
+        self._known, self._known_sources, self._runs = len(story.samples), story.seen.copy(), story.runs
+        before, start, first_writers = read_counters(), time.monotonic(), writers(follow.fileno())
+        self._look(start)
+        elapsed, recorded, after, last_writers = time.monotonic() - start, counters(story.latest), read_counters(), writers(follow.fileno())
         return Observation(
-            path=self._path,
+            path=follow.path,
             story=story,
             elapsed=elapsed,
             before=before,
-            nudged=nudged,
+            nudged=self._nudged,
             after=after,
             recorded=recorded,
-            fresh=fresh,
-            arrived=tuple(story.samples[known:]),
-            arrived_sources=story.seen - sources,
+            fresh=self._fresh(),
+            arrived=tuple(story.samples[self._known :]),
+            arrived_sources=story.seen - self._known_sources,
             age=time.time() - self._last_growth,
-            holder=lock.holder_of(self._tail.fileno()),
-            writers=tuple(writer for writer in last if writer.pid in {w.pid for w in first_writers}),
-            replaced=self._tail.replaced(),
-            size=self._tail.size,
-            skipped=self._tail.skipped,
-            damaged=self._tail.damaged,
-            grown=self._tail.size - size,
-            free=_free(self._path),
+            holder=lock.holder_of(follow.fileno()),
+            writers=tuple(writer for writer in last_writers if writer.pid in {one.pid for one in first_writers}),
+            replaced=follow.replaced(),
+            size=follow.size,
+            skipped=follow.skipped,
+            damaged=follow.damaged,
+            grown=follow.size - size,
+            free=_free(follow.path),
         )
 
+    def _look(self, start: float) -> None:
+        nudge = Nudge(self._follow.fileno, _NUDGE)
+        while time.monotonic() - start < watch_time(self._story, self._wait):
+            nudge.step()
+            if nudge.done and self._nudged is None:
+                self._nudged, self._nudge_end = read_counters(), time.time()
+            self._take()
+            self._forget_an_earlier_run()
+            ended = self._story.end is not None and not self._follow.rotating()
+            if ended or (self._fresh() and len(self._story.samples) - self._known >= 2):
+                return
+
+    def _forget_an_earlier_run(self) -> None:
+        if self._story.runs != self._runs:
+            self._known, self._known_sources, self._runs = 0, Counter(), self._story.runs
+
+    def _fresh(self) -> bool:
+        """Whether the last sample was read after the nudge; one of pcc's whole seconds has to be a later second."""
+        return self._nudged is not None and bool(self._story.samples) and self._story.samples[-1].wall > self._nudge_end
+
     def _take(self) -> None:
-        size = self._tail.size
-        for raw in self._tail.read():
-            self._story.take(raw)
-        if self._tail.size > size:
-            self._last_growth = os.fstat(self._tail.fileno()).st_mtime
-
-
-def _read_after(story: Story, moment: float) -> bool:
-    """Whether the last sample was read after `moment`; pcc's whole seconds have to be a later second."""
-    return bool(story.samples) and story.samples[-1].wall > moment
+        size = self._follow.size
+        self._follow.read()
+        if self._follow.size > size:
+            self._last_growth = os.fstat(self._follow.fileno()).st_mtime
 
 
 def _free(path: Path) -> int:

@@ -21,21 +21,15 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
     A file that is not there yet, or still empty, is waited for; from one that was rotated it goes on to the next. Never raises
     for anything about the file.
     """
-    visited: set[Path] = set()
-    following: Path | None = path
-    while following is not None and following not in visited:
-        path = following
-        visited.add(path)
-        missing = _await(path, DEFAULT_WAIT if wait is None else wait)
-        if missing:
-            return Report(str(path), (missing,), usage=True)
-        try:
-            seen = Window(path, wait).watch()
-        except OSError as error:
-            why = reason(error)
-            return _unusable(path, f"cannot be read ({why})", f"{path} cannot be read: {why}; run preflight as the collector's user.")
-        following = _rotated_to(seen)
-    return _judge(path, seen)
+    missing = _await(path, DEFAULT_WAIT if wait is None else wait)
+    if missing:
+        return Report(str(path), (missing,), usage=True)
+    try:
+        seen = Window(path, wait).watch()
+    except OSError as error:
+        why = reason(error)
+        return _unusable(path, f"cannot be read ({why})", f"{path} cannot be read: {why}; run preflight as the collector's user.")
+    return _judge(seen.path, seen)
 
 
 def _judge(path: Path, seen: Observation) -> Report:
@@ -44,15 +38,6 @@ def _judge(path: Path, seen: Observation) -> Report:
             path, "no line of it is a measurement", f"{path} is not a collection; name the file that collect writes with --collection."
         )
     return Report(str(path), (_file(seen), *(check(seen) for check in RECORDING)))
-
-
-def _rotated_to(seen: Observation) -> Path | None:
-    """The file that the collector goes on in, if it has finished this one."""
-    end = seen.story.end or {}
-    following = end.get("next")
-    if end.get("reason") != "rotated" or not isinstance(following, str):
-        return None
-    return seen.path.with_name(Path(following).name)
 
 
 def find(folder: Path, wait: float = DEFAULT_WAIT) -> Path:

@@ -10,9 +10,9 @@ from perfkit import lock
 from perfkit.errors import reason
 from perfkit.preflight.cost import Cost
 from perfkit.preflight.coverage import Coverage, instant
+from perfkit.preflight.follow import Follow
 from perfkit.preflight.holder import writers
-from perfkit.preflight.story import Sample, Story, number
-from perfkit.preflight.tail import Tail
+from perfkit.preflight.story import Sample, number
 from perfkit.units import format_duration
 
 LOST, RESUMED, ENDED = "lost", "resumed", "ended"
@@ -35,16 +35,20 @@ class Watch:
     """
 
     def __init__(self, path: Path) -> None:
-        self.story = Story()
-        self.path = path
+        self._follow = Follow(path)
+        self.story = self._follow.story
         self.lost_for = ""
         self.over = False
         self.coverage: Coverage | None = None
         self.cost = Cost(None)
-        self._tail = Tail(path)
         self._last_sample = time.monotonic()
         self._read()
-        self._writer_seen = not self.story.ours and bool(writers(self._tail.fileno()))
+        self._writer_seen = not self.story.ours and bool(writers(self._follow.fileno()))
+
+    @property
+    def path(self) -> Path:
+        """The file that is being written now."""
+        return self._follow.path
 
     @property
     def period(self) -> float:
@@ -71,8 +75,8 @@ class Watch:
 
     def _collector(self) -> int | None:
         if self.story.ours:
-            return lock.holder_of(self._tail.fileno())
-        return next((writer.pid for writer in writers(self._tail.fileno())), None)
+            return lock.holder_of(self._follow.fileno())
+        return next((writer.pid for writer in writers(self._follow.fileno())), None)
 
     def poll(self) -> list[Event]:
         """What has happened since the last call."""
@@ -94,42 +98,22 @@ class Watch:
         return events
 
     def close(self) -> None:
-        self._tail.close()
+        self._follow.close()
 
     def _read(self) -> list[Sample]:
-        known, runs = len(self.story.samples), self.story.runs
-        for raw in self._tail.read():
-            self.story.take(raw)
-        arrived = self.story.samples[known if self.story.runs == runs else 0 :]
+        arrived = self._follow.read()
         if arrived:
             self._last_sample = time.monotonic()
         del self.story.samples[:-_KEPT_SAMPLES]
-        self._follow_rotation()
         return arrived
-
-    def _rotating(self) -> bool:
-        """Whether the collector has finished this file, and the next one is not there yet."""
-        end = self.story.end or {}
-        return end.get("reason") == "rotated" and isinstance(end.get("next"), str)
-
-    def _follow_rotation(self) -> None:
-        if not self._rotating():
-            return
-        path = self.path.with_name(Path((self.story.end or {})["next"]).name)
-        try:
-            tail = Tail(path)
-        except OSError:
-            return
-        self._tail.close()
-        self.path, self._tail, self.story.end = path, tail, None
 
     def _why_over(self) -> str:
         """Why no sample will ever come, "" if one may."""
-        if self._rotating():
+        if self._follow.rotating():
             return ""
         if self.story.end is not None:
             return f"the collection has ended ({self.story.end.get('reason', 'unknown')})"
-        if self._tail.replaced():
+        if self._follow.replaced():
             return f"{self.path} was removed, replaced or cut"
         return "the collector has gone without an end line" if self._gone() else ""
 
@@ -141,9 +125,9 @@ class Watch:
 
     def _gone(self) -> bool:
         if self.story.ours:
-            return lock.holder_of(self._tail.fileno()) is None
+            return lock.holder_of(self._follow.fileno()) is None
         silent = time.monotonic() - self._last_sample
-        return self._writer_seen and silent > self.period + _GRACE and not writers(self._tail.fileno())
+        return self._writer_seen and silent > self.period + _GRACE and not writers(self._follow.fileno())
 
 
 def open_watch(path: Path) -> Watch | str:
