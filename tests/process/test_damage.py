@@ -1,0 +1,168 @@
+"""Whatever a collection has been through: what can be read is read, what cannot is counted, and nothing is left half-written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import invent
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from process.tables import FILES, rows
+
+from perfkit.errors import BadInput, PerfkitError
+from perfkit.process.pipeline import process
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("damage") / "vm-a.json"
+    return invent.write(path, seconds=12, cpus=2, disks=1, containers=1, marks=[(2.0, "steady", "start"), (9.0, "steady", "end")])
+
+
+def quality(folder: Path) -> dict[str, object]:
+    found = json.loads((folder / "quality.json").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_last_line_without_its_end_costs_that_sample_only(recording: Path, tmp_path: Path) -> None:
+    text = recording.read_bytes()
+    at = text.rindex(b'"subsystem":"/proc/stat"')
+    (cut := tmp_path / "cut.json").write_bytes(text[: at + 60])
+    process([recording], tmp_path / "whole")
+    process([cut], tmp_path / "out")
+    assert rows(tmp_path / "out" / "host.csv") == rows(tmp_path / "whole" / "host.csv")[:-1]
+    assert quality(tmp_path / "out")["truncated"] is True
+    assert quality(tmp_path / "out")["end_line"] is False
+    assert quality(tmp_path / "out")["unreadable_lines"] == 0
+
+
+def test_a_truncated_gzip_gives_what_can_be_read(recording: Path, tmp_path: Path) -> None:
+    packed = gzip.compress(recording.read_bytes())
+    (cut := tmp_path / "vm-a.json.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    process([recording], tmp_path / "whole")
+    process([cut], tmp_path / "out")
+    got, whole = rows(tmp_path / "out" / "memory.csv"), rows(tmp_path / "whole" / "memory.csv")
+    assert 3 < len(got) < len(whole)
+    assert got == whole[: len(got)]
+    assert quality(tmp_path / "out")["truncated"] is True
+
+
+def test_unreadable_lines_are_counted_and_the_first_is_located(recording: Path, tmp_path: Path) -> None:
+    lines = recording.read_bytes().splitlines(keepends=True)
+    lines[20:20] = [b"\x00\xff garbage\n", b'{"timestamp":"soon","subsystem":1}\n']
+    lines.insert(50, b"[1,2,3]\n")
+    (damaged := tmp_path / "damaged.json").write_bytes(b"".join(lines))
+    process([recording], tmp_path / "whole")
+    process([damaged], tmp_path / "out")
+    assert (tmp_path / "out" / "host.csv").read_bytes() == (tmp_path / "whole" / "host.csv").read_bytes()
+    found = quality(tmp_path / "out")
+    assert found["unreadable_lines"] == 3
+    (event,) = (e for e in found["events"] if e["kind"] == "damaged")  # type: ignore[attr-defined]
+    assert (event["missed"], event["detail"]) == (3, "first in line 21")
+
+
+def test_lines_out_of_order_and_lines_sent_twice_change_no_row(recording: Path, tmp_path: Path) -> None:
+    first, *lines = recording.read_bytes().splitlines(keepends=True)
+    twice = lines + lines[30:60]
+    random.Random(7).shuffle(twice)
+    (shuffled := tmp_path / "shuffled.json").write_bytes(first + b"".join(twice))
+    process([recording], tmp_path / "whole")
+    process([shuffled], tmp_path / "out")
+    for name in ("host.csv", "cpu.csv", "disk.csv", "containers.csv", "percentiles.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"timestamp,cpu_user\n1,2\n",
+        b'{"a":1}\n',
+        b"\x1f\x8b\x08",
+        gzip.compress(b""),
+        b'{"timestamp":1,"subsystem":"/proc/unknown","measurement":"x"}\n',
+    ],
+    ids=["empty", "blank", "CSV", "other JSON", "gzip header", "empty gzip", "no known subsystem"],
+)
+def test_a_file_without_a_usable_line_is_refused_and_nothing_is_written(tmp_path: Path, content: bytes) -> None:
+    (file := tmp_path / "file.json").write_bytes(content)
+    with pytest.raises(BadInput, match="is not a collection"):
+        process([file], tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutral(recording: Path, tmp_path: Path) -> None:
+    evil = recording.read_bytes().replace(rb"\"container_name\":\"", rb"\"container_name\":\"=cmd|' /C calc'!A0-")
+    evil = evil.replace(b'" eth0', b'"@SUM(1)')
+    (file := tmp_path / "evil.json").write_bytes(evil)
+    process([file], tmp_path / "out")
+    cells = [cell for name in ("containers.csv", "network.csv") for row in rows(tmp_path / "out" / name) for cell in row.values()]
+    assert any("=cmd" in cell for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r")) or cell[:1] == "-" and not _is_number(cell)]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+@st.composite
+def mutations(draw: st.DrawFn) -> list[tuple[str, int, int, bytes]]:
+    one = st.tuples(
+        st.sampled_from(["flip", "drop", "insert", "repeat", "cut", "number", "swap"]),
+        st.integers(0, 1 << 20),
+        st.integers(1, 4000),
+        st.one_of(
+            st.binary(min_size=1, max_size=12), st.sampled_from([b"-1", b"1e999", b"99999999999999999999", b"NaN", b"\\u0000", b"\n", b'"'])
+        ),
+    )
+    return draw(st.lists(one, min_size=1, max_size=6))
+
+
+def mutate(text: bytes, kind: str, at: int, length: int, data: bytes) -> bytes:
+    at %= len(text) + 1
+    behind = text[at : at + length]
+    if kind == "flip":
+        return text[:at] + data + text[at + len(data) :]
+    if kind == "drop":
+        return text[:at] + text[at + length :]
+    if kind == "insert":
+        return text[:at] + data + text[at:]
+    if kind == "repeat":
+        return text[:at] + behind + text[at:]
+    if kind == "swap":
+        return text[:at] + text[at + length : at + 2 * length] + behind + text[at + 2 * length :]
+    if kind == "number":
+        digit = next((i for i, c in enumerate(behind) if 48 <= c < 58), None)
+        return text if digit is None else text[: at + digit] + data + text[at + digit + 1 :]
+    return text[:at]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=mutations(), packed=st.booleans())
+def test_no_damage_ends_in_a_traceback_or_in_half_an_output(
+    recording: Path, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int, int, bytes]], packed: bool
+) -> None:
+    """Any mutation gives the whole output or one sentence, and leaves nothing beside it."""
+    folder = tmp_path_factory.mktemp("mutated")
+    text = gzip.compress(recording.read_bytes(), 1) if packed else recording.read_bytes()
+    for kind, at, length, data in changes:
+        text = mutate(text, kind, at, length, data)
+    (file := folder / "vm-a.json").write_bytes(text)
+    try:
+        process([file], folder / "out")
+    except PerfkitError as error:
+        assert str(error).endswith(".")
+        assert [entry.name for entry in folder.iterdir()] == ["vm-a.json"]
+    else:
+        assert {entry.name for entry in folder.iterdir()} == {"vm-a.json", "out"}
+        assert {entry.name for entry in (folder / "out").iterdir()} == FILES
