@@ -43,7 +43,7 @@ class Target:
 
     def run(self, *words: str, **environment: str) -> tuple[int, str]:
         process = self.start(*words, **environment)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=400)
         return process.returncode, output
 
     def processes(self) -> list[str]:
@@ -152,7 +152,7 @@ def test_interrupted_it_ends_its_collector_and_its_load(target: Target, number: 
     while not (target.home / "started").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=200)
     assert process.returncode == code
     last = (target.results / f"{os.uname().nodename}.json").read_text().splitlines()[-1]
     assert "perfkit/end" in last, output

@@ -46,7 +46,7 @@ class Desk:
     def run(self, *words: object, code: int | None = None, **environment: str) -> None:
         command = [sys.executable, "-m", "perfkit", *map(str, words)]
         done = subprocess.run(
-            command, cwd=self.folder, env={**self.environment, **environment}, text=True, capture_output=True, timeout=60, check=False
+            command, cwd=self.folder, env={**self.environment, **environment}, text=True, capture_output=True, timeout=200, check=False
         )
         self.printed += done.stdout + done.stderr
         assert "Traceback" not in self.printed

@@ -18,7 +18,7 @@ ENVIRONMENT = {**{k: v for k, v in os.environ.items() if not k.startswith("PCC_"
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return as soon as `condition` holds; fail the test after a time that no healthy machine needs."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
 def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a perfkit command to its end."""
     command = [sys.executable, "-m", "perfkit", *map(str, words)]
-    return subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=60, check=False, **options)
+    return subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=200, check=False, **options)
 
 
 def preflight(*words: object) -> tuple[int, dict[str, dict[str, str]]]:

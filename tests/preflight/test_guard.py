@@ -89,7 +89,7 @@ def test_stop_on_loss_ends_the_load_and_all_its_children(tmp_path: Path, collect
     file = tmp_path / "vm.json"
     process = collector(file, "--frequency", "200ms")
     run = guarded(file, "--stop-on-loss", "--", "sh", "-c", f"sleep 300 & echo $! > {tmp_path}/child; kill -9 {process.pid}; wait")
-    run.communicate(timeout=30)
+    run.communicate(timeout=200)
     assert run.returncode == 1
     child = Path("/proc") / (tmp_path / "child").read_text().strip()
     wait_for(lambda: not child.exists() or "(zombie)" in (child / "status").read_text())
@@ -115,7 +115,7 @@ def test_signals_reach_the_load_which_decides_how_it_ends(tmp_path: Path, collec
     run = guarded(file, "--", "bash", "-c", f"trap 'exit 42' INT; trap 'exit 43' TERM; touch {tmp_path}/ready; while :; do sleep 0.1; done")
     wait_for((tmp_path / "ready").exists)
     run.send_signal(number)
-    stdout, _ = run.communicate(timeout=30)
+    stdout, _ = run.communicate(timeout=200)
     assert run.returncode == code
     assert "the load was recorded" in stdout
 
@@ -134,8 +134,8 @@ def test_what_is_no_command_is_wrong_usage(tmp_path: Path, collector: Start) -> 
 
 def test_a_rotated_collection_is_followed_into_its_next_file(tmp_path: Path, collector: Start) -> None:
     file = tmp_path / "vm.json"
-    collector(file, "--frequency", "500ms", "--max-size", "60KB")
-    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "4")
+    collector(file, "--frequency", "500ms", "--max-size", "100KB")
+    done = perfkit("preflight", "--json", "--collection", file, "--", "sleep", "6")
     assert (tmp_path / "vm-002.json").exists()
     assert json.loads(done.stdout.splitlines()[0])["passed"], done.stdout
     assert "recording lost" not in done.stderr, done.stdout
@@ -159,6 +159,6 @@ def test_watch_fails_at_once_where_the_collector_is_killed(tmp_path: Path, colle
     assert any(line.endswith(": recording\n") for line in iter(run.stdout.readline, ""))
     process.kill()
     process.wait()
-    stdout, _ = run.communicate(timeout=30)
+    stdout, _ = run.communicate(timeout=200)
     assert run.returncode == 1
     assert "the collector has gone" in stdout

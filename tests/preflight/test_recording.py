@@ -44,7 +44,7 @@ def test_without_a_flag_it_waits_for_a_collector_that_is_just_starting(tmp_path:
     waiting = subprocess.Popen(command, env=ENVIRONMENT, cwd=tmp_path, stdout=subprocess.PIPE)
     time.sleep(0.5)
     collector(tmp_path / "vm.json", "--frequency", "200ms")
-    assert waiting.communicate(timeout=60)[0].endswith(b"vm.json: recording\n")
+    assert waiting.communicate(timeout=200)[0].endswith(b"vm.json: recording\n")
 
 
 def test_pcc_passes_while_it_holds_the_file_open(tmp_path: Path, faulty: Start) -> None:
@@ -202,7 +202,7 @@ def test_a_file_that_appears_while_preflight_waits_is_proven(tmp_path: Path, fau
     waiting = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     faulty(file, frequency=0.2)
-    assert waiting.wait(60) == 0
+    assert waiting.wait(200) == 0
 
 
 def test_something_else_than_a_collection_is_wrong_input(tmp_path: Path) -> None:
