@@ -15,7 +15,7 @@ from perfkit.store.live import LiveBatch
 
 STEP_SECONDS = 1.0
 RETRY_SECONDS = 5.0
-STEP_BYTES = 16 << 20
+STEP_BYTES = 5 << 20
 """The most lines that one step takes; a backlog is imported in steps of this size, one after the other."""
 
 

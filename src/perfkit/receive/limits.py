@@ -19,7 +19,7 @@ class Limits:
     """Measurements in one batch."""
     upload: int = 512 * MEGABYTE
     """A file sent to the upload address."""
-    in_flight: int = 128 * MEGABYTE
+    in_flight: int = 64 * MEGABYTE
     """All bodies that are being read or wait for the disk."""
     connections: int = 4096
     """Open connections; one address may hold half of them."""
