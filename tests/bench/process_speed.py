@@ -59,7 +59,7 @@ CASES = {
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("cases", nargs="*", default=["day"], choices=CASES)
-    arguments.add_argument("--folder", type=Path, default=Path("/tmp/perfkit-bench"))  # noqa: S108 - of a bench, by hand
+    arguments.add_argument("--folder", type=Path, default=Path("/tmp/perfkit-bench"))
     arguments.add_argument("--repeat", type=int, default=2)
     arguments.add_argument("--pyz", type=Path, help="run this file instead of the checkout")
     given = arguments.parse_args()

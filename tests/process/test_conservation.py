@@ -7,9 +7,9 @@ import gzip
 import random
 from pathlib import Path
 
-import invent
 import pytest
 
+import invent
 from perfkit.catalog import TABLES
 from perfkit.process.engine import Window
 from perfkit.process.pipeline import Options, process

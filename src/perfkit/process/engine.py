@@ -93,7 +93,8 @@ class Engine:
     ) -> None:
         """Make the tables of what was loaded; the two costly ones only where they are asked for.
 
-        Tables named in `skip` are emptied if they are there: planning a statement costs 10 ms, too much for a live second without its lines.
+        Tables named in `skip` are emptied if they are there: planning a statement costs 10 ms, too much for a live second without its
+        lines.
 
         With a `window`, samples outside of it are dropped; those inside keep the rates that they have in the whole.
         """
