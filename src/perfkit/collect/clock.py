@@ -35,17 +35,23 @@ class Ticker:
         self.start, self.period = start, period
         self.deadline = start
         self.late = self.missed = 0
+        self._tick = 0  # number of the next one
         self.lateness = self.max_lateness = 0.0
         self._late_from = min(_LATE, period / 2)
 
     def take(self, now: float) -> bool:
         """The tick is being taken at `now`: True if that is late. Moves `deadline` to the first tick after `now`."""
-        self.lateness = max(now - self.deadline, 0.0)
-        self.max_lateness = max(self.max_lateness, self.lateness)
-        taken = round((self.deadline - self.start) / self.period)
-        following = max(math.floor((now - self.start) / self.period), taken) + 1
-        self.missed += following - taken - 1
-        self.deadline = self.start + following * self.period
-        late = self.lateness > self._late_from
+        lateness = self.lateness = now - self.deadline if now > self.deadline else 0.0
+        self.max_lateness = max(self.max_lateness, lateness)
+        self._tick += 1
+        if lateness >= self.period:
+            self._skip(now)
+        self.deadline = self.start + self._tick * self.period
+        late = lateness > self._late_from
         self.late += late
         return late
+
+    def _skip(self, now: float) -> None:
+        following = max(math.floor((now - self.start) / self.period) + 1, self._tick)
+        self.missed += following - self._tick
+        self._tick = following

@@ -78,13 +78,19 @@ class Collector:
     def _record(self) -> None:
         while self._wait():
             lines = self._sample()
-            if self._sampler.devices_changed:
-                lines = self._session_line() + lines
-            if self._sampler.cpus_changed:
-                lines = self._sampler.cpuinfo(*self._wall()) + lines
-            self._sampler.devices_changed = self._sampler.cpus_changed = False
+            if self._sampler.is_slow:
+                lines = self._news() + lines
             self._sink.write(lines)
-            self._rotate_if_due()
+            if self._options.max_size is not None:
+                self._rotate_if_due()
+
+    def _news(self) -> bytes:
+        """The lines that tell of other CPUs, disks or interfaces than before."""
+        lines = self._session_line() if self._sampler.devices_changed else b""
+        if self._sampler.cpus_changed:
+            lines = self._sampler.cpuinfo(*self._wall()) + lines
+        self._sampler.devices_changed = self._sampler.cpus_changed = False
+        return lines
 
     # One tick
 
@@ -123,7 +129,7 @@ class Collector:
         if self._burst is not None and self._burst.deadline <= now:
             late = self._burst.take(now) or late
         lines = self._sampler.take()
-        failures = self._sampler.failures()
+        failures = {} if self._sampler.is_well else self._sampler.failures()
         if late or failures or self._sampler.is_slow:
             lines += self._sampler.self_line({**self._tally(), "late_tick": late, **failures, **self._sink.facts()})
             self._tell(failures)

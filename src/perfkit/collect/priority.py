@@ -24,8 +24,9 @@ def raise_priority(nice: int | None) -> str:
             nice = _NICE
         else:
             return "fifo"
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
-    except OSError:
-        return "normal"
+    if nice:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        except OSError:
+            return "normal"
     return f"nice {nice}" if nice else "normal"

@@ -104,10 +104,13 @@ class Sampler:
             self.devices_changed |= subsystem != _STAT
             self._members[subsystem] = members
 
+    @property
+    def is_well(self) -> bool:
+        """Whether every source gives something, as before: then there are no `failures` to tell."""
+        return self._whole and not self._failed
+
     def failures(self) -> dict[str, Any]:
         """`failed` and `recovered` sources since the last call; empty if nothing changed."""
-        if self._whole and not self._failed:
-            return {}
         failed = {source.subsystem: source.failure for source in self._sources if source.failure}
         if failed == self._failed:
             return {}
