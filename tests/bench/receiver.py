@@ -155,7 +155,7 @@ class Watch(threading.Thread):
 
     def __init__(self, parent: int, port: int) -> None:
         super().__init__(daemon=True)
-        self.parent, self.port, self.most, self.lags, self.cpu = parent, port, {}, [], {}
+        self.parent, self.port, self.most, self.own, self.lags, self.cpu = parent, port, {}, {}, [], {}
 
     def run(self) -> None:
         while True:
@@ -164,6 +164,7 @@ class Watch(threading.Thread):
                     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
                     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
                     self.most[pid] = max(self.most.get(pid, 0), int(status["VmRSS"].split()[0]) // 1024)
+                    self.own[pid] = max(self.own.get(pid, 0), int(status["RssAnon"].split()[0]) // 1024)
                     self.cpu[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             with contextlib.suppress(OSError):
                 text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
@@ -269,7 +270,9 @@ def report(asked: argparse.Namespace, folder: Path, watch: Watch, lines: int, to
     print(f"importer lag, largest {max(watch.lags):.1f} s (limit 5), at the end {lag_at_end:.1f} s")
     names = dict(zip(sorted(watch.most, key=int), ("parent", "receiver", "importer", "uploader", "dashboard"), strict=False))
     for pid, name in names.items():
-        print(f"{name:10} RSS {watch.most[pid]:4d} MB, CPU {watch.cpu[pid] / (asked.seconds + 5) * 100:5.1f} %")
+        print(
+            f"{name:10} RSS {watch.most[pid]:4d} MB ({watch.own[pid]:3d} MB not shared with a file), CPU {watch.cpu[pid] / (asked.seconds + 5) * 100:5.1f} %"
+        )
     print(f"RSS together {sum(watch.most.values())} MB (limit 400)")
     stored = sum(path.read_bytes().count(b"\n") for path in (folder / "perfkit-received" / "collections").glob("vm-*/*.json"))
     print(f"lines in collections {stored} of {lines}")
