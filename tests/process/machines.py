@@ -77,10 +77,8 @@ class Machine:
         head = "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs\n"
         yield "/proc/net/dev", head + "".join(f"{name:>6}: {_words(fields)}\n" for name, fields in self.nics.items())
         yield "/proc/loadavg", "1.25 0.75 0.50 3/312 4000\n"
-        yield (
-            "/proc/vmstat",
-            f"pgpgin {self.pages}\npgpgout {2 * self.pages}\npswpin {self.pages // 10}\npswpout 7\npgfault 9\npgmajfault {self.pages // 4}\n",
-        )
+        paging = (self.pages, 2 * self.pages, self.pages // 10, self.pages // 4)
+        yield "/proc/vmstat", "pgpgin {}\npgpgout {}\npswpin {}\npswpout 7\npgmajfault {}\n".format(*paging)
 
     def lay_out(self, root: Path) -> None:
         """Write the machine as plain folders /proc and /sys below `root`."""

@@ -4,7 +4,7 @@
 --   cpu_usage_usec cpu_user_usec cpu_system_usec cpu_periods cpu_throttled (cpu.stat)  cpu_quota cpu_period (us, cpu.max)
 --   memory_current memory_max (B)  memory_inactive_file (B, memory.stat)  io_read_bytes io_write_bytes io_read_ops io_write_ops (io.stat, all
 --   devices)  pids_current  inode (of the cgroup: another inode is another cgroup, and no rate spans the two)
-WITH reads AS (
+WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON again
     SELECT source, timestamp, boot, monotonic, subsystem, from_json(measurement, '{
         "container_id": "VARCHAR", "container_name": "VARCHAR", "runtime": "VARCHAR", "inode": "BIGINT",
         "cpu_usage_usec": "DOUBLE", "cpu_user_usec": "DOUBLE", "cpu_system_usec": "DOUBLE", "cpu_periods": "DOUBLE", "cpu_throttled": "DOUBLE",

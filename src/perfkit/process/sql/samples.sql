@@ -14,5 +14,5 @@ WITH instants AS (
     FROM instants ASOF LEFT JOIN boots ON boots.source = instants.source AND boots.since <= instants.timestamp
 )
 SELECT source, timestamp, boot, lag(timestamp) OVER (PARTITION BY source, boot ORDER BY coalesce(clock, timestamp / 1000)) AS before,
-       timestamp = min(timestamp) OVER (PARTITION BY source) AS first
+       row_number() OVER (PARTITION BY source ORDER BY boot, coalesce(clock, timestamp / 1000)) = 1 AS first
 FROM booted
