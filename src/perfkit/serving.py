@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import socket
 import ssl
 import sys
@@ -157,6 +158,10 @@ def _warnings(options: Options) -> list[str]:
     return lines
 
 
+# Where processors are short, acknowledgements and pages come before imports, and those before what can wait.
+_IMPORTER_NICE, _UPLOADER_NICE, _RETENTION_NICE = 5, 10, 15
+
+
 def _receive(options: Options, listener: socket.socket, ready: Ready) -> None:
     from perfkit.receive.limits import Limits
     from perfkit.receive.server import ReceiverSettings, run_receiver
@@ -184,6 +189,7 @@ def _upload(options: Options, ready: Ready) -> None:
 
         return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
 
+    os.nice(_UPLOADER_NICE)
     run_uploads(options.data / "uploads", Limits(**options.limits), import_file, ready)
 
 
@@ -198,6 +204,7 @@ def _retain(options: Options, seconds: float, ready: Ready) -> None:
         finally:
             con.close()
 
+    os.nice(_RETENTION_NICE)
     run_retention(options.data, seconds, prune_database, ready)
 
 
@@ -205,6 +212,7 @@ def _import(options: Options, ready: Ready) -> None:
     from perfkit.receive.importer import run_importer
     from perfkit.store.live import Live
 
+    os.nice(_IMPORTER_NICE)
     run_importer(options.data, options.db, Live, ready, lambda line: print(f"perfkit: {line}", file=sys.stderr, flush=True))
 
 

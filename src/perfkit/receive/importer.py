@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from perfkit.receive.journal import Entry, Folder, Position
 from perfkit.store.live import LiveBatch
 
 STEP_SECONDS = 1.0
+SHORTEST_PAUSE = 0.25
 RETRY_SECONDS = 5.0
 STEP_BYTES = 5 << 20
 """The most lines that one step takes; a backlog is imported in steps of this size, one after the other."""
@@ -147,9 +149,10 @@ def run_importer(data: Path, db: Path, open_sink: OpenSink, on_ready: Callable[[
     on_ready("")
     try:
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 if importer.step():
-                    stop.wait(STEP_SECONDS)
+                    stop.wait(max(SHORTEST_PAUSE, STEP_SECONDS - (time.monotonic() - began)))
             except PerfkitError as error:
                 say(str(error))
                 stop.wait(RETRY_SECONDS)
