@@ -65,8 +65,8 @@ def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int
     con.execute(
         "INSERT INTO collectors (machinename, sitename, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor,"
         " instance_type, time_zone, system_info, period_ms, first_timestamp, last_timestamp, samples)"
-        " VALUES (?, ?, 'Debian GNU/Linux 12 (bookworm)', '6.1.0-18-amd64', 'x86_64', 'Intel(R) Xeon(R) Platinum 8272CL CPU @ 2.60GHz', 4, 16384,"
-        " 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?, ?)",
+        " VALUES (?, ?, 'Debian GNU/Linux 12 (bookworm)', '6.1.0-18-amd64', 'x86_64', 'Intel(R) Xeon(R) Platinum 8272CL CPU @ 2.60GHz',"
+        " 4, 16384, 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?, ?)",
         (machinename, sitename, json.dumps({"total_cpus": 4}), instants[0], instants[-1], len(instants)),
     )
     (collector_id,) = con.execute("SELECT last_insert_rowid()").fetchone()
