@@ -158,8 +158,8 @@ def _warnings(options: Options) -> list[str]:
     return lines
 
 
-# Where processors are short, acknowledgements and pages come before imports, and those before what can wait.
-_IMPORTER_NICE, _UPLOADER_NICE, _RETENTION_NICE = 5, 10, 15
+# Where processors are short, acknowledgements come before pages and imports, and those before what can wait.
+_WORK_NICE, _LATER_NICE = 5, 10
 
 
 def _receive(options: Options, listener: socket.socket, ready: Ready) -> None:
@@ -189,7 +189,7 @@ def _upload(options: Options, ready: Ready) -> None:
 
         return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
 
-    os.nice(_UPLOADER_NICE)
+    os.nice(_LATER_NICE)
     run_uploads(options.data / "uploads", Limits(**options.limits), import_file, ready)
 
 
@@ -204,7 +204,7 @@ def _retain(options: Options, seconds: float, ready: Ready) -> None:
         finally:
             con.close()
 
-    os.nice(_RETENTION_NICE)
+    os.nice(_LATER_NICE)
     run_retention(options.data, seconds, prune_database, ready)
 
 
@@ -212,7 +212,7 @@ def _import(options: Options, ready: Ready) -> None:
     from perfkit.receive.importer import run_importer
     from perfkit.store.live import Live
 
-    os.nice(_IMPORTER_NICE)
+    os.nice(_WORK_NICE)
     run_importer(options.data, options.db, Live, ready, lambda line: print(f"perfkit: {line}", file=sys.stderr, flush=True))
 
 
@@ -230,4 +230,5 @@ def _dashboard_settings(options: Options, address: Address) -> DashboardSettings
 def _dashboard(settings: DashboardSettings, listener: socket.socket, ready: Ready) -> None:
     from perfkit.dashboard.server import run
 
+    os.nice(_WORK_NICE)
     run(settings, ready, listener)

@@ -270,9 +270,8 @@ def report(asked: argparse.Namespace, folder: Path, watch: Watch, lines: int, to
     print(f"importer lag, largest {max(watch.lags):.1f} s (limit 5), at the end {lag_at_end:.1f} s")
     names = dict(zip(sorted(watch.most, key=int), ("parent", "receiver", "importer", "uploader", "dashboard"), strict=False))
     for pid, name in names.items():
-        print(
-            f"{name:10} RSS {watch.most[pid]:4d} MB ({watch.own[pid]:3d} MB not shared with a file), CPU {watch.cpu[pid] / (asked.seconds + 5) * 100:5.1f} %"
-        )
+        share = watch.cpu[pid] / (asked.seconds + 5) * 100
+        print(f"{name:10} RSS {watch.most[pid]:4d} MB ({watch.own[pid]:3d} MB not shared with a file), CPU {share:5.1f} %")
     print(f"RSS together {sum(watch.most.values())} MB (limit 400)")
     stored = sum(path.read_bytes().count(b"\n") for path in (folder / "perfkit-received" / "collections").glob("vm-*/*.json"))
     print(f"lines in collections {stored} of {lines}")
