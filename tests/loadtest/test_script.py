@@ -57,10 +57,22 @@ class Target:
         return [line for line in lines if str(self.folder) in line]
 
 
+DOCKER = """#!/bin/sh
+case $1 in
+ps) [ "$2" = -q ] && echo abc || echo "0123456789abcdef shop-db-1" ;;
+exec) sleep 2; echo "load in $2" ;;
+logs) echo "log of the container" ;;
+esac
+"""
+
+
 @pytest.fixture
 def target(pyz: Path) -> Iterator[Target]:
     made = Target(pyz.parent, pyz)
     yield made
+    deadline = time.monotonic() + 30
+    while made.processes() and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert made.processes() == [], "the script left processes behind"
 
 
@@ -78,23 +90,27 @@ def path_without(folder: Path, *left_out: str, **replaced: str) -> str:
 
 
 def test_a_built_in_load_is_proven_marked_evaluated_and_packed(target: Target, tmp_path: Path) -> None:
-    code, output = target.run("5s", PATH=path_without(tmp_path / "bin"), SKIP_CONTAINERS="1")
+    """On the machine and inside its containers, whose logs and names are collected."""
+    code, output = target.run("5s", PATH=path_without(tmp_path / "bin", docker=DOCKER))
     assert code == 0, output
-    order = ["ready", ": recording", "phase warmup", "phase cpu", "phase memory", "phase disk", "phase cooldown", "the load was recorded"]
-    places = [output.find(words) for words in order]
+    order = ["ready", ": recording", "phase warmup", "phase cpu", "phase memory", "phase disk", "phase containers", "phase cooldown"]
+    places = [output.find(words) for words in [*order, "the load was recorded"]]
     assert -1 not in places
     assert places == sorted(places)
     ranges = {line.split(",")[0].strip('"') for line in (target.results / "processed" / "percentiles.csv").read_text().splitlines()}
     assert {"all", "phase:warmup", "phase:cpu", "phase:memory", "phase:disk", "phase:cooldown"} <= ranges
     assert json.loads((target.results / "processed" / "system_info.json").read_text())
     rows = [line.split() for line in output.splitlines() if " / " in line][1:]
-    assert [row[0] for row in rows] == ["all", "warmup", "cpu", "memory", "disk", "cooldown"]
+    assert [row[0] for row in rows] == ["all", "warmup", "cpu", "memory", "disk", "containers", "cooldown"]
     assert all(float(cell) >= 0 for row in rows for cell in row[1:] if cell != "/"), rows
     assert (target.home / "perfkit.db").exists()
     with tarfile.open(f"{target.results}.tar.gz") as packed:
         names = packed.getnames()
     assert {"r/processed/host.csv", "r/logs/collect.log", "r/logs/cpu.log", "r/system.txt"} <= set(names)
     assert not [name for name in names if "disk." in name and "processed" not in name and "logs" not in name]
+    assert (target.results / "logs" / "load-shop-db-1.log").read_text() == "load in shop-db-1\n"
+    assert (target.results / "logs" / "container-shop-db-1.log").read_text() == "log of the container\n"
+    assert json.loads((target.results / "container_names.json").read_text()) == {"0123456789abcdef": "shop-db-1"}
 
 
 @pytest.mark.skipif("3.9" not in pythons.found(), reason="no Python 3.9 here: the target-only use was not tested on it")
@@ -107,9 +123,19 @@ def test_a_target_with_an_old_python_records_and_says_where_to_evaluate(target: 
     assert Path(f"{target.results}.tar.gz").exists()
 
 
-def test_an_own_load_passes_its_exit_code_on_and_its_output_is_kept(target: Target) -> None:
-    code, output = target.run("5s", LOAD="echo from the load; exit 7", SKIP_CONTAINERS="1")
+def test_an_own_load_passes_its_exit_code_on_and_another_collector_is_left_alone(target: Target, pyz: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(pyz), "collect", "--collection", str(tmp_path / "other.json"), "--no-containers"]
+    other = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "other.json").exists():
+            time.sleep(0.05)
+        code, output = target.run("5s", LOAD="echo from the load; exit 7", SKIP_CONTAINERS="1")
+        assert other.poll() is None
+    finally:
+        other.terminate()
+        other.wait()
     assert code == 7
+    assert f"pid {other.pid}" in output
     assert (target.results / "logs" / "load.log").read_text() == "from the load\n"
     assert "Recording into" in output.split("logs/collect.log", 1)[1], "the collector's log is not shown"
 
@@ -127,22 +153,6 @@ def test_recording_lost_during_the_load_ends_with_1_and_is_told_at_once(target: 
     assert code == 1
     assert output.index("recording lost: the collector has gone") < output.index("the end")
     assert "NOT recorded" in output
-
-
-def test_another_collector_is_left_alone_and_named(target: Target, pyz: Path) -> None:
-    other = subprocess.Popen(
-        [sys.executable, str(pyz), "collect", "--collection", str(target.home.parent.parent / "other.json"), "--no-containers"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        time.sleep(1)
-        code, output = target.run("5s", LOAD="true", SKIP_CONTAINERS="1")
-        assert code == 0, output
-        assert f"pid {other.pid}" in output
-        assert other.poll() is None
-    finally:
-        other.terminate()
-        other.wait()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -199,24 +209,6 @@ def test_an_earlier_result_is_never_overwritten(target: Target) -> None:
     assert code == 2
     assert "is there already" in output
     assert earlier.read_text() == "precious"
-
-
-DOCKER = """#!/bin/sh
-case $1 in
-ps) [ "$2" = -q ] && echo abc || echo "0123456789abcdef shop-db-1" ;;
-exec) echo "load in $2" ;;
-logs) echo "log of the container" ;;
-esac
-"""
-
-
-def test_containers_get_load_and_their_logs_and_names_are_collected(target: Target, tmp_path: Path) -> None:
-    code, output = target.run("5s", PATH=path_without(tmp_path / "bin", docker=DOCKER))
-    assert code == 0, output
-    assert "phase containers" in output
-    assert (target.results / "logs" / "load-shop-db-1.log").read_text() == "load in shop-db-1\n"
-    assert (target.results / "logs" / "container-shop-db-1.log").read_text() == "log of the container\n"
-    assert json.loads((target.results / "container_names.json").read_text()) == {"0123456789abcdef": "shop-db-1"}
 
 
 def test_help_tells_the_variables(target: Target) -> None:
