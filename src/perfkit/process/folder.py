@@ -37,7 +37,10 @@ def write(con: duckdb.DuckDBPyConnection, source: int, folder: Path, step: Step)
 
 def write_parquet(con: duckdb.DuckDBPyConnection, source: int, folder: Path, site: str, machine: str) -> None:
     """Write the tables of `source` as <folder>/<table>/site=/machine=/date=/*.parquet; tables without a row are left out."""
+    folder.mkdir()
     for table in TABLES:
+        if not _has_rows(con, source, table):
+            continue
         columns = [column.name for column in table.columns]
         values = {"source": source, "table": table.name, "columns": columns, "site": site, "machine": machine}
         con.execute(statement("parquet"), {**values, "folder": str(folder / table.name)})
@@ -71,7 +74,7 @@ def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
 def write_csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: Path) -> None:
     """Write one table of `source` as CSV; `con` has the table, and `sources` with its column milliseconds."""
     header = ",".join(table.header) + "\n"
-    if not con.execute("SELECT 1 FROM query_table(?) WHERE source = ? LIMIT 1", [table.name, source]).fetchall():
+    if not _has_rows(con, source, table):
         file.write_text(header)
         return
     fraction = con.execute("SELECT milliseconds FROM sources WHERE source = ?", [source]).fetchone()
@@ -83,6 +86,10 @@ def write_csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: P
     if table.keys:
         values |= {"keys": [column.name for column in table.keys], "device": table.keys[0].name}
     con.execute(statement("csv_keyed" if table.keys else "csv"), values)
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, source: int, table: Table) -> bool:
+    return bool(con.execute(statement("has_rows"), {"table": table.name, "source": source}).fetchall())
 
 
 def _system_info(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, object]:

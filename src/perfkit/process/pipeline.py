@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 
 from perfkit.errors import BadInput, Failed, reason
@@ -50,7 +51,7 @@ def process(files: Sequence[Path], outdir: Path, options: Options | None = None,
     options = options or Options()
     report = progress or (lambda what, done, total: None)
     machines = group(files)
-    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill:
+    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, _memory_told():
         with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
             _derive(engine, machines, options, report)
             results = []
@@ -109,6 +110,15 @@ def _write(engine: Engine, machine: Machine, folder: Path, options: Options, rep
         report("writing Parquet", 1, 1)
         output.write_parquet(engine.con, machine.source, folder / "parquet", options.site, machine.name)
     return output.quality(engine.con, machine.source)
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Say in a sentence what to do where DuckDB runs out of memory or of room to spill."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise Failed("the memory is too small for this input; raise --memory-limit, or set TMPDIR to a folder with more room.") from None
 
 
 @contextmanager

@@ -1,0 +1,155 @@
+"""The output folder: every file, for every machine, whole or not at all; and the command around it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import invent
+from perfkit.catalog import TABLES
+from perfkit.errors import BadInput
+from perfkit.process.pipeline import Options, process
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {*(f"{table.name}.csv" for table in TABLES), "percentiles.csv", "container_names.json", "system_info.json", "quality.json"}
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("output")
+    return invent.write(
+        folder / "vm-a.json", seconds=30, containers=1, marks=[(5, "load", "start"), (20, "load", "end"), (22, "calm", "point")]
+    )
+
+
+@pytest.fixture(scope="module")
+def output(collection: Path) -> Path:
+    process([collection], collection.parent / "out", Options(parquet=True, site="lab"))
+    return collection.parent / "out"
+
+
+def _run(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "perfkit", "process", *map(str, words)]
+    settings = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
+    return subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, check=False)
+
+
+def test_every_file_is_there_with_the_catalog_s_columns(output: Path) -> None:
+    assert {entry.name for entry in output.iterdir()} == FILES | {"parquet"}
+    for table in TABLES:
+        with (output / f"{table.name}.csv").open(newline="") as opened:
+            assert tuple(next(csv.reader(opened))) == table.header
+
+
+def test_host_has_a_row_for_every_sample_with_a_predecessor(output: Path) -> None:
+    with (output / "host.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [row["timestamp"] for row in rows] == [f"2026-01-01T00:00:{second:02d}.001Z" for second in range(1, 30)]
+    assert all(cell for row in rows for cell in row.values())
+
+
+def test_the_first_sample_has_no_rate_and_no_zero(output: Path) -> None:
+    for name, column in (
+        ("cpu", "idle"),
+        ("disk", "read_bytes"),
+        ("network", "rx_bytes"),
+        ("tcp", "in_segments"),
+        ("containers", "cpu_percent"),
+    ):
+        with (output / f"{name}.csv").open(newline="") as opened:
+            rows = list(csv.DictReader(opened))
+        assert {row[column] for row in rows if row["timestamp"] == rows[0]["timestamp"]} == {""}
+        assert "" not in {row[column] for row in rows if row["timestamp"] != rows[0]["timestamp"]}
+
+
+def test_percentiles_equal_a_recomputation_from_the_csv(output: Path) -> None:
+    """By an independent formula: linear interpolation between the sorted values."""
+    with (output / "host.csv").open(newline="") as opened:
+        values = [(row["timestamp"], float(row["cpu_user"])) for row in csv.DictReader(opened)]
+    with (output / "percentiles.csv").open(newline="") as opened:
+        told = {(row["range"], row["metric"]): row for row in csv.DictReader(opened)}
+    assert {name for name, _ in told} == {"all", "1h", "6h", "24h", "7d", "phase:load", "phase:calm"}
+    for name, begin, end in (("all", "", "~"), ("phase:load", "2026-01-01T00:00:05", "2026-01-01T00:00:20.001Z")):
+        chosen = sorted(value for at, value in values if begin <= at <= end)
+        row = told[name, "host.cpu_user"]
+        assert int(row["samples"]) == len(chosen)
+        assert float(row["avg"]) == pytest.approx(sum(chosen) / len(chosen))
+        for column, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("min", 0.0), ("max", 1.0)):
+            place = share * (len(chosen) - 1)
+            low = chosen[int(place)]
+            high = chosen[min(int(place) + 1, len(chosen) - 1)]
+            assert float(row[column]) == pytest.approx(low + (high - low) * (place % 1))
+
+
+def test_parquet_holds_the_same_tables_in_hive_folders(output: Path) -> None:
+    pattern = output / "parquet" / "disk" / "site=lab" / "machine=vm-a" / "date=2026-01-01" / "*.parquet"
+    theirs = duckdb.sql(f"SELECT device, read_ops, in_total, epoch_ms(timestamp) FROM read_parquet('{pattern}') ORDER BY ALL").fetchall()
+    columns = "device, read_ops::DOUBLE, in_total::INTEGER, epoch_ms(timestamp)"
+    ours = duckdb.sql(f"SELECT {columns} FROM read_csv('{output}/disk.csv') ORDER BY ALL").fetchall()
+    assert theirs == ours
+    assert len(ours) == 30 * 4
+
+
+def test_machines_get_a_folder_each(collection: Path, tmp_path: Path) -> None:
+    other = invent.write(tmp_path / "b.json.gz", hostname="vm b/../x", seconds=5)
+    results = process([collection, other], tmp_path / "out")
+    assert [result.folder.relative_to(tmp_path / "out").as_posix() for result in results] == ["vm-a", "vm_b_.._x"]
+    assert all({entry.name for entry in result.folder.iterdir()} == FILES for result in results)
+
+
+def test_a_refused_input_leaves_the_output_as_it_was(output: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    (tmp_path / "bad.json").write_text("nothing\n")
+    with pytest.raises(BadInput, match="not a collection"):
+        process([tmp_path / "bad.json"], tmp_path / "out")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bad.json", "out"]
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_other_files_in_the_output_folder_stay(collection: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    process([collection], tmp_path / "out")
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == FILES | {"notes.txt"}
+
+
+def test_the_command_takes_the_newest_collection_here_and_names_what_it_did(collection: Path, tmp_path: Path) -> None:
+    (tmp_path / "vm-a.json").write_bytes(collection.read_bytes())
+    done = _run(cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "vm-a.json" in done.stdout and "30 samples" in done.stdout and "coverage 100.00 %" in done.stdout
+    assert json.loads((tmp_path / "vm-a" / "quality.json").read_bytes())["samples"] == 30
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        pytest.param([], "there is no collection in this folder", id="nothing here"),
+        pytest.param(["--collection", "absent.json"], "cannot read absent.json: no such file", id="no such file"),
+        pytest.param(["--collection", "empty.json"], "empty.json is not a collection", id="empty file"),
+        pytest.param(["--collection", "empty.json", "--from", "noon"], "'noon' is not an instant", id="no instant"),
+        pytest.param(["--collection", "empty.json", "--memory-limit", "lots"], "'lots' is not a size", id="no size"),
+        pytest.param(["--collection", "empty.json", "--outdir", "empty.json"], "empty.json is a file", id="a file in the way"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_2(tmp_path: Path, words: list[str], sentence: str) -> None:
+    if words:
+        (tmp_path / "empty.json").write_bytes(b"")
+    done = _run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("perfkit: ") and sentence in done.stderr and done.stderr.count("\n") == 1
+    assert not [entry for entry in tmp_path.iterdir() if entry.name != "empty.json"]
+
+
+def test_an_unknown_phase_is_refused_with_those_that_there_are(collection: Path, tmp_path: Path) -> None:
+    done = _run("--collection", collection, "--outdir", "out", "--between", "lunch", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'lunch'" in done.stderr and "load, calm" in done.stderr
