@@ -93,6 +93,7 @@ def open_page(browser) -> Iterator[Callable]:
         def open_one(url: str, *, drawn: bool = True, **options):
             context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
             stack.callback(context.close)
+            context.set_default_timeout(120_000)  # a busy machine is no failure
             page = context.new_page()
             page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: problems.append(str(error)))

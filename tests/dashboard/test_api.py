@@ -58,6 +58,18 @@ def test_series_of_devices_share_their_times(site):
     assert lengths == {len(disk["t"])}
 
 
+def test_one_device_is_whole_and_the_others_as_far_as_asked_for(site):
+    """device.cpu=all with every=cpu.idle: all states of the whole, the idle share of each core, nothing else."""
+    url = f"{site.url}/api/v1/collectors/2/series?metrics=cpu.user,cpu.idle&device.cpu=all&every=cpu.idle&bands=cpu.idle&points=100"
+    devices = fetch(url)[1]["tables"]["cpu"]["devices"]
+    assert {device: sorted(columns) for device, columns in devices.items()} == {
+        "all": ["idle", "user"],
+        **{core: ["idle"] for core in "0123"},
+    }
+    assert sorted(devices["all"]["user"]) == ["avg"]
+    assert sorted(devices["3"]["idle"]) == ["avg", "max", "min"]
+
+
 def test_percentiles_of_any_window_are_exact(site):
     """P95 and the mean of a window are those of its samples, sorted in Python."""
     start, end = FIRST + 100_000, FIRST + 400_000

@@ -6,6 +6,7 @@ import gzip
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 POINTS = 700
 MOST_POINTS = 5000
+MOST_DEVICES = 64
 _GZIP_FROM = 2048
 _WIDEST = 604_800_000
 
@@ -69,11 +71,24 @@ async def series(request: Any, datasette: Dashboard) -> Any:
     args = {key: request.args[key] for key in request.args}
     names = [name for name in args.get("metrics", "").split(",") if name]
     metrics = metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
+    devices = {table: request.args.getlist(f"device.{table}") or request.args.getlist("device") for table in metrics}
+    asked = Asked(number, args, metrics, {table: names[:MOST_DEVICES] for table, names in devices.items() if names})
+    return await datasette.read(lambda con: _series(con, asked))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for series: the collector, the URL's arguments, {table: [columns]}, and {table: [devices]} where not all are wanted."""
+
+    collector: int
+    args: dict[str, str]
+    metrics: dict[str, list[str]]
+    devices: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _series(con: sqlite3.Connection, asked: Asked) -> Any:
+    number, args = asked.collector, asked.args
     points = _whole(args.get("points"), POINTS, 2, MOST_POINTS)
-    return await datasette.read(lambda con: _series(con, number, args, metrics, points))
-
-
-def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics: dict[str, list[str]], points: int) -> Any:
     collector = find(con, number)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
     marks = reading.marks(con, number)
@@ -81,7 +96,7 @@ def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics:
     start = max(window.start, ranges.instant(args["since"])) if args.get("since") else window.start
     bucket = _whole(args["bucket"], 0, 0, _WIDEST) if "bucket" in args else None
     bands = frozenset(args["bands"].split(",")) if "bands" in args else None
-    wanted = Wanted(number, start, window.end, points, bucket, args.get("device"), bands)
+    wanted = Wanted(number, start, window.end, points, bucket, bands, asked.devices, frozenset(args.get("every", "").split(",")))
     return {
         "now": now(),
         "collector": number,
@@ -89,7 +104,7 @@ def _series(con: sqlite3.Connection, number: int, args: dict[str, str], metrics:
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
         "recorded": words.recorded(reading.recorded(con, number)),
         "tables": {
-            **{table: read(con, table, columns, wanted) for table, columns in metrics.items()},
+            **{table: read(con, table, columns, wanted) for table, columns in asked.metrics.items()},
             **({"load": read_load(con, wanted)} if args.get("load") else {}),
         },
         "marks": [{"t": t, "kind": kind, "label": label} for t, kind, label in marks if window.start <= t <= window.end],

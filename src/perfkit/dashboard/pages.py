@@ -68,8 +68,13 @@ async def overview(request: Any, datasette: Dashboard) -> Response:
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
     number = int(request.url_vars["id"])
-    counted = await datasette.read(lambda con: {name: reading.counted(con, number, table(name)) for name in ("disk", "network")})
-    return await _of_collector(request, datasette, HOST, {"counted": counted})
+    known = await datasette.read(
+        lambda con: {
+            "counted": {name: reading.counted(con, number, table(name)) for name in ("disk", "network")},
+            "devices": {name: reading.device_names(con, number, table(name)) for name in ("cpu", "disk", "network")},
+        }
+    )
+    return await _of_collector(request, datasette, HOST, known)
 
 
 async def tables(request: Any, datasette: Dashboard) -> Response:

@@ -62,6 +62,11 @@ def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
     return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}
 
 
+def device_names(con: sqlite3.Connection, number: int, table: Table) -> list[str]:
+    """The devices of `table` that the collector has data of."""
+    return [str(device) for device in devices(con, table, number)]
+
+
 def counted(con: sqlite3.Connection, number: int, table: Table) -> list[str]:
     """The devices of `table` (disk or network) that the host's total counts."""
     sql = query("counted").format(table=table.database_name, device=table.keys[0].name)

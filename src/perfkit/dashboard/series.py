@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from perfkit import store
@@ -34,7 +34,8 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
 class Wanted:
     """What of a collector: from `start` to `end` ms, both included, in about `points` points, or in buckets of `bucket_ms`.
 
-    `bands` are the metrics of which smallest and largest are wanted too; None for all.
+    `bands` are the metrics of which smallest and largest are wanted too; None for all. `devices` names the devices wanted of a
+    table, all where it is not there; of the others there are still the metrics in `every`.
     """
 
     collector: int
@@ -42,8 +43,9 @@ class Wanted:
     end: int
     points: int
     bucket_ms: int | None = None
-    device: str | None = None
     bands: frozenset[str] | None = None
+    devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    every: frozenset[str] = frozenset()
 
 
 def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted) -> dict[str, Any]:
@@ -51,18 +53,40 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
 
     `bucket_ms` 0 says that the values are samples; then there is only "avg". None stands where a device has no value.
     """
-    window = (wanted.start, wanted.end + 1, wanted.points)
-    found = store.series(con, table, wanted.collector, columns, *window, device=wanted.device, bucket_ms=wanted.bucket_ms)
-    by_device: dict[str, list[tuple[Any, ...]]] = {}
-    for row in found.rows:
-        by_device.setdefault(row[1] or "", []).append(row)
-    times = sorted({row[0] for row in found.rows})
-    kinds = {c: KINDS if found.bucket_ms and (wanted.bands is None or f"{table}.{c}" in wanted.bands) else KINDS[:1] for c in columns}
+    parts = [_part(con, table, names, wanted, device) for names, device in _parts(table, columns, wanted)]
+    by_device: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {}
+    for part in parts:
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for row in part.rows:
+            found.setdefault(row[1] or "", []).append(row)
+        by_device |= {device: (part.columns, rows) for device, rows in found.items()}
+    times = sorted({row[0] for _, rows in by_device.values() for row in rows})
+    bucket = parts[0].bucket_ms
+
+    def kinds(column: str) -> Sequence[str]:
+        return KINDS if bucket and (wanted.bands is None or f"{table}.{column}" in wanted.bands) else KINDS[:1]
+
     return {
-        "bucket_ms": found.bucket_ms,
+        "bucket_ms": bucket,
         "t": times,
-        "devices": {name: _values(rows, kinds, times) for name, rows in by_device.items()},
+        "devices": {device: _values(rows, {c: kinds(c) for c in names}, times) for device, (names, rows) in by_device.items()},
     }
+
+
+def _parts(table: str, columns: Sequence[str], wanted: Wanted) -> Iterator[tuple[Sequence[str], str | None]]:
+    """Which columns to read of which device, None for all; what comes later stands for more."""
+    if table not in wanted.devices:
+        yield columns, None
+        return
+    if shared := [column for column in columns if f"{table}.{column}" in wanted.every]:
+        yield shared, None
+    for device in wanted.devices[table]:
+        yield columns, device
+
+
+def _part(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted, device: str | None) -> store.Series:
+    window = (wanted.start, wanted.end + 1, wanted.points)
+    return store.series(con, table, wanted.collector, columns, *window, device=device, bucket_ms=wanted.bucket_ms)
 
 
 def _values(rows: list[tuple[Any, ...]], kinds: Mapping[str, Sequence[str]], times: list[int]) -> dict[str, dict[str, list[Any]]]:

@@ -6,7 +6,7 @@ import { run } from "./view.js";
 
 window.perfkit = run({
   metrics: frame.metrics,
-  device: frame.container,
+  extra: [["device", frame.container]],
   tables: ["containers"],
   build: () => {
     const panels = frame.panels.map((spec) => new Panel(spec, { device: frame.container }));

@@ -8,26 +8,29 @@ import { run } from "./view.js";
 
 // Devices shown at first where there are many; the picker has the others.
 const SHOWN = 2;
-// One machine-wide line and the rest are not of one kind: what stands for the whole comes first.
+// What stands for all devices of a table comes first.
 const WHOLE = { cpu: "all" };
+const SECTIONS = new Map();
+for (const spec of frame.panels) SECTIONS.set(spec.section, [...(SECTIONS.get(spec.section) ?? []), spec]);
+const tableOf = (specs) => specs.find((s) => s.devices === "each")?.table;
+const HEAT = frame.panels.filter((spec) => spec.heat).map((spec) => `${spec.table}.${spec.series[0].column}`);
 
 window.perfkit = run({
   metrics: frame.metrics,
+  extra: [["every", HEAT.join(",")], ...[...SECTIONS].filter(([, specs]) => tableOf(specs)).flatMap(([name, specs]) => picked(name.toLowerCase(), tableOf(specs)).map((device) => [`device.${tableOf(specs)}`, device]))],
   tables: [...new Set(frame.panels.map((p) => p.table))],
   build: (answer) => {
-    const sections = new Map();
-    for (const spec of frame.panels) sections.set(spec.section, [...(sections.get(spec.section) ?? []), spec]);
     const panels = [];
-    $("#sections").replaceChildren(...[...sections].map(([name, specs]) => section(name, specs, answer, panels)));
+    $("#sections").replaceChildren(...[...SECTIONS].map(([name, specs]) => section(name, specs, answer, panels)));
     return panels;
   },
 });
 
 function section(name, specs, answer, panels) {
   const id = name.toLowerCase();
-  const table = specs.find((s) => s.devices === "each")?.table;
-  const devices = table ? order(Object.keys(answer.tables[table]?.devices ?? {}), table) : [];
-  const chosen = picked(id, devices, table);
+  const table = tableOf(specs);
+  const devices = table ? order(frame.devices[table], table) : [];
+  const chosen = table ? picked(id, table) : [];
   const grid = h("div", { class: "panels" });
   for (const spec of specs) for (const panel of make(spec, answer, chosen)) {
     panels.push(panel);
@@ -55,7 +58,8 @@ function order(devices, table) {
 }
 
 /** The devices of the URL, else the first of those that the host's totals count. */
-function picked(id, devices, table) {
+function picked(id, table) {
+  const devices = order(frame.devices[table], table);
   const asked = url.all(id).filter((device) => devices.includes(device));
   if (asked.length) return asked;
   if (WHOLE[table]) return devices.slice(0, 1);

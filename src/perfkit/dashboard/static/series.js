@@ -13,9 +13,9 @@ export async function fetchJSON(path, signal) {
 }
 
 export class Series {
-  /** `metrics` of `collector`, about `points` a chart; of one `device` or of all, with what load tools reported if `load`. */
-  constructor(collector, metrics, points, { device = null, load = false } = {}) {
-    this.extra = `&bands=${frame.bands.join(",")}${device ? `&device=${encodeURIComponent(device)}` : ""}${load ? "&load=1" : ""}`;
+  /** `metrics` of `collector`, about `points` a chart; `extra` goes into the URL too: devices, bands, load. */
+  constructor(collector, metrics, points, extra = []) {
+    this.extra = `&${new URLSearchParams([["bands", frame.bands.join(",")], ...extra])}`;
     this.collector = collector;
     this.metrics = metrics;
     this.points = points;

@@ -12,13 +12,13 @@ const IDLE_POLL_MS = 5000;
 const STATS_EVERY_MS = 5000;
 
 /**
- * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch;
+ * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch, `extra` what else its URL says;
  * `after(answer, stats)` runs when either has changed.
  */
-export async function run({ metrics, build, after = () => {}, tables = ["host"], device = null, load: withLoad = false }) {
+export async function run({ metrics, build, after = () => {}, tables = ["host"], extra = [] }) {
   const page = { panels: [], stats: null, answer: null };
   const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], resets: [], bands: [] };
-  const series = new Series(frame.collector, metrics, points(), { device, load: withLoad });
+  const series = new Series(frame.collector, metrics, points(), extra);
   const on = { zoom, unzoom: () => unzoom(view), cursor };
 
   async function load() {
