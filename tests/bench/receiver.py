@@ -180,6 +180,16 @@ class Watch(threading.Thread):
         return found
 
 
+def seen_by_server(port: int, name: str) -> str:
+    """The bucket of the server's own histogram `name` that holds its 99th percentile."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    buckets = [
+        line.split() for line in text.splitlines() if line.startswith(f"{name}_bucket") and ("trickle" in line or "path" not in line)
+    ]
+    total = float(buckets[-1][1])
+    return next(bucket[0].split('le="')[1].split('"')[0] for bucket in buckets if float(bucket[1]) >= 0.99 * total)
+
+
 def ask_heavy(port: int, stop: threading.Event) -> int:
     asked = 0
     while not stop.is_set():
@@ -239,6 +249,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> None:
         lag_at_end = watch.lags[-1]
         time.sleep(3)
         report(asked, folder, watch, lines, took, lag_at_end)
+        for name in ("perfkit_request_seconds", "perfkit_commit_seconds"):
+            print(f"{name}, p99 as the server saw it: at most {seen_by_server(port, name)} s")
         done, seconds = flat_out(port, key, 5.0)
         size = len(body("vm-0000", read_samples(), 0, int(time.time())))
         print(f"flat out, 16 connections     {done / seconds / 1e6:8.1f} MB/s acknowledged ({done / seconds / size:.0f} batches/s)")

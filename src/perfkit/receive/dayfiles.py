@@ -123,7 +123,7 @@ class DayFiles:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            disk.make_folder(path.parent)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             disk.write_all_at(descriptor, lines, offset)

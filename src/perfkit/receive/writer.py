@@ -101,7 +101,8 @@ class Writer:
                 return
             reached, files, self._unsynced = self.journal.position, self._unsynced, set()
         try:
-            for path in sorted({self.files.root / file for file in files} | {(self.files.root / file).parent for file in files}):
+            paths = {self.files.root / file for file in files}
+            for path in sorted(paths) + sorted({path.parent for path in paths}) + [self.files.root]:
                 disk.sync_path(path)
         except OSError:
             # What a failed sync lost, the journal still has: it is kept whole from here, and the next start writes it again.
