@@ -158,7 +158,7 @@ def _warnings(options: Options) -> list[str]:
     return lines
 
 
-# Where processors are short, acknowledgements come before pages and imports, and those before what can wait.
+# Where processors are short, acknowledgements come first, then imports, then pages (a heavy query among them) and what can wait.
 _WORK_NICE, _LATER_NICE = 5, 10
 
 
@@ -230,5 +230,5 @@ def _dashboard_settings(options: Options, address: Address) -> DashboardSettings
 def _dashboard(settings: DashboardSettings, listener: socket.socket, ready: Ready) -> None:
     from perfkit.dashboard.server import run
 
-    os.nice(_WORK_NICE)
+    os.nice(_LATER_NICE)
     run(settings, ready, listener)
