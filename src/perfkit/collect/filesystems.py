@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 
 from perfkit.collect.sources import read_text
 
@@ -15,6 +16,7 @@ _IMAGES = frozenset({"squashfs", "iso9660", "udf", "cramfs", "erofs", "romfs"})
 _DEVICELESS = frozenset({"zfs", "btrfs", "bcachefs"})
 
 
+@lru_cache
 def _real_types(proc: str) -> frozenset[str]:
     lines = read_text(proc + "/filesystems").splitlines()
     return frozenset(line.strip() for line in lines if not line.startswith("nodev")) - _IMAGES | _DEVICELESS
@@ -32,13 +34,18 @@ def mounts(proc: str) -> list[str]:
 
     Network and FUSE filesystems are left out: asking them can hang for ever.
     """
-    real, devices, points = _real_types(proc), set(), []
-    for line in read_text(proc + "/self/mounts").splitlines():
+    return list(_points(read_text(proc + "/self/mounts"), _real_types(proc)))
+
+
+@lru_cache(maxsize=1)  # the table is nearly always the one of the last time
+def _points(table: str, real: frozenset[str]) -> tuple[str, ...]:
+    devices, points = set(), []
+    for line in table.splitlines():
         device, point, kind, *_ = [*line.split(" "), "", ""]
         if (kind in real and device not in devices) or (point == "/" and point not in points and not kind.startswith(("nfs", "fuse"))):
             devices.add(device)
             points.append(_unescape(point))
-    return points
+    return tuple(points)
 
 
 def statfs(proc: str) -> bytes:
