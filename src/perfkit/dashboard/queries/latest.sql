@@ -1,5 +1,6 @@
--- Each collector's newest sample and the P95 of its idle time over all it recorded.
+-- Each collector's newest sample.
 SELECT c.id, round(100 - m.cpu_idle - m.cpu_iowait, 1) AS busy, round(100.0 * m.mem_used / nullif(m.mem_total, 0), 1) AS memory,
     m.disk_read_bytes + m.disk_write_bytes AS disk, m.net_rx_bytes + m.net_tx_bytes AS network
 FROM collectors AS c
-JOIN host_metrics AS m ON m.collector_id = c.id AND m.timestamp = c.last_timestamp
+-- CROSS keeps the order: one look-up a collector, not one a sample.
+CROSS JOIN host_metrics AS m ON m.collector_id = c.id AND m.timestamp = c.last_timestamp
