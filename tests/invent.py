@@ -320,21 +320,6 @@ class Machine:
                 ),
             )
 
-    def own_cost(self, number: int) -> dict[str, object]:
-        """perfkit/self of the sample `number`."""
-        return {
-            "samples": number,
-            "cpu_seconds": number * 0.0004,
-            "rss_bytes": 14_000_000,
-            "written_bytes": number * 5000,
-            "late": 0,
-            "missed": 0,
-            "lateness_ms": 0.1,
-            "max_lateness_ms": 0.3,
-            "failed": {},
-            "recovered": [],
-        }
-
     def stat(self) -> str:
         summed = [sum(fields) for fields in zip(*self.cpus)]
         lines = ["cpu  " + " ".join(map(str, summed))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,6 @@ _COMPONENTS = ("cpu", "memory", "disk", "network", "filesystem", "pressure", "sy
 _BEFORE = ("duplicates", "sessions", "boots", "samples", "holes", "devices", *_COMPONENTS, "marks", "phases")
 _AFTER = ("system_info", "gaps", "sources")
 
-Row = tuple[int, int, int | None, float | None, str, str]
 Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
 Step = Callable[[str], None]  # is told the name of the table that is made next
 
@@ -66,16 +65,6 @@ class Engine:
             done = read(self.con, source, file, None if progress is None else lambda n, start=before: progress(start + n))  # type: ignore[misc]
             before += done.size
             self.con.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(done))
-
-    def load_lines(self, rows: Iterable[Row]) -> None:
-        """Add rows in memory: (source, timestamp s, nanosecond, monotonic, subsystem, measurement)."""
-        self.con.executemany(
-            "INSERT INTO raw VALUES (?, ?, ?, ?, ?)",
-            [
-                (source, second * 1000 + (nano or 0) // 1_000_000, clock, subsystem, text)
-                for source, second, nano, clock, subsystem, text in rows
-            ],
-        )
 
     def name_containers(self, names: Mapping[str, str]) -> None:
         """Names for container ids, which win over what the collections say; before `derive`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,15 +212,3 @@ def _counting(progress: Callable[[int, int], None], total: int) -> Callable[[int
         progress(done, total)
 
     return count
-
-
-def import_all(
-    db: Path,
-    paths: Sequence[Path],
-    *,
-    collector_name: str | None = None,
-    site_name: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Imported]:
-    """Import one after the other, each in its own transaction; the first error ends it, and what came before it stays."""
-    return [import_input(db, path, collector_name=collector_name, site_name=site_name, progress=progress) for path in paths]

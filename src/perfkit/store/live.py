@@ -92,7 +92,6 @@ class Live:
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._saved_ms = 0
         self._duck = columnar.connect()
-        self._idle_until = 0.0
         self._full_hours: deque[_Machine] = deque()
         self._changed: set[_Machine] = set()
 

@@ -10,21 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from perfkit.errors import BadInput
+from perfkit.loadtools.timeline import COLUMNS
 from perfkit.store import schema
 from perfkit.store.database import transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add
-
-FIGURES = (
-    "users",
-    "throughput",
-    "errors",
-    "latency_avg_ms",
-    "latency_p50_ms",
-    "latency_p90_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "latency_max_ms",
-)
 
 
 def add_run(
@@ -43,10 +32,10 @@ def add_run(
 ) -> int:
     """Write a run of a load tool against a machine, in one transaction; the rows written, 0 where `digest` is there already.
 
-    A row has `timestamp` in ms since the epoch and any of FIGURES: errors and throughput per second, latencies in ms. A run of the
+    A row has `timestamp` in ms since the epoch and any of COLUMNS: errors and throughput per second, latencies in ms. A run of the
     same name is replaced. Raises BadInput for a run without rows.
     """
-    timeline: list[tuple[Any, ...]] = [(int(row["timestamp"]), *(row.get(name) for name in FIGURES)) for row in rows]
+    timeline: list[tuple[Any, ...]] = [(int(row["timestamp"]), *(row.get(name) for name in COLUMNS)) for row in rows]
     if not timeline:
         raise BadInput(f"{source} has no measurements of {tool}; let it run longer, or with its timeline switched on.")
     with transaction(con):
