@@ -30,8 +30,10 @@ MAX_LINE = 16 << 20  # bytes; a longer line is damage, not a measurement
 _CHUNK = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 
-# What may stand between quotes in JSON as it is, and the newline, whose escape is the only one that kernel text needs.
+# What may stand between quotes in JSON as it is, and the newline, whose escape is the only one that kernel text needs; JSON text
+# within JSON needs two more.
 _PLAIN = bytes(c for c in range(0x20, 0x7F) if c not in b'"\\') + b"\n"
+_QUOTED = b'"\\'
 
 
 class Line:
@@ -66,29 +68,42 @@ class Line:
 
 def escape(text: bytes) -> bytes:
     """`text` as it stands between the quotes of a JSON string; bytes that are no UTF-8 become U+FFFD."""
-    if not text.translate(None, _PLAIN):
+    special = text.translate(None, _PLAIN)
+    if not special:
         return text.replace(b"\n", b"\\n")
+    if not special.translate(None, _QUOTED):
+        return text.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     import json
 
     return json.dumps(text.decode("utf-8", "replace")).encode()[1:-1]
 
 
+def line_head(timestamp: int, nanosecond: int) -> bytes:
+    """How every line of one sample begins."""
+    return b'{"timestamp":%d,"nanosecond":%d,"monotonic":' % (timestamp, nanosecond)
+
+
 def line_template(subsystem: str) -> bytes:
-    """A line, newline included, for bytes % (timestamp, nanosecond, monotonic, escaped measurement)."""
+    """A line, newline included, for bytes % (its `line_head`, monotonic, escaped measurement)."""
     quoted = escape(subsystem.encode()).replace(b"%", b"%%")
-    return b'{"timestamp":%d,"nanosecond":%d,"monotonic":%.6f,"subsystem":"' + quoted + b'","measurement":"%b"}\n'
+    return b'%b%.6f,"subsystem":"' + quoted + b'","measurement":"%b"}\n'
 
 
 def encode(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, measurement: bytes) -> bytes:
     """One line of a collection, newline included."""
-    return line_template(subsystem) % (timestamp, nanosecond, monotonic, escape(measurement))
+    return line_template(subsystem) % (line_head(timestamp, nanosecond), monotonic, escape(measurement))
 
 
 def encode_json(timestamp: int, nanosecond: int, monotonic: float, subsystem: str, value: dict[str, Any]) -> bytes:
     """A line whose measurement is JSON text, as in every `perfkit/*` subsystem."""
+    return encode(timestamp, nanosecond, monotonic, subsystem, to_json(value))
+
+
+def to_json(value: Any) -> bytes:
+    """The shortest JSON text of `value`, in ASCII."""
     import json
 
-    return encode(timestamp, nanosecond, monotonic, subsystem, json.dumps(value, separators=(",", ":")).encode())
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def decode(line: bytes) -> Line:

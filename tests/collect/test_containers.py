@@ -19,7 +19,7 @@ import pytest
 from collect.machine import InventedClock, build, make_collector, read
 from perfkit.collect.container_names import Names
 from perfkit.collect.containers import Containers, identify
-from perfkit.collection import decode
+from perfkit.collection import decode, line_head
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "pcc-samples" / "containers-oci" / "collection.json"
 A, B, C = "a" * 64, "b" * 64, "0123456789abcdef" * 4
@@ -74,7 +74,7 @@ def v2(sys_root: Path, *paths: str, **changed: str) -> Path:
 
 
 def measure(containers: Containers) -> list[dict[str, Any]]:
-    lines = [decode(line) for line in containers.read(1, 2)]
+    lines = [decode(line) for line in containers.read(line_head(1, 2))]
     assert all((line.timestamp, line.nanosecond) == (1, 2) for line in lines)
     return [{"subsystem": line.subsystem, **line.json()} for line in lines]
 
@@ -105,7 +105,7 @@ def test_v2_gives_pccs_own_fields_and_values(tmp_path: Path) -> None:
 def test_the_line_is_pccs_form_and_more(tmp_path: Path) -> None:
     theirs = decode(SAMPLE.read_bytes().splitlines()[0])
     containers, _ = watching(v2(tmp_path, f"docker/{theirs.json()['container_id']}"))
-    (line,) = [decode(line) for line in containers.read(1, 2)]
+    (line,) = [decode(line) for line in containers.read(line_head(1, 2))]
     assert line.subsystem == theirs.subsystem
     assert set(line.json()) - set(theirs.json()) == {"inode", "memory_inactive_file"}
     assert {**line.json(), **theirs.json()} == {**theirs.json(), "inode": line.json()["inode"], "memory_inactive_file": 1000}

@@ -117,7 +117,7 @@ user@h:/ /mnt/ssh fuse.sshfs rw 0 0
 
 def test_filesystems_are_real_local_and_told_once(tmp_path: Path) -> None:
     proc = build(tmp_path, {**PROC, "self/mounts": MOUNTS})
-    assert mounts(str(proc)) == ["/", "/data disk", "/home"]
+    assert mounts(str(proc)) == ("/", "/data disk", "/home")
 
 
 def test_the_root_of_a_container_counts_though_it_is_an_overlay(tmp_path: Path) -> None:

@@ -284,7 +284,9 @@ def test_the_key_is_seen_in_no_process_list_and_no_environment(tmp_path: Path) -
         assert KEY not in Path(f"/proc/{process.pid}/cmdline").read_text()
         assert KEY not in Path(f"/proc/{process.pid}/environ").read_text()
         assert "--server" in Path(f"/proc/{process.pid}/cmdline").read_text()
+        process.send_signal(signal.SIGSTOP)  # now no file of the spool comes or goes
         assert not any(KEY in path.read_text() for path in (tmp_path / "spool").iterdir())
+        process.send_signal(signal.SIGCONT)
 
 
 def test_a_wrong_key_ends_the_command_with_a_sentence(tmp_path: Path) -> None:

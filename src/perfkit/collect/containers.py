@@ -107,16 +107,16 @@ class Container:
         """From now on its lines say `name`."""
         self.name = name
         template = line_template(f"container/{self.runtime}/{self.id[:12]}")
-        begin, _, end = template.partition(b"%b")
+        begin, _, end = template.rpartition(b"%b")
         # The measurement is JSON text within a JSON string: what is escaped once is escaped again.
         name_text = escape(b'"%b"' % escape(name.encode())).replace(b"%", b"%%")
         self._begin = begin + b'{\\"container_id\\":\\"' + self.id.encode() + b'\\",\\"container_name\\":' + name_text
         self._end = b',\\"inode\\":%d,\\"runtime\\":\\"%b\\"}' % (self.cgroup.inode, self.runtime.encode()) + end
 
-    def line(self, timestamp: int, nanosecond: int, monotonic: float) -> bytes:
-        """Its line of that sample. Raises Gone."""
+    def line(self, head: bytes, monotonic: float) -> bytes:
+        """Its line of the sample whose lines begin with `head`. Raises Gone."""
         fields = self.cgroup.read()
-        return b"".join((self._begin % (timestamp, nanosecond, monotonic), *fields, self._end))
+        return b"".join((self._begin % (head, monotonic), *fields, self._end))
 
 
 class Containers:
@@ -131,8 +131,8 @@ class Containers:
         self._next_look = self._next_walk = monotonic()
         _allow_many_files()
 
-    def read(self, timestamp: int, nanosecond: int) -> list[bytes]:
-        """The lines of that sample."""
+    def read(self, head: bytes) -> list[bytes]:
+        """The lines of the sample whose lines begin with `head`."""
         self._look(self._monotonic())
         self._reads += 1
         if self._reads % _LIMITS_EVERY == 0:
@@ -140,7 +140,7 @@ class Containers:
         lines: list[bytes] = []
         for path, container in list(self._containers.items()):
             try:
-                lines.append(container.line(timestamp, nanosecond, self._monotonic()))
+                lines.append(container.line(head, self._monotonic()))
             except Gone:
                 self._forget(path)
         return lines

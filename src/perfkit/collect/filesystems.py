@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from functools import lru_cache
 
 from perfkit.collect.sources import read_text
+from perfkit.collection import to_json
 
 SUBSYSTEM = "statfs[*]"
+_LINE = b'{"mount_point":%b,"block_size":%d,"blocks_total":%d,"blocks_free":%d,"blocks_available":%d}\n'
 
 # Images that are always full, and are no place that a test could fill.
 _IMAGES = frozenset({"squashfs", "iso9660", "udf", "cramfs", "erofs", "romfs"})
@@ -29,12 +30,15 @@ def _unescape(mount: str) -> str:
     return mount
 
 
-def mounts(proc: str) -> list[str]:
+def mounts(proc: str) -> tuple[str, ...]:
     """Mount points of real filesystems and `/`, each device once, in the mount table's order.
 
     Network and FUSE filesystems are left out: asking them can hang for ever.
     """
-    return list(_points(read_text(proc + "/self/mounts"), _real_types(proc)))
+    return _points(read_text(proc + "/self/mounts"), _real_types(proc))
+
+
+_json = lru_cache(to_json)
 
 
 @lru_cache(maxsize=1)  # the table is nearly always the one of the last time
@@ -56,12 +60,5 @@ def statfs(proc: str) -> bytes:
             found = os.statvfs(point)
         except OSError:
             continue
-        values = {
-            "mount_point": point,
-            "block_size": found.f_frsize,
-            "blocks_total": found.f_blocks,
-            "blocks_free": found.f_bfree,
-            "blocks_available": found.f_bavail,
-        }
-        lines.append(json.dumps(values, separators=(",", ":")) + "\n")
-    return "".join(lines).encode()
+        lines.append(_LINE % (_json(point), found.f_frsize, found.f_blocks, found.f_bfree, found.f_bavail))
+    return b"".join(lines)

@@ -7,7 +7,7 @@ import time
 
 from perfkit.collect import filesystems
 from perfkit.collect.sources import Source, read_text
-from perfkit.collection import SELF, encode, encode_json, escape
+from perfkit.collection import SELF, encode, encode_json, escape, line_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     class Group(Protocol):
         """Many small sources that come and go, such as containers."""
 
-        def read(self, timestamp: int, nanosecond: int) -> list[bytes]: ...
+        def read(self, head: bytes) -> list[bytes]: ...
         def close(self) -> None: ...
 
 
@@ -33,17 +33,14 @@ _STAT, _DISKS = "/proc/stat", "/proc/diskstats"
 _ROWS = (_STAT, _DISKS, "/proc/net/dev")
 
 
-def _names(subsystem: str, text: bytes) -> frozenset[bytes]:
+def _names(subsystem: str, text: bytes) -> list[bytes]:
     """The CPUs, disks or interfaces that `text` is about."""
-    rows = [line.split() for line in text.replace(b":", b" ").splitlines()]
+    rows = text.splitlines()
     if subsystem == _STAT:
-        return frozenset(row[0] for row in rows if row and row[0].startswith(b"cpu"))
-    return frozenset(row[2 if subsystem == _DISKS else 0] for row in rows if len(row) > 3)
-
-
-def _resident_pages() -> int:
-    """Of this very process, whatever the /proc it samples; 0 where that cannot be read."""
-    return int((read_text("/proc/self/statm") or "0 0").split()[1])
+        return [row.split(None, 1)[0] for row in rows if row.startswith(b"cpu")]
+    if subsystem == _DISKS:
+        return [row.split(None, 3)[2] for row in rows if row.count(b" ") > 3]
+    return [row.partition(b":")[0] for row in rows]
 
 
 class Sampler:
@@ -52,8 +49,9 @@ class Sampler:
     def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None, slow: int = SLOW) -> None:
         self._sources, self._clock, self._proc, self._group = sources, clock, proc, group
         self._slow = slow
+        self._memory = Source("/proc/self/statm", None, "/proc")  # of this very process, whatever the /proc it samples
         self._template = b"".join(source.line for source in sources)  # of a sample to which every source gives something
-        self._members: dict[str, frozenset[bytes]] = {}
+        self._members: dict[str, list[bytes]] = {}
         self._failed: dict[str, str] = {}
         self._now = 0, 0
         self._whole = True
@@ -64,7 +62,8 @@ class Sampler:
 
     def take(self) -> bytes:
         """The lines of the sample of now."""
-        seconds, nanosecond = self._now = divmod(self._clock.wall_ns(), 1_000_000_000)
+        self._now = divmod(self._clock.wall_ns(), 1_000_000_000)
+        head = line_head(*self._now)
         monotonic = self._clock.monotonic
         self.is_slow = slow = self.samples % self._slow == 0
         self.samples += 1
@@ -75,13 +74,13 @@ class Sampler:
             now = monotonic()
             text = source.read()
             if text:
-                values += (seconds, nanosecond, now, escape(text))
+                values += (head, now, escape(text))
                 if slow:
                     self._watch(source.subsystem, text)
-        self._whole = len(values) == 4 * len(self._sources)
+        self._whole = len(values) == 3 * len(self._sources)
         lines = self._fill(values)
         if self._group is not None:
-            lines += b"".join(self._group.read(seconds, nanosecond))
+            lines += b"".join(self._group.read(head))
         return lines + self._filesystems() if slow else lines
 
     def _fill(self, values: list[object]) -> bytes:
@@ -129,7 +128,7 @@ class Sampler:
         own = {
             "samples": self.samples,
             "cpu_seconds": round(time.process_time(), 6),
-            "rss_bytes": _resident_pages() * os.sysconf("SC_PAGESIZE"),
+            "rss_bytes": int((self._memory.read() or b"0 0").split()[1]) * os.sysconf("SC_PAGESIZE"),
         }
         return encode_json(*self._now, self._clock.monotonic(), SELF, {**own, **facts})
 
