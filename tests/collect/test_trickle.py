@@ -307,6 +307,14 @@ def test_a_run_is_sent_whole_with_its_session_marks_and_end(tmp_path: Path) -> N
         assert os.listdir(tmp_path / "spool") == ["lock"]
 
 
+def test_no_line_waits_for_a_sample_that_would_come_after_the_flush_interval(tmp_path: Path) -> None:
+    with serving() as server, trickling(tmp_path, server.url, "--frequency", "1h", "--flush-interval", "30m") as process:
+        wait_for(lambda: server.taken)  # the first batch always goes at once
+        assert perfkit("mark", "later", "--collection", "spool", cwd=tmp_path).returncode == 0
+        wait_for(lambda: server.taken[-1]["subsystem"] == "perfkit/mark")
+        assert process.poll() is None
+
+
 def test_sampling_never_waits_for_a_receiver_that_hangs(tmp_path: Path) -> None:
     with serving(*["never answer"] * 50) as server, trickling(tmp_path, server.url) as process:
         wait_for(lambda: len(list((tmp_path / "spool").glob("*.ndjson"))) > 12)

@@ -43,7 +43,7 @@ def collect(
     spool: Optional[Path] = typer.Option(None, help="trickle: folder for what is not sent yet.  [default: IDENTIFIER.spool]"),
     spool_size: str = typer.Option("256MB", help="trickle: the spool's limit; beyond it the oldest lines are dropped."),
     batch_size: int = typer.Option(500, envvar="PCC_BATCH_SIZE", min=1, max=20000, help="trickle: lines in one request."),
-    flush_interval: str = typer.Option("5s", envvar="PCC_FLUSH_INTERVAL", help="trickle: longest time before lines are sent."),
+    flush_interval: str = typer.Option("1s", envvar="PCC_FLUSH_INTERVAL", help="trickle: longest time before lines are sent."),
     containers: bool = typer.Option(True, help="Record the containers too."),
     burst: Optional[str] = typer.Option(None, help="On a mark or SIGUSR1 record faster for a while: 10ms@30s."),
     nice: Optional[int] = typer.Option(

@@ -26,7 +26,7 @@ class Options:
     spool: str = ""
     spool_size: int = 256 << 20
     batch_size: int = 500  # lines in one request at most
-    flush_interval: float = 5.0
+    flush_interval: float = 1.0
     proc: str = "/proc"
     sys: str = "/sys"
     root: str = ""  # below which runtimes keep containers' names

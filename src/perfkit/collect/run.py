@@ -68,9 +68,8 @@ def _sink(options: Options, requests: Requests, progress: Progress) -> Sink:
     receiver = Receiver(options.server, options.apikey, options.identifier, options.cacert)
     if receiver.open_to_all:
         progress.say("The API key travels unencrypted to another machine; use https:// where the network is not yours alone.")
-    spool = Spool(
-        options.spool, options.identifier, limit=options.spool_size, batch_lines=options.batch_size, interval=options.flush_interval
-    )
+    interval = max(options.flush_interval - options.frequency, 0.0)  # lines do not wait for a sample that would come too late
+    spool = Spool(options.spool, options.identifier, limit=options.spool_size, batch_lines=options.batch_size, interval=interval)
     return TrickleSink(spool, receiver, progress.say, requests.wake)
 
 
