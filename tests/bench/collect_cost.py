@@ -1,14 +1,17 @@
 """What one sample costs in CPU: the collector beside a loop that only preads the same files, and beside Debian's sadc.
 
-    flock /tmp/bench.lock .venv/bin/python tests/bench/collect_cost.py [--period 1.0] [--seconds 40]
+    flock /tmp/bench.lock .venv/bin/python tests/bench/collect_cost.py [--period 1.0] [--seconds 100]
 
 All run at once, so that they share the machine's state, and are read from outside (/proc/PID/schedstat): nothing is left out, not
-the waking up, not the sleeping, not the write. The bare loop sleeps on absolute deadlines too.
+the waking up, not the sleeping, not the write. The bare loop sleeps on absolute deadlines too; with a write of what it has read it
+shows how much of the difference is that alone. Of stretches of ten samples (one of them takes statfs and perfkit/self too) the
+median counts, so that a hiccup of the machine does not.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,12 +23,14 @@ SADC = Path("/usr/lib/sysstat/sadc")
 
 _BARE = """
 import os, sys, time
-period, files = float(sys.argv[1]), sys.argv[2:]
+period, out, files = float(sys.argv[1]), sys.argv[2], sys.argv[3:]
+out = out and os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 held = [os.open(f, os.O_RDONLY) for f in files]
 deadline = time.monotonic()
 while True:
-    for fd in held:
-        os.pread(fd, 65536, 0)
+    texts = [os.pread(fd, 65536, 0) for fd in held]
+    if out:
+        os.write(out, b"".join(texts))
     deadline += period
     time.sleep(max(deadline - time.monotonic(), 0))
 """
@@ -57,7 +62,7 @@ def cpu_seconds(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--period", type=float, default=1.0)
-    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--seconds", type=float, default=100.0)
     asked = parser.parse_args()
     period = str(asked.period)
     lean = [sys.executable, "-I", "-S", "-c"]
@@ -67,9 +72,10 @@ def main() -> None:
             return [*lean, _OURS, str(ROOT / "src"), str(count), period, f"{folder}/{name}"]
 
         commands = {
-            "bare, 4 files": [*lean, _BARE, period, *host_files(4)],
+            "bare, 4 files": [*lean, _BARE, period, "", *host_files(4)],
+            "bare, 4 files, write": [*lean, _BARE, period, f"{folder}/bare", *host_files(4)],
             "ours, 4 files": ours(4, "four.json"),
-            "bare, all files": [*lean, _BARE, period, *host_files()],
+            "bare, all files": [*lean, _BARE, period, "", *host_files()],
             "ours, all files": ours(99, "all.json"),
             "ours, all files, gz": ours(99, "all.json.gz"),
         }
@@ -80,13 +86,16 @@ def main() -> None:
 
 
 def measure(commands: dict[str, list[str]], seconds: float, period: float) -> dict[str, float]:
-    """Milliseconds of CPU per sample of each command, all running at once."""
+    """Milliseconds of CPU per sample of each command, all running at once: the median of stretches of ten samples."""
     running = {name: subprocess.Popen(command, stderr=subprocess.DEVNULL) for name, command in commands.items()}
     try:
         time.sleep(3 * max(period, 0.5))
-        before = {name: cpu_seconds(process.pid) for name, process in running.items()}
-        time.sleep(seconds)
-        return {name: (cpu_seconds(process.pid) - before[name]) / seconds * period * 1000 for name, process in running.items()}
+        looks = [{name: cpu_seconds(process.pid) for name, process in running.items()}]
+        began = time.monotonic()
+        for number in range(1, max(int(seconds / period / 10), 1) + 1):
+            time.sleep(max(began + number * 10 * period - time.monotonic(), 0))
+            looks.append({name: cpu_seconds(process.pid) for name, process in running.items()})
+        return {name: statistics.median(b[name] - a[name] for a, b in zip(looks, looks[1:])) * 100 for name in running}
     finally:
         for process in running.values():
             process.terminate()

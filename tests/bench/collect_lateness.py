@@ -3,7 +3,8 @@
     flock /tmp/bench.lock .venv/bin/python tests/bench/collect_lateness.py [--seconds 60]
 
 Several collectors run at once in different phases, so that a minute at 1 Hz gives enough ticks for a 99th percentile. Ticks are
-taken from the collections: each read's `monotonic` beside the session's grid. A bare sleeping loop runs beside them as the peer.
+taken from the collections: each read's `monotonic` beside the session's grid. A bare sleeping loop of the same priority runs beside
+them as the peer: what the machine itself can do at the moment.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from perfkit.collection import Reader  # noqa: E402 (the path comes first)
 
 _BURN = "while True: pass"
 _PEER = """
-import sys, time
+import os, sys, time
+if sys.argv[3:]:
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 period, end = float(sys.argv[1]), time.monotonic() + float(sys.argv[2])
 deadline = time.monotonic() + period
 while deadline < end:
@@ -87,9 +90,9 @@ def verdict(what: str, values: list[float], bar: float) -> None:
     print(f"{what:52} {shown}  (p99 bar {bar:g}) {'met' if found <= bar else 'MISSED'}")
 
 
-def peer(period: float, seconds: float) -> subprocess.Popen[str]:
-    """A loop that only sleeps, as the best that this machine can do at the moment."""
-    return subprocess.Popen([sys.executable, "-c", _PEER, str(period), str(seconds)], stdout=subprocess.PIPE, text=True)
+def peer(period: float, seconds: float, *raised: str) -> subprocess.Popen[str]:
+    """A loop that only sleeps, at the lowest real-time priority if `raised`."""
+    return subprocess.Popen([sys.executable, "-c", _PEER, str(period), str(seconds), *raised], stdout=subprocess.PIPE, text=True)
 
 
 def of_peer(process: subprocess.Popen[str]) -> list[float]:
@@ -105,14 +108,13 @@ def main() -> None:
         paths = collect(folder, 1, 0.01, seconds / 2)
         verdict("100 Hz, nothing else of ours: interval", intervals(paths[0]), 11)
         verdict("  peer, a loop that only sleeps: interval", [10 + b - a for a, b in pairs(of_peer(loop))], 11)
-        with busy_cores():
-            loop = peer(0.1, seconds)
-            raised = collect(folder, 8, 1.0, seconds)
-            theirs = of_peer(loop)
-            plain = collect(folder, 8, 1.0, seconds, "--nice", "0")
-        verdict("1 Hz, all cores busy, priority raised: lateness", [x for path in raised for x in latenesses(path, 1.0)], 2)
-        verdict("1 Hz, all cores busy, own priority: lateness", [x for path in plain for x in latenesses(path, 1.0)], 10)
-        verdict("  peer, a loop that only sleeps: lateness", theirs, 10)
+        for about, words, raised, bar in (("priority raised", (), ("fifo",), 2), ("own priority", ("--nice", "0"), (), 10)):
+            with busy_cores():
+                loop = peer(0.1, seconds, *raised)
+                paths = collect(folder, 8, 1.0, seconds, *words)
+                theirs = of_peer(loop)
+            verdict(f"1 Hz, all cores busy, {about}: lateness", [x for path in paths for x in latenesses(path, 1.0)], bar)
+            verdict("  peer, a loop that only sleeps: lateness", theirs, bar)
 
 
 def pairs(values: list[float]) -> list[tuple[float, float]]:
