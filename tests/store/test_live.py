@@ -92,6 +92,18 @@ def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path:
     close(everything(db), from_file)
 
 
+def test_a_sample_that_has_all_that_the_one_before_had_does_not_wait_for_the_next(db: Path, collection: Path, query) -> None:
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    newest = []
+    for at, lines in samples(collection):
+        clock[0] = at * 1000 + 200
+        live.feed([LiveBatch("vm-a", None, clock[0], lines)], journal="day", position=str(at))
+        newest.append(query("SELECT max(timestamp) / 1000 FROM host_metrics") == [(at,)])
+    live.close()
+    assert newest == [False, *[True] * (len(newest) - 2), False]  # the first has no predecessor, the end line is no sample
+
+
 def test_many_machines_at_once_stay_apart(tmp_path: Path, db: Path) -> None:
     paths = {f"vm-{i}": invent.write(tmp_path / f"{i}.json", hostname=f"vm-{i}", seconds=4, seed=i, cpus=1 + i) for i in range(3)}
     clock = [0]
@@ -134,7 +146,7 @@ def test_a_clock_that_is_set_back_costs_the_one_sample_across_the_step(tmp_path:
     assert text
     feed_all(live, iter(moved), clock)
     live.close()
-    assert query("SELECT count(*) FROM host_metrics") == [(8,)]
+    assert query("SELECT count(*) FROM host_metrics") == [(9,)]  # of 11: the first has no predecessor either
     check_rollups(query)
 
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import orjson
 
-HOLD_MS = 1500  # a newest sample that has not been followed or finished for so long is taken for whole
+HOLD_MS = 1500  # a newest sample that may lack something is taken for whole when nothing has come for so long
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
 END = "perfkit/end"
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
+_OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs[*]")  # not in every sample
 
 
 class RawLine(NamedTuple):
@@ -56,16 +57,25 @@ class Pending:
 
     def take(self, now_ms: int) -> tuple[list[RawLine], list[RawLine]]:
         """The lines before, and those of the samples that are whole by now, by time; the latter become what is kept."""
-        stamps = sorted(self.waiting)
-        if stamps and not self.ended and now_ms - self.received_ms < HOLD_MS:
-            stamps.pop()
-        taken = [line for stamp in stamps for line in self.waiting.pop(stamp).values()]
-        before = [line for line in self.kept.values() if line.subsystem not in _LEVELS] if taken else []
-        for line in taken:
-            self.kept[line.subsystem] = line
-            self.taken = line.stamp
+        before = [line for line in self.kept.values() if line.subsystem not in _LEVELS]
+        taken: list[RawLine] = []
+        for stamp in sorted(self.waiting):
+            if len(self.waiting) == 1 and not (self.ended or now_ms - self.received_ms >= HOLD_MS or self._is_whole(self.waiting[stamp])):
+                break
+            lines = self.waiting.pop(stamp).values()
+            self.kept.update((line.subsystem, line) for line in lines)
+            self.taken = stamp
+            taken += lines
         self._forget()
-        return before, taken
+        return before if taken else [], taken
+
+    def _is_whole(self, sample: dict[str, RawLine]) -> bool:
+        """Whether it has all that the sample before it had.
+
+        Without a monotonic clock nothing is certain: other collectors' samples may share a stamp.
+        """
+        usual = {name for name, line in self.kept.items() if line.stamp == self.taken and not name.startswith(_OCCASIONAL)}
+        return bool(usual) and usual <= sample.keys() and all(line.monotonic is not None for line in sample.values())
 
     def _forget(self) -> None:
         for subsystem, line in list(self.kept.items()):
