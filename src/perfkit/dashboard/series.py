@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from perfkit import store
@@ -13,7 +14,7 @@ from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
 from perfkit.store import schema
 
-DIGITS = 3
+SCALE = 1000
 KINDS = ("avg", "min", "max")  # in the order of store.series
 
 
@@ -97,9 +98,17 @@ def _values(rows: list[tuple[Any, ...]], kinds: Mapping[str, Sequence[str]], tim
         rows = [at.get(time, nothing) for time in times]
     lists = list(zip(*rows))
     return {
-        column: {kind: [v if v is None else round(v, DIGITS) for v in lists[3 + len(KINDS) * i + KINDS.index(kind)]] for kind in wanted}
+        column: {kind: _rounded(lists[3 + len(KINDS) * i + KINDS.index(kind)]) for kind in wanted}
         for i, (column, wanted) in enumerate(kinds.items())
     }
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    """To thousandths, which is what a chart can show; twice as fast as round(v, 3) where tens of thousands are sent."""
+    try:
+        return [v if v is None else round(v * SCALE) / SCALE for v in values]
+    except OverflowError:  # an infinity, which JSON sends as null
+        return [v if v is None or not isfinite(v * SCALE) else round(v * SCALE) / SCALE for v in values]
 
 
 LOAD = ("users", "throughput", "errors", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
