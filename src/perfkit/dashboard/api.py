@@ -35,20 +35,28 @@ class Missing(Exception):
     """There is no such collector."""
 
 
+class Unchanged(Exception):
+    """Whoever asks has the newest answer already."""
+
+
 def answers_json(view: View) -> View:
-    """The view's dictionary as JSON, BadInput as 400 and Missing as 404 with {"error": sentence}."""
+    """The view's dictionary as JSON with its "version" as ETag; 304 of Unchanged; {"error": sentence} with 400 of BadInput, 404 of Missing."""
 
     @wraps(view)
     async def wrapped(request: Any, datasette: Any) -> Response:
         started = time.perf_counter()
+        headers = {"cache-control": "no-store", "vary": "accept-encoding"}
         try:
             body, status = await view(request, datasette), 200
+        except Unchanged:
+            return Response("", status=304, headers=headers)
         except BadInput as error:
             body, status = {"error": str(error)}, 400
         except Missing as error:
             body, status = {"error": str(error)}, 404
         content = orjson.dumps(body)
-        headers = {"cache-control": "no-store", "vary": "accept-encoding"}
+        if "version" in body:
+            headers["etag"] = f'"{body["version"]}"'
         if len(content) > _GZIP_FROM and "gzip" in (request.headers.get("accept-encoding") or ""):
             content = gzip.compress(content, 1)
             headers["content-encoding"] = "gzip"
@@ -66,28 +74,38 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 
 @answers_json
 async def series(request: Any, datasette: Dashboard) -> Any:
-    """The metrics asked for in the window asked for; smallest and largest of each bucket for those in `bands`, without it for all."""
+    """The metrics asked for in the window asked for; smallest and largest of each bucket for those in `bands`, without it for all.
+
+    Who has the answer of this state of the collector's data (If-None-Match) gets 304 after one look-up, so that asking often is cheap.
+    """
     number = int(request.url_vars["id"])
     args = {key: request.args[key] for key in request.args}
     names = [name for name in args.get("metrics", "").split(",") if name]
     metrics = metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
     devices = {table: request.args.getlist(f"device.{table}") or request.args.getlist("device") for table in metrics}
-    asked = Asked(number, args, metrics, {table: names[:MOST_DEVICES] for table, names in devices.items() if names})
+    wanted = {table: names[:MOST_DEVICES] for table, names in devices.items() if names}
+    asked = Asked(number, args, metrics, wanted, request.headers.get("if-none-match") or "")
     return await datasette.read(lambda con: _series(con, asked))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request for series: the collector, the URL's arguments, {table: [columns]}, and {table: [devices]} where not all are wanted."""
+    """A request for series: the collector, the URL's arguments, {table: [columns]}, {table: [devices]} where not all are wanted,
+    and the ETag of the answer that the reader has.
+    """
 
     collector: int
     args: dict[str, str]
     metrics: dict[str, list[str]]
     devices: dict[str, list[str]] = field(default_factory=dict)
+    known: str = ""
 
 
 def _series(con: sqlite3.Connection, asked: Asked) -> Any:
     number, args = asked.collector, asked.args
+    version = reading.version(con, number)
+    if asked.known == f'"{version}"':
+        raise Unchanged
     points = _whole(args.get("points"), POINTS, 2, MOST_POINTS)
     collector = find(con, number)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
@@ -99,6 +117,7 @@ def _series(con: sqlite3.Connection, asked: Asked) -> Any:
     wanted = Wanted(number, start, window.end, points, bucket, bands, asked.devices, frozenset(args.get("every", "").split(",")))
     return {
         "now": now(),
+        "version": version,
         "collector": number,
         "window": {"from": window.start, "to": window.end, "name": window.name},
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
@@ -15,9 +17,19 @@ from perfkit.dashboard import api, assets, limits, panels, ranges, reading, word
 from perfkit.errors import PerfkitError
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
     from perfkit.dashboard.app import Dashboard
 
 _log = logging.getLogger(__name__)
+
+# How many points a chart gets on which screen: about one a pixel of it.
+SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
+# What the URL of a page says about the stretch of time that is shown.
+WINDOW = ("range", "from", "to", "phase")
+# Devices of a kind that the host page shows at first; the boxes beside its headings have the others.
+SHOWN_AT_FIRST = 2
 
 # What should be equal in machines that are compared.
 FINGERPRINT = ("cpu_model", "cpus", "memory_mb", "operating_system", "kernel", "architecture", "cloud_vendor", "instance_type", "period_ms")
@@ -41,11 +53,17 @@ class Tab:
     path: str
     title: str
     panels: tuple[panels.Panel, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    def series(self, number: int | str, extra: Sequence[tuple[str, str]] = ()) -> str:
+        """Where the API has what its charts draw of collector `number`, without the window and how many points of it."""
+        named = [("metrics", ",".join(self.metrics or panels.metrics(self.panels))), ("bands", ",".join(panels.bands(self.panels))), *extra]
+        return f"/api/v1/collectors/{number}/series?{urlencode(named, safe=',')}"
 
 
 OVERVIEW = Tab("overview", "/collectors/{}", "Overview", panels.OVERVIEW)
 HOST = Tab("host", "/collectors/{}/host", "Host", panels.HOST)
-TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables")
+TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables", metrics=("host.cpu_idle",))
 CONTAINERS = Tab("containers", "/collectors/{}/containers", "Containers", panels.CONTAINERS)
 CONTAINER = Tab("container", "/collectors/{}/containers", "Containers", panels.CONTAINER)
 COMPARE = Tab("compare", "/compare?c={}", "Compare", panels.COMPARE)
@@ -62,19 +80,32 @@ async def collectors(request: Any, datasette: Dashboard) -> Response:
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
     """One machine's four summary charts."""
-    return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD})
+    return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD}, [("load", "1")])
 
 
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
     number = int(request.url_vars["id"])
-    known = await datasette.read(
-        lambda con: {
-            "counted": {name: reading.counted(con, number, table(name)) for name in ("disk", "network")},
-            "devices": {name: reading.device_names(con, number, table(name)) for name in ("cpu", "disk", "network")},
-        }
-    )
-    return await _of_collector(request, datasette, HOST, known)
+    asked = {panel.table: request.args.getlist(panel.section.lower()) for panel in panels.HOST if panel.devices == "each"}
+    devices, shown = await datasette.read(lambda con: _devices(con, number, asked))
+    cells = ",".join(f"{panel.table}.{panel.series[0][0]}" for panel in panels.HOST if panel.heat)
+    extra = [("every", cells), *((f"device.{name}", device) for name, some in shown.items() for device in some)]
+    return await _of_collector(request, datasette, HOST, {"devices": devices, "picked": shown}, extra)
+
+
+def _devices(con: sqlite3.Connection, number: int, asked: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """All devices of each table of `asked`, and those to show: what was asked for, else the whole, else the first that the totals count."""
+    devices = {name: sorted(reading.device_names(con, number, table(name)), key=_by_number) for name in asked}
+    shown = {}
+    for name, known in devices.items():
+        counted = known[:1] if "all" in known else reading.counted(con, number, table(name)) or known
+        shown[name] = [one for one in known if one in asked[name]] or [one for one in known if one in counted][:SHOWN_AT_FIRST]
+    return devices, shown
+
+
+def _by_number(device: str) -> tuple[bool, list[tuple[int, str]]]:
+    """What stands for all devices first, then sda before sdb and 9 before 10."""
+    return device != "all", [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", device)]
 
 
 async def tables(request: Any, datasette: Dashboard) -> Response:
@@ -93,14 +124,21 @@ async def containers(request: Any, datasette: Dashboard) -> Response:
 
 async def container(request: Any, datasette: Dashboard) -> Response:
     """One container."""
-    return await _of_collector(request, datasette, CONTAINER, {"container": tilde_decode(request.url_vars["container"])})
+    name = tilde_decode(request.url_vars["container"])
+    return await _of_collector(request, datasette, CONTAINER, {"container": name}, [("device", name)])
 
 
 async def compare(request: Any, datasette: Dashboard) -> Response:
     """Two to six collectors or phases over one another."""
     found = await datasette.read(_choices)
     catalog = {c.name: {"label": words.label(c), "unit": c.unit} for c in table("host").values}
-    frame = {"now": api.now(), "collectors": found, "catalog": catalog, **_charts(COMPARE)}
+    frame = {
+        "now": api.now(),
+        "collectors": found,
+        "catalog": catalog,
+        "panels": [panel.as_json() for panel in COMPARE.panels],
+        "series": datasette.access.root_path + COMPARE.series("ID"),
+    }
     return await respond(request, datasette, Page("compare", {}, frame))
 
 
@@ -127,14 +165,25 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
         "frame": json.dumps({"base": base, **page.frame}),
         "assets": f"{base}/assets/{assets.version()}",
         "modules": assets.modules(page.script),
+        "data": _data(request, page.frame),
         "ranges": tuple(RANGES),
     }
     html = await datasette.render_template(f"perfkit/{page.template or page.script}.html", {**shared, **page.context}, request=request)
     return Response.html(html, headers={"cache-control": "no-store"})
 
 
-async def _of_collector(request: Any, datasette: Dashboard, tab: Tab, frame: dict[str, Any] | None = None) -> Response:
-    """One of the pages of a collector: they share head, tabs and range buttons."""
+def _data(request: Any, frame: dict[str, Any]) -> list[dict[str, str]]:
+    """The URL that the page's script will fetch its charts from, by screen: the browser starts before it has the script."""
+    if "screens" not in frame:
+        return []
+    window = urlencode([(name, request.args[name]) for name in WINDOW if request.args.get(name)])
+    return [{"media": one["media"], "url": f"{frame['series']}&points={one['points']}&{window}"} for one in frame["screens"]]
+
+
+async def _of_collector(
+    request: Any, datasette: Dashboard, tab: Tab, frame: dict[str, Any] | None = None, extra: Sequence[tuple[str, str]] = ()
+) -> Response:
+    """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
     number = int(request.url_vars["id"])
     collector, marks, state, names = await datasette.read(
         lambda con: (
@@ -167,15 +216,14 @@ async def _of_collector(request: Any, datasette: Dashboard, tab: Tab, frame: dic
         "last": collector["last_timestamp"],
         "period_ms": collector["period_ms"] or 1000,
         "names": names,
+        "panels": [panel.as_json() for panel in tab.panels],
+        "series": datasette.access.root_path + tab.series(number, extra),
+        "screens": SCREENS,
     }
-    return await respond(request, datasette, Page(tab.script, context, {**known, **_charts(tab), **(frame or {})}))
+    return await respond(request, datasette, Page(tab.script, context, {**known, **(frame or {})}))
 
 
-def _charts(tab: Tab) -> dict[str, Any]:
-    return {"panels": [panel.as_json() for panel in tab.panels], "metrics": panels.metrics(tab.panels), "bands": panels.bands(tab.panels)}
-
-
-def _choices(con: Any) -> list[dict[str, Any]]:
+def _choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
     """What can be compared: each collector with its phases and what tells its machine from others."""
     return [
         {

@@ -57,6 +57,12 @@ def recorded(con: sqlite3.Connection, number: int) -> Row:
     return rows(con, "recorded", collector=number)[0]
 
 
+def version(con: sqlite3.Connection, number: int) -> str:
+    """Something that changes with every sample, mark and event of the collector, "" where there is none."""
+    found = rows(con, "version", collector=number)
+    return found[0]["version"] if found else ""
+
+
 def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
     """The name of each container of the collector, by id."""
     return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}

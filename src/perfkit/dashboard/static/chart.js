@@ -22,13 +22,12 @@ const HATCH = 6;
  * Draw `input` into `place`.
  * input: {t, unit, top, stack, series: [{key, label, colour, avg, min, max, hidden, p95, line}], step}
  * view: {from, to, utc, p95, gaps: [[from, to]], resets: [t], bands: [{from, to, label}]}; shared by all charts of the page and read at each draw.
- * on: {zoom(from, to), unzoom(), cursor(index)}.
+ * on: {zoom(from, to), unzoom(), cursor(index)}; size: {width, height} in CSS pixels.
  */
-export function draw(place, input, view, on, height) {
+export function draw(place, input, view, on, size) {
   const drawn = columns(input);
   const options = {
-    width: place.clientWidth,
-    height,
+    ...size,
     ms: 1,
     tzDate: (ms) => (view.utc || view.relative ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
     legend: { show: false },

@@ -53,7 +53,7 @@ async function load() {
     view.to = zoomed ? Number(url.get("to")) : Math.max(...found.map((s) => s.to - s.shift));
     view.relative = byStart;
     const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
-    const answers = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/series?metrics=${frame.metrics.join(",")}&bands=${frame.bands.join(",")}&points=${POINTS}&${clip(s, window(s))}`)));
+    const answers = await Promise.all(found.map((s) => fetchJSON(`${frame.series.replace("/ID/", `/${s.collector.id}/`)}&points=${POINTS}&${clip(s, window(s))}`)));
     if (mine !== run) return;
     panels(found, answers);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -93,7 +93,7 @@ function panels(found, answers) {
     if (old?.shape === shape) update(old.chart, input);
     else {
       old?.chart.destroy();
-      charts.set(spec.id, { chart: chart(place, input, view, { zoom, unzoom, cursor: (u) => read(u, input, legend) }, HEIGHT), shape, spec });
+      charts.set(spec.id, { chart: chart(place, input, view, { zoom, unzoom, cursor: (u) => read(u, input, legend) }, { width: place.clientWidth, height: HEIGHT }), shape, spec });
     }
     read(null, input, legend);
     menu.replaceChildren(...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, links(spec, "", s.collector.id, s.from, s.to)))));

@@ -5,8 +5,6 @@ import { Panel } from "./panel.js";
 import { run } from "./view.js";
 
 window.perfkit = run({
-  metrics: frame.metrics,
-  extra: [["device", frame.container]],
   tables: ["containers"],
   build: () => {
     const panels = frame.panels.map((spec) => new Panel(spec, { device: frame.container }));

@@ -15,7 +15,6 @@ const COLUMNS = [
 const UNITS = { cpu_percent: "%", cpu_throttled_percent: "%", memory_current_bytes: "B", memory_percent: "%", pids_current: "" };
 
 window.perfkit = run({
-  metrics: frame.metrics,
   tables: ["containers"],
   build: (answer) => {
     const devices = busiest(answer.tables.containers);

@@ -23,8 +23,17 @@ export const base = frame.base;
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-/** The present value of a colour token. */
-export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const tokens = new Map();
+
+/** The present value of a colour token; asked for dozens of times a drawing, so that it is kept until the scheme changes. */
+export function token(name) {
+  if (!tokens.has(name)) tokens.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return tokens.get(name);
+}
+
+/** Read the tokens again when next asked for. */
+export const recolour = () => tokens.clear();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
 /** A sentence for screen readers, and for the eye at the foot of the page. */
 export function say(sentence) {

@@ -25,19 +25,23 @@ export class Heatmap {
     );
   }
 
+  measure() {
+    this.width = this.place.clientWidth;
+  }
+
   show(answer, stats, view, on) {
     const table = answer.tables[this.spec.table];
     const column = this.spec.series[0].column;
     this.t = table.t;
     this.cells = this.devices.map((device) => (table.devices[device]?.[column]?.avg ?? []).map((idle) => (idle === null ? null : Math.max(0, 100 - idle))));
-    this.width = table.bucket_ms || answer.data.period_ms || 1000;
+    this.step = table.bucket_ms || answer.data.period_ms || 1000;
     this.view = view;
     this.shown = { t: this.t };
-    if (this.chart && this.drawnWidth === this.place.clientWidth) {
+    if (this.chart && this.drawnWidth === this.width) {
       this.chart.setData(this.data(), true);
       return;
     }
-    this.drawnWidth = this.place.clientWidth;
+    this.drawnWidth = this.width;
     this.chart?.destroy();
     this.place.replaceChildren();
     this.chart = new uPlot(this.options(on), this.data(), this.place);
@@ -51,7 +55,7 @@ export class Heatmap {
     const { view } = this;
     const rows = this.devices.length;
     return {
-      width: this.place.clientWidth,
+      width: this.width,
       height: this.height,
       ms: 1,
       tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
@@ -77,7 +81,7 @@ export class Heatmap {
     const { ctx, bbox } = u;
     const colour = token(this.spec.series[0].colour);
     const tall = bbox.height / this.devices.length;
-    const start = Math.max(0, this.t.findIndex((t) => t + this.width >= this.view.from));
+    const start = Math.max(0, this.t.findIndex((t) => t + this.step >= this.view.from));
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -85,7 +89,7 @@ export class Heatmap {
     ctx.fillStyle = colour;
     for (let i = start; i < this.t.length && this.t[i] <= this.view.to; i++) {
       const x = Math.floor(u.valToPos(this.t[i], "x", true));
-      const wide = Math.max(1, Math.ceil(u.valToPos(this.t[i] + this.width, "x", true)) - x);
+      const wide = Math.max(1, Math.ceil(u.valToPos(this.t[i] + this.step, "x", true)) - x);
       this.cells.forEach((values, row) => {
         if (values[i] == null) return;
         ctx.globalAlpha = 0.06 + (values[i] / 100) * 0.94;

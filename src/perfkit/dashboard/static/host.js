@@ -6,18 +6,13 @@ import { Panel } from "./panel.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
-// Devices shown at first where there are many; the picker has the others.
-const SHOWN = 2;
 // What stands for all devices of a table comes first.
 const WHOLE = { cpu: "all" };
 const SECTIONS = new Map();
 for (const spec of frame.panels) SECTIONS.set(spec.section, [...(SECTIONS.get(spec.section) ?? []), spec]);
 const tableOf = (specs) => specs.find((s) => s.devices === "each")?.table;
-const HEAT = frame.panels.filter((spec) => spec.heat).map((spec) => `${spec.table}.${spec.series[0].column}`);
 
 window.perfkit = run({
-  metrics: frame.metrics,
-  extra: [["every", HEAT.join(",")], ...[...SECTIONS].filter(([, specs]) => tableOf(specs)).flatMap(([name, specs]) => picked(name.toLowerCase(), tableOf(specs)).map((device) => [`device.${tableOf(specs)}`, device]))],
   tables: [...new Set(frame.panels.map((p) => p.table))],
   build: (answer) => {
     const panels = [];
@@ -29,8 +24,8 @@ window.perfkit = run({
 function section(name, specs, answer, panels) {
   const id = name.toLowerCase();
   const table = tableOf(specs);
-  const devices = table ? order(frame.devices[table], table) : [];
-  const chosen = table ? picked(id, table) : [];
+  const devices = table ? frame.devices[table] : [];
+  const chosen = table ? frame.picked[table] : [];
   const grid = h("div", { class: "panels" });
   for (const spec of specs) for (const panel of make(spec, answer, chosen)) {
     panels.push(panel);
@@ -55,16 +50,6 @@ const lower = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + t
 /** "all" first, then by number where names are numbers. */
 function order(devices, table) {
   return [...devices].sort((a, b) => (b === WHOLE[table]) - (a === WHOLE[table]) || a.localeCompare(b, "en", { numeric: true }));
-}
-
-/** The devices of the URL, else the first of those that the host's totals count. */
-function picked(id, table) {
-  const devices = order(frame.devices[table], table);
-  const asked = url.all(id).filter((device) => devices.includes(device));
-  if (asked.length) return asked;
-  if (WHOLE[table]) return devices.slice(0, 1);
-  const counted = devices.filter((d) => frame.counted[table]?.includes(d));
-  return (counted.length ? counted : devices).slice(0, SHOWN);
 }
 
 function picker(id, devices, chosen, table) {

@@ -28,9 +28,7 @@ const busy = (c) => {
 };
 
 window.perfkit = run({
-  metrics: frame.metrics,
   tables: $("#containers") ? ["host", "containers"] : ["host"],
-  extra: [["load", "1"]],
   build: (answer) => {
     const runs = Object.keys(answer.tables.load.devices);
     const panels = [...frame.panels.map((spec) => new Panel(spec)), ...(runs.length ? frame.load.map((spec) => new Panel(spec, { devices: runs })) : [])];

@@ -73,14 +73,19 @@ export class Panel {
     series.push({ key: `${this.name}.peak`, label: "Not idle, peak", colour: "ink", line: true, avg: peak, peak: true, stats: null, p95: busy?.p95, hidden: new Set(url.get("hide").split(",")).has(`${this.name}.peak`) });
   }
 
+  /** Take the width that the layout gives; before any panel is drawn, so that the browser lays the page out once. */
+  measure() {
+    this.width = this.place.clientWidth;
+  }
+
   /** Draw or redraw. */
   show(answer, stats, view, on) {
     const input = this.input(answer, stats);
-    const shape = JSON.stringify([input.series.map((s) => [s.key, s.hidden, Boolean(s.max)]), input.top, this.place.clientWidth]);
+    const shape = JSON.stringify([input.series.map((s) => [s.key, s.hidden, Boolean(s.max)]), input.top, this.width]);
     if (this.chart && shape === this.shape) update(this.chart, input);
     else {
       this.chart?.destroy();
-      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, HEIGHT);
+      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, { width: this.width, height: HEIGHT });
       this.place.append(this.readout);
       this.shape = shape;
     }

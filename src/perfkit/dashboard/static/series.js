@@ -3,9 +3,13 @@
 import { base, frame } from "./dom.js";
 import * as url from "./url.js";
 
-/** JSON of our API; throws an Error whose message is the server's sentence. */
-export async function fetchJSON(path, signal) {
-  const answer = await fetch(path, { headers: { accept: "application/json" }, signal });
+// The screen that the page opened on says how many points it takes: the same that the page's head asked for already.
+const { points: POINTS } = frame.screens?.find(({ media }) => matchMedia(media).matches) ?? {};
+
+/** JSON of our API, null where nothing changed since `version`; throws an Error whose message is the server's sentence. */
+export async function fetchJSON(path, { signal, version } = {}) {
+  const answer = await fetch(path, { signal, headers: version ? { "if-none-match": `"${version}"` } : {} });
+  if (answer.status === 304) return null;
   if (answer.status === 401) location.assign(`${base}/-/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const body = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
   if (!answer.ok) throw new Error(body.error);
@@ -13,21 +17,14 @@ export async function fetchJSON(path, signal) {
 }
 
 export class Series {
-  /** `metrics` of `collector`, about `points` a chart; `extra` goes into the URL too: devices, bands, load. */
-  constructor(collector, metrics, points, extra = []) {
-    this.extra = `&${new URLSearchParams([["bands", frame.bands.join(",")], ...extra])}`;
-    this.collector = collector;
-    this.metrics = metrics;
-    this.points = points;
-    this.answer = null;
-  }
+  answer = null;
 
   /** Fetch the URL's window whole. */
   async load(windowQuery = url.windowQuery()) {
     this.abort?.abort();
     this.abort = new AbortController();
     this.query = windowQuery;
-    const answer = await fetchJSON(this.path(windowQuery), this.abort.signal);
+    const answer = await fetchJSON(path(windowQuery), { signal: this.abort.signal });
     answer.received = performance.now();
     this.answer = answer;
     return answer;
@@ -38,23 +35,22 @@ export class Series {
     const tables = Object.entries(this.answer.tables).filter(([name]) => name !== "load").map(([, table]) => table);
     const newest = Math.max(...tables.map(({ t }) => t.at(-1) ?? 0));
     const longest = Math.max(...tables.map(({ t }) => t.length));
-    if (!newest || longest > this.points * 3) return this.load(this.query).then(() => true);
+    if (!newest || longest > POINTS * 3) return this.load(this.query).then(() => true);
     const query = new URLSearchParams(this.query);
     query.set("since", newest);
     query.set("bucket", tables.find(({ t }) => t.length).bucket_ms);
-    const more = await fetchJSON(this.path(query), this.abort?.signal);
-    const grew = more.data.to > this.answer.data.to;
+    const more = await fetchJSON(path(query), { signal: this.abort?.signal, version: this.answer.version });
+    if (!more) return false;
     for (const [name, table] of Object.entries(more.tables)) append(this.answer.tables[name], table, more.window.from);
     this.answer.events = merged(this.answer.events, more.events, (e) => `${e.from_timestamp} ${e.kind} ${e.subject}`);
     this.answer.marks = merged(this.answer.marks, more.marks, (m) => `${m.t} ${m.kind} ${m.label}`);
-    Object.assign(this.answer, { window: more.window, data: more.data, now: more.now, recorded: more.recorded, received: performance.now() });
-    return grew;
+    Object.assign(this.answer, { window: more.window, data: more.data, now: more.now, recorded: more.recorded, version: more.version, received: performance.now() });
+    return true;
   }
 
-  path(query) {
-    return `${base}/api/v1/collectors/${this.collector}/series?metrics=${this.metrics.join(",")}&points=${this.points}${this.extra}&${query}`;
-  }
 }
+
+const path = (query) => `${frame.series}&points=${POINTS}&${query}`;
 
 /** Put the columns of `more` behind those of `table`; its first bucket may be one that `table` has in part. */
 export function append(table, more, from) {

@@ -12,7 +12,6 @@ const DEVICE_TABLES = new Set(["cpu", "disk", "network", "filesystem", "pressure
 let rows = [];
 
 window.perfkit = run({
-  metrics: ["host.cpu_idle"],
   tables: Object.keys(frame.catalog),
   build: () => [],
   after: (answer, stats) => {

@@ -7,18 +7,18 @@ import { Series, fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
 const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
-const LIVE_POLL_MS = 750;
-const IDLE_POLL_MS = 5000;
+// An answer of "nothing new" costs the server a millisecond.
+const LIVE_POLL_MS = 500;
+const IDLE_POLL_MS = 1500;
 const STATS_EVERY_MS = 5000;
 
 /**
- * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `metrics` is what to fetch, `extra` what else its URL says;
- * `after(answer, stats)` runs when either has changed.
+ * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `after(answer, stats)` runs when either has changed.
  */
-export async function run({ metrics, build, after = () => {}, tables = ["host"], extra = [] }) {
+export async function run({ build, after = () => {}, tables = ["host"] }) {
   const page = { panels: [], stats: null, answer: null };
   const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], resets: [], bands: [] };
-  const series = new Series(frame.collector, metrics, points(), extra);
+  const series = new Series();
   const on = { zoom, unzoom: () => unzoom(view), cursor };
 
   async function load() {
@@ -27,6 +27,7 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
     try {
       page.answer = await series.load();
       problem("");
+      if (!page.panels.length) await first(page.answer);
       show();
       performance.mark("perfkit:drawn");
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -57,9 +58,20 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
     document.body.dataset.stats = "1";
   }
 
+  /** Build the panels and have the first on the screen before the others are drawn. */
+  async function first(answer) {
+    annotate(view, answer);
+    page.panels = build(answer);
+    for (const panel of page.panels) panel.measure();
+    page.panels[0]?.show(answer, page.stats, view, on);
+    await painted();
+    performance.mark("perfkit:painted");
+  }
+
   function show() {
     annotate(view, page.answer);
     if (!page.panels.length) page.panels = build(page.answer);
+    for (const panel of page.panels) panel.measure();
     for (const panel of page.panels) {
       panel.show(page.answer, page.stats, view, on);
       panel.links?.(frame.collector, view.from, view.to);
@@ -109,8 +121,8 @@ export async function run({ metrics, build, after = () => {}, tables = ["host"],
           document.body.dataset.extended = String(Number(document.body.dataset.extended ?? 0) + 1);
           if (performance.now() > page.statsAt) loadStats();
         }
-        headings(view, page.answer);
         problem("");
+        headings(view, page.answer);
       } catch (error) {
         if (error.name !== "AbortError") problem(`No connection to the server (${error.message}); trying again.`);
       }
@@ -228,9 +240,10 @@ export function problem(sentence) {
   if (sentence) say(sentence);
 }
 
-function points() {
-  const width = $("#panels")?.clientWidth || innerWidth;
-  return Math.max(200, Math.min(700, Math.round(width / (width > 900 ? 2 : 1))));
+/** When the browser has painted what was drawn; at once in a page that nobody sees, which is not painted. */
+function painted() {
+  if (document.hidden) return Promise.resolve();
+  return new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 }
 
 function debounce(call, ms) {
