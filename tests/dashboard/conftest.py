@@ -16,7 +16,9 @@ import uvicorn
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
-from seed import fill
+from perfkit.store import open_database, transaction
+from perfkit.store.rollup import close_buckets
+from seed import START, fill
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -62,6 +64,32 @@ def site(seeded: Path) -> Iterator[Site]:
     """The seeded database's dashboard, without a login."""
     with serving(seeded) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, int]]:
+    """Seven days of a collector whose disk writes a megabyte a second, but a gigabyte in one, 20 minutes before the end; its instant.
+
+    There is a sample every 10 s, and one every second of the last hour.
+    """
+    database = tmp_path_factory.mktemp("week") / "perfkit.db"
+    fill(database, "vm-week", seconds=10)
+    last = START * 1000 + 7 * 86_400_000
+    spike = last - 1_200_000
+    times = [*range(START * 1000, last - 3_600_000, 10_000), *range(last - 3_600_000, last + 1, 1000)]
+    con = open_database(database)
+    with transaction(con):
+        for table in ("host_metrics", "levels", "segments", "percentiles", "marks"):
+            con.execute(f"DELETE FROM {table}")
+        con.executemany(
+            "INSERT INTO host_metrics (collector_id, timestamp, cpu_idle, disk_read_bytes, disk_write_bytes) VALUES (1, ?, 50, 1e6, ?)",
+            [(t, 1e9 if t == spike else 1e6) for t in times],
+        )
+        con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?, samples = ?", (times[0], last, len(times)))
+        close_buckets(con, 1, last)
+    con.close()
+    with serving(database) as running:
+        yield running, spike
 
 
 @pytest.fixture

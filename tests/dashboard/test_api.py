@@ -8,6 +8,7 @@ import statistics
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import httpx
 import pytest
 
 from seed import fill
@@ -129,6 +130,25 @@ def test_an_extension_fetches_only_what_is_new(site):
     assert part["devices"][""]["cpu_user"] == {kind: values[-3:] for kind, values in whole["devices"][""]["cpu_user"].items()}
 
 
+def test_who_has_the_newest_answer_gets_no_other(tmp_path, serve):
+    """With the answer's ETag nothing is sent again until a sample, a mark or an event has come."""
+    fill(tmp_path / "perfkit.db", seconds=60)
+    url = f"{serve(tmp_path / 'perfkit.db').url}/api/v1/collectors/1/series?metrics=host.cpu_user"
+    con = sqlite3.connect(tmp_path / "perfkit.db")
+    for change in (
+        "UPDATE collectors SET last_timestamp = last_timestamp + 1000, samples = samples + 1",
+        "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed')",
+        "INSERT INTO quality_events VALUES (1, 1767225610000, 1767225611000, 'reset', 'sda', NULL, '')",
+    ):
+        known = {"if-none-match": httpx.get(url).headers["etag"]}
+        assert httpx.get(url, headers=known).status_code == 304
+        assert httpx.get(url, headers=known).content == b""
+        con.execute(change)
+        con.commit()
+        assert httpx.get(url, headers=known).status_code == 200, change
+    con.close()
+
+
 def test_a_phase_is_a_window(site):
     """phase=load is the stretch between its marks."""
     _, answer = fetch(f"{site.url}/api/v1/collectors/1/series?phase=load&metrics=host.cpu_user")
@@ -136,11 +156,9 @@ def test_a_phase_is_a_window(site):
     assert [answer["window"]["from"], answer["window"]["to"]] == marks
 
 
-def test_a_one_second_spike_in_a_week_is_in_every_answer(tmp_path, serve):
+def test_a_one_second_spike_in_a_week_is_in_every_answer(week):
     """One sample of a gigabyte a second in seven days is the maximum at every width, from all of it to a minute."""
-    database = tmp_path / "week.db"
-    spike = _week_with_a_spike(database)
-    site = serve(database)
+    site, spike = week
     for half in (302_400_000, 43_200_000, 10_800_000, 1_800_000, 300_000, 30_000):
         _, answer = fetch(
             f"{site.url}/api/v1/collectors/1/series?metrics=host.disk_write_bytes&from={spike - half}&to={spike + half}&points=600"
@@ -149,27 +167,3 @@ def test_a_one_second_spike_in_a_week_is_in_every_answer(tmp_path, serve):
         most = [v for v in values.get("max", values["avg"]) if v is not None]
         assert max(most) == 1e9, f"lost within {2 * half} ms"
         assert len(most) <= 1300
-
-
-def _week_with_a_spike(database) -> int:
-    """A collector with one sample every 10 s for seven days around an hour at 1 s, and one sample of it at 1e9; the spike's instant."""
-    fill(database, "vm-week", seconds=10)
-    con = sqlite3.connect(database)
-    first, days = FIRST + 100_000, 7 * 86400
-    middle = first + days * 500
-    con.execute("DELETE FROM host_metrics")
-    times = [first + 1000 * s for s in range(0, days, 10)] + [middle + 1000 * s for s in range(3600) if s % 10]
-    con.executemany(
-        "INSERT OR IGNORE INTO host_metrics (collector_id, timestamp, cpu_idle, disk_write_bytes) VALUES (1, ?, 50, ?)",
-        [(t, 1e9 if t == middle + 1_234_000 else 1e6) for t in times],
-    )
-    con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?, samples = ?", (min(times), max(times), len(times)))
-    con.execute("DELETE FROM levels")
-    con.execute("DELETE FROM segments")
-    con.commit()
-    con.isolation_level = None
-    from perfkit.store.rollup import close_buckets
-
-    close_buckets(con, 1, max(times))
-    con.close()
-    return middle + 1_234_000

@@ -20,6 +20,30 @@ PAINTED = """() => {
     return found;
 }"""
 
+# The spike in the disk's chart: the largest value near it that the library holds; where that value is on the canvas, the topmost
+# pixel in the colour of writes there, and the topmost a tenth of the chart's width to its left.
+SPIKE = """async (spike) => {
+    const { chart } = (await window.perfkit).panels.find((p) => p.name === "disk");
+    const [times, ...series] = chart.data;
+    const near = times.map((t, i) => [Math.abs(t - spike), i]).sort((a, b) => a[0] - b[0]).slice(0, 3).map(([, i]) => i);
+    const most = Math.max(...series.flatMap((values) => near.map((i) => values[i] ?? 0)));
+    const at = near.find((i) => series.some((values) => values[i] === most));
+    const x = Math.round(chart.valToPos(times[at], "x", true));
+    const { top, height, width } = chart.bbox;
+    const topmost = (from, to) => {
+        const pixels = chart.ctx.getImageData(from, 0, to - from, Math.round(top + height)).data;
+        for (let i = 0; i < pixels.length; i += 4)
+            if (pixels[i + 3] > 90 && pixels[i] > pixels[i + 2] + 60) return Math.floor(i / 4 / (to - from));
+        return Infinity;
+    };
+    return {
+        most,
+        expected: Math.round(chart.valToPos(most, "y", true)),
+        painted: topmost(x - 1, x + 2),
+        beside: topmost(x - Math.round(width / 10) - 1, x - Math.round(width / 10) + 2),
+    };
+}"""
+
 
 def charts(page) -> dict[str, list[list[float | None]]]:
     """What the page's charts hold: {panel: [times, series, ...]}."""
@@ -42,6 +66,23 @@ def test_lines_are_painted(site, open_page):
     page = open_page(f"{site.url}/collectors/1")
     painted = page.evaluate(PAINTED)
     assert painted > 500
+
+
+@pytest.mark.parametrize("name", ["all", "7d", "24h", "6h", "1h", "drag"])
+def test_a_one_second_spike_in_a_week_is_drawn_to_its_height(week, open_page, name):
+    """At every range, and after a drag around it, the chart holds the spike's value and its pixel column is coloured up to there."""
+    site, spike = week
+    page = open_page(f"{site.url}/collectors/1?range={'1h' if name == 'drag' else name}&p95=0")
+    if name == "drag":
+        over = page.locator("#panel-disk .u-over").bounding_box()
+        for fraction, act in ((0.6, page.mouse.down), (0.75, page.mouse.up)):  # the spike is 40 of 60 minutes in
+            page.mouse.move(over["x"] + over["width"] * fraction, over["y"] + 40, steps=5)
+            act()
+        page.wait_for_selector("body[data-drawn='2']")
+    drawn = page.evaluate(SPIKE, spike)
+    assert drawn["most"] == 1e9
+    assert drawn["painted"] == pytest.approx(drawn["expected"], abs=3)
+    assert drawn["beside"] > drawn["expected"] + 60, "what is no spike lies low"
 
 
 @pytest.mark.parametrize("name", ["all", "1h", "6h", "24h", "7d"])

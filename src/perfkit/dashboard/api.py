@@ -40,7 +40,7 @@ class Unchanged(Exception):
 
 
 def answers_json(view: View) -> View:
-    """The view's dictionary as JSON with its "version" as ETag; 304 of Unchanged; {"error": sentence} with 400 of BadInput, 404 of Missing."""
+    """The view's dictionary as JSON, its "version" as ETag; Unchanged as 304; {"error": sentence} with 400 of BadInput, 404 of Missing."""
 
     @wraps(view)
     async def wrapped(request: Any, datasette: Any) -> Response:

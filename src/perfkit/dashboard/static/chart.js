@@ -89,7 +89,8 @@ function columns(input) {
     }
   } else {
     for (const one of shown.filter((s) => s.max && !s.line)) {
-      const top = add(one.max, { stroke: "transparent", width: 0, label: `${one.label} max` });
+      // The upper edge is a line of its own: the band of a lone second is too narrow to be seen.
+      const top = add(one.max, { stroke: () => shade(one.colour, "90"), width: 1, label: `${one.label} max` });
       const foot = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
       bands.push({ series: [top, foot], fill: () => shade(one.colour, "38") });
     }
