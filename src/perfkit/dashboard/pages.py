@@ -146,6 +146,8 @@ async def problem(request: Any, datasette: Dashboard, exception: Exception) -> R
     """What went wrong, as a page, or as JSON where JSON was asked for."""
     status = 400 if isinstance(exception, PerfkitError) else getattr(exception, "status", 500)
     sentence = str(exception.args[0]) if status < 500 and exception.args else "The server could not answer; its log has the reason."
+    if sentence.startswith("Database not found"):  # Datasette's word for any first part of a path that it does not know
+        sentence = f"Nothing is at {request.path}."
     if status >= 500:
         _log.error("%s %s failed", request.method, request.path, exc_info=exception)
     if request.path.endswith(".json") or request.path.startswith("/api/"):
@@ -167,6 +169,7 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
         "modules": assets.modules(page.script),
         "data": _data(request, page.frame),
         "ranges": tuple(RANGES),
+        "login": datasette.access.login,
     }
     html = await datasette.render_template(f"perfkit/{page.template or page.script}.html", {**shared, **page.context}, request=request)
     return Response.html(html, headers={"cache-control": "no-store"})

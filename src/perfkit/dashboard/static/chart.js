@@ -1,7 +1,8 @@
-// One uPlot chart: configuration, and what is drawn behind and over its lines. Charting itself is uPlot's.
+// One uPlot chart: its configuration. Charting itself is uPlot's; what is drawn behind and over the lines is in annotations.js.
 
-import { digits, scaled, short, span, spans, ticks } from "./format.js";
-import { token } from "./dom.js";
+import { GUTTER, RIGHT, behind, headroom, over } from "./annotations.js";
+import { shade, token } from "./dom.js";
+import { digits, scaled, short, spans, ticks } from "./format.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -16,7 +17,6 @@ export const STEPS = [
   ...[1, 2, 3, 7, 14, 28, 56, 112, 365].map((n) => n * DAY),
 ];
 const SYNC = uPlot.sync("page");
-const HATCH = 6;
 
 /**
  * Draw `input` into `place`.
@@ -31,7 +31,7 @@ export function draw(place, input, view, on, size) {
     ms: 1,
     tzDate: (ms) => (view.utc || view.relative ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
     legend: { show: false },
-    padding: [10, 8, 0, 0],
+    padding: [(u) => headroom(u, view), RIGHT, 0, 0],
     focus: { alpha: 1 },
     cursor: {
       sync: { key: SYNC.key, setSeries: false },
@@ -42,7 +42,7 @@ export function draw(place, input, view, on, size) {
     },
     scales: {
       x: { time: true, range: () => [view.from, view.to] },
-      y: { range: (u, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? limits(u.input ?? input) : [])) * 1.05 || 1)] },
+      y: { range: (u, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? p95s(u.input ?? input) : [])) * 1.05 || 1)] },
     },
     axes: [timeAxis(view), valueAxis(input)],
     series: [{}, ...drawn.series],
@@ -94,7 +94,7 @@ function columns(input) {
       const foot = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
       bands.push({ series: [top, foot], fill: () => shade(one.colour, "38") });
     }
-    for (const one of shown.filter((s) => !s.line)) add(one.avg, line(one, one.area ? { fill: () => shade(one.colour, "28") } : {}));
+    for (const one of shown.filter((s) => !s.line)) add(one.avg, line(one));
   }
   for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: 1, dash: one.dash }));
   return { data, series, bands };
@@ -125,9 +125,7 @@ function withGaps({ t, step }) {
   return { t: insert(t, (cut) => (t[cut - 1] + t[cut]) / 2), gap: (values) => insert(values, () => null) };
 }
 
-const shade = (name, alpha) => token(name) + alpha;
-const limits = (input) => input.series.filter((one) => !one.hidden && one.p95 != null && !one.line).map((one) => one.p95);
-const font = (size = 11) => `${size * devicePixelRatio}px system-ui, sans-serif`;
+const p95s = (input) => input.series.filter((one) => !one.hidden && one.p95 != null && !one.line).map((one) => one.p95);
 
 function timeAxis(view) {
   return {
@@ -135,7 +133,7 @@ function timeAxis(view) {
     font: "11px system-ui, sans-serif",
     grid: { show: false },
     ticks: { stroke: () => token("line"), width: 1, size: 4 },
-    size: 36,
+    size: view.relative ? 24 : 36, // a line of its own for the day
     space: 72,
     incrs: STEPS,
     values: (u, splits, axis, space, step) => (view.relative ? spans(splits) : ticks(splits, step, view.utc)),
@@ -148,7 +146,7 @@ function valueAxis(input) {
     font: "11px system-ui, sans-serif",
     grid: { stroke: () => token("line"), width: 1 },
     ticks: { show: false },
-    size: 64,
+    size: GUTTER,
     gap: 4,
     splits: input.top ? undefined : (u, axis, least, most) => even(most, input.unit),
     space: 30,
@@ -171,101 +169,6 @@ function even(most, unit) {
   const found = [];
   for (let value = 0; value <= most * 1.0001; value += step) found.push(value);
   return found;
-}
-
-/** Marks as bands, gaps as hatching with how long they are: under the lines. */
-function behind(u, view) {
-  const { ctx } = u;
-  const { top, height, left, width } = u.bbox;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(left, top, width, height);
-  ctx.clip();
-  for (const { from, to, label } of view.bands) band(u, from, to, label);
-  for (const [from, to] of view.gaps) hatch(u, from, to);
-  ctx.restore();
-}
-
-function band(u, from, to, label) {
-  const { ctx, bbox } = u;
-  const x = u.valToPos(from, "x", true);
-  const wide = Math.max(u.valToPos(to, "x", true) - x, devicePixelRatio);
-  ctx.fillStyle = shade("mark", "1c");
-  ctx.fillRect(x, bbox.top, wide, bbox.height);
-  ctx.fillStyle = token("mark");
-  ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
-  if (to > from) ctx.fillRect(x + wide, bbox.top, devicePixelRatio, bbox.height);
-  ctx.font = font();
-  ctx.textAlign = "left";
-  ctx.textBaseline = "top";
-  const start = Math.max(x, bbox.left);
-  if (ctx.measureText(label).width < Math.max(x + wide - start, to > from ? 0 : 200)) ctx.fillText(label, start + 4 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
-}
-
-/** A stretch without data. */
-export function hatch(u, from, to) {
-  const { ctx, bbox } = u;
-  const x = u.valToPos(from, "x", true);
-  const wide = u.valToPos(to, "x", true) - x;
-  if (wide < 1 || x > bbox.left + bbox.width || x + wide < bbox.left) return;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(x, bbox.top, wide, bbox.height);
-  ctx.clip();
-  ctx.fillStyle = token("panel");
-  ctx.fillRect(x, bbox.top, wide, bbox.height);
-  ctx.strokeStyle = shade("edge", "66");
-  ctx.lineWidth = devicePixelRatio;
-  ctx.beginPath();
-  for (let start = Math.max(x, bbox.left) - bbox.height; start < Math.min(x + wide, bbox.left + bbox.width); start += HATCH * devicePixelRatio) {
-    ctx.moveTo(start, bbox.top + bbox.height);
-    ctx.lineTo(start + bbox.height, bbox.top);
-  }
-  ctx.stroke();
-  ctx.restore();
-}
-
-/** How long a gap is, where there is room for it. */
-function gapWords(u, from, to) {
-  const { ctx, bbox } = u;
-  const x = Math.max(bbox.left, u.valToPos(from, "x", true));
-  const wide = Math.min(bbox.left + bbox.width, u.valToPos(to, "x", true)) - x;
-  const words = `no data ${span(to - from)}`;
-  ctx.font = font();
-  const room = ctx.measureText(words).width;
-  if (room + 8 * devicePixelRatio > wide) return;
-  const middle = bbox.top + bbox.height / 2;
-  ctx.fillStyle = token("panel");
-  ctx.fillRect(x + (wide - room) / 2 - 4 * devicePixelRatio, middle - 9 * devicePixelRatio, room + 8 * devicePixelRatio, 18 * devicePixelRatio);
-  ctx.fillStyle = token("muted");
-  ctx.textAlign = "center";
-  ctx.textBaseline = "middle";
-  ctx.fillText(words, x + wide / 2, middle);
-}
-
-/** P95 as dashed lines, resets as ticks at the foot: over the lines. */
-function over(u, input, view) {
-  const { ctx, bbox } = u;
-  ctx.save();
-  if (view.p95) {
-    ctx.lineWidth = devicePixelRatio;
-    ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-    for (const one of input.series.filter((s) => !s.hidden && s.p95 != null && (!input.stack || s.line))) {
-      const y = Math.round(u.valToPos(one.p95, "y", true));
-      ctx.strokeStyle = token(one.colour);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-    }
-  }
-  ctx.setLineDash([]);
-  for (const [from, to] of view.gaps) gapWords(u, from, to);
-  ctx.fillStyle = token("bad");
-  for (const t of view.resets) {
-    if (t >= view.from && t <= view.to) ctx.fillRect(u.valToPos(t, "x", true), bbox.top + bbox.height - 8 * devicePixelRatio, 2 * devicePixelRatio, 8 * devicePixelRatio);
-  }
-  ctx.restore();
 }
 
 function select(u, on) {

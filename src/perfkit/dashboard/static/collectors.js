@@ -2,11 +2,13 @@
 
 import { $, base, frame, h } from "./dom.js";
 import { instant, show, span } from "./format.js";
+import { onLooks } from "./redraw.js";
 import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
 const REFRESH_MS = 2000;
 const SPARK = { width: 120, height: 22 };
+const LEAST_BARS = 10;
 const MOST_COMPARED = 6;
 
 let list = frame.collectors;
@@ -49,7 +51,7 @@ function draw() {
   $("#rows").replaceChildren(...found.map(row), ...(found.length ? [] : [h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No collector matches; clear the search to see all."))]));
   if (focused) document.getElementById(focused)?.focus();
   const running = list.filter(live).length;
-  $("#count").textContent = `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now`;
+  $("#count").textContent = `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now; figures are each machine's newest`;
   $("#compare").href = `${base}/compare?${[...chosen].map((id) => `c=${id}`).join("&")}`;
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
 }
@@ -66,8 +68,8 @@ function row(one) {
     "tr",
     {},
     h("td", {}, box),
-    h("th", { scope: "row", class: "text" }, h("a", { href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename), on ? h("span", { class: "live on" }, " LIVE") : null),
-    h("td", { class: "text" }, one.sitename),
+    h("th", { scope: "row", class: "text" }, h("a", { title: one.machinename, href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename), on ? h("span", { class: "live on" }, " LIVE") : null),
+    h("td", { class: "text", title: one.sitename }, one.sitename),
     h("td", { class: "text muted" }, (one.facts ?? []).join(" · ")),
     h("td", { class: "text" }, spark(one.spark)),
     h("td", {}, show(one.latest?.busy, "%")),
@@ -79,10 +81,10 @@ function row(one) {
   );
 }
 
-/** The hour's CPU as bars from 0 to 100 %. */
+/** The CPU of at most the last hour as bars a minute, from 0 to 100 %; a short recording has wide ones. */
 function spark(minutes) {
   if (!minutes?.length) return null;
-  const wide = SPARK.width / 60;
+  const wide = SPARK.width / Math.max(LEAST_BARS, Math.min(60, minutes.length));
   const bars = minutes.slice(-60).map((busy, i) => {
     if (busy === null) return null;
     const tall = Math.max(1, (Math.min(100, busy) / 100) * SPARK.height);
@@ -105,3 +107,4 @@ if ($("#rows")) {
   draw();
 }
 setInterval(refresh, REFRESH_MS);
+onLooks();

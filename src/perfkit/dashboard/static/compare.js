@@ -6,6 +6,7 @@ import { $, $$, base, frame, h, say } from "./dom.js";
 import { instant, show, span, stretch } from "./format.js";
 import { keys } from "./keys.js";
 import { links, unitOf } from "./panel.js";
+import { onLooks } from "./redraw.js";
 import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
@@ -20,6 +21,7 @@ const byId = new Map(frame.collectors.map((c) => [c.id, c]));
 const view = { from: 0, to: 1, utc: false, p95: false, gaps: [], resets: [], bands: [] };
 const charts = new Map();
 let run = 0;
+let shown = null;
 
 /** The subjects of the URL: {key, collector, phase, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
 function subjects() {
@@ -55,6 +57,7 @@ async function load() {
     const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
     const answers = await Promise.all(found.map((s) => fetchJSON(`${frame.series.replace("/ID/", `/${s.collector.id}/`)}&points=${POINTS}&${clip(s, window(s))}`)));
     if (mine !== run) return;
+    shown = [found, answers];
     panels(found, answers);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
     const stats = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)));
@@ -131,7 +134,7 @@ function chosen(found) {
         "tr",
         { colour: `var(--${s.colour})` },
         h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: `${base}/collectors/${s.collector.id}${s.phase ? `?phase=${encodeURIComponent(s.phase.label)}` : ""}` }, s.label)),
-        h("td", { class: "text muted" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
+        h("td", { class: "text muted when" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
         names.map((name) => h("td", { class: differ(name) ? "text bad" : "text" }, differ(name) ? "≠ " : "", fact(name, s.collector.facts[name]))),
         h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => choose(found.filter((o) => o !== s).map((o) => o.key)) }, "×")),
       ))),
@@ -170,7 +173,13 @@ function difference(found, stats) {
         return h("tr", {}, n ? h("td", {}) : h("th", { scope: "row" }, `${name}`), h("td", { class: "muted" }, head), h("td", {}, show(reference, unit)), others.flatMap((_, i) => {
           const other = value(i + 1, metric, figure);
           const delta = reference === null || other === null ? null : other - reference;
-          return [h("td", {}, show(other, unit)), h("td", {}, delta === null ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${show(Math.abs(delta), unit)}`), h("td", {}, delta === null || !reference ? "–" : `${delta > 0 ? "+" : delta < 0 ? "−" : ""}${Math.abs((delta / reference) * 100).toFixed(1)} %`)];
+          const sign = delta > 0 ? "+" : delta < 0 ? "−" : "";
+          const percent = delta === null || !reference ? null : Math.abs((delta / reference) * 100).toFixed(1);
+          return [
+            h("td", {}, show(other, unit)),
+            h("td", {}, delta === null ? "–" : `${sign}${show(Math.abs(delta), unit === "%" ? "pp" : unit)}`),
+            h("td", {}, percent === null ? "–" : percent === "0.0" ? "0 %" : `${sign}${percent} %`),
+          ];
         }));
       }))),
     )),
@@ -222,4 +231,5 @@ keys({
   unzoom,
 });
 url.changed(load);
+onLooks(() => shown && panels(...shown));
 load();

@@ -8,6 +8,8 @@ import { run } from "./view.js";
 
 // More series than this on one chart tell nothing apart: the largest are drawn, the table has all.
 const DRAWN = 12;
+// As docker and podman shorten it.
+const ID_SHOWN = 12;
 const COLUMNS = [
   ["cpu_percent", "CPU avg", "avg"], ["cpu_percent", "CPU P95", "p95"], ["cpu_throttled_percent", "Throttled avg", "avg"], ["memory_current_bytes", "Memory avg", "avg"],
   ["memory_current_bytes", "Memory max", "max"], ["memory_percent", "of limit, max", "max"], ["pids_current", "Processes max", "max"],
@@ -18,6 +20,7 @@ window.perfkit = run({
   tables: ["containers"],
   build: (answer) => {
     const devices = busiest(answer.tables.containers);
+    $("#none").hidden = devices.length > 0;
     if (!devices.length) return [];
     const panels = frame.panels.map((spec) => {
       const panel = new Panel(spec, { devices });
@@ -25,7 +28,6 @@ window.perfkit = run({
       return panel;
     });
     $("#panels").replaceChildren(...panels.map((p) => p.element));
-    $("#none").hidden = true;
     return panels;
   },
   after: (answer, stats) => {
@@ -46,7 +48,7 @@ function table(stats) {
       "tr",
       {},
       h("th", { scope: "row" }, h("a", { href: `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}` }, frame.names[id] ?? id)),
-      h("td", { class: "text muted" }, id),
+      h("td", { class: "text muted", title: id }, id.slice(0, ID_SHOWN)),
       COLUMNS.map(([column, , figure]) => h("td", {}, show(stats[`containers.${column}`]?.[id]?.[figure], UNITS[column]))),
     )),
   );

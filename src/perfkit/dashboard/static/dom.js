@@ -31,9 +31,11 @@ export function token(name) {
   return tokens.get(name);
 }
 
+/** A colour token with transparency, as two hexadecimal digits. */
+export const shade = (name, alpha) => token(name) + alpha;
+
 /** Read the tokens again when next asked for. */
 export const recolour = () => tokens.clear();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
 /** A sentence for screen readers, and for the eye at the foot of the page. */
 export function say(sentence) {

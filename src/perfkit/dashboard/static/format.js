@@ -49,7 +49,8 @@ export function digits(number) {
 /** At most two neighbouring units: "2 m 10 s", "1 d 3 h", "250 ms". */
 export function span(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  const whole = Math.round(ms / 1000);
+  const seconds = Math.round(ms / 1000);
+  const whole = seconds < 3600 ? seconds : seconds < 86400 ? Math.round(seconds / 60) * 60 : Math.round(seconds / 3600) * 3600;
   const parts = [[Math.floor(whole / 86400), "d"], [Math.floor(whole / 3600) % 24, "h"], [Math.floor(whole / 60) % 60, "m"], [whole % 60, "s"]];
   const first = parts.findIndex(([n]) => n);
   return parts.slice(first, first + 2).filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`).join(" ");
@@ -79,6 +80,12 @@ export function day(ms, utc) {
 
 /** "11 Nov 2026 10:02:11". */
 export const instant = (ms, utc) => `${day(ms, utc)} ${clock(Math.round(ms / 1000) * 1000, utc)}`;
+
+/** An instant within a stretch: "10:02:11", with its day where the stretch has several. */
+export function moment(ms, { from, to, utc }) {
+  const [, month, date] = parts(ms, utc);
+  return `${day(from, utc) === day(to, utc) ? "" : `${date} ${MONTHS[month]} `}${clock(Math.floor(ms / 1000) * 1000, utc)}`;
+}
 
 /** "11 Nov 2026 10:02:11 – 10:12:41 (10 m 30 s)". */
 export function stretch(from, to, utc) {

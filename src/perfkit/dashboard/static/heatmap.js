@@ -1,6 +1,7 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { STEPS, hatch } from "./chart.js";
+import { GUTTER, RIGHT, hatch } from "./annotations.js";
+import { STEPS } from "./chart.js";
 import { h, token } from "./dom.js";
 import { clock, show, ticks } from "./format.js";
 import { links } from "./panel.js";
@@ -60,12 +61,12 @@ export class Heatmap {
       ms: 1,
       tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
       legend: { show: false },
-      padding: [4, 8, 0, 0],
+      padding: [4, RIGHT, 0, 0],
       cursor: { sync: { key: "page", setSeries: false }, drag: { x: true, y: false, setScale: false, dist: 6 }, points: { show: false }, bind: { dblclick: () => () => on.unzoom() } },
       scales: { x: { time: true, range: () => [view.from, view.to] }, y: { range: () => [0, rows] } },
       axes: [
         { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { stroke: () => token("line"), size: 4 }, size: 36, space: 72, incrs: STEPS, values: (u, splits, a, s, step) => ticks(splits, step, view.utc) },
-        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, size: 64, splits: () => this.labels().map(([at]) => at), values: () => this.labels().map(([, name]) => name) },
+        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, size: GUTTER, splits: () => this.labels().map(([at]) => at), values: () => this.labels().map(([, name]) => name) },
       ],
       series: [{}, ...this.cells.map(() => ({ paths: () => null, points: { show: false } }))],
       hooks: { drawClear: [(u) => view.gaps.forEach(([from, to]) => hatch(u, from, to))], drawAxes: [(u) => this.paint(u)], setCursor: [(u) => this.read(u)], setSelect: [(u) => this.zoom(u, on)] },

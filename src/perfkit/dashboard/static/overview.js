@@ -1,7 +1,7 @@
 // The overview: tiles with the worst minutes, four summary charts, what was found and how well it was recorded.
 
 import { $, base, frame, h } from "./dom.js";
-import { clock, digits, instant, show, span, stretch } from "./format.js";
+import { digits, instant, moment, show, span, stretch } from "./format.js";
 import * as limits from "./limits.js";
 import { Panel } from "./panel.js";
 import { fetchJSON } from "./series.js";
@@ -16,10 +16,11 @@ const TILES = [
 ];
 const EVENTS_SHOWN = 12;
 const FINDINGS_SHOWN = 8;
+const CONTAINERS_SHOWN = 8;
+const NOTHING = "Nothing was recorded in this range.";
 // The steady parts that were asked for, by phase; and the figures that the findings shown belong to.
 const proposals = new Map();
 let judged = null;
-const CONTAINERS_SHOWN = 8;
 
 const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
 const busy = (c) => {
@@ -40,7 +41,7 @@ window.perfkit = run({
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
     quality(answer, view);
     if (stats && $("#containers")) containers(stats);
-    if (stats && stats !== judged) findings(stats, view);
+    if (stats && stats !== judged) findings(stats, view, answer.tables.host.t.length > 0);
   },
 });
 
@@ -49,16 +50,18 @@ function draw(tile, host, stats, worst, view) {
   const figures = tile.metrics.map((metric) => stats?.[metric]?.[""]);
   const total = tile.id === "memory" ? last(host.mem_total) : null;
   const peak = worst?.find((row) => row.tile === tile.id);
-  const row = (name, values) => h("tr", {}, h("th", { scope: "row" }, name), values.map((v) => h("td", {}, show(v, tile.unit))));
+  const row = (name, values, looks = null) => h("tr", { class: looks }, h("th", { scope: "row" }, name), values.map((v) => h("td", {}, show(v, tile.unit))));
   return h(
     "section",
     { class: "tile", id: `tile-${tile.id}` },
     h("h2", {}, tile.title, total ? h("small", {}, ` of ${show(total, tile.unit)}`) : null),
-    tile.signs
-      ? h("p", { class: "pair" }, tile.signs.map((sign, i) => h("span", {}, h("small", {}, sign), " ", show(now[i], tile.unit))))
-      : h("p", { class: "now" }, show(now[0], tile.unit)),
-    h("table", {}, h("tbody", {}, row("avg", figures.map((f) => f?.avg)), row("P95", figures.map((f) => f?.p95)))),
-    h("p", { class: "worst" }, peak ? h("a", { href: around(peak.minute), "data-local": true }, `worst minute ${clock(peak.minute, view.utc).slice(0, 5)}: ${show(peak.value, tile.unit)}`) : h("small", {}, " ")),
+    h(
+      "table",
+      {},
+      tile.signs ? h("thead", {}, h("tr", {}, h("td"), tile.signs.map((sign) => h("th", { scope: "col" }, sign)))) : null,
+      h("tbody", {}, row("now", now, "now"), row("avg", figures.map((f) => f?.avg)), row("P95", figures.map((f) => f?.p95))),
+    ),
+    h("p", { class: "worst" }, peak ? h("a", { href: around(peak.minute), "data-local": true }, `worst minute ${moment(peak.minute, view).slice(0, -3)}: ${show(peak.value, tile.unit)}`) : h("small", {}, " ")),
   );
 }
 
@@ -80,21 +83,21 @@ function containers(stats) {
 const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
 
 /** Where limits were broken, in sentences: what, by how much, for how long, since when. */
-async function findings(stats, view) {
+async function findings(stats, view, recorded) {
   judged = stats;
   const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/findings?${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`).catch((error) => ({ error: error.message, findings: [] }));
   const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
   const sentence = ({ label, device, unit, rule, share, first, worst }) => [
     h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),
     ` ${rule === ">0" ? "not 0" : `${rule[0] === "<" ? "below" : "above"} ${show(Number(rule.slice(1)), unit)}`} for ${share < 0.1 ? "less than 0.1" : digits(share)} % of ${of}, from `,
-    h("a", { href: around(first) }, clock(Math.floor(first / 1000) * 1000, view.utc)),
+    h("a", { href: around(first) }, moment(first, view)),
     `, ${rule[0] === "<" ? "lowest" : "highest"} ${show(worst, unit)}`,
   ];
   const more = answer.findings.length - FINDINGS_SHOWN;
   $("#findings").replaceChildren(
     ...answer.findings.slice(0, FINDINGS_SHOWN).map((one) => h("li", {}, sentence(one))),
     ...(more > 0 ? [h("li", {}, h("a", { href: `${base}/collectors/${frame.collector}/tables${location.search}` }, `${more} more in the tables`))] : []),
-    ...(answer.error ? [h("li", {}, answer.error)] : answer.findings.length ? [] : [h("li", { class: "ok" }, "✓ Nothing went beyond a limit in this range.")]),
+    ...(answer.error ? [h("li", {}, answer.error)] : answer.findings.length ? [] : [recorded ? h("li", { class: "ok" }, "✓ Nothing went beyond a limit in this range.") : h("li", { class: "muted" }, NOTHING)]),
   );
 }
 
@@ -112,12 +115,12 @@ function quality(answer, view) {
   const { events } = answer;
   const phases = phasesOf(answer.marks).filter(({ from, to }) => to > from);
   $("#phases").replaceChildren(
-    ...phases.map(({ from, to, label }) => h("li", {}, h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label), ` ${stretch(from, to, view.utc)}`, proposals.get(label) ?? h("button", { type: "button", class: "plain", click: (event) => steady(event.target, label, view) }, "steady part?"))),
-    ...(phases.length ? [] : [h("li", { class: "muted" }, "No phase is marked here; `perfkit mark` marks one while it records.")]),
+    ...phases.map(({ from, to, label }) => h("li", {}, h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label), ` ${stretch(from, to, view.utc)}`, proposals.get(label) ?? h("button", { type: "button", class: "link", click: (event) => steady(event.target, label, view) }, "steady part?"))),
+    ...(phases.length ? [] : [h("li", { class: "muted" }, "No phase is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
   );
   place.replaceChildren(
     ...events.slice(-EVENTS_SHOWN).map((e) => h("li", {}, h("b", { class: e.kind === "gap" ? "warn" : "" }, KINDS[e.kind] ?? e.kind.replace(/_/g, " ")), e.subject ? ` ${e.subject}` : "", ` at ${instant(e.from_timestamp, view.utc)}`, e.to_timestamp > e.from_timestamp ? `, ${span(e.to_timestamp - e.from_timestamp)}` : "", e.missed ? `, ${e.missed} samples missed` : "", e.detail ? h("small", {}, ` ${e.detail}`) : null)),
     ...(events.length > EVENTS_SHOWN ? [h("li", {}, h("a", { href: `${base}/perfkit/quality_events?collector_id=${frame.collector}` }, `all ${events.length}`))] : []),
-    ...(events.length ? [] : [h("li", { class: "ok" }, "✓ No gap, no reset, no clock step in this range.")]),
+    ...(events.length ? [] : [answer.tables.host.t.length ? h("li", { class: "ok" }, "✓ No gap, no reset, no clock step in this range.") : h("li", { class: "muted" }, NOTHING)]),
   );
 }

@@ -5,7 +5,7 @@ import { $, base, h, token } from "./dom.js";
 import { clock, show } from "./format.js";
 import * as url from "./url.js";
 
-const HEIGHT = 168;
+const HEIGHT = 180;
 const HEADS = ["last", "avg", "max", "P95"];
 
 export class Panel {
@@ -45,10 +45,10 @@ export class Panel {
     const table = answer.tables[this.spec.table];
     const hidden = new Set(url.get("hide").split(",").filter(Boolean));
     const metric = (column, device) => stats?.[`${this.spec.table}.${column}`]?.[device];
-    const one = (device, { column, label, colour, area, line }, key) => {
+    const one = (device, { column, label, colour, line }, key) => {
       const values = table?.devices[device]?.[column] ?? {};
       const avg = values.avg ?? (table?.t ?? []).map(() => null);
-      return { key, label, colour, area, line, avg, min: values.min, max: values.max, stats: metric(column, device), p95: metric(column, device)?.p95, hidden: hidden.has(key) };
+      return { key, label, colour, line, avg, min: values.min, max: values.max, stats: metric(column, device), p95: metric(column, device)?.p95, hidden: hidden.has(key) };
     };
     const { series: wanted, stack } = this.spec;
     const named = (device) => this.names?.[device] ?? device;
@@ -98,7 +98,7 @@ export class Panel {
   empty(input, answer, view) {
     const none = !input.t.length || input.series.every((s) => s.avg.every((v) => v === null));
     $(".nothing", this.place)?.remove();
-    if (none) this.place.append(h("p", { class: "nothing" }, this.spec.missing ?? "No data of this kind in this range."));
+    if (none) this.place.append(h("p", { class: "nothing" }, this.spec.missing || "No data of this kind in this range."));
   }
 
   /** The legend's rows; figures of the sample under the cursor, else the newest. */

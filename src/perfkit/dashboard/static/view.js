@@ -3,6 +3,7 @@
 import { $, $$, base, frame, h, say } from "./dom.js";
 import { span, stretch } from "./format.js";
 import { keys } from "./keys.js";
+import { onLooks } from "./redraw.js";
 import { Series, fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
@@ -27,9 +28,8 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     try {
       page.answer = await series.load();
       problem("");
-      if (!page.panels.length) await first(page.answer);
       show();
-      performance.mark("perfkit:drawn");
+      await painted();
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
       loadStats();
     } catch (error) {
@@ -58,16 +58,6 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     document.body.dataset.stats = "1";
   }
 
-  /** Build the panels and have the first on the screen before the others are drawn. */
-  async function first(answer) {
-    annotate(view, answer);
-    page.panels = build(answer);
-    for (const panel of page.panels) panel.measure();
-    page.panels[0]?.show(answer, page.stats, view, on);
-    await painted();
-    performance.mark("perfkit:painted");
-  }
-
   function show() {
     annotate(view, page.answer);
     if (!page.panels.length) page.panels = build(page.answer);
@@ -94,8 +84,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     preview(view, page);
     load();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("resize", debounce(redraw, 150));
+  onLooks(redraw);
   for (const link of $$("[data-range]")) {
     link.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey) return;
@@ -240,16 +229,9 @@ export function problem(sentence) {
   if (sentence) say(sentence);
 }
 
-/** When the browser has painted what was drawn; at once in a page that nobody sees, which is not painted. */
-function painted() {
-  if (document.hidden) return Promise.resolve();
-  return new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-}
-
-function debounce(call, ms) {
-  let timer = 0;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(call, ms);
-  };
+/** Wait for the browser to paint what was drawn, and mark when it has; not in a page that nobody sees, which is not painted. */
+async function painted() {
+  if (document.hidden) return;
+  await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  performance.mark("perfkit:painted");
 }
