@@ -128,6 +128,21 @@ def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nothing(log_in):
     assert not any("ds_actor" in a.headers.get("set-cookie", "") for a in answers)
 
 
+def test_the_login_page_offers_nothing_else(guarded, open_page):
+    """No link to pages that need the login; after a wrong password the password's field has the focus; ink, not link colours."""
+    page = open_page(guarded.url, drawn=False)
+    assert page.locator(".bar a").all_inner_texts() == ["perfkit"]
+    assert page.evaluate("document.activeElement.name") == "username"
+    page.fill("[name=username]", "vera")
+    page.fill("[name=password]", "wrong password")
+    with page.expect_response(lambda answer: answer.status == 401):
+        page.click("main button")
+    page.wait_for_selector("[role=alert]")
+    assert page.evaluate("document.activeElement.name") == "password"
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(27, 31, 36)"
+    open_page.problems.clear()  # the browser logs the 401
+
+
 def test_a_session_ends_with_the_user_and_with_the_password(guarded, log_in):
     """Who is removed, or whose password changes, is out at once."""
     vera, ada = log_in("vera"), log_in("ada")

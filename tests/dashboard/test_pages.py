@@ -23,6 +23,16 @@ PAGES = {
 }
 AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+PAPER = """async () => {
+    const style = getComputedStyle(document.documentElement);
+    const { chart } = (await window.perfkit).panels[0];
+    return {
+        ink: style.getPropertyValue("--ink"),
+        user: chart.series.find((s) => s.label === "User").stroke(chart),
+        chart: chart.width,
+        buttons: [...document.querySelectorAll(".controls button")].filter((b) => b.checkVisibility()).length,
+    };
+}"""
 WINDOW = "async () => { const scale = (await window.perfkit).panels[0].chart.scales.x; return [scale.min, scale.max]; }"
 
 
@@ -81,6 +91,70 @@ def test_hostile_names_are_text(tmp_path, serve, open_page):
         assert "<img src=x" in page.inner_text("body"), name
         assert page.query_selector("img") is None, name
         assert page.title() != "owned"
+
+
+def test_names_of_any_length_fit(tmp_path, serve, open_page):
+    """A machine name of 200 letters makes no page wider than its window, and is whole in the page's title."""
+    name = "W" * 200
+    fill(tmp_path / "perfkit.db", name, "site " * 30, seconds=60)
+    fill(tmp_path / "perfkit.db", "vm-b", seconds=60)
+    site = serve(tmp_path / "perfkit.db")
+    for path in ("/", "/collectors/1", "/compare?c=1&c=2"):
+        page = open_page(site.url + path, drawn=path != "/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path
+    assert name in open_page(f"{site.url}/collectors/1").title()
+
+
+@pytest.mark.parametrize(
+    "path", ["/collectors/1?range=6h", "/collectors/2/host?utc=1", "/compare?c=1&c=2", "/collectors/1/tables", "/collectors/1?phase=load"]
+)
+def test_a_page_asks_for_its_charts_once(site, open_page, path):
+    """What the page's head has the browser fetch early is what its script takes: nothing is fetched twice."""
+    page = open_page(site.url + path)
+    asked = page.evaluate(
+        "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('/series?') && !n.includes('since='))"
+    )
+    assert len(asked) == len(set(asked)) == (2 if "compare" in path else 1)
+
+
+def test_paper_is_light_and_says_what_it_shows(site, open_page):
+    """Printed from a dark page, charts are light and as wide as the sheet; no button is there, but address, range and zone."""
+    page = open_page(f"{site.url}/collectors/1?range=1h", color_scheme="dark", timezone_id="Europe/Berlin")
+    before = page.evaluate(PAPER)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    paper = page.evaluate(PAPER)
+    assert before["ink"] == "#e6e9ee"
+    assert paper["ink"] == "#1b1f24"
+    assert paper["user"] == "#4269d0"
+    assert paper["chart"] < 956 / 2 < before["chart"]
+    assert paper["buttons"] == 0
+    text = page.inner_text("#printed")
+    assert page.url in text
+    assert "1 Jan 2026 01:00:00" in text
+    assert "times in Europe/Berlin" in text
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(PAPER) == before
+
+
+def test_no_chart_is_cut_in_two_on_paper(site, open_page):
+    """The overview is one sheet; the host page as many as it needs."""
+    for path, least, most in (("/collectors/1", 1, 1), ("/collectors/1/host", 3, 12)):
+        page = open_page(site.url + path)
+        page.wait_for_selector("body[data-stats]")
+        assert least <= page.pdf(format="A4").count(b"/Type /Page\n") <= most, path
+    inside = "(all) => all.map((one) => getComputedStyle(one).breakInside)"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert set(page.locator(".panel:has(.uplot)").evaluate_all(inside)) == {"avoid"}
+
+
+def test_a_menu_closes_by_itself(site, open_page):
+    """A click elsewhere and Escape close a panel's menu."""
+    page = open_page(f"{site.url}/collectors/2")
+    for close in (lambda: page.click("h1"), lambda: page.keyboard.press("Escape")):
+        page.click("#panel-cpu .menu summary")
+        assert page.locator("#panel-cpu .menu a").first.is_visible()
+        close()
+        assert not page.locator("#panel-cpu .menu a").first.is_visible()
 
 
 def test_zoom_and_back(site, open_page):
@@ -155,6 +229,9 @@ def test_no_data_in_a_range_says_where_there_is_some(site, open_page):
     """An empty window names what ALL would show."""
     page = open_page(f"{site.url}/collectors/2?from=2027-01-01T00:00:00Z&to=2027-01-01T01:00:00Z")
     assert "No data in this range: ALL shows 1 Jan 2026 00:00:00" in page.inner_text("#problem")
+    page.wait_for_selector("#findings li")
+    assert "✓" not in page.inner_text("main"), "nothing is fine where nothing was recorded"
+    assert page.locator(".nothing").all_inner_texts() == ["No data of this kind in this range."] * 4
 
 
 def test_new_samples_appear_without_fetching_the_range_again(tmp_path, serve, open_page):
@@ -178,7 +255,14 @@ def test_new_samples_appear_without_fetching_the_range_again(tmp_path, serve, op
     assert values[-1] == 123456
     assert len(times) > 100, "the older samples stay"
     assert requests
-    assert all(f"since={newest}" in url for url in requests), "only what is new is asked for"
+    assert all("since=" in url for url in requests), "only what is new is asked for"
+    asked = [newest, newest + 1000]
+    with page.expect_response(lambda answer: f"since={asked[1]}" in answer.url) as quiet:
+        pass
+    assert quiet.value.status == 304, "and nothing is sent while nothing is new"
+    assert quiet.value.headers.get("content-length", "0") == "0"
+    more = page.request.get(next(url for url in requests if f"since={asked[0]}" in url)).json()
+    assert more["tables"]["host"]["t"] == asked, "the newest sample again, whose bucket may have been half full, and the new one"
 
 
 def test_tables_sort_filter_and_mark(site, open_page):

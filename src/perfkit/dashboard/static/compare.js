@@ -172,7 +172,8 @@ function difference(found, stats) {
         const reference = value(0, metric, figure);
         return h("tr", {}, n ? h("td", {}) : h("th", { scope: "row" }, `${name}`), h("td", { class: "muted" }, head), h("td", {}, show(reference, unit)), others.flatMap((_, i) => {
           const other = value(i + 1, metric, figure);
-          const delta = reference === null || other === null ? null : other - reference;
+          const exact = reference === null || other === null ? null : other - reference;
+          const delta = exact !== null && unit === "%" ? Math.round(exact * 100) / 100 : exact;
           const sign = delta > 0 ? "+" : delta < 0 ? "−" : "";
           const percent = delta === null || !reference ? null : Math.abs((delta / reference) * 100).toFixed(1);
           return [

@@ -6,6 +6,8 @@ import { clock, show } from "./format.js";
 import * as url from "./url.js";
 
 const HEIGHT = 180;
+// Between the cursor and the table beside it.
+const ASIDE = 14;
 const HEADS = ["last", "avg", "max", "P95"];
 
 export class Panel {
@@ -133,16 +135,17 @@ export class Panel {
       this.readout.hidden = true;
       return;
     }
-    const { series, unit } = this.shown;
+    const { series, unit, step } = this.shown;
+    const time = step < 1000 ? at : Math.round(at / 1000) * 1000;
+    const same = utc || new Date(at).getTimezoneOffset() === 0;
     this.readout.replaceChildren(
-      h("b", {}, clock(at, utc), h("small", {}, utc ? " UTC" : ` · ${clock(at, true)} UTC`)),
+      h("b", {}, clock(time, utc), h("small", {}, same ? " UTC" : ` · ${clock(time, true)} UTC`)),
       h("table", {}, h("tbody", {}, series.filter((s) => !s.hidden).map((s) => h("tr", { colour: `var(--${s.colour})` }, h("th", {}, h("i", { class: "swatch" }), s.label), h("td", {}, show(s.avg[i], unit)), s.max ? h("td", { class: "range" }, `${show(s.min[i], unit)} … ${show(s.max[i], unit)}`) : null)))),
     );
     this.readout.hidden = false;
-    const left = u.cursor.left + u.bbox.left / devicePixelRatio;
-    const right = left > this.place.clientWidth / 2;
-    this.readout.style.left = right ? "" : `${left + 14}px`;
-    this.readout.style.right = right ? `${this.place.clientWidth - left + 14}px` : "";
+    const x = u.cursor.left + u.bbox.left / devicePixelRatio;
+    const beside = x > this.width / 2 ? x - this.readout.offsetWidth - ASIDE : x + ASIDE;
+    this.readout.style.left = `${Math.max(0, Math.min(beside, this.width - this.readout.offsetWidth))}px`;
   }
 
   /** What the menu leads to, for the window shown. */
