@@ -14,6 +14,7 @@ from typing import Any
 
 from datasette.utils.asgi import NotFound, Response
 
+from perfkit.dashboard.bundle import bundle
 from perfkit.errors import Failed
 
 CHART_LIBRARY = ("uplot.iife.min.js", "uplot.min.css")
@@ -22,9 +23,10 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
-    "txt": "text/plain; charset=utf-8",
 }
-_IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";$', re.MULTILINE)
+# The pages that have a script, and what tells that it draws charts.
+SCRIPTS = ("collectors", "overview", "host", "tables", "containers", "container", "compare")
+_DRAWS = "new uPlot("
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -64,24 +66,23 @@ class File:
 
 @cache
 def files() -> dict[str, File]:
-    """Every file under /assets/VERSION/ by its path there."""
-    found = {path.name: path for path in folder("static").iterdir() if path.is_file()}
-    found |= {f"vendor/{name}": chart_library() / name for name in CHART_LIBRARY}
-    contents = {name: path.read_bytes() for name, path in found.items()}
+    """Every file under /assets/VERSION/ by its path there: a script a page, the chart library, styles, the icon."""
+    static, library = folder("static"), chart_library()
+    modules = {path.stem: path.read_text("utf-8") for path in static.glob("*.js")}
+    contents = {f"{name}.js": bundle(name, modules).encode() for name in SCRIPTS}
+    contents |= {name: (static / name).read_bytes() for name in ("perfkit.css", "datasette.css", "icon.svg")}
+    contents["perfkit.css"] = (library / "uplot.min.css").read_bytes() + contents["perfkit.css"]
+    contents["uplot.js"] = (library / "uplot.iife.min.js").read_bytes()
     return {name: File(_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, 9)) for name, content in contents.items()}
 
 
 @cache
-def modules(script: str) -> list[str]:
-    """The modules that `script` imports, directly or through others: fetched at once instead of one after the other."""
-    seen: list[str] = []
-    waiting = [script]
-    while waiting:
-        content = files()[f"{waiting.pop()}.js"].content.decode()
-        fresh = [name for name in _IMPORT.findall(content) if name not in seen]
-        seen += fresh
-        waiting += fresh
-    return seen
+def scripts(page: str) -> tuple[str, ...]:
+    """The paths of the scripts that `page` needs, in their order; none where it has none."""
+    own = files().get(f"{page}.js")
+    if own is None:
+        return ()
+    return ("uplot.js", f"{page}.js") if _DRAWS in own.content.decode() else (f"{page}.js",)
 
 
 async def asset(request: Any) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -28,9 +27,6 @@ _log = logging.getLogger(__name__)
 SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
 # What the URL of a page says about the stretch of time that is shown.
 WINDOW = ("range", "from", "to", "phase")
-# Devices of a kind that the host page shows at first; the boxes beside its headings have the others.
-SHOWN_AT_FIRST = 2
-
 # What should be equal in machines that are compared.
 FINGERPRINT = ("cpu_model", "cpus", "memory_mb", "operating_system", "kernel", "architecture", "cloud_vendor", "instance_type", "period_ms")
 
@@ -87,25 +83,10 @@ async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
     number = int(request.url_vars["id"])
     asked = {panel.table: request.args.getlist(panel.section.lower()) for panel in panels.HOST if panel.devices == "each"}
-    devices, shown = await datasette.read(lambda con: _devices(con, number, asked))
+    devices, shown = await datasette.read(lambda con: reading.devices_to_show(con, number, asked))
     cells = ",".join(f"{panel.table}.{panel.series[0][0]}" for panel in panels.HOST if panel.heat)
     extra = [("every", cells), *((f"device.{name}", device) for name, some in shown.items() for device in some)]
     return await _of_collector(request, datasette, HOST, {"devices": devices, "picked": shown}, extra)
-
-
-def _devices(con: sqlite3.Connection, number: int, asked: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """All devices of each table of `asked`, and those to show: what was asked for, else the whole, else the first that the totals count."""
-    devices = {name: sorted(reading.device_names(con, number, table(name)), key=_by_number) for name in asked}
-    shown = {}
-    for name, known in devices.items():
-        counted = known[:1] if "all" in known else reading.counted(con, number, table(name)) or known
-        shown[name] = [one for one in known if one in asked[name]] or [one for one in known if one in counted][:SHOWN_AT_FIRST]
-    return devices, shown
-
-
-def _by_number(device: str) -> tuple[bool, list[tuple[int, str]]]:
-    """What stands for all devices first, then sda before sdb and 9 before 10."""
-    return device != "all", [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", device)]
 
 
 async def tables(request: Any, datasette: Dashboard) -> Response:
@@ -166,7 +147,7 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
         "base": base,
         "frame": json.dumps({"base": base, **page.frame}),
         "assets": f"{base}/assets/{assets.version()}",
-        "modules": assets.modules(page.script),
+        "scripts": assets.scripts(page.script),
         "data": _data(request, page.frame),
         "ranges": tuple(RANGES),
         "login": datasette.access.login,

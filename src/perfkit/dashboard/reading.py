@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from perfkit.catalog import Table
+from perfkit.catalog import Table, table
 from perfkit.dashboard.ranges import Window
 from perfkit.store.rollup import devices
 from perfkit.store.windows import percentiles as compute
 
 PERCENTILES = ("metric", "device", "samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
+
+# The device that stands for all others of its table, and how many of a table are shown before any is asked for.
+WHOLE = "all"
+SHOWN_AT_FIRST = 2
 
 Row = dict[str, Any]
 
@@ -68,16 +73,33 @@ def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
     return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}
 
 
-def device_names(con: sqlite3.Connection, number: int, table: Table) -> list[str]:
-    """The devices of `table` that the collector has data of."""
-    return [str(device) for device in devices(con, table, number)]
+def devices_to_show(con: sqlite3.Connection, number: int, asked: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """All devices of each table of `asked`, and of these the ones to show.
+
+    They are those asked for; else the one that stands for all; else the first that the host's totals count.
+    """
+    known = {name: sorted((str(device) for device in devices(con, table(name), number)), key=_by_number) for name in asked}
+    return known, {name: _chosen(con, number, name, known[name], wanted) for name, wanted in asked.items()}
 
 
-def counted(con: sqlite3.Connection, number: int, table: Table) -> list[str]:
-    """The devices of `table` (disk or network) that the host's total counts."""
-    sql = query("counted").format(table=table.database_name, device=table.keys[0].name)
-    values = [(device, con.execute(sql, {"collector": number, "device": device}).fetchone()) for device in devices(con, table, number)]
-    return [str(device) for device, row in values if row and row[0]]
+def _chosen(con: sqlite3.Connection, number: int, name: str, known: list[str], wanted: list[str]) -> list[str]:
+    if shown := [device for device in known if device in wanted]:
+        return shown
+    if WHOLE in known:
+        return [WHOLE]
+    return ([device for device in known if _counted(con, number, table(name), device)] or known)[:SHOWN_AT_FIRST]
+
+
+def _by_number(device: str) -> tuple[bool, list[tuple[int, str]]]:
+    """What stands for all devices first, then sda before sdb and 9 before 10."""
+    return device != WHOLE, [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", device)]
+
+
+def _counted(con: sqlite3.Connection, number: int, of: Table, device: str) -> bool:
+    """Whether the host's total counts the device of the table disk or network."""
+    sql = query("counted").format(table=of.database_name, device=of.keys[0].name)
+    row = con.execute(sql, {"collector": number, "device": device}).fetchone()
+    return bool(row and row[0])
 
 
 def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:

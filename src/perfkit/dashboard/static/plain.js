@@ -1,1 +1,0 @@
-// Pages without charts need no script.
