@@ -44,15 +44,17 @@ function labels(u, view) {
   const plot = u.width - GUTTER - RIGHT;
   const ends = new Array(LABEL.rows).fill(-Infinity);
   u.ctx.font = font();
-  return [...view.bands].sort((a, b) => a.from - b.from).flatMap(({ from, to, label }) => {
-    const text = label.length > LABEL.characters ? `${label.slice(0, LABEL.characters)}…` : label;
-    const x = GUTTER + Math.max(0, ((from - view.from) / (view.to - view.from)) * plot);
-    const end = x + u.ctx.measureText(text).width / devicePixelRatio + LABEL.gap;
-    const row = ends.findIndex((before) => before <= x);
-    if (to < view.from || from > view.to || row < 0 || end > u.width + LABEL.gap) return [];
-    ends[row] = end;
-    return [{ text, x, row }];
-  });
+  return [...view.bands]
+    .sort((a, b) => a.from - b.from)
+    .flatMap(({ from, to, label }) => {
+      const text = label.length > LABEL.characters ? `${label.slice(0, LABEL.characters)}…` : label;
+      const x = GUTTER + Math.max(0, ((from - view.from) / (view.to - view.from)) * plot);
+      const end = x + u.ctx.measureText(text).width / devicePixelRatio + LABEL.gap;
+      const row = ends.findIndex((before) => before <= x);
+      if (to < view.from || from > view.to || row < 0 || end > u.width + LABEL.gap) return [];
+      ends[row] = end;
+      return [{ text, x, row }];
+    });
 }
 
 function write(u, view) {
@@ -61,7 +63,8 @@ function write(u, view) {
   ctx.fillStyle = token("mark");
   ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
-  for (const { text, x, row } of labels(u, view)) ctx.fillText(text, x * devicePixelRatio, bbox.top - (2 + row * LABEL.row) * devicePixelRatio);
+  for (const { text, x, row } of labels(u, view))
+    ctx.fillText(text, x * devicePixelRatio, bbox.top - (2 + row * LABEL.row) * devicePixelRatio);
 }
 
 /** A stretch without data. */
@@ -79,7 +82,11 @@ export function hatch(u, from, to) {
   ctx.strokeStyle = shade("edge", "66");
   ctx.lineWidth = devicePixelRatio;
   ctx.beginPath();
-  for (let start = Math.max(x, bbox.left) - bbox.height; start < Math.min(x + wide, bbox.left + bbox.width); start += HATCH * devicePixelRatio) {
+  for (
+    let start = Math.max(x, bbox.left) - bbox.height;
+    start < Math.min(x + wide, bbox.left + bbox.width);
+    start += HATCH * devicePixelRatio
+  ) {
     ctx.moveTo(start, bbox.top + bbox.height);
     ctx.lineTo(start + bbox.height, bbox.top);
   }
@@ -98,7 +105,12 @@ function gapWords(u, from, to) {
   if (room + 8 * devicePixelRatio > wide) return;
   const middle = bbox.top + bbox.height / 2;
   ctx.fillStyle = token("panel");
-  ctx.fillRect(x + (wide - room) / 2 - 4 * devicePixelRatio, middle - 9 * devicePixelRatio, room + 8 * devicePixelRatio, 18 * devicePixelRatio);
+  ctx.fillRect(
+    x + (wide - room) / 2 - 4 * devicePixelRatio,
+    middle - 9 * devicePixelRatio,
+    room + 8 * devicePixelRatio,
+    18 * devicePixelRatio,
+  );
   ctx.fillStyle = token("muted");
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
@@ -126,7 +138,8 @@ export function over(u, input, view) {
   for (const [from, to] of view.gaps) gapWords(u, from, to);
   ctx.fillStyle = token("bad");
   for (const t of view.resets) {
-    if (t >= view.from && t <= view.to) ctx.fillRect(u.valToPos(t, "x", true), bbox.top + bbox.height - 8 * devicePixelRatio, 2 * devicePixelRatio, 8 * devicePixelRatio);
+    if (t >= view.from && t <= view.to)
+      ctx.fillRect(u.valToPos(t, "x", true), bbox.top + bbox.height - 8 * devicePixelRatio, 2 * devicePixelRatio, 8 * devicePixelRatio);
   }
   ctx.restore();
 }

@@ -48,27 +48,43 @@ function draw() {
   const found = list.filter((row) => (!site || row.sitename === site) && words.every((word) => text(row).includes(word)));
   found.sort(ORDERS[url.get("sort")] ?? ORDERS[""]);
   const focused = document.activeElement?.id;
-  $("#rows").replaceChildren(...found.map(row), ...(found.length ? [] : [h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No collector matches; clear the search to see all."))]));
+  $("#rows").replaceChildren(
+    ...found.map(row),
+    ...(found.length
+      ? []
+      : [h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No collector matches; clear the search to see all."))]),
+  );
   if (focused) document.getElementById(focused)?.focus();
   const running = list.filter(live).length;
-  $("#count").textContent = `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now; figures are each machine's newest`;
+  $("#count").textContent =
+    `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now; figures are each machine's newest`;
   $("#compare").href = `${base}/compare?${[...chosen].map((id) => `c=${id}`).join("&")}`;
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
 }
 
 function row(one) {
   const on = live(one);
-  const box = h("input", { type: "checkbox", id: `pick-${one.id}`, "aria-label": `Compare ${one.machinename}`, change: (event) => {
-    if (event.target.checked && chosen.size < MOST_COMPARED) chosen.add(one.id);
-    else chosen.delete(one.id);
-    draw();
-  } });
+  const box = h("input", {
+    type: "checkbox",
+    id: `pick-${one.id}`,
+    "aria-label": `Compare ${one.machinename}`,
+    change: (event) => {
+      if (event.target.checked && chosen.size < MOST_COMPARED) chosen.add(one.id);
+      else chosen.delete(one.id);
+      draw();
+    },
+  });
   box.checked = chosen.has(one.id);
   return h(
     "tr",
     {},
     h("td", {}, box),
-    h("th", { scope: "row", class: "text" }, h("a", { title: one.machinename, href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename), on ? h("span", { class: "live on" }, " LIVE") : null),
+    h(
+      "th",
+      { scope: "row", class: "text" },
+      h("a", { title: one.machinename, href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename),
+      on ? h("span", { class: "live on" }, " LIVE") : null,
+    ),
     h("td", { class: "text", title: one.sitename }, one.sitename),
     h("td", { class: "text muted" }, (one.facts ?? []).join(" · ")),
     h("td", { class: "text" }, spark(one.spark)),
@@ -76,8 +92,21 @@ function row(one) {
     h("td", {}, show(one.latest?.memory, "%")),
     h("td", {}, show(one.latest?.disk, "B/s")),
     h("td", {}, show(one.latest?.network, "B/s")),
-    h("td", { class: one.coverage !== null && one.coverage < 99 ? "warn" : null }, one.coverage === null ? "–" : `${Number(one.coverage.toFixed(1))} %`, one.gaps ? h("small", {}, ` ${one.gaps} gap${one.gaps === 1 ? "" : "s"}`) : null),
-    h("td", { title: one.last_timestamp ? instant(one.last_timestamp, true) + " UTC" : null }, one.last_timestamp === null ? "no sample yet" : on ? `${span(Math.max(0, now - one.last_timestamp))} ago` : instant(one.last_timestamp, false)),
+    h(
+      "td",
+      { class: one.coverage !== null && one.coverage < 99 ? "warn" : null },
+      one.coverage === null ? "–" : `${Number(one.coverage.toFixed(1))} %`,
+      one.gaps ? h("small", {}, ` ${one.gaps} gap${one.gaps === 1 ? "" : "s"}`) : null,
+    ),
+    h(
+      "td",
+      { title: one.last_timestamp ? instant(one.last_timestamp, true) + " UTC" : null },
+      one.last_timestamp === null
+        ? "no sample yet"
+        : on
+          ? `${span(Math.max(0, now - one.last_timestamp))} ago`
+          : instant(one.last_timestamp, false),
+    ),
   );
 }
 
@@ -88,10 +117,26 @@ function spark(minutes) {
   const bars = minutes.slice(-60).map((busy, i) => {
     if (busy === null) return null;
     const tall = Math.max(1, (Math.min(100, busy) / 100) * SPARK.height);
-    return h("svg:rect", { x: (i * wide).toFixed(1), y: (SPARK.height - tall).toFixed(1), width: (wide * 0.85).toFixed(1), height: tall.toFixed(1) });
+    return h("svg:rect", {
+      x: (i * wide).toFixed(1),
+      y: (SPARK.height - tall).toFixed(1),
+      width: (wide * 0.85).toFixed(1),
+      height: tall.toFixed(1),
+    });
   });
   const most = Math.max(...minutes.filter((v) => v !== null));
-  return h("svg:svg", { class: "spark", width: SPARK.width, height: SPARK.height, viewBox: `0 0 ${SPARK.width} ${SPARK.height}`, role: "img", "aria-label": `CPU busy in the last hour of data, at most ${show(most, "%")}` }, bars);
+  return h(
+    "svg:svg",
+    {
+      class: "spark",
+      width: SPARK.width,
+      height: SPARK.height,
+      viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
+      role: "img",
+      "aria-label": `CPU busy in the last hour of data, at most ${show(most, "%")}`,
+    },
+    bars,
+  );
 }
 
 if ($("#rows")) {

@@ -2,20 +2,17 @@
 // One is a subject: a collector, or one phase of it ("3" or "3:steady" in the URL's c).
 
 import { draw as chart, update } from "./chart.js";
+import { MOST, difference, machines } from "./compare_tables.js";
 import { $, $$, base, frame, h, say } from "./dom.js";
-import { instant, show, span, stretch } from "./format.js";
+import { show, span, stretch } from "./format.js";
 import { keys } from "./keys.js";
 import { links, unitOf } from "./panel.js";
 import { onLooks } from "./redraw.js";
 import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
-const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
-const MOST = 6;
 const HEIGHT = 168;
 const POINTS = 500;
-const FINGERPRINT = { cpu_model: "CPU", cpus: "CPUs", memory_mb: "Memory", operating_system: "System", kernel: "Kernel", architecture: "Architecture", cloud_vendor: "Cloud", instance_type: "Instance", period_ms: "Period" };
-const FIGURES = [["avg", "avg"], ["p95", "P95"], ["max", "max"]];
 
 const byId = new Map(frame.collectors.map((c) => [c.id, c]));
 const view = { from: 0, to: 1, utc: false, p95: false, gaps: [], resets: [], bands: [] };
@@ -25,25 +22,29 @@ let shown = null;
 
 /** The subjects of the URL: {key, collector, phase, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
 function subjects() {
-  const range = RANGE_MS[url.get("range") || "all"] ?? Infinity;
+  const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   const mark = url.get("mark");
-  return url.all("c").slice(0, MOST).map((key, i) => {
-    const [id, ...rest] = key.split(":");
-    const collector = byId.get(Number(id));
-    if (!collector?.last) return null;
-    const phase = collector.phases.find((p) => p.label === rest.join(":"));
-    const to = phase?.end ?? collector.last;
-    const from = phase?.start ?? Math.max(collector.first, to - range);
-    const zero = collector.phases.find((p) => p.label === mark)?.start ?? from;
-    return { key, collector, phase, from, to, zero, colour: `c${i + 1}`, label: collector.name + (phase ? ` · ${phase.label}` : "") };
-  }).filter(Boolean);
+  return url
+    .all("c")
+    .slice(0, MOST)
+    .map((key, i) => {
+      const [id, ...rest] = key.split(":");
+      const collector = byId.get(Number(id));
+      if (!collector?.last) return null;
+      const phase = collector.phases.find((p) => p.label === rest.join(":"));
+      const to = phase?.end ?? collector.last;
+      const from = phase?.start ?? Math.max(collector.first, to - range);
+      const zero = collector.phases.find((p) => p.label === mark)?.start ?? from;
+      return { key, collector, phase, from, to, zero, colour: `c${i + 1}`, label: collector.name + (phase ? ` · ${phase.label}` : "") };
+    })
+    .filter(Boolean);
 }
 
 async function load() {
   const mine = ++run;
   const found = subjects();
   controls(found);
-  chosen(found);
+  machines(found, choose, view);
   if (!found.length) return nothing("Choose two to six collectors or phases above; each gets a colour and a line on every chart.");
   problem(found.length === 1 ? "One is chosen; add another to compare it with." : "");
   document.body.classList.add("loading");
@@ -55,12 +56,16 @@ async function load() {
     view.to = zoomed ? Number(url.get("to")) : Math.max(...found.map((s) => s.to - s.shift));
     view.relative = byStart;
     const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
-    const answers = await Promise.all(found.map((s) => fetchJSON(`${frame.series.replace("/ID/", `/${s.collector.id}/`)}&points=${POINTS}&${clip(s, window(s))}`)));
+    const answers = await Promise.all(
+      found.map((s) => fetchJSON(`${frame.series.replace("/ID/", `/${s.collector.id}/`)}&points=${POINTS}&${clip(s, window(s))}`)),
+    );
     if (mine !== run) return;
     shown = [found, answers];
     panels(found, answers);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
-    const stats = await Promise.all(found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)));
+    const stats = await Promise.all(
+      found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)),
+    );
     if (mine === run) difference(found, stats);
   } catch (error) {
     problem(error.message);
@@ -87,7 +92,9 @@ function panels(found, answers) {
     const t = [...new Set(tables.flatMap((table, i) => table.t.map((one) => at(one, found[i].shift))))].sort((a, b) => a - b);
     const series = found.map((s, i) => {
       const values = new Map(tables[i].t.map((one, j) => [at(one, s.shift), j]));
-      const pick = (kind) => tables[i].devices[""]?.[column]?.[kind] && t.map((one) => (values.has(one) ? tables[i].devices[""][column][kind][values.get(one)] : null));
+      const pick = (kind) =>
+        tables[i].devices[""]?.[column]?.[kind] &&
+        t.map((one) => (values.has(one) ? tables[i].devices[""][column][kind][values.get(one)] : null));
       return { key: s.key, label: s.label, colour: s.colour, avg: pick("avg") ?? t.map(() => null), min: pick("min"), max: pick("max") };
     });
     const input = { t, unit: spec.unit, top: spec.top, stack: false, series, step: bucket * 2.5 };
@@ -96,19 +103,46 @@ function panels(found, answers) {
     if (old?.shape === shape) update(old.chart, input);
     else {
       old?.chart.destroy();
-      charts.set(spec.id, { chart: chart(place, input, view, { zoom, unzoom, cursor: (u) => read(u, input, legend) }, { width: place.clientWidth, height: HEIGHT }), shape, spec });
+      charts.set(spec.id, {
+        chart: chart(
+          place,
+          input,
+          view,
+          { zoom, unzoom, cursor: (u) => read(u, input, legend) },
+          { width: place.clientWidth, height: HEIGHT },
+        ),
+        shape,
+        spec,
+      });
     }
     read(null, input, legend);
     menu.replaceChildren(...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, links(spec, "", s.collector.id, s.from, s.to)))));
   }
   window.perfkit = Promise.resolve({ panels: [...charts].map(([name, { chart: c }]) => ({ name, chart: c })) });
-  $("#stretch").textContent = view.relative ? `${span(view.to - view.from)} from ${url.get("mark") || "each start"}` : stretch(view.from, view.to, view.utc);
+  $("#stretch").textContent = view.relative
+    ? `${span(view.to - view.from)} from ${url.get("mark") || "each start"}`
+    : stretch(view.from, view.to, view.utc);
 }
 
 function panel(spec) {
   let element = $(`#panel-${spec.id}`);
   if (!element) {
-    element = h("section", { class: "panel", id: `panel-${spec.id}` }, h("header", {}, h("h2", {}, spec.title, h("span", { class: "unit" }, unitOf(spec.unit))), h("output", { class: "headline" }), h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), h("ul", { class: "menu-list" }))), h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: a line for each of those compared; the table below has their figures` }), h("ul", { class: "chips" }));
+    element = h(
+      "section",
+      { class: "panel", id: `panel-${spec.id}` },
+      h(
+        "header",
+        {},
+        h("h2", {}, spec.title, h("span", { class: "unit" }, unitOf(spec.unit))),
+        h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), h("ul", { class: "menu-list" })),
+      ),
+      h("div", {
+        class: "plot",
+        role: "img",
+        "aria-label": `${spec.title}: a line for each of those compared; the table below has their figures`,
+      }),
+      h("ul", { class: "chips" }),
+    );
     $("#panels").append(element);
   }
   return { place: $(".plot", element), legend: $(".chips", element), menu: $(".menu-list", element) };
@@ -117,75 +151,22 @@ function panel(spec) {
 function read(u, input, legend) {
   const index = u?.cursor.idx;
   const at = index == null || u.cursor.left < 0 ? -1 : input.t.indexOf(u.data[0][index]);
-  legend.replaceChildren(...input.series.map((s) => h("li", { colour: `var(--${s.colour})` }, h("i", { class: "swatch" }), s.label, " ", h("b", {}, show(at < 0 ? s.avg.findLast((v) => v !== null) : s.avg[at], input.unit)))));
-}
-
-/** Who is compared, with what differs between the machines, and the form to choose. */
-function chosen(found) {
-  const differ = (name) => new Set(found.map((s) => String(s.collector.facts[name]))).size > 1;
-  const add = h("select", { "aria-label": "Add a collector or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) }, h("option", { value: "" }, found.length ? "Add…" : "Choose a collector or phase…"), frame.collectors.filter((c) => c.last).map((c) => [h("option", { value: c.id }, `${c.name} (${c.site})`), c.phases.map((p) => h("option", { value: `${c.id}:${p.label}` }, `${c.name} · ${p.label}`))]).flat());
-  const names = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
-  $("#chosen").replaceChildren(
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Machines" }, h(
-      "table",
-      { class: "figures" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Compared"), h("th", { scope: "col", class: "text" }, "When"), names.map((name) => h("th", { scope: "col", class: "text" }, FINGERPRINT[name])), h("th", { scope: "col" }, h("span", { class: "hidden" }, "Remove")))),
-      h("tbody", {}, found.map((s) => h(
-        "tr",
+  legend.replaceChildren(
+    ...input.series.map((s) =>
+      h(
+        "li",
         { colour: `var(--${s.colour})` },
-        h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: `${base}/collectors/${s.collector.id}${s.phase ? `?phase=${encodeURIComponent(s.phase.label)}` : ""}` }, s.label)),
-        h("td", { class: "text muted when" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
-        names.map((name) => h("td", { class: differ(name) ? "text bad" : "text" }, differ(name) ? "≠ " : "", fact(name, s.collector.facts[name]))),
-        h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => choose(found.filter((o) => o !== s).map((o) => o.key)) }, "×")),
-      ))),
-    )),
-    found.length < MOST ? add : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
+        h("i", { class: "swatch" }),
+        s.label,
+        " ",
+        h("b", {}, show(at < 0 ? s.avg.findLast((v) => v !== null) : s.avg[at], input.unit)),
+      ),
+    ),
   );
-}
-
-/** A fact in its unit; what every processor has in its name is left out. */
-function fact(name, value) {
-  if (value === null || value === undefined) return "–";
-  if (name === "memory_mb") return show(value, "MiB");
-  if (name === "period_ms") return show(value, "ms");
-  return name === "cpu_model" ? value.replace(/\((R|TM)\)|\bCPU\b|@.*/gi, " ").replace(/\s+/g, " ").trim() : value;
 }
 
 function choose(list) {
   url.set({ c: [...new Set(list.map(String).filter(Boolean))], from: null, to: null });
-}
-
-/** A figure a subject, and how far the others are from the first. */
-function difference(found, stats) {
-  const value = (i, metric, figure) => stats[i].percentiles.find((row) => row.metric === metric)?.[figure] ?? null;
-  const metrics = ["host.cpu_busy", ...Object.keys(frame.catalog).map((c) => `host.${c}`)];
-  const label = (metric) => (metric === "host.cpu_busy" ? { label: "CPU busy", unit: "%" } : frame.catalog[metric.slice(5)]);
-  const [first, ...others] = found;
-  $("#difference").replaceChildren(
-    h("header", {}, h("h2", {}, "Difference"), h("span", { class: "headline" }, others.length ? `against ${first.label}` : "")),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Difference" }, h(
-      "table",
-      { class: "figures" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Metric"), h("th", { scope: "col" }, ""), h("th", { scope: "col" }, first.label), others.map((s) => [h("th", { scope: "col" }, s.label), h("th", { scope: "col" }, "difference"), h("th", { scope: "col" }, "%")]).flat())),
-      h("tbody", {}, metrics.flatMap((metric) => FIGURES.map(([figure, head], n) => {
-        const { label: name, unit } = label(metric);
-        const reference = value(0, metric, figure);
-        return h("tr", {}, n ? h("td", {}) : h("th", { scope: "row" }, `${name}`), h("td", { class: "muted" }, head), h("td", {}, show(reference, unit)), others.flatMap((_, i) => {
-          const other = value(i + 1, metric, figure);
-          const exact = reference === null || other === null ? null : other - reference;
-          const delta = exact !== null && unit === "%" ? Math.round(exact * 100) / 100 : exact;
-          const sign = delta > 0 ? "+" : delta < 0 ? "−" : "";
-          const percent = delta === null || !reference ? null : Math.abs((delta / reference) * 100).toFixed(1);
-          return [
-            h("td", {}, show(other, unit)),
-            h("td", {}, delta === null ? "–" : `${sign}${show(Math.abs(delta), unit === "%" ? "pp" : unit)}`),
-            h("td", {}, percent === null ? "–" : percent === "0.0" ? "0 %" : `${sign}${percent} %`),
-          ];
-        }));
-      }))),
-    )),
-  );
-  document.body.dataset.stats = "1";
 }
 
 function nothing(sentence) {
@@ -206,8 +187,13 @@ function controls(found) {
   view.utc = url.get("utc") === "1";
   $("#utc").setAttribute("aria-pressed", String(view.utc));
   $("#align").value = url.get("align") || "start";
-  const labels = [...new Set(found.flatMap((s) => s.collector.phases.map((p) => p.label)))].filter((label) => found.every((s) => s.collector.phases.some((p) => p.label === label)));
-  $("#mark").replaceChildren(h("option", { value: "" }, "first sample"), ...labels.map((label) => h("option", { value: label }, `mark ${label}`)));
+  const labels = [...new Set(found.flatMap((s) => s.collector.phases.map((p) => p.label)))].filter((label) =>
+    found.every((s) => s.collector.phases.some((p) => p.label === label)),
+  );
+  $("#mark").replaceChildren(
+    h("option", { value: "" }, "first sample"),
+    ...labels.map((label) => h("option", { value: label }, `mark ${label}`)),
+  );
   $("#mark").value = url.get("mark");
   for (const link of $$("[data-range]")) {
     link.href = url.href({ range: link.dataset.range, from: null, to: null });
@@ -219,16 +205,22 @@ function controls(found) {
 const zoom = (from, to) => url.set({ from: String(from), to: String(to) });
 const unzoom = () => url.set({ from: null, to: null });
 
-for (const name of ["align", "mark"]) $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
+for (const name of ["align", "mark"])
+  $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
 $("#utc").addEventListener("click", () => url.set({ utc: view.utc ? null : "1" }, { quiet: true }));
-for (const link of $$("[data-range]")) link.addEventListener("click", (event) => {
-  event.preventDefault();
-  url.set({ range: link.dataset.range, from: null, to: null });
-});
+for (const link of $$("[data-range]"))
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    url.set({ range: link.dataset.range, from: null, to: null });
+  });
 keys({
   range: (name) => url.set({ range: name, from: null, to: null }),
   move: (part) => zoom(Math.round(view.from + (view.to - view.from) * part), Math.round(view.to + (view.to - view.from) * part)),
-  zoom: (factor) => { const middle = (view.from + view.to) / 2; const half = ((view.to - view.from) / 2) * factor; zoom(Math.round(middle - half), Math.round(middle + half)); },
+  zoom: (factor) => {
+    const middle = (view.from + view.to) / 2;
+    const half = ((view.to - view.from) / 2) * factor;
+    zoom(Math.round(middle - half), Math.round(middle + half));
+  },
   unzoom,
 });
 url.changed(load);

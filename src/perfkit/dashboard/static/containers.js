@@ -1,6 +1,6 @@
 // All containers of a machine: stacked CPU and memory, limits, and a row for each.
 
-import { $, base, frame, h } from "./dom.js";
+import { $, frame, h, heading } from "./dom.js";
 import { show } from "./format.js";
 import { Panel } from "./panel.js";
 import * as url from "./url.js";
@@ -11,8 +11,13 @@ const DRAWN = 12;
 // As docker and podman shorten it.
 const ID_SHOWN = 12;
 const COLUMNS = [
-  ["cpu_percent", "CPU avg", "avg"], ["cpu_percent", "CPU P95", "p95"], ["cpu_throttled_percent", "Throttled avg", "avg"], ["memory_current_bytes", "Memory avg", "avg"],
-  ["memory_current_bytes", "Memory max", "max"], ["memory_percent", "of limit, max", "max"], ["pids_current", "Processes max", "max"],
+  ["cpu_percent", "CPU avg", "avg"],
+  ["cpu_percent", "CPU P95", "p95"],
+  ["cpu_throttled_percent", "Throttled avg", "avg"],
+  ["memory_current_bytes", "Memory avg", "avg"],
+  ["memory_current_bytes", "Memory max", "max"],
+  ["memory_percent", "of limit, max", "max"],
+  ["pids_current", "Processes max", "max"],
 ];
 const UNITS = { cpu_percent: "%", cpu_throttled_percent: "%", memory_current_bytes: "B", memory_percent: "%", pids_current: "" };
 
@@ -37,21 +42,24 @@ window.perfkit = run({
 
 function busiest({ devices }) {
   const sum = (id) => (devices[id].cpu_percent?.avg ?? []).reduce((all, v) => all + (v ?? 0), 0);
-  return Object.keys(devices).sort((a, b) => sum(b) - sum(a)).slice(0, DRAWN);
+  return Object.keys(devices)
+    .sort((a, b) => sum(b) - sum(a))
+    .slice(0, DRAWN);
 }
 
 function table(stats) {
   const ids = Object.keys(stats["containers.memory_current_bytes"] ?? stats["containers.cpu_percent"] ?? {});
-  const query = url.windowQuery().toString();
-  $("#list").replaceChildren(
-    ...ids.map((id) => h(
+  const cells = (id) =>
+    COLUMNS.map(([column, , figure]) => h("td", {}, show(stats[`containers.${column}`]?.[id]?.[figure], UNITS[column])));
+  const row = (id) =>
+    h(
       "tr",
       {},
-      h("th", { scope: "row" }, h("a", { href: `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}` }, frame.names[id] ?? id)),
+      h("th", { scope: "row" }, h("a", { href: url.containerHref(id) }, frame.names[id] ?? id)),
       h("td", { class: "text muted", title: id }, id.slice(0, ID_SHOWN)),
-      COLUMNS.map(([column, , figure]) => h("td", {}, show(stats[`containers.${column}`]?.[id]?.[figure], UNITS[column]))),
-    )),
-  );
+      cells(id),
+    );
+  $("#list").replaceChildren(...ids.map(row));
 }
 
-$("#heads").append(...COLUMNS.map(([, label]) => h("th", { scope: "col" }, label)));
+$("#heads").append(...COLUMNS.map(([, label]) => heading(label)));

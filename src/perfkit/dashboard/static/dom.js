@@ -14,6 +14,15 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
+/** A column's heading. */
+export const heading = (text, attributes = {}) => h("th", { scope: "col", ...attributes }, text);
+
+/** A table of figures with the cells of its head and its rows. */
+export const figures = (heads, rows) => h("table", { class: "figures" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
+
+/** A table that scrolls sideways in its place, by keyboard too; `label` is what it holds. */
+export const scroller = (label, table) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+
 /** What the server put into the page. */
 export const frame = JSON.parse(document.body.dataset.frame);
 

@@ -30,7 +30,15 @@ export function show(value, unit) {
   return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
 }
 
-const SHORT = { "% of one core": "%", packets: "pkt", segments: "seg", connections: "conn", requests: "req", errors: "err", processes: "proc" };
+const SHORT = {
+  "% of one core": "%",
+  packets: "pkt",
+  segments: "seg",
+  connections: "conn",
+  requests: "req",
+  errors: "err",
+  processes: "proc",
+};
 
 /** A unit where there is little room; the title has it in full. */
 export function short(unit) {
@@ -43,7 +51,10 @@ export function short(unit) {
 export function digits(number) {
   const size = Math.abs(number);
   if (size >= 100 || number === 0) return number.toLocaleString("en", { maximumFractionDigits: 0, useGrouping: size >= 10000 });
-  return number.toFixed(size >= 10 ? 1 : size >= 0.01 ? 2 : 4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  return number
+    .toFixed(size >= 10 ? 1 : size >= 0.01 ? 2 : 4)
+    .replace(/(\.\d*?)0+$/, "$1")
+    .replace(/\.$/, "");
 }
 
 /** At most two neighbouring units: "2 m 10 s", "1 d 3 h", "250 ms". */
@@ -51,9 +62,18 @@ export function span(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   const seconds = Math.round(ms / 1000);
   const whole = seconds < 3600 ? seconds : seconds < 86400 ? Math.round(seconds / 60) * 60 : Math.round(seconds / 3600) * 3600;
-  const parts = [[Math.floor(whole / 86400), "d"], [Math.floor(whole / 3600) % 24, "h"], [Math.floor(whole / 60) % 60, "m"], [whole % 60, "s"]];
+  const parts = [
+    [Math.floor(whole / 86400), "d"],
+    [Math.floor(whole / 3600) % 24, "h"],
+    [Math.floor(whole / 60) % 60, "m"],
+    [whole % 60, "s"],
+  ];
   const first = parts.findIndex(([n]) => n);
-  return parts.slice(first, first + 2).filter(([n]) => n).map(([n, unit]) => `${n} ${unit}`).join(" ");
+  return parts
+    .slice(first, first + 2)
+    .filter(([n]) => n)
+    .map(([n, unit]) => `${n} ${unit}`)
+    .join(" ");
 }
 
 const two = (n) => String(n).padStart(2, "0");
@@ -102,7 +122,12 @@ export function ticks(values, step, utc) {
   return values.map((ms) => {
     const [, mo, d, h, m, s, f] = parts(ms, utc);
     const today = `${d} ${MONTHS[mo]}`;
-    const time = step < 1000 ? `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}` : step < 60000 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
+    const time =
+      step < 1000
+        ? `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`
+        : step < 60000
+          ? `${two(h)}:${two(m)}:${two(s)}`
+          : `${two(h)}:${two(m)}`;
     const label = step >= 86400000 ? today : today === before ? time : `${time}\n${today}`;
     before = today;
     return label;

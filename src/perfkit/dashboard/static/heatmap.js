@@ -21,7 +21,14 @@ export class Heatmap {
     this.element = h(
       "section",
       { class: "panel wide", id: `panel-${spec.id}` },
-      h("header", {}, h("h2", {}, spec.title, h("span", { class: "unit" }, "% of each core")), this.readout, scale(), h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), this.menu)),
+      h(
+        "header",
+        {},
+        h("h2", {}, spec.title, h("span", { class: "unit" }, "% of each core")),
+        this.readout,
+        scale(),
+        h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), this.menu),
+      ),
       this.place,
     );
   }
@@ -34,7 +41,9 @@ export class Heatmap {
     const table = answer.tables[this.spec.table];
     const column = this.spec.series[0].column;
     this.t = table.t;
-    this.cells = this.devices.map((device) => (table.devices[device]?.[column]?.avg ?? []).map((idle) => (idle === null ? null : Math.max(0, 100 - idle))));
+    this.cells = this.devices.map((device) =>
+      (table.devices[device]?.[column]?.avg ?? []).map((idle) => (idle === null ? null : Math.max(0, 100 - idle))),
+    );
     this.step = table.bucket_ms || answer.data.period_ms || 1000;
     this.view = view;
     this.shown = { t: this.t };
@@ -62,14 +71,41 @@ export class Heatmap {
       tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
       legend: { show: false },
       padding: [4, RIGHT, 0, 0],
-      cursor: { sync: { key: "page", setSeries: false }, drag: { x: true, y: false, setScale: false, dist: 6 }, points: { show: false }, bind: { dblclick: () => () => on.unzoom() } },
+      cursor: {
+        sync: { key: "page", setSeries: false },
+        drag: { x: true, y: false, setScale: false, dist: 6 },
+        points: { show: false },
+        bind: { dblclick: () => () => on.unzoom() },
+      },
       scales: { x: { time: true, range: () => [view.from, view.to] }, y: { range: () => [0, rows] } },
       axes: [
-        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { stroke: () => token("line"), size: 4 }, size: 36, space: 72, incrs: STEPS, values: (u, splits, a, s, step) => ticks(splits, step, view.utc) },
-        { stroke: () => token("muted"), font: "11px system-ui, sans-serif", grid: { show: false }, ticks: { show: false }, size: GUTTER, splits: () => this.labels().map(([at]) => at), values: () => this.labels().map(([, name]) => name) },
+        {
+          stroke: () => token("muted"),
+          font: "11px system-ui, sans-serif",
+          grid: { show: false },
+          ticks: { stroke: () => token("line"), size: 4 },
+          size: 36,
+          space: 72,
+          incrs: STEPS,
+          values: (u, splits, a, s, step) => ticks(splits, step, view.utc),
+        },
+        {
+          stroke: () => token("muted"),
+          font: "11px system-ui, sans-serif",
+          grid: { show: false },
+          ticks: { show: false },
+          size: GUTTER,
+          splits: () => this.labels().map(([at]) => at),
+          values: () => this.labels().map(([, name]) => name),
+        },
       ],
       series: [{}, ...this.cells.map(() => ({ paths: () => null, points: { show: false } }))],
-      hooks: { drawClear: [(u) => view.gaps.forEach(([from, to]) => hatch(u, from, to))], drawAxes: [(u) => this.paint(u)], setCursor: [(u) => this.read(u)], setSelect: [(u) => this.zoom(u, on)] },
+      hooks: {
+        drawClear: [(u) => view.gaps.forEach(([from, to]) => hatch(u, from, to))],
+        drawAxes: [(u) => this.paint(u)],
+        setCursor: [(u) => this.read(u)],
+        setSelect: [(u) => this.zoom(u, on)],
+      },
     };
   }
 
@@ -82,7 +118,10 @@ export class Heatmap {
     const { ctx, bbox } = u;
     const colour = token(this.spec.series[0].colour);
     const tall = bbox.height / this.devices.length;
-    const start = Math.max(0, this.t.findIndex((t) => t + this.step >= this.view.from));
+    const start = Math.max(
+      0,
+      this.t.findIndex((t) => t + this.step >= this.view.from),
+    );
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -104,7 +143,10 @@ export class Heatmap {
     const i = u.cursor.idx;
     const row = Math.floor((u.cursor.top / u.over.clientHeight) * this.devices.length);
     const value = this.cells[row]?.[i];
-    this.readout.textContent = i == null || value === undefined || u.cursor.left < 0 ? "" : `core ${this.devices[row]} at ${clock(this.t[i], this.view.utc)}: ${show(value, "%")}`;
+    this.readout.textContent =
+      i == null || value === undefined || u.cursor.left < 0
+        ? ""
+        : `core ${this.devices[row]} at ${clock(this.t[i], this.view.utc)}: ${show(value, "%")}`;
   }
 
   zoom(u, on) {

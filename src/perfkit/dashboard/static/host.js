@@ -27,19 +27,35 @@ function section(name, specs, answer, panels) {
   const devices = table ? frame.devices[table] : [];
   const chosen = table ? frame.picked[table] : [];
   const grid = h("div", { class: "panels" });
-  for (const spec of specs) for (const panel of make(spec, answer, chosen)) {
-    panels.push(panel);
-    grid.append(panel.element);
-  }
-  return h("section", { class: "component", id: `section-${id}` }, h("header", {}, h("h2", {}, name), devices.length > 1 ? picker(id, devices, chosen, table) : null), grid);
+  for (const spec of specs)
+    for (const panel of make(spec, answer, chosen)) {
+      panels.push(panel);
+      grid.append(panel.element);
+    }
+  return h(
+    "section",
+    { class: "component", id: `section-${id}` },
+    h("header", {}, h("h2", {}, name), devices.length > 1 ? picker(id, devices, chosen, table) : null),
+    grid,
+  );
 }
 
 function make(spec, answer, chosen) {
   const devices = order(Object.keys(answer.tables[spec.table]?.devices ?? {}), spec.table);
-  if (spec.heat) return devices.length ? [new Heatmap(spec, devices.filter((d) => d !== "all"))] : [];
+  if (spec.heat)
+    return devices.length
+      ? [
+          new Heatmap(
+            spec,
+            devices.filter((d) => d !== "all"),
+          ),
+        ]
+      : [];
   if (spec.devices === "all") return [new Panel(spec, { devices })];
   if (spec.devices !== "each") return [new Panel(spec)];
-  return chosen.map((device) => new Panel(spec, { device, title: `${label(device, spec.table)}: ${lower(spec.title)}`, name: `${spec.id}.${device}` }));
+  return chosen.map(
+    (device) => new Panel(spec, { device, title: `${label(device, spec.table)}: ${lower(spec.title)}`, name: `${spec.id}.${device}` }),
+  );
 }
 
 const label = (device, table) => (table === "cpu" ? (device === "all" ? "All CPUs" : `CPU ${device}`) : device);
@@ -54,11 +70,15 @@ function order(devices, table) {
 
 function picker(id, devices, chosen, table) {
   const boxes = devices.map((device) => {
-    const box = h("input", { type: "checkbox", value: device, change: () => {
-      const on = [...list.querySelectorAll("input:checked")].map((one) => one.value);
-      url.set({ [id]: on }, { quiet: true });
-      location.reload();
-    } });
+    const box = h("input", {
+      type: "checkbox",
+      value: device,
+      change: () => {
+        const on = [...list.querySelectorAll("input:checked")].map((one) => one.value);
+        url.set({ [id]: on }, { quiet: true });
+        location.reload();
+      },
+    });
     box.checked = chosen.includes(device);
     return h("label", {}, box, label(device, table));
   });

@@ -16,7 +16,9 @@ export function text() {
 /** The same as {metric: ">20"}, null where the server's are in force. */
 export function limits() {
   if (!text()) return null;
-  const rules = text().split(/[\n,]+/).map((line) => line.match(/^\s*([\w.]+)\s*([<>])\s*(-?[\d.]+)\s*$/));
+  const rules = text()
+    .split(/[\n,]+/)
+    .map((line) => line.match(/^\s*([\w.]+)\s*([<>])\s*(-?[\d.]+)\s*$/));
   return Object.fromEntries(rules.filter(Boolean).map(([, metric, sign, value]) => [metric, sign + value]));
 }
 

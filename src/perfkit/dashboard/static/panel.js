@@ -18,7 +18,11 @@ export class Panel {
   constructor(spec, { device = "", devices = null, title = spec.title, name = spec.id } = {}) {
     Object.assign(this, { spec, device, devices, title, name });
     this.chart = null;
-    this.place = h("div", { class: "plot", role: "img", "aria-label": `${title}: chart of the range shown; its figures are in the table below` });
+    this.place = h("div", {
+      class: "plot",
+      role: "img",
+      "aria-label": `${title}: chart of the range shown; its figures are in the table below`,
+    });
     this.readout = h("div", { class: "tip", hidden: true });
     this.body = h("tbody");
     this.menu = h("ul");
@@ -29,14 +33,22 @@ export class Panel {
         "header",
         {},
         h("h2", {}, title, h("span", { class: "unit" }, unitOf(spec.unit))),
-        h("output", { class: "headline" }),
         h("details", { class: "menu" }, h("summary", { "aria-label": `${title}: more` }, "⋯"), this.menu),
       ),
       this.place,
       h(
         "table",
         { class: "legend" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "hidden" }, "Series")), HEADS.map((head) => h("th", { scope: "col" }, head)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, h("span", { class: "hidden" }, "Series")),
+            HEADS.map((head) => h("th", { scope: "col" }, head)),
+          ),
+        ),
         this.body,
       ),
     );
@@ -50,18 +62,37 @@ export class Panel {
     const one = (device, { column, label, colour, line }, key) => {
       const values = table?.devices[device]?.[column] ?? {};
       const avg = values.avg ?? (table?.t ?? []).map(() => null);
-      return { key, label, colour, line, avg, min: values.min, max: values.max, stats: metric(column, device), p95: metric(column, device)?.p95, hidden: hidden.has(key) };
+      return {
+        key,
+        label,
+        colour,
+        line,
+        avg,
+        min: values.min,
+        max: values.max,
+        stats: metric(column, device),
+        p95: metric(column, device)?.p95,
+        hidden: hidden.has(key),
+      };
     };
     const { series: wanted, stack } = this.spec;
     const named = (device) => this.names?.[device] ?? device;
-    const lines = (device, i) => wanted.length === 1
-      ? [one(device, { ...wanted[0], label: named(device), colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`)]
-      : wanted.map((column) => one(device, { ...column, label: `${named(device)}: ${column.label}` }, `${this.name}.${device}.${column.column}`));
+    const lines = (device, i) =>
+      wanted.length === 1
+        ? [one(device, { ...wanted[0], label: named(device), colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`)]
+        : wanted.map((column) =>
+            one(device, { ...column, label: `${named(device)}: ${column.label}` }, `${this.name}.${device}.${column.column}`),
+          );
     const series = this.devices
       ? this.devices.flatMap(lines)
       : wanted.map((column) => one(this.device, column, `${this.name}.${column.column}`));
     if (this.spec.peak) this.addPeak(series, table, stats);
-    if (this.spec.total) series.push({ ...one(this.device, { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true }, `${this.name}.total`), dash: [2, 3], p95: null });
+    if (this.spec.total)
+      series.push({
+        ...one(this.device, { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true }, `${this.name}.total`),
+        dash: [2, 3],
+        p95: null,
+      });
     const period = answer.data.period_ms ?? 1000;
     return { t: table?.t ?? [], unit: this.spec.unit, top: this.spec.top, stack, series, step: widest(table, period) };
   }
@@ -72,7 +103,17 @@ export class Panel {
     const busy = stats?.["host.cpu_busy"]?.[""];
     if (!idle?.min) return;
     const peak = idle.min.map((v) => (v === null ? null : Math.max(0, Math.round((100 - v) * 1000) / 1000)));
-    series.push({ key: `${this.name}.peak`, label: "Not idle, peak", colour: "ink", line: true, avg: peak, peak: true, stats: null, p95: busy?.p95, hidden: new Set(url.get("hide").split(",")).has(`${this.name}.peak`) });
+    series.push({
+      key: `${this.name}.peak`,
+      label: "Not idle, peak",
+      colour: "ink",
+      line: true,
+      avg: peak,
+      peak: true,
+      stats: null,
+      p95: busy?.p95,
+      hidden: new Set(url.get("hide").split(",")).has(`${this.name}.peak`),
+    });
   }
 
   /** Take the width that the layout gives; before any panel is drawn, so that the browser lays the page out once. */
@@ -115,7 +156,16 @@ export class Panel {
         return h(
           "tr",
           { class: one.hidden ? "off" : null },
-          h("th", { scope: "row" }, h("button", { type: "button", "aria-pressed": String(!one.hidden), colour: `var(--${one.colour})`, click: () => toggle(one.key) }, h("i", { class: one.line ? "swatch line" : "swatch" }), one.label)),
+          h(
+            "th",
+            { scope: "row" },
+            h(
+              "button",
+              { type: "button", "aria-pressed": String(!one.hidden), colour: `var(--${one.colour})`, click: () => toggle(one.key) },
+              h("i", { class: one.line ? "swatch line" : "swatch" }),
+              one.label,
+            ),
+          ),
           [value, ...figures].map((figure) => h("td", {}, show(figure, input.unit))),
         );
       }),
@@ -140,7 +190,25 @@ export class Panel {
     const same = utc || new Date(at).getTimezoneOffset() === 0;
     this.readout.replaceChildren(
       h("b", {}, clock(time, utc), h("small", {}, same ? " UTC" : ` · ${clock(time, true)} UTC`)),
-      h("table", {}, h("tbody", {}, series.filter((s) => !s.hidden).map((s) => h("tr", { colour: `var(--${s.colour})` }, h("th", {}, h("i", { class: "swatch" }), s.label), h("td", {}, show(s.avg[i], unit)), s.max ? h("td", { class: "range" }, `${show(s.min[i], unit)} … ${show(s.max[i], unit)}`) : null)))),
+      h(
+        "table",
+        {},
+        h(
+          "tbody",
+          {},
+          series
+            .filter((s) => !s.hidden)
+            .map((s) =>
+              h(
+                "tr",
+                { colour: `var(--${s.colour})` },
+                h("th", {}, h("i", { class: "swatch" }), s.label),
+                h("td", {}, show(s.avg[i], unit)),
+                s.max ? h("td", { class: "range" }, `${show(s.min[i], unit)} … ${show(s.max[i], unit)}`) : null,
+              ),
+            ),
+        ),
+      ),
     );
     this.readout.hidden = false;
     const x = u.cursor.left + u.bbox.left / devicePixelRatio;
@@ -200,7 +268,10 @@ export function unitOf(unit) {
 /** Two samples further apart than this have a gap between them. */
 function widest(table, period) {
   if (!table?.t.length) return period * 2.5;
-  const steps = table.t.slice(1, 200).map((t, i) => t - table.t[i]).sort((a, b) => a - b);
+  const steps = table.t
+    .slice(1, 200)
+    .map((t, i) => t - table.t[i])
+    .sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length / 2)] ?? period;
   return table.bucket_ms ? Math.max(table.bucket_ms, usual) * 1.5 : Math.max(usual, period) * 2.5;
 }

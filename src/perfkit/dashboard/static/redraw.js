@@ -18,7 +18,10 @@ export function onLooks(redraw = () => {}) {
     timer = setTimeout(redraw, SETTLED_MS);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recoloured);
-  for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
+  for (const [event, printing] of [
+    ["beforeprint", true],
+    ["afterprint", false],
+  ]) {
     addEventListener(event, () => {
       $("#printed").textContent = imprint();
       document.documentElement.classList.toggle("printing", printing);

@@ -32,7 +32,9 @@ export class Series {
 
   /** Fetch what came since; true if anything did. Starts over when the points have become too many. */
   async extend() {
-    const tables = Object.entries(this.answer.tables).filter(([name]) => name !== "load").map(([, table]) => table);
+    const tables = Object.entries(this.answer.tables)
+      .filter(([name]) => name !== "load")
+      .map(([, table]) => table);
     const newest = Math.max(...tables.map(({ t }) => t.at(-1) ?? 0));
     const longest = Math.max(...tables.map(({ t }) => t.length));
     if (!newest || longest > POINTS * 3) return this.load(this.query).then(() => true);
@@ -44,10 +46,16 @@ export class Series {
     for (const [name, table] of Object.entries(more.tables)) append(this.answer.tables[name], table, more.window.from);
     this.answer.events = merged(this.answer.events, more.events, (e) => `${e.from_timestamp} ${e.kind} ${e.subject}`);
     this.answer.marks = merged(this.answer.marks, more.marks, (m) => `${m.t} ${m.kind} ${m.label}`);
-    Object.assign(this.answer, { window: more.window, data: more.data, now: more.now, recorded: more.recorded, version: more.version, received: performance.now() });
+    Object.assign(this.answer, {
+      window: more.window,
+      data: more.data,
+      now: more.now,
+      recorded: more.recorded,
+      version: more.version,
+      received: performance.now(),
+    });
     return true;
   }
-
 }
 
 const path = (query) => `${frame.series}&points=${POINTS}&${query}`;
@@ -57,7 +65,10 @@ export function append(table, more, from) {
   if (!more.t.length) return;
   const keep = table.t.findIndex((t) => t >= more.t[0]);
   const length = keep < 0 ? table.t.length : keep;
-  const drop = Math.max(0, table.t.findIndex((t) => t >= from - table.bucket_ms));
+  const drop = Math.max(
+    0,
+    table.t.findIndex((t) => t >= from - table.bucket_ms),
+  );
   const nothing = (n) => new Array(n).fill(null);
   for (const device of new Set([...Object.keys(table.devices), ...Object.keys(more.devices)])) {
     const columns = (table.devices[device] ??= {});

@@ -1,12 +1,22 @@
 // Utilisation tables: every metric's figures in the window, by component; sortable, copied as CSV, JSON or Markdown.
 
-import { $, $$, frame, h, say } from "./dom.js";
+import { $, $$, figures, frame, h, heading, say, scroller } from "./dom.js";
 import { show } from "./format.js";
 import { keep, limits } from "./limits.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
-const FIGURES = [["samples", "n"], ["min", "min"], ["avg", "avg"], ["max", "max"], ["stddev", "stddev"], ["p50", "P50"], ["p90", "P90"], ["p95", "P95"], ["p99", "P99"]];
+const FIGURES = [
+  ["samples", "n"],
+  ["min", "min"],
+  ["avg", "avg"],
+  ["max", "max"],
+  ["stddev", "stddev"],
+  ["p50", "P50"],
+  ["p90", "P90"],
+  ["p95", "P95"],
+  ["p99", "P99"],
+];
 const DEVICE_TABLES = new Set(["cpu", "disk", "network", "filesystem", "pressure", "containers"]);
 
 let rows = [];
@@ -16,7 +26,11 @@ window.perfkit = run({
   build: () => [],
   after: (answer, stats) => {
     if (!stats) return;
-    rows = Object.entries(stats).flatMap(([metric, devices]) => Object.values(devices).sort(byDevice).map((row) => ({ ...row, metric })));
+    rows = Object.entries(stats).flatMap(([metric, devices]) =>
+      Object.values(devices)
+        .sort(byDevice)
+        .map((row) => ({ ...row, metric })),
+    );
     rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
     draw();
   },
@@ -39,12 +53,18 @@ $("#edit").addEventListener("close", (event) => event.target.returnValue === "sa
 const thresholds = () => limits() ?? frame.limits;
 
 function edit() {
-  $("#limits").value = Object.entries(thresholds()).map(([metric, rule]) => `${metric} ${rule[0]} ${rule.slice(1)}`).join("\n");
+  $("#limits").value = Object.entries(thresholds())
+    .map(([metric, rule]) => `${metric} ${rule[0]} ${rule.slice(1)}`)
+    .join("\n");
   $("#edit").showModal();
 }
 
 function save(text) {
-  const lines = text.split("\n").map((line) => line.replace(/\s+/g, "")).filter(Boolean).join(",");
+  const lines = text
+    .split("\n")
+    .map((line) => line.replace(/\s+/g, ""))
+    .filter(Boolean)
+    .join(",");
   keep(lines);
   url.set({ limits: lines || null }, { quiet: true });
   draw();
@@ -65,7 +85,9 @@ function chosen() {
   if (!by) return found;
   const sign = direction === "asc" ? 1 : -1;
   const value = (row) => (by === "name" ? text(row) : row[by]);
-  return [...found].sort((a, b) => sign * (value(a) == null ? -1 : value(b) == null ? 1 : value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
+  return [...found].sort(
+    (a, b) => sign * (value(a) == null ? -1 : value(b) == null ? 1 : value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0),
+  );
 }
 
 const column = (row) => frame.catalog[row.metric.split(".")[0]].columns[row.metric.split(".")[1]];
@@ -74,8 +96,12 @@ function draw() {
   const found = chosen();
   const groups = Map.groupBy(found, (row) => row.metric.split(".")[0]);
   $("#groups").replaceChildren(
-    ...Object.keys(frame.catalog).filter((name) => groups.has(name)).map((name) => group(name, groups.get(name))),
-    ...(found.length ? [] : [h("p", { class: "muted" }, rows.length ? "No metric has these words; clear the filter to see all." : "No data in this range.")]),
+    ...Object.keys(frame.catalog)
+      .filter((name) => groups.has(name))
+      .map((name) => group(name, groups.get(name))),
+    ...(found.length
+      ? []
+      : [h("p", { class: "muted" }, rows.length ? "No metric has these words; clear the filter to see all." : "No data in this range.")]),
   );
   const broken = found.filter((row) => worst(row)).length;
   $("#broken").textContent = `${found.length} rows, ${broken} beyond a threshold`;
@@ -86,26 +112,40 @@ const worst = (row) => ["p95", "max", "min"].some((name) => breaks(row.metric, r
 function group(name, found) {
   const { title } = frame.catalog[name];
   const devices = DEVICE_TABLES.has(name);
+  const heads = [
+    sorter("name", "Metric"),
+    devices ? heading("Device", { class: "text" }) : null,
+    ...FIGURES.map(([id, label]) => sorter(id, label)),
+  ];
+  const line = (row) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, column(row).label),
+      devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null,
+      FIGURES.map(([id]) => cell(row, id)),
+    );
+  const table = scroller(title, figures(heads, found.map(line)));
+  return h("section", { class: "panel wide", id: `table-${name}` }, h("header", {}, h("h2", {}, title)), table);
+}
+
+/** A heading that sorts by its column. */
+function sorter(id, label) {
   const [by, direction] = url.get("sort").split(":");
-  const head = (id, label, numeric = true) => h("th", { scope: "col", class: numeric ? "number" : null, "aria-sort": by === id ? (direction === "asc" ? "ascending" : "descending") : null }, h("button", { type: "button", click: () => sort(id) }, label, by === id ? (direction === "asc" ? " ▴" : " ▾") : ""));
-  return h(
-    "section",
-    { class: "panel wide", id: `table-${name}` },
-    h("header", {}, h("h2", {}, title)),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, h(
-      "table",
-      { class: "figures" },
-      h("thead", {}, h("tr", {}, head("name", "Metric", false), devices ? h("th", { scope: "col", class: "text" }, "Device") : null, FIGURES.map(([id, label]) => head(id, label)))),
-      h("tbody", {}, found.map((row) => h("tr", {}, h("th", { scope: "row" }, column(row).label), devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null, FIGURES.map(([id]) => cell(row, id))))),
-    )),
-  );
+  const [order, arrow] = by !== id ? [null, ""] : direction === "asc" ? ["ascending", " ▴"] : ["descending", " ▾"];
+  return heading(h("button", { type: "button", click: () => sort(id) }, label, arrow), { "aria-sort": order });
 }
 
 function cell(row, id) {
   const value = row[id];
   if (id === "samples") return h("td", {}, value.toLocaleString("en"));
   const bad = id !== "stddev" && breaks(row.metric, value);
-  return h("td", { class: bad ? "broken" : null, title: bad ? `beyond ${thresholds()[row.metric]}` : null }, bad ? h("span", { "aria-label": "beyond the threshold" }, "! ") : null, show(value, column(row).unit));
+  return h(
+    "td",
+    { class: bad ? "broken" : null, title: bad ? `beyond ${thresholds()[row.metric]}` : null },
+    bad ? h("span", { "aria-label": "beyond the threshold" }, "! ") : null,
+    show(value, column(row).unit),
+  );
 }
 
 function sort(id) {
@@ -119,8 +159,20 @@ async function copy(kind) {
   const lines = chosen().map((row) => [row.metric, row.device, column(row).unit, ...FIGURES.map(([id]) => row[id])]);
   const text = {
     csv: () => [heads, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n",
-    json: () => JSON.stringify(lines.map((line) => Object.fromEntries(line.map((v, i) => [heads[i], v]))), null, 1),
-    markdown: () => [heads, heads.map((_, i) => (i < 3 ? "---" : "---:")), ...lines.map((line) => line.map((v) => (typeof v === "number" ? Number(v.toPrecision(5)) : v ?? "")))].map((line) => `| ${line.map((v) => String(v).replace(/\|/g, "\\|")).join(" | ")} |`).join("\n") + "\n",
+    json: () =>
+      JSON.stringify(
+        lines.map((line) => Object.fromEntries(line.map((v, i) => [heads[i], v]))),
+        null,
+        1,
+      ),
+    markdown: () =>
+      [
+        heads,
+        heads.map((_, i) => (i < 3 ? "---" : "---:")),
+        ...lines.map((line) => line.map((v) => (typeof v === "number" ? Number(v.toPrecision(5)) : (v ?? "")))),
+      ]
+        .map((line) => `| ${line.map((v) => String(v).replace(/\|/g, "\\|")).join(" | ")} |`)
+        .join("\n") + "\n",
   }[kind]();
   await navigator.clipboard.writeText(text);
   say(`${lines.length} rows copied as ${kind}.`);

@@ -1,5 +1,7 @@
 // What the page shows stands in its URL, so that a link shows the same to a colleague.
 
+import { base, frame } from "./dom.js";
+
 const params = () => new URLSearchParams(location.search);
 
 /** The value of `key`, or "". */
@@ -34,10 +36,20 @@ export function changed(listener) {
   addEventListener("popstate", listener);
 }
 
+/** How far each range reaches back from the end of the data, in ms. */
+export const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
+
+const WINDOW_KEYS = ["range", "from", "to", "phase"];
+
 /** The part of the URL that says which stretch of time is shown. */
-export const WINDOW_KEYS = ["range", "from", "to", "phase"];
 export function windowQuery() {
   const query = new URLSearchParams();
   for (const key of WINDOW_KEYS) if (get(key)) query.set(key, get(key));
   return query;
+}
+
+/** The page of one container, with the window that is shown. */
+export function containerHref(id) {
+  const query = windowQuery().toString();
+  return `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}`;
 }

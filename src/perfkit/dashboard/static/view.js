@@ -7,7 +7,6 @@ import { onLooks } from "./redraw.js";
 import { Series, fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
-const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
 // An answer of "nothing new" costs the server a millisecond.
 const LIVE_POLL_MS = 500;
 const IDLE_POLL_MS = 1500;
@@ -43,7 +42,9 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     const query = series.query;
     const started = performance.now();
     page.statsAt = Infinity;
-    const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch((error) => problem(error.message));
+    const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch(
+      (error) => problem(error.message),
+    );
     if (query !== series.query) return;
     if (!answer) {
       page.statsAt = performance.now() + STATS_EVERY_MS;
@@ -95,7 +96,12 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   $("#utc")?.addEventListener("click", () => url.set({ utc: view.utc ? null : "1" }, { quiet: true }));
   $("#p95")?.addEventListener("click", () => url.set({ p95: view.p95 ? "0" : null }, { quiet: true }));
   $("#phase")?.addEventListener("change", (event) => url.set({ phase: event.target.value || null, range: null, from: null, to: null }));
-  keys({ range: (name) => url.set({ range: name, from: null, to: null, phase: null }), move: (part) => move(view, part), zoom: (factor) => closer(view, factor), unzoom: () => unzoom(view) });
+  keys({
+    range: (name) => url.set({ range: name, from: null, to: null, phase: null }),
+    move: (part) => move(view, part),
+    zoom: (factor) => closer(view, factor),
+    unzoom: () => unzoom(view),
+  });
 
   await load();
   poll();
@@ -192,7 +198,7 @@ function setControls(view) {
 function preview(view, page) {
   if (!page.answer || !page.panels.length) return;
   const { from: first, to: last } = page.answer.data;
-  const range = RANGE_MS[url.get("range") || "all"] ?? Infinity;
+  const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   if (url.get("phase")) return;
   view.from = url.get("from") ? Number(url.get("from")) || view.from : Math.max(first, last - range);
   view.to = url.get("to") ? Number(url.get("to")) || view.to : last;

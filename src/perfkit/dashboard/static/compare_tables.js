@@ -1,0 +1,125 @@
+// The tables of a comparison: whose machines they are and what differs between them, and the figures beside one another.
+
+import { $, base, figures, frame, h, heading, scroller } from "./dom.js";
+import { instant, show, span } from "./format.js";
+
+// As many as one chart can tell apart.
+export const MOST = 6;
+const FINGERPRINT = {
+  cpu_model: "CPU",
+  cpus: "CPUs",
+  memory_mb: "Memory",
+  operating_system: "System",
+  kernel: "Kernel",
+  architecture: "Architecture",
+  cloud_vendor: "Cloud",
+  instance_type: "Instance",
+  period_ms: "Period",
+};
+const FIGURES = [
+  ["avg", "avg"],
+  ["p95", "P95"],
+  ["max", "max"],
+];
+
+/** Who is compared, with what differs between the machines, and the form to choose: `choose(keys)`. */
+export function machines(found, choose, view) {
+  const names = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
+  const differ = new Set(names.filter((name) => new Set(found.map((s) => String(s.collector.facts[name]))).size > 1));
+  const heads = [
+    heading("Compared"),
+    heading("When", { class: "text" }),
+    ...names.map((name) => heading(FINGERPRINT[name], { class: "text" })),
+    heading(h("span", { class: "hidden" }, "Remove")),
+  ];
+  const facts = (s) => names.map((name) => machineFact(name, s.collector.facts[name], differ.has(name)));
+  const remove = (s) => choose(found.filter((other) => other !== s).map((other) => other.key));
+  const rows = found.map((s) =>
+    h(
+      "tr",
+      { colour: `var(--${s.colour})` },
+      h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.label)),
+      h("td", { class: "text muted when" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
+      facts(s),
+      h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
+    ),
+  );
+  $("#chosen").replaceChildren(
+    scroller("Machines", figures(heads, rows)),
+    found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
+  );
+}
+
+function adding(found, choose) {
+  const choices = ({ id, name, site, phases }) => [
+    h("option", { value: id }, `${name} (${site})`),
+    ...phases.map(({ label }) => h("option", { value: `${id}:${label}` }, `${name} · ${label}`)),
+  ];
+  return h(
+    "select",
+    { "aria-label": "Add a collector or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) },
+    h("option", { value: "" }, found.length ? "Add…" : "Choose a collector or phase…"),
+    frame.collectors.filter((c) => c.last).flatMap(choices),
+  );
+}
+
+function subjectHref({ collector, phase }) {
+  return `${base}/collectors/${collector.id}${phase ? `?phase=${encodeURIComponent(phase.label)}` : ""}`;
+}
+
+function machineFact(name, value, differs) {
+  return h("td", { class: differs ? "text bad" : "text" }, differs ? "≠ " : "", fact(name, value));
+}
+
+/** A fact in its unit; what every processor has in its name is left out. */
+function fact(name, value) {
+  if (value === null || value === undefined) return "–";
+  if (name === "memory_mb") return show(value, "MiB");
+  if (name === "period_ms") return show(value, "ms");
+  if (name === "cpu_model")
+    return value
+      .replace(/\((R|TM)\)|\bCPU\b|@.*/gi, " ")
+      .replace(/\s+/g, " ")
+      .trim();
+  return value;
+}
+
+/** A figure a subject, and how far the others are from the first. */
+export function difference(found, stats) {
+  const [first, ...others] = found;
+  const heads = [heading("Metric"), heading(""), heading(first.label)];
+  for (const other of others) heads.push(heading(other.label), heading("difference"), heading("%"));
+  const metrics = { "host.cpu_busy": { label: "CPU busy", unit: "%" } };
+  for (const [column, metric] of Object.entries(frame.catalog)) metrics[`host.${column}`] = metric;
+  const rows = Object.entries(metrics).flatMap(([metric, { label, unit }]) =>
+    FIGURES.map(([figure, head], n) => {
+      const [reference, ...values] = stats.map(({ percentiles }) => percentiles.find((row) => row.metric === metric)?.[figure] ?? null);
+      return h(
+        "tr",
+        {},
+        n ? h("td") : h("th", { scope: "row" }, label),
+        h("td", { class: "muted" }, head),
+        h("td", {}, show(reference, unit)),
+        values.flatMap((value) => [show(value, unit), ...apart(value, reference, unit)].map((text) => h("td", {}, text))),
+      );
+    }),
+  );
+  $("#difference").replaceChildren(
+    h("header", {}, h("h2", {}, "Difference"), h("span", { class: "headline" }, others.length ? `against ${first.label}` : "")),
+    scroller("Difference", figures(heads, rows)),
+  );
+  document.body.dataset.stats = "1";
+}
+
+/** How far a value is from the reference, in its unit (percentage points for shares) and in % of the reference. */
+function apart(value, reference, unit) {
+  if (value === null || reference === null) return ["–", "–"];
+  const exact = value - reference;
+  const delta = unit === "%" ? Math.round(exact * 100) / 100 : exact;
+  const sign = delta > 0 ? "+" : delta < 0 ? "−" : "";
+  const percent = reference ? Math.abs((delta / reference) * 100).toFixed(1) : null;
+  return [
+    `${sign}${show(Math.abs(delta), unit === "%" ? "pp" : unit)}`,
+    percent === null ? "–" : percent === "0.0" ? "0 %" : `${sign}${percent} %`,
+  ];
+}

@@ -1,0 +1,115 @@
+// The notes under the overview's charts: findings, phases, quality of the recording, containers.
+
+import { $, base, figures, frame, h, heading } from "./dom.js";
+import { digits, instant, moment, show, span, stretch } from "./format.js";
+import * as limits from "./limits.js";
+import { fetchJSON } from "./series.js";
+import * as url from "./url.js";
+import { phasesOf } from "./view.js";
+
+const EVENTS_SHOWN = 12;
+const FINDINGS_SHOWN = 8;
+const CONTAINERS_SHOWN = 8;
+const KINDS = { gap: "gap", reset: "counter reset", clock: "clock step", hotplug: "device came or went", late: "late samples" };
+// The steady parts that were asked for, by phase.
+const proposals = new Map();
+
+/** The containers that used most CPU. */
+export function containers(stats) {
+  const cpu = stats["containers.cpu_percent"] ?? {};
+  const memory = stats["containers.memory_current_bytes"] ?? {};
+  const ids = Object.keys({ ...cpu, ...memory }).sort((a, b) => (cpu[b]?.avg ?? 0) - (cpu[a]?.avg ?? 0));
+  const heads = ["Name", "CPU avg", "CPU P95", "Memory avg", "Memory max"].map((name) => heading(name));
+  const row = (id) => [
+    h("th", { scope: "row" }, h("a", { href: url.containerHref(id) }, frame.names[id] ?? id)),
+    [cpu[id]?.avg, cpu[id]?.p95].map((v) => h("td", {}, show(v, "%"))),
+    [memory[id]?.avg, memory[id]?.max].map((v) => h("td", {}, show(v, "B"))),
+  ];
+  const rows = ids.slice(0, CONTAINERS_SHOWN).map((id) => h("tr", {}, row(id).flat()));
+  $("#containers").replaceChildren(rows.length ? figures(heads, rows) : h("p", { class: "muted" }, "No container ran in this range."));
+}
+
+/** The URL that shows the minute with two before and two after it. */
+export const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
+
+/** Where limits were broken, in sentences: what, by how much, for how long, since when. */
+export async function findings({ tables }, view) {
+  const query = `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
+  const path = `${base}/api/v1/collectors/${frame.collector}/findings?${query}`;
+  const answer = await fetchJSON(path).catch((error) => ({ error: error.message, findings: [] }));
+  const shown = answer.findings.slice(0, FINDINGS_SHOWN).map((one) => h("li", {}, sentence(one, view)));
+  const more = answer.findings.length - FINDINGS_SHOWN;
+  const tablesHref = `${base}/collectors/${frame.collector}/tables${location.search}`;
+  if (more > 0) shown.push(h("li", {}, h("a", { href: tablesHref }, `${more} more in the tables`)));
+  if (answer.error) shown.push(h("li", {}, answer.error));
+  else if (!shown.length) shown.push(fine(tables, "Nothing went beyond a limit in this range."));
+  $("#findings").replaceChildren(...shown);
+}
+
+function sentence({ label, device, unit, rule, share, first, worst }, view) {
+  const below = rule[0] === "<";
+  const limit = rule === ">0" ? "not 0" : `${below ? "below" : "above"} ${show(Number(rule.slice(1)), unit)}`;
+  const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
+  return [
+    h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),
+    ` ${limit} for ${share < 0.1 ? "less than 0.1" : digits(share)} % of ${of}, from `,
+    h("a", { href: around(first) }, moment(first, view)),
+    `, ${below ? "lowest" : "highest"} ${show(worst, unit)}`,
+  ];
+}
+
+/** That nothing is wrong, where anything was recorded that could be. */
+function fine(tables, words) {
+  return tables.host.t.length ? h("li", { class: "ok" }, `✓ ${words}`) : h("li", { class: "muted" }, "Nothing was recorded in this range.");
+}
+
+/** A proposal for the steady part of a phase, when asked for; applied by its link alone. */
+async function steady(button, phase, view) {
+  const { steady: found } = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/steady?phase=${encodeURIComponent(phase)}`);
+  const href = found && url.href({ from: found.since, to: found.until, phase: null, range: null });
+  const words = found
+    ? [h("a", { href }, `steady part ${stretch(found.since, found.until, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
+    : ["no steady part found"];
+  proposals.set(phase, [" · ", ...words]);
+  button.replaceWith(...proposals.get(phase));
+}
+
+/** The phases, each a link to itself. */
+export function phases({ marks }, view) {
+  const found = phasesOf(marks).filter(({ from, to }) => to > from);
+  $("#phases").replaceChildren(
+    ...found.map(({ from, to, label }) =>
+      h(
+        "li",
+        {},
+        h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label),
+        ` ${stretch(from, to, view.utc)}`,
+        proposals.get(label) ??
+          h("button", { type: "button", class: "link", click: (event) => steady(event.target, label, view) }, "steady part?"),
+      ),
+    ),
+    ...(found.length
+      ? []
+      : [h("li", { class: "muted" }, "No phase is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
+  );
+}
+
+/** What the recording has to confess: gaps, resets, clock steps. */
+export function quality({ events, tables }, view) {
+  const shown = events.slice(-EVENTS_SHOWN).map((event) => h("li", {}, confession(event, view)));
+  const all = `${base}/perfkit/quality_events?collector_id=${frame.collector}`;
+  if (events.length > EVENTS_SHOWN) shown.push(h("li", {}, h("a", { href: all }, `all ${events.length}`)));
+  if (!events.length) shown.push(fine(tables, "No gap, no reset, no clock step in this range."));
+  $("#quality").replaceChildren(...shown);
+}
+
+function confession({ kind, subject, from_timestamp: from, to_timestamp: to, missed, detail }, view) {
+  return [
+    h("b", { class: kind === "gap" ? "warn" : null }, KINDS[kind] ?? kind.replace(/_/g, " ")),
+    subject ? ` ${subject}` : "",
+    ` at ${instant(from, view.utc)}`,
+    to > from ? `, ${span(to - from)}` : "",
+    missed ? `, ${missed} samples missed` : "",
+    detail ? h("small", {}, ` ${detail}`) : null,
+  ];
+}
