@@ -53,6 +53,18 @@ def test_pages_are_accessible(site, open_page, name, scheme, rules):
     assert [one for one in found if one[0] in ("serious", "critical")] == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_without_data_are_accessible(tmp_path, serve, open_page, scheme):
+    """The same of a first visit, a comparison of nothing, and the login."""
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    empty, closed = serve(tmp_path / "perfkit.db"), serve(tmp_path / "other.db", login=True)
+    for url in (empty.url, f"{empty.url}/compare", f"{closed.url}/-/login?used=1"):
+        page = open_page(url, drawn=False, color_scheme=scheme)
+        page.evaluate(axe)
+        found = page.evaluate(AXE, {"resultTypes": ["violations"]})
+        assert [one for one in found if one[0] in ("serious", "critical")] == [], url
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [1280, 400])
 def test_pages_fit_their_width(site, open_page, name, width):

@@ -133,7 +133,7 @@ function timeAxis(view) {
     font: "11px system-ui, sans-serif",
     grid: { show: false },
     ticks: { stroke: () => token("line"), width: 1, size: 4 },
-    size: view.relative ? 24 : 36, // a line of its own for the day
+    size: (u, labels) => (labels?.some((label) => label.includes("\n")) ? 36 : 24), // the day has a line of its own
     space: 72,
     incrs: STEPS,
     values: (u, splits, axis, space, step) => (view.relative ? spans(splits) : ticks(splits, step, view.utc)),

@@ -7,7 +7,7 @@ import { fetchJSON } from "./series.js";
 import * as url from "./url.js";
 
 const REFRESH_MS = 2000;
-const SPARK = { width: 120, height: 22 };
+const SPARK = { width: 120, height: 20 };
 const LEAST_BARS = 10;
 const MOST_COMPARED = 6;
 
@@ -83,7 +83,7 @@ function row(one) {
       "th",
       { scope: "row", class: "text" },
       h("a", { title: one.machinename, href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename),
-      on ? h("span", { class: "live on" }, " LIVE") : null,
+      on ? h("span", { class: "live on" }, "LIVE") : null,
     ),
     h("td", { class: "text", title: one.sitename }, one.sitename),
     h("td", { class: "text muted" }, (one.facts ?? []).join(" · ")),
