@@ -15,7 +15,7 @@ PAGES = {
     "collectors": "/",
     "overview": "/collectors/1",
     "host": "/collectors/1/host",
-    "tables": "/collectors/1/tables?q=s",
+    "tables": "/collectors/1/tables?q=read",
     "containers": "/collectors/1/containers",
     "container": "/collectors/1/containers/4f5d3c2b1a09",
     "compare": "/compare?c=1&c=2",

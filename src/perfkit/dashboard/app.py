@@ -67,6 +67,7 @@ def make_app(database: Path, access: Access | None = None) -> App:
     """
     open_database(database).close()
     _register()
+    assets.files()  # bundled and packed before the first visit instead of during it
     access = access or Access(Users.beside(database), login=False)
     return Guard(Dashboard(database, access).app(), access)
 
