@@ -170,6 +170,7 @@ function choose(list) {
 }
 
 function nothing(sentence) {
+  shown = null;
   for (const { chart: c } of charts.values()) c.destroy();
   charts.clear();
   $("#panels").replaceChildren();
