@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import socket
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -203,6 +205,45 @@ def live(database: Path) -> None:
     row("live: the longest of ten", max(waits), "ms", 1500)
 
 
+def chain(folder: Path) -> None:
+    """From a sample that a collector takes and streams, through receiver and import, to the same sample in the chart of an open page."""
+    from playwright.sync_api import sync_playwright
+
+    from receive.served import Served
+
+    served = Served(folder)
+    command = [sys.executable, "-m", "perfkit", "collect", "--mode", "trickle", "--server", served.url, "--spool", str(folder / "spool")]
+    environment = os.environ | {"PYTHONPATH": sys.path[0], "PCC_APIKEY": served.key}
+    collector = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while sqlite3.connect(served.db).execute("SELECT max(samples) FROM collectors").fetchone()[0] is None:
+            time.sleep(0.2)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{served.dashboard}/collectors/1")
+            page.wait_for_selector("body[data-stats]")
+            waits = page.evaluate(AGES, 30)[1:]
+            browser.close()
+    finally:
+        collector.kill()
+        collector.wait()
+        served.process.terminate()
+        served.process.wait()
+    row("live: sample taken on the machine to the chart, median", statistics.median(waits), "ms", 3000)
+    row("live: the longest of thirty", max(waits), "ms", 3000)
+
+
+AGES = """async (count) => {
+    const { panels } = await window.perfkit;
+    const ages = [];
+    for (let last = 0; ages.length <= count; await new Promise((done) => setTimeout(done, 2))) {
+        const newest = panels[0].chart.data[0].at(-1);
+        if (newest !== last) ages.push(Date.now() - newest);
+        last = newest;
+    }
+    return ages;
+}"""
 ARRIVED = """async (t) => {
     const { panels } = await window.perfkit;
     while (panels[0].chart.data[0].at(-1) < t) await new Promise((done) => setTimeout(done, 2));
@@ -244,6 +285,7 @@ def main() -> None:
                     in_browser(url, days)
         if Path(CHROMIUM).exists():
             live(Path(folder) / "live.db")
+            chain(Path(folder) / "chain")
         database = Path(folder) / "hundred.db"
         timed("100 collectors written", lambda: hundred(database))
         with serving(database) as url:
