@@ -346,9 +346,9 @@ class Machine:
         )
 
     def diskstats(self) -> str:
-        return "".join(
-            f"   8 {n * 16:7d} {name} {' '.join(map(str, counter))}\n" for n, (name, counter) in enumerate(self.counters.items())
-        )
+        loops = (f"   7 {n:7d} {name} {' '.join(map(str, counter))}\n" for n, (name, counter) in enumerate(self.loops.items()))
+        disks = (f"   8 {n * 16:7d} {name} {' '.join(map(str, counter))}\n" for n, (name, counter) in enumerate(self.counters.items()))
+        return "".join((*loops, *disks))
 
     def net_dev(self) -> str:
         layout = "%6s: %7d %7d %4d %4d %4d %5d %10d %9d %8d %7d %4d %4d %4d %5d %7d %10d\n"

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
-from perfkit.catalog import FLAG, RANGES, TABLES
+from perfkit.catalog import FLAG, RANGES, TABLES, Table
 from perfkit.process.reading import read
 from perfkit.process.statements import statement
+from perfkit.process.together import together
 
-# sql/<name>.sql in the order in which they are run; each is one SELECT that becomes the table of its name.
-_COMPONENTS = ("cpu", "memory", "disk", "network", "filesystem", "pressure", "system", "tcp", "containers", "host")
-_BEFORE = ("duplicates", "sessions", "boots", "samples", "holes", "devices", *_COMPONENTS, "marks", "phases")
-_AFTER = ("system_info", "gaps", "sources")
+# sql/<name>.sql, each one SELECT that becomes the table of its name: first these in their order,
+_BEFORE = ("duplicates", "sessions", "boots", "samples", "holes", "listed", "devices")
+# then these side by side, the costly ones first,
+_COMPONENTS = ("disk", "network", "cpu", "memory", "system", "tcp", "pressure", "containers", "filesystem", "marks")
+# and then these in their order.
+_AFTER = ("host", "phases")
+_LAST = ("system_info", "gaps", "sources")
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
 Step = Callable[[str], None]  # is told the name of the table that is made next
@@ -89,22 +94,29 @@ class Engine:
         """
         for name in skip:
             self.con.execute(f"TRUNCATE {name}")
-        for name in (name for name in _BEFORE if name not in skip):
-            self._make(name, step)
+        for name in _BEFORE:
+            self._make((name,), step, skip)
             if name == "duplicates":
                 self._drop_duplicates()
+        self._make(_COMPONENTS, step, skip)
+        for name in _AFTER:
+            self._make((name,), step, skip)
         if window:
             self._cut(window)
-        for name in (*_AFTER, *(("quality",) if quality else ())):
-            if name not in skip:
-                self._make(name, step)
+        for name in (*_LAST, *(("quality",) if quality else ())):
+            self._make((name,), step, skip)
         if percentiles:
             self._take_percentiles(step)
 
-    def _make(self, name: str, step: Step | None = None) -> None:
-        if step:
-            step(name)
-        self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(name)}")
+    def _make(self, names: Sequence[str], step: Step | None, skip: Collection[str] = ()) -> None:
+        """Make the tables `names`, which do not need each other, but for those to `skip`."""
+
+        def make(con: duckdb.DuckDBPyConnection, name: str) -> None:
+            if step:
+                step(name)
+            con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(name)}")
+
+        together(self.con, [partial(make, name=name) for name in names if name not in skip])
 
     def _drop_duplicates(self) -> None:
         if self.con.execute("FROM duplicates WHERE lines > 0").fetchall():
@@ -112,18 +124,21 @@ class Engine:
 
     def _cut(self, window: Window) -> None:
         self.con.execute(statement("cut"), {"since": window.since, "until": window.until, "phase": window.phase})
-        for name in ("samples", *_COMPONENTS):
+        for name in ("samples", *(table.name for table in TABLES)):
             self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('within')}", {"table": name})
 
     def _take_percentiles(self, step: Step | None = None) -> None:
         self.con.execute(statement("windows"), {"ranges": list(RANGES), "seconds": list(RANGES.values())})
         self.con.execute(statement("percentiles_table"))
-        for table in TABLES:
+
+        def take(con: duckdb.DuckDBPyConnection, table: Table) -> None:
             if step:
                 step(f"percentiles of {table.name}")
             metrics = [c.name for c in table.values if c.kind != FLAG]
             device = table.keys[0].name if table.keys else "source"
-            self.con.execute(statement("percentiles"), {"table": table.name, "device": device, "metrics": metrics})
+            con.execute(statement("percentiles"), {"table": table.name, "device": device, "metrics": metrics})
+
+        together(self.con, [partial(take, table=table) for table in sorted(TABLES, key=lambda table: not table.keys)])
 
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""

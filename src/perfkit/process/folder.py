@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import orjson
 from perfkit.catalog import RANGES, TABLES, Table
 from perfkit.process.statements import statement
 from perfkit.process.steady import proposals
+from perfkit.process.together import together
 
 FORMAT = 1  # of quality.json
 
@@ -21,9 +23,12 @@ Step = Callable[[str], None]  # is told the name of each file before it is writt
 
 def write(con: duckdb.DuckDBPyConnection, source: int, folder: Path, step: Step) -> None:
     """Write everything that is known of `source` into `folder`, which exists."""
-    for table in TABLES:
+
+    def write_table(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         step(f"{table.name}.csv")
         write_csv(con, source, table, folder / f"{table.name}.csv")
+
+    together(con, [partial(write_table, table=table) for table in sorted(TABLES, key=lambda table: not table.keys)])
     step("percentiles.csv")
     metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
     con.execute(

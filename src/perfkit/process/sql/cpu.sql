@@ -7,24 +7,28 @@
 -- CPUs are known by label. The denominator is the sum of the non-negative increases of fields 1 to 8; idle and iowait may go
 -- back a little (the kernel says so) and then count as 0. Busy time that goes back is a reset: no percentages.
 -- A CPU that is listed but whose counters stood still for 0.2 s or more slept without a tick: idle 100, as sysstat has it.
-WITH lines AS (
-    SELECT source, timestamp, seconds, unnest(lines_of(text)) AS line, unnest(lines_of(earlier)) AS earlier, earlier AS earlier_text
-    FROM pairs_of('/proc/stat')
+WITH reads AS (
+    SELECT source, timestamp, monotonic, list_filter(lines_of(replace(measurement, 'cpu  ', 'cpu ')), lambda l: starts_with(l, 'cpu')) AS lines,
+           list_transform(lines, lambda l: left(l, strpos(l, ' '))) AS labels,
+           list_transform(lines, lambda l: try_cast(string_split(l, ' ')[2:] AS BIGINT[])) AS ticks
+    FROM raw
+    WHERE subsystem = '/proc/stat'
+), steps AS (
+    SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
+           unnest(now.labels) AS label, unnest(now.ticks) AS now, before.labels AS labels_before, before.ticks AS ticks_before
+    FROM reads AS now
+    JOIN steps_of('/proc/stat') USING (source, timestamp)
+    LEFT JOIN reads AS before ON before.source = now.source AND before.timestamp = earlier
 ), pairs AS (
-    -- The lines of both samples stand at the same place unless a CPU came or went; then the label finds the earlier one.
-    SELECT source, timestamp, seconds, left(line, strpos(line, ' ')) AS label, string_split(replace(line, 'cpu  ', 'cpu '), ' ') AS now,
-           string_split(replace(CASE WHEN starts_with(earlier, label) THEN earlier
-                ELSE list_filter(lines_of(earlier_text), lambda l: starts_with(l, label))[1] END, 'cpu  ', 'cpu '), ' ') AS before
-    FROM lines
-    WHERE starts_with(line, 'cpu')
+    SELECT *, ticks_before[list_position(labels_before, label)] AS before FROM steps
 ), ticks AS (
     SELECT source, timestamp, seconds, label,
-           whole(now[2]) AS user_now, whole(now[3]) AS nice_now, whole(now[4]) AS system_now,
-           coalesce(whole(now[7]), 0) AS irq_now, coalesce(whole(now[8]), 0) AS softirq_now, coalesce(whole(now[9]), 0) AS steal_now,
-           whole(before[2]) AS user_before, whole(before[3]) AS nice_before, whole(before[4]) AS system_before,
-           coalesce(whole(before[7]), 0) AS irq_before, coalesce(whole(before[8]), 0) AS softirq_before, coalesce(whole(before[9]), 0) AS steal_before,
-           whole(now[5]) - whole(before[5]) AS idle, coalesce(whole(now[6]) - whole(before[6]), 0) AS iowait,
-           coalesce(whole(now[10]) - whole(before[10]), 0) AS guest, coalesce(whole(now[11]) - whole(before[11]), 0) AS guest_nice
+           now[1] AS user_now, now[2] AS nice_now, now[3] AS system_now,
+           coalesce(now[6], 0) AS irq_now, coalesce(now[7], 0) AS softirq_now, coalesce(now[8], 0) AS steal_now,
+           before[1] AS user_before, before[2] AS nice_before, before[3] AS system_before,
+           coalesce(before[6], 0) AS irq_before, coalesce(before[7], 0) AS softirq_before, coalesce(before[8], 0) AS steal_before,
+           now[4] - before[4] AS idle, coalesce(now[5] - before[5], 0) AS iowait,
+           coalesce(now[9] - before[9], 0) AS guest, coalesce(now[10] - before[10], 0) AS guest_nice
     FROM pairs
 ), increase AS (
     SELECT source, timestamp, seconds, label, at_least(user_now - user_before, 0) AS user, at_least(nice_now - nice_before, 0) AS nice,

@@ -12,16 +12,13 @@ WITH told AS (
            json_extract(facts, '$.interfaces."' || device || '".in_total') = 'true', timestamp FROM sessions
 ), topology AS (
     SELECT source, kind, device, max_by(in_total, timestamp) AS in_total FROM told GROUP BY ALL
+), layouts AS (
+    SELECT source, subsystem, names, min(timestamp) AS timestamp FROM listed GROUP BY source, subsystem, names
 ), seen AS (
-    SELECT source, 'disk' AS kind, regexp_extract(line, '^ *\d+ +\d+ +(\S+)', 1) AS device, any_value(line) AS line
-    FROM (SELECT source, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = '/proc/diskstats')
+    SELECT source, if(subsystem = '/proc/net/dev', 'interface', 'disk') AS kind, device, any_value(line) AS line
+    FROM (SELECT source, subsystem, unnest(names) AS device, unnest(lines_of(measurement)) AS line FROM layouts JOIN raw USING (source, subsystem, timestamp))
     WHERE device <> ''
-    GROUP BY source, device
-    UNION ALL
-    SELECT source, 'interface', regexp_extract(line, '^ *([^ :]+):', 1) AS device, NULL
-    FROM (SELECT source, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = '/proc/net/dev')
-    WHERE device <> ''
-    GROUP BY source, device
+    GROUP BY source, kind, device
 ), named AS (
     SELECT source, kind, device, line,
            CASE kind WHEN 'disk' THEN regexp_extract(device, '^((?:[a-z]+d[a-z]+)|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+))p?\d+$', 1)

@@ -5,29 +5,35 @@
 --   9 in flight  10 ms busy  11 ms weighted by the queue  12 discards  13 discards merged  14 sectors discarded  15 ms discarding
 -- A sector is 512 bytes whatever the device. Fields 12 to 15 are there since Linux 4.18.
 -- Fields 4, 8, 10, 11 and 15 (ms) are 32 bits wide and wrap; any other that goes back means that the device was reset: no rates.
-WITH lines AS (
-    SELECT source, timestamp, seconds, unnest(lines_of(text)) AS line, unnest(lines_of(earlier)) AS earlier, earlier AS earlier_text
-    FROM pairs_of('/proc/diskstats')
-), named AS (
+WITH reads AS NOT MATERIALIZED (
+    SELECT source, timestamp, monotonic, names, measurement AS text
+    FROM raw JOIN listed USING (source, subsystem, timestamp)
+    WHERE subsystem = '/proc/diskstats'
+), steps AS (
+    SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
+           unnest(now.names) AS device, unnest(lines_of(now.text)) AS line, before.names AS names_before, before.text AS text_before,
+           unnest(before.names) AS same_place, unnest(lines_of(before.text)) AS line_of_same_place
+    FROM reads AS now
+    JOIN steps_of('/proc/diskstats') USING (source, timestamp)
+    LEFT JOIN reads AS before ON before.source = now.source AND before.timestamp = earlier
+), pairs AS (
+    -- Lines of both reads stand at the same place unless a device came or went; then the name finds the earlier one.
     -- A line that did not change at all is an idle device's, and is not taken apart.
-    SELECT source, timestamp, seconds, line IS NOT DISTINCT FROM earlier AS idle, earlier, earlier_text,
-           after_blank(after_blank(ltrim(line))) AS rest, left(rest, strpos(rest, ' ')) AS name
-    FROM lines
-    WHERE line <> ''
-), found AS (
-    -- Lines of both samples stand at the same place unless a device came or went; then the name finds the earlier one.
-    SELECT source, timestamp, seconds, idle, name, CASE WHEN NOT idle THEN string_split(rest, ' ') END AS now,
-           CASE WHEN idle THEN NULL WHEN contains(earlier, ' ' || name) THEN earlier
-                ELSE list_filter(lines_of(earlier_text), lambda l: contains(l, ' ' || name))[1] END AS earlier
-    FROM named
+    SELECT source, timestamp, seconds, device, line,
+           CASE WHEN same_place = device THEN line_of_same_place ELSE lines_of(text_before)[list_position(names_before, device)] END AS line_before,
+           line IS NOT DISTINCT FROM line_before AS idle
+    FROM steps
+    WHERE device <> ''
 ), fields AS (
-    SELECT *, string_split(after_blank(after_blank(ltrim(earlier))), ' ') AS before FROM found
+    SELECT source, timestamp, seconds, device, idle, CASE WHEN NOT idle THEN string_split(regexp_extract(line, '^ *\d+ +\d+ +\S+ (.*)', 1), ' ') END AS now,
+           CASE WHEN NOT idle THEN string_split(regexp_extract(line_before, '^ *\d+ +\d+ +\S+ (.*)', 1), ' ') END AS before
+    FROM pairs
 ), increase AS (
-    SELECT source, timestamp, seconds, rtrim(name) AS device,
-           grown(idle, now, before, 2) AS reads, grown(idle, now, before, 4) AS read_sectors, wrapped(idle, now, before, 5) AS read_ms,
-           grown(idle, now, before, 6) AS writes, grown(idle, now, before, 8) AS write_sectors, wrapped(idle, now, before, 9) AS write_ms,
-           wrapped(idle, now, before, 11) AS busy_ms, wrapped(idle, now, before, 12) AS queue_ms,
-           grown(idle, now, before, 13) AS discards, grown(idle, now, before, 15) AS discard_sectors, wrapped(idle, now, before, 16) AS discard_ms
+    SELECT source, timestamp, seconds, device,
+           grown(idle, now, before, 1) AS reads, grown(idle, now, before, 3) AS read_sectors, wrapped(idle, now, before, 4) AS read_ms,
+           grown(idle, now, before, 5) AS writes, grown(idle, now, before, 7) AS write_sectors, wrapped(idle, now, before, 8) AS write_ms,
+           wrapped(idle, now, before, 10) AS busy_ms, wrapped(idle, now, before, 11) AS queue_ms,
+           grown(idle, now, before, 12) AS discards, grown(idle, now, before, 14) AS discard_sectors, wrapped(idle, now, before, 15) AS discard_ms
     FROM fields
 ), paced AS (
     -- 1 / s, NULL where there is no rate: first sample, hot-plug, reset

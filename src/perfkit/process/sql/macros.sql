@@ -1,31 +1,26 @@
 -- What the components share. Every derived number goes through these.
 
--- The reads of one subsystem, each with the text of the one before it in the same boot of the same source:
---   earlier  the text of the previous sample that has this subsystem; NULL for the first, and for the first after a reboot
---   seconds  between the two reads: by the monotonic clock where both carry it, else by the wall clock
-CREATE OR REPLACE MACRO pairs_of(name) AS TABLE
-    SELECT now.source, now.timestamp, now.measurement AS text, before.measurement AS earlier,
-           coalesce(now.monotonic - before.monotonic, (now.timestamp - before.timestamp) / 1000) AS seconds
-    FROM (FROM raw WHERE subsystem = name) AS now
-    JOIN samples USING (source, timestamp)
-    LEFT JOIN (FROM holes WHERE subsystem = name) AS holes USING (source, timestamp)
-    LEFT JOIN (FROM raw WHERE subsystem = name) AS before
-           ON before.source = now.source AND before.timestamp = coalesce(holes.before, samples.before);
+-- Each sample and the one before it in the same boot of the same source that has this subsystem too (`earlier`; NULL where there is none):
+-- what a component joins its reads by, once as the present ones and once as those before.
+CREATE OR REPLACE MACRO steps_of(name) AS TABLE
+    SELECT source, timestamp, coalesce(holes.before, samples.before) AS earlier
+    FROM samples LEFT JOIN (FROM holes WHERE subsystem = name) AS holes USING (source, timestamp);
+
+-- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
+CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
+    coalesce(clock - clock_before, (wall - wall_before) / 1000);
 
 -- The lines of a text.
 CREATE OR REPLACE MACRO lines_of(text) AS string_split(text, chr(10));
 
--- What follows the first blank, without further blanks.
-CREATE OR REPLACE MACRO after_blank(text) AS ltrim(substr(text, strpos(text, ' ')));
-
 -- A whole number as the kernel prints it; NULL where the field is missing or damaged.
 CREATE OR REPLACE MACRO whole(token) AS try_cast(token AS BIGINT);
 
--- A counter's increase per second. A counter that went back was reset: no rate.
--- `value`, but never more than `most`; NULL stays NULL (least() would skip it).
+-- `value`, but never more than `most`, or less than `fewest`; NULL stays NULL (least() and greatest() would skip it).
 CREATE OR REPLACE MACRO at_most(value, most) AS if(value > most, most, value);
 CREATE OR REPLACE MACRO at_least(value, fewest) AS if(value < fewest, fewest, value);
 
+-- A counter's increase per second. A counter that went back was reset: no rate. Takes columns: an expression would be computed twice.
 CREATE OR REPLACE MACRO rate(now, earlier, seconds) AS
     CASE WHEN seconds > 0 AND now >= earlier THEN (now - earlier) / seconds END;
 
@@ -34,17 +29,6 @@ CREATE OR REPLACE MACRO grown(idle, now, before, n) AS CASE WHEN idle THEN 0 ELS
 
 -- The same of a tick field of /proc/diskstats, which the kernel keeps in 32 bits: such a field wraps, it is not reset.
 CREATE OR REPLACE MACRO wrapped(idle, now, before, n) AS CASE WHEN idle THEN 0 ELSE (whole(now[n]) - whole(before[n])) & 4294967295 END;
-
--- `value`, but never more than `most`; NULL stays NULL (least() would skip it).
-CREATE OR REPLACE MACRO at_most(value, most) AS if(value > most, most, value);
-CREATE OR REPLACE MACRO at_least(value, fewest) AS if(value < fewest, fewest, value);
-
-CREATE OR REPLACE MACRO rate(now, earlier, seconds) AS
-    CASE WHEN seconds > 0 AND now >= earlier THEN (now - earlier) / seconds END;
-
--- Increase of a tick field of /proc/diskstats, which the kernel keeps in 32 bits: such a field wraps, it is not reset.
-CREATE OR REPLACE MACRO ticks(now, earlier) AS
-    CASE WHEN now >= earlier THEN now - earlier ELSE now - earlier + 4294967296 END;
 
 -- The number in the line of a key, as in /proc/meminfo ("MemFree:  114728 kB") and /proc/vmstat ("pgpgin 1234"); NULL without such a line.
 -- Searches for the key and matches only there: four times as fast as one pattern over the whole text.

@@ -1,20 +1,20 @@
 -- Every metric of one table at once: $table, the names of its $metrics, and of the column that names its $device ('source' if none does).
--- A window that is another one's equal is computed once and written under both names.
+-- Windows that are the same span of time are computed once and written under each of their names.
 INSERT INTO percentiles
-WITH distinct_windows AS (
-    SELECT source, from_timestamp, to_timestamp, list(range) AS ranges FROM windows GROUP BY ALL
+WITH spans AS (
+    SELECT DISTINCT span, source, from_timestamp, to_timestamp FROM windows
 ), values_within AS (
-    SELECT t.source, ranges, from_timestamp, to_timestamp, COLUMNS([$device])::VARCHAR AS device, COLUMNS($metrics)
-    FROM query_table($table) AS t JOIN distinct_windows AS w ON w.source = t.source AND timestamp BETWEEN from_timestamp AND to_timestamp
+    SELECT span, COLUMNS([$device])::VARCHAR AS device, COLUMNS($metrics)
+    FROM query_table($table) AS t JOIN spans AS s ON s.source = t.source AND timestamp BETWEEN from_timestamp AND to_timestamp
 ), figures AS (
-    SELECT source, ranges, from_timestamp, to_timestamp, if($device = 'source', '', device) AS device,
+    SELECT span, device,
            {'n': count(COLUMNS($metrics)), 'least': min(COLUMNS($metrics))::DOUBLE, 'mean': avg(COLUMNS($metrics)),
             'most': max(COLUMNS($metrics))::DOUBLE, 'stddev': stddev_samp(COLUMNS($metrics)),
             'p': quantile_cont(COLUMNS($metrics)::DOUBLE, [0.5, 0.9, 0.95, 0.99])}
     FROM values_within
-    GROUP BY ALL
+    GROUP BY span, device
 )
-SELECT source, unnest(ranges), $table || '.' || metric, device, from_timestamp, to_timestamp,
+SELECT source, range, $table || '.' || metric, if($device = 'source', '', device), from_timestamp, to_timestamp,
        f.n, f.least, f.mean, f.most, f.stddev, f.p[1], f.p[2], f.p[3], f.p[4]
-FROM figures UNPIVOT (f FOR metric IN (COLUMNS($metrics)))
+FROM (FROM figures UNPIVOT (f FOR metric IN (COLUMNS($metrics)))) JOIN windows USING (span)
 WHERE f.n > 0

@@ -4,26 +4,37 @@
 -- prefix, the first with names, the second with numbers; columns are found by name, because kernels add to them.
 -- CurrEstab is a level; all others count since boot.
 WITH snmp AS (
-    SELECT source, timestamp, seconds, string_split(regexp_extract(text, 'Tcp: ([A-Z][^\n]*)', 1), ' ') AS names,
-           string_split(regexp_extract(text, 'Tcp: ([-\d][^\n]*)', 1), ' ') AS now,
-           string_split(regexp_extract(earlier, 'Tcp: ([-\d][^\n]*)', 1), ' ') AS before
-    FROM pairs_of('/proc/net/snmp')
-), extended AS (
-    SELECT source, timestamp, seconds, string_split(regexp_extract(text, 'TcpExt: ([A-Z][^\n]*)', 1), ' ') AS names,
-           string_split(regexp_extract(text, 'TcpExt: ([-\d][^\n]*)', 1), ' ') AS now,
-           string_split(regexp_extract(earlier, 'TcpExt: ([-\d][^\n]*)', 1), ' ') AS before
-    FROM pairs_of('/proc/net/netstat')
-), segments AS (
-    SELECT source, timestamp, whole(now[list_position(names, 'CurrEstab')]) AS established,
-           rate(whole(now[list_position(names, 'ActiveOpens')]), whole(before[list_position(names, 'ActiveOpens')]), seconds) AS active_opens,
-           rate(whole(now[list_position(names, 'PassiveOpens')]), whole(before[list_position(names, 'PassiveOpens')]), seconds) AS passive_opens,
-           rate(whole(now[list_position(names, 'InSegs')]), whole(before[list_position(names, 'InSegs')]), seconds) AS in_segments,
-           rate(whole(now[list_position(names, 'OutSegs')]), whole(before[list_position(names, 'OutSegs')]), seconds) AS out_segments,
-           rate(whole(now[list_position(names, 'RetransSegs')]), whole(before[list_position(names, 'RetransSegs')]), seconds) AS retransmits
+    SELECT source, timestamp, monotonic, string_split(regexp_extract(measurement, 'Tcp: ([A-Z][^\n]*)', 1), ' ') AS names,
+           string_split(regexp_extract(measurement, 'Tcp: ([-\d][^\n]*)', 1), ' ') AS figures
+    FROM raw
+    WHERE subsystem = '/proc/net/snmp'
+), segment_reads AS MATERIALIZED (
+    SELECT source, timestamp, monotonic, whole(figures[list_position(names, 'CurrEstab')]) AS established,
+           whole(figures[list_position(names, 'ActiveOpens')]) AS active_opens, whole(figures[list_position(names, 'PassiveOpens')]) AS passive_opens,
+           whole(figures[list_position(names, 'InSegs')]) AS in_segments, whole(figures[list_position(names, 'OutSegs')]) AS out_segments,
+           whole(figures[list_position(names, 'RetransSegs')]) AS retransmits
     FROM snmp
+), segments AS (
+    SELECT source, timestamp, now.established, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
+           rate(now.active_opens, before.active_opens, seconds) AS active_opens, rate(now.passive_opens, before.passive_opens, seconds) AS passive_opens,
+           rate(now.in_segments, before.in_segments, seconds) AS in_segments, rate(now.out_segments, before.out_segments, seconds) AS out_segments,
+           rate(now.retransmits, before.retransmits, seconds) AS retransmits
+    FROM segment_reads AS now
+    JOIN steps_of('/proc/net/snmp') USING (source, timestamp)
+    LEFT JOIN segment_reads AS before ON before.source = now.source AND before.timestamp = earlier
+), extended AS (
+    SELECT source, timestamp, monotonic, string_split(regexp_extract(measurement, 'TcpExt: ([A-Z][^\n]*)', 1), ' ') AS names,
+           string_split(regexp_extract(measurement, 'TcpExt: ([-\d][^\n]*)', 1), ' ') AS figures
+    FROM raw
+    WHERE subsystem = '/proc/net/netstat'
+), overflow_reads AS MATERIALIZED (
+    SELECT source, timestamp, monotonic, whole(figures[list_position(names, 'ListenOverflows')]) AS overflows FROM extended
 ), overflows AS (
-    SELECT source, timestamp, rate(whole(now[list_position(names, 'ListenOverflows')]), whole(before[list_position(names, 'ListenOverflows')]), seconds) AS listen_overflows
-    FROM extended
+    SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
+           rate(now.overflows, before.overflows, seconds) AS listen_overflows
+    FROM overflow_reads AS now
+    JOIN steps_of('/proc/net/netstat') USING (source, timestamp)
+    LEFT JOIN overflow_reads AS before ON before.source = now.source AND before.timestamp = earlier
 )
 SELECT source, timestamp,
        active_opens,      -- connections/s opened from here
