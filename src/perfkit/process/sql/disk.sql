@@ -5,28 +5,24 @@
 --   9 in flight  10 ms busy  11 ms weighted by the queue  12 discards  13 discards merged  14 sectors discarded  15 ms discarding
 -- A sector is 512 bytes whatever the device. Fields 12 to 15 are there since Linux 4.18.
 -- Fields 4, 8, 10, 11 and 15 (ms) are 32 bits wide and wrap; any other that goes back means that the device was reset: no rates.
-WITH reads AS NOT MATERIALIZED (
-    SELECT source, timestamp, monotonic, names, measurement AS text
-    FROM raw JOIN listed USING (source, subsystem, timestamp)
-    WHERE subsystem = '/proc/diskstats'
-), steps AS (
+WITH steps AS (
     SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
-           unnest(now.names) AS device, unnest(lines_of(now.text)) AS line, before.names AS names_before, before.text AS text_before,
-           unnest(before.names) AS same_place, unnest(lines_of(before.text)) AS line_of_same_place
-    FROM reads AS now
+           unnest(names) AS device, unnest(lines_of(now.measurement)) AS line, unnest(lines_of(before.measurement)) AS same_place, before.measurement AS text_before
+    FROM (FROM raw WHERE subsystem = '/proc/diskstats') AS now
+    JOIN listed USING (source, subsystem, timestamp)
     JOIN steps_of('/proc/diskstats') USING (source, timestamp)
-    LEFT JOIN reads AS before ON before.source = now.source AND before.timestamp = earlier
+    LEFT JOIN (FROM raw WHERE subsystem = '/proc/diskstats') AS before ON before.source = now.source AND before.timestamp = earlier
 ), pairs AS (
     -- Lines of both reads stand at the same place unless a device came or went; then the name finds the earlier one.
     -- A line that did not change at all is an idle device's, and is not taken apart.
-    SELECT source, timestamp, seconds, device, line,
-           CASE WHEN same_place = device THEN line_of_same_place ELSE lines_of(text_before)[list_position(names_before, device)] END AS line_before,
-           line IS NOT DISTINCT FROM line_before AS idle
+    SELECT source, timestamp, seconds, device, line, line IS NOT DISTINCT FROM same_place AS idle,
+           CASE WHEN idle THEN NULL WHEN contains(same_place, ' ' || device || ' ') THEN same_place
+                ELSE list_filter(lines_of(text_before), lambda l: contains(l, ' ' || device || ' '))[1] END AS line_before
     FROM steps
     WHERE device <> ''
 ), fields AS (
-    SELECT source, timestamp, seconds, device, idle, CASE WHEN NOT idle THEN string_split(regexp_extract(line, '^ *\d+ +\d+ +\S+ (.*)', 1), ' ') END AS now,
-           CASE WHEN NOT idle THEN string_split(regexp_extract(line_before, '^ *\d+ +\d+ +\S+ (.*)', 1), ' ') END AS before
+    SELECT source, timestamp, seconds, device, idle, CASE WHEN NOT idle THEN string_split(after(line, device || ' '), ' ') END AS now,
+           string_split(after(line_before, device || ' '), ' ') AS before
     FROM pairs
 ), increase AS (
     SELECT source, timestamp, seconds, device,

@@ -4,8 +4,8 @@
 -- prefix, the first with names, the second with numbers; columns are found by name, because kernels add to them.
 -- CurrEstab is a level; all others count since boot.
 WITH snmp AS (
-    SELECT source, timestamp, monotonic, string_split(regexp_extract(measurement, 'Tcp: ([A-Z][^\n]*)', 1), ' ') AS names,
-           string_split(regexp_extract(measurement, 'Tcp: ([-\d][^\n]*)', 1), ' ') AS figures
+    SELECT source, timestamp, monotonic, list_filter(lines_of(measurement), lambda l: starts_with(l, 'Tcp: ')) AS lines,
+           string_split(lines[1], ' ') AS names, string_split(lines[2], ' ') AS figures
     FROM raw
     WHERE subsystem = '/proc/net/snmp'
 ), segment_reads AS MATERIALIZED (
@@ -23,8 +23,8 @@ WITH snmp AS (
     JOIN steps_of('/proc/net/snmp') USING (source, timestamp)
     LEFT JOIN segment_reads AS before ON before.source = now.source AND before.timestamp = earlier
 ), extended AS (
-    SELECT source, timestamp, monotonic, string_split(regexp_extract(measurement, 'TcpExt: ([A-Z][^\n]*)', 1), ' ') AS names,
-           string_split(regexp_extract(measurement, 'TcpExt: ([-\d][^\n]*)', 1), ' ') AS figures
+    SELECT source, timestamp, monotonic, list_filter(lines_of(measurement), lambda l: starts_with(l, 'TcpExt: ')) AS lines,
+           string_split(lines[1], ' ') AS names, string_split(lines[2], ' ') AS figures
     FROM raw
     WHERE subsystem = '/proc/net/netstat'
 ), overflow_reads AS MATERIALIZED (
