@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
-from perfkit.catalog import FLAG, RANGES, TABLES, Table
+from perfkit import catalog
+from perfkit.catalog import FLAG, RANGES, TABLES
 from perfkit.process.reading import read
 from perfkit.process.statements import statement
 from perfkit.process.together import together
 
-# sql/<name>.sql, each one SELECT that becomes the table of its name: first these in their order,
-_BEFORE = ("duplicates", "sessions", "boots", "samples", "holes", "listed", "devices")
-# then these, one after the other, because each may need much memory,
-_HEAVY = ("disk", "network", "cpu", "containers")
-# these side by side,
-_LIGHT = ("memory", "tcp", "system", "pressure", "filesystem", "marks")
-# and then these in their order.
-_AFTER = ("host", "phases")
-_LAST = ("system_info", "gaps", "sources")
+# sql/<name>.sql, each one SELECT that becomes the table of its name, and the tables that it needs beside `raw`.
+# disk, network and cpu are the most to take apart: each waits for the one before, so that their memory is not needed at once.
+_TABLES = {
+    "sessions": (),
+    "boots": ("sessions",),
+    "samples": ("boots",),
+    "holes": ("samples",),
+    "listed": (),
+    "devices": ("listed", "sessions"),
+    "disk": ("devices", "holes"),
+    "network": ("devices", "holes", "disk"),
+    "cpu": ("holes", "network"),
+    "containers": ("samples",),
+    "memory": (),
+    "system": ("holes",),
+    "tcp": ("holes",),
+    "pressure": ("holes",),
+    "filesystem": (),
+    "host": ("samples", "cpu", "memory", "disk", "network"),
+    "marks": (),
+    "phases": ("marks", "samples"),
+}
+# The same of a cut to what the user wants to keep.
+_OF_THE_WINDOW = {
+    "system_info": (),
+    "gaps": ("samples", "sessions"),
+    "sources": ("samples", "sessions", "memory", "gaps", "system_info"),
+    "quality": ("samples", "boots", "cpu", "disk", "network", "gaps"),
+}
+
+# A row per sample and device comes before a row per sample.
+LARGEST_FIRST = sorted(TABLES, key=lambda table: not table.keys)
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
 Step = Callable[[str], None]  # is told the name of the table that is made next
@@ -100,32 +123,23 @@ class Engine:
         """
         for name in skip:
             self.con.execute(f"TRUNCATE {name}")
-        for name in _BEFORE:
-            self._make((name,), step, skip)
-            if name == "duplicates":
-                self._drop_duplicates()
-        for name in _HEAVY:
-            self._make((name,), step, skip)
-        self._make(_LIGHT, step, skip)
-        for name in _AFTER:
-            self._make((name,), step, skip)
+        self._make({"duplicates": ()}, skip, step)
+        self._drop_duplicates()
+        self._make(_TABLES, skip, step)
         if window:
             self._cut(window)
-        for name in (*_LAST, *(("quality",) if quality else ())):
-            self._make((name,), step, skip)
+        self._make(_OF_THE_WINDOW, skip if quality else (*skip, "quality"), step)
         if percentiles:
             self.con.execute(statement("release"))
             self._take_percentiles(step)
 
-    def _make(self, names: Sequence[str], step: Step | None, skip: Collection[str] = ()) -> None:
-        """Make the tables `names`, which do not need each other, but for those to `skip`."""
-
+    def _make(self, tables: Mapping[str, Collection[str]], skip: Collection[str], step: Step | None) -> None:
         def make(con: duckdb.DuckDBPyConnection, name: str) -> None:
             if step:
                 step(name)
             con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(name)}")
 
-        together(self.con, [partial(make, name=name) for name in names if name not in skip])
+        together(self.con, {name: needs for name, needs in tables.items() if name not in skip}, make)
 
     def _drop_duplicates(self) -> None:
         if self.con.execute("FROM duplicates WHERE lines > 0").fetchall():
@@ -140,14 +154,15 @@ class Engine:
         self.con.execute(statement("windows"), {"ranges": list(RANGES), "seconds": list(RANGES.values())})
         self.con.execute(statement("percentiles_table"))
 
-        def take(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+        def take(con: duckdb.DuckDBPyConnection, name: str) -> None:
             if step:
-                step(f"percentiles of {table.name}")
+                step(f"percentiles of {name}")
+            table = catalog.table(name)
             metrics = [c.name for c in table.values if c.kind != FLAG]
             device = table.keys[0].name if table.keys else "source"
-            con.execute(statement("percentiles"), {"table": table.name, "device": device, "metrics": metrics})
+            con.execute(statement("percentiles"), {"table": name, "device": device, "metrics": metrics})
 
-        together(self.con, [partial(take, table=table) for table in sorted(TABLES, key=lambda table: not table.keys)])
+        together(self.con, {table.name: () for table in LARGEST_FIRST}, take)
 
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import orjson
 
+from perfkit import catalog
 from perfkit.catalog import RANGES, TABLES, Table
+from perfkit.process.engine import LARGEST_FIRST
 from perfkit.process.statements import statement
 from perfkit.process.steady import proposals
 from perfkit.process.together import together
@@ -24,11 +25,11 @@ Step = Callable[[str], None]  # is told the name of each file before it is writt
 def write(con: duckdb.DuckDBPyConnection, source: int, folder: Path, step: Step) -> None:
     """Write everything that is known of `source` into `folder`, which exists."""
 
-    def write_table(con: duckdb.DuckDBPyConnection, table: Table) -> None:
-        step(f"{table.name}.csv")
-        write_csv(con, source, table, folder / f"{table.name}.csv")
+    def write_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
+        step(f"{name}.csv")
+        write_csv(con, source, catalog.table(name), folder / f"{name}.csv")
 
-    together(con, [partial(write_table, table=table) for table in sorted(TABLES, key=lambda table: not table.keys)])
+    together(con, {table.name: () for table in LARGEST_FIRST}, write_table)
     step("percentiles.csv")
     metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
     con.execute(
