@@ -32,7 +32,9 @@ def process(
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),
-    memory_limit: Optional[str] = typer.Option(None, metavar="SIZE", help="Memory for the data, e.g. 2GB; the rest goes to $TMPDIR."),
+    memory_limit: Optional[str] = typer.Option(
+        None, metavar="SIZE", help="Memory for the data; the rest goes to $TMPDIR.  [default: 2.5GB]"
+    ),
 ) -> None:
     """Turn collections into CSV files: host, every component, percentiles, quality.
 
@@ -79,7 +81,7 @@ def _options(
         parquet=parquet,
         site=site,
         window=Window(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
-        memory_limit=parse_size(memory) if memory else None,
+        memory_limit=parse_size(memory) if memory else Options.memory_limit,
     )
 
 

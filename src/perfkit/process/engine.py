@@ -16,7 +16,7 @@ from perfkit.process.statements import statement
 from perfkit.process.together import together
 
 # sql/<name>.sql, each one SELECT that becomes the table of its name, and the tables that it needs beside `raw`.
-# disk, network and cpu are the most to take apart: each waits for the one before, so that their memory is not needed at once.
+# disk, network, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once.
 _TABLES = {
     "sessions": (),
     "boots": ("sessions",),
@@ -27,7 +27,7 @@ _TABLES = {
     "disk": ("devices", "holes"),
     "network": ("devices", "holes", "disk"),
     "cpu": ("holes", "network"),
-    "containers": ("samples",),
+    "containers": ("samples", "cpu"),
     "memory": (),
     "system": ("holes",),
     "tcp": ("holes",),

@@ -30,7 +30,7 @@ class Options:
     parquet: bool = False
     site: str = "default"
     window: Window | None = None
-    memory_limit: int | None = None  # bytes
+    memory_limit: int = 2_500_000_000  # bytes for the data; what does not fit goes to files in the folder for temporary ones
 
 
 @dataclass(frozen=True)
