@@ -11,12 +11,12 @@ import duckdb
 
 from perfkit import catalog
 from perfkit.catalog import FLAG, RANGES, TABLES
-from perfkit.process.reading import read
+from perfkit.process.reading import read, text_size
 from perfkit.process.statements import statement
 from perfkit.process.together import together
 
 # sql/<name>.sql, each one SELECT that becomes the table of its name, and the tables that it needs beside `raw`.
-# disk, network, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once.
+# network, disk, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once.
 _TABLES = {
     "sessions": (),
     "boots": ("sessions",),
@@ -24,9 +24,9 @@ _TABLES = {
     "holes": ("samples",),
     "listed": (),
     "devices": ("listed", "sessions"),
-    "disk": ("devices", "holes"),
-    "network": ("devices", "holes", "disk"),
-    "cpu": ("holes", "network"),
+    "network": ("devices", "holes"),
+    "disk": ("devices", "holes", "network"),
+    "cpu": ("holes", "disk"),
     "containers": ("samples", "cpu"),
     "memory": (),
     "system": ("holes",),
@@ -84,6 +84,7 @@ class Engine:
         if temp_folder:
             settings["temp_directory"] = str(temp_folder)
         self.con = duckdb.connect(config=settings)
+        self._memory_limit = memory_limit
         self.con.execute(statement("raw"))
         self.con.execute(statement("macros"))
 
@@ -93,8 +94,10 @@ class Engine:
         What cannot be read within a file is counted in `inputs`. Raises BadInput where a file cannot be opened.
         """
         before = 0
+        clustered = self._memory_limit is not None and 2 * sum(text_size(file) for _, file in files) > self._memory_limit
         for source, file in files:
-            done = read(self.con, source, file, None if progress is None else lambda n, start=before: progress(start + n))  # type: ignore[misc]
+            tell = None if progress is None else lambda n, start=before: progress(start + n)
+            done = read(self.con, source, file, tell, clustered=clustered)
             before += done.size
             self.con.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(done))
 
@@ -123,8 +126,9 @@ class Engine:
         """
         for name in skip:
             self.con.execute(f"TRUNCATE {name}")
-        self._make({"duplicates": ()}, skip, step)
-        self._drop_duplicates()
+        if "duplicates" not in skip:
+            self._make({"duplicates": ()}, skip, step)
+            self._drop_duplicates()
         self._make(_TABLES, skip, step)
         if window:
             self._cut(window)

@@ -18,6 +18,7 @@ from perfkit.process.statements import statement
 Progress = Callable[[int], None]  # is told how many bytes were read so far
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZIPPED = 8  # times smaller than its text is a collection, about
 _TAIL = 1 << 20  # bytes; far longer than a line that a collector writes
 _POLL = 0.1  # seconds between two reports of progress
 
@@ -35,19 +36,30 @@ class Input:
     truncated: bool = False
 
 
-def read(con: duckdb.DuckDBPyConnection, source: int, file: Path, progress: Progress | None = None) -> Input:
-    """Add the lines of `file` to `raw`. Damage within the file is no error: what can be read is read.
+def text_size(file: Path) -> int:
+    """About how many bytes of text `file` holds; 0 where it cannot be opened."""
+    try:
+        zipped, size = _look_at(file)
+    except BadInput:
+        return 0
+    return size * _ZIPPED if zipped else size
+
+
+def read(con: duckdb.DuckDBPyConnection, source: int, file: Path, progress: Progress | None = None, *, clustered: bool = False) -> Input:
+    """Add the lines of `file` to `raw`; `clustered` by subsystem where they will not all stay in memory.
+
+    Damage within the file is no error: what can be read is read.
 
     Raises BadInput where the file cannot be opened, Failed where it cannot be read to its end.
     """
     zipped, size = _look_at(file)
     with _reporting(con, size, progress):
         try:
-            return _load(con, Input(source, str(file), size), file, zipped)
+            return _load(con, Input(source, str(file), size), file, zipped, clustered=clustered)
         except duckdb.IOException as error:
             if not zipped:
                 raise Failed(f"cannot read {file}: {error}.") from None
-            return _salvage(con, Input(source, str(file), size), file)
+            return _salvage(con, Input(source, str(file), size), file, clustered=clustered)
 
 
 def _look_at(file: Path) -> tuple[bool, int]:
@@ -58,18 +70,19 @@ def _look_at(file: Path) -> tuple[bool, int]:
         raise BadInput(f"cannot read {file}: {reason(error)}.") from None
 
 
-def _load(con: duckdb.DuckDBPyConnection, found: Input, text: Path, zipped: bool) -> Input:
+def _load(con: duckdb.DuckDBPyConnection, found: Input, text: Path, zipped: bool, *, clustered: bool) -> Input:
     """Load `text`: the file that `found` names, or what was salvaged of it."""
     where = {"file": _literal(text), "compression": "gzip" if zipped else "none"}
-    lines = _count(con, "load", {"source": found.source, **where})
-    unreadable = _count(con, "drop_damaged")
+    load = statement("load") + (statement("clustered") if clustered else "")
+    lines = _count(con, load, {"source": found.source, **where})
+    unreadable = _count(con, statement("drop_damaged"))
     truncated = unreadable > 0 and not zipped and _ends_within_a_line(text)
     damaged = unreadable - truncated
-    first = _count(con, "damaged", where) if damaged else None
+    first = _count(con, statement("damaged"), where) if damaged else None
     return replace(found, lines=lines - unreadable, unreadable=damaged, first_unreadable=first, truncated=found.truncated or truncated)
 
 
-def _salvage(con: duckdb.DuckDBPyConnection, found: Input, file: Path) -> Input:
+def _salvage(con: duckdb.DuckDBPyConnection, found: Input, file: Path, *, clustered: bool) -> Input:
     """A gzip stream that breaks off: DuckDB would take nothing of it, so all that inflates goes into a file of its own first."""
     with tempfile.NamedTemporaryFile(prefix="perfkit-", suffix=".json") as inflated:
         try:
@@ -78,7 +91,7 @@ def _salvage(con: duckdb.DuckDBPyConnection, found: Input, file: Path) -> Input:
             inflated.flush()
         except OSError as error:
             raise Failed(f"cannot inflate {file} into {tempfile.gettempdir()}: {reason(error)}; make room there or set TMPDIR.") from None
-        return _load(con, replace(found, truncated=True), Path(inflated.name), zipped=False)
+        return _load(con, replace(found, truncated=True), Path(inflated.name), zipped=False, clustered=clustered)
 
 
 def _ends_within_a_line(file: Path) -> bool:
@@ -97,8 +110,8 @@ def _literal(file: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(file.absolute()))
 
 
-def _count(con: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, object] | None = None) -> int:
-    row = con.execute(statement(name), values).fetchone()
+def _count(con: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object] | None = None) -> int:
+    row = con.execute(sql, values).fetchone()
     return int(row[0] or 0) if row else 0
 
 

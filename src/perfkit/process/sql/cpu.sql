@@ -15,12 +15,17 @@ WITH reads AS (
     WHERE subsystem = '/proc/stat'
 ), steps AS (
     SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
-           unnest(now.labels) AS label, unnest(now.ticks) AS now, before.labels AS labels_before, before.ticks AS ticks_before
+           unnest(now.labels) AS label, unnest(now.ticks) AS now, unnest(before.labels) AS same_place, unnest(before.ticks) AS ticks_of_same_place,
+           before.labels AS labels_before, before.ticks AS ticks_before
     FROM reads AS now
     JOIN steps_of('/proc/stat') USING (source, timestamp)
     LEFT JOIN reads AS before ON before.source = now.source AND before.timestamp = earlier
 ), pairs AS (
-    SELECT *, ticks_before[list_position(labels_before, label)] AS before FROM steps
+    -- Lines of both reads stand at the same place unless a CPU came or went; then the label finds the earlier one.
+    SELECT source, timestamp, seconds, label, now,
+           CASE WHEN same_place = label THEN ticks_of_same_place ELSE ticks_before[list_position(labels_before, label)] END AS before
+    FROM steps
+    WHERE label IS NOT NULL
 ), ticks AS (
     SELECT source, timestamp, seconds, label,
            now[1] AS user_now, now[2] AS nice_now, now[3] AS system_now,
