@@ -16,7 +16,8 @@ from perfkit.process.statements import statement
 from perfkit.process.together import together
 
 # sql/<name>.sql, each one SELECT that becomes the table of its name, and the tables that it needs beside `raw`.
-# network, disk, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once.
+# network, disk, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once,
+# and the small ones wait for disk, the largest.
 _TABLES = {
     "sessions": (),
     "boots": ("sessions",),
@@ -28,10 +29,10 @@ _TABLES = {
     "disk": ("devices", "holes", "network"),
     "cpu": ("holes", "disk"),
     "containers": ("samples", "cpu"),
-    "memory": (),
-    "system": ("holes",),
-    "tcp": ("holes",),
-    "pressure": ("holes",),
+    "memory": ("disk",),
+    "system": ("holes", "disk"),
+    "tcp": ("holes", "disk"),
+    "pressure": ("holes", "disk"),
     "filesystem": (),
     "host": ("samples", "cpu", "memory", "disk", "network"),
     "marks": (),
