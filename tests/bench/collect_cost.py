@@ -87,7 +87,10 @@ def main() -> None:
 
 def measure(commands: dict[str, list[str]], seconds: float, period: float) -> dict[str, float]:
     """Milliseconds of CPU per sample of each command, all running at once: the median of stretches of ten samples."""
-    running = {name: subprocess.Popen(command, stderr=subprocess.DEVNULL) for name, command in commands.items()}
+    running = {}
+    for name, command in commands.items():
+        running[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(period / len(commands))  # each wakes alone: one right behind another would find the kernel's code in the caches
     try:
         time.sleep(3 * max(period, 0.5))
         looks = [{name: cpu_seconds(process.pid) for name, process in running.items()}]
