@@ -69,8 +69,8 @@ load_disk() ( # SECONDS
     sysbench fileio --file-num=4 --file-total-size=128M --file-test-mode=rndrw --threads="$THREADS" \
       --report-interval=1 --time="$1" run
   else
-    end=$((SECONDS + $1))
-    while ((SECONDS < end)); do dd if=/dev/zero of=block bs=1M count=32 conv=fsync status=none; done
+    end=$(($(date +%s%N) + $1 * 1000000000))
+    while (($(date +%s%N) < end)); do dd if=/dev/zero of=block bs=1M count=32 conv=fsync status=none; done
   fi
 )
 

@@ -85,7 +85,6 @@ class Live:
         self._db = db
         self._con = open_database(db)
         self._engine = Engine(threads=1)
-        self._engine.con.execute(schema.text("live_settings.sql"))
         self._engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
         self._engine.derive(percentiles=False, quality=False)
         self._now = now
