@@ -263,3 +263,13 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(tmp_path: Path) -> No
             stopper.join()
         assert ending == [0]
         assert server.collections("vm-a")[0].read_bytes().count(b"\n") == 1
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/trickle", "/v1/ping"])
+def test_a_body_that_turns_out_to_be_no_http_is_the_clients_fault_and_no_internal_error(server: RunningReceiver, path: str) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head + b"this is no chunk\r\n")
+        assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400 ")
+    until(lambda: (server.data / "access.log").read_text().count(f'"path":"{path}"'))
+    assert "internal_error" not in (server.data / "access.log").read_text()

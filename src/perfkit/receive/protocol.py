@@ -48,6 +48,11 @@ def bounded_protocol(limits: Limits, shared: frozenset[str] = frozenset()) -> ty
             if not self._between_requests():
                 self._head_arrived()
 
+        def send_400_response(self, msg: str) -> None:
+            super().send_400_response(msg)
+            if self.cycle is not None:
+                self.cycle.disconnected = True  # what came as its body was no HTTP and is answered now: the application answers nobody
+
         def on_response_complete(self) -> None:
             super().on_response_complete()
             if not self.transport.is_closing() and self._between_requests() and self.conn.trailing_data[0]:
