@@ -201,6 +201,7 @@ GARBAGE = [
     b'"\\\x01\x1f',
     b"intr 1 2 3\n" * 99,
     b"A" * 70_000,
+    b"      \n    \n",
 ]
 
 
@@ -214,8 +215,12 @@ def test_ten_thousand_samples_of_a_machine_whose_files_vanish_shrink_and_turn_to
         if chance.random() < 0.8:
             return
         path = proc / chance.choice(names)
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         what = chance.random()
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists() and not 0.1 <= what < 0.9:
+            path.write_bytes(b"")  # a file that is gone from /proc gives nothing any more, held open or not
+            path.unlink()
         if what < 0.1:
             path.mkdir()
         elif what < 0.5:

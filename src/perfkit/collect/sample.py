@@ -33,14 +33,14 @@ _STAT, _DISKS = "/proc/stat", "/proc/diskstats"
 _ROWS = (_STAT, _DISKS, "/proc/net/dev")
 
 
-def _names(subsystem: str, text: bytes) -> list[bytes]:
+def _names(subsystem: str, text: bytes) -> frozenset[bytes]:
     """The CPUs, disks or interfaces that `text` is about."""
     rows = text.splitlines()
     if subsystem == _STAT:
-        return [row.split(None, 1)[0] for row in rows if row.startswith(b"cpu")]
+        return frozenset(row.split(None, 1)[0] for row in rows if row.startswith(b"cpu"))
     if subsystem == _DISKS:
-        return [row.split(None, 3)[2] for row in rows if row.count(b" ") > 3]
-    return [row.partition(b":")[0] for row in rows]
+        return frozenset(fields[2] for fields in (row.split(None, 3) for row in rows) if len(fields) > 3)
+    return frozenset(row.partition(b":")[0] for row in rows if b":" in row)
 
 
 class Sampler:
@@ -51,7 +51,7 @@ class Sampler:
         self._slow = slow
         self._memory = Source("/proc/self/statm", None, "/proc")  # of this very process, whatever the /proc it samples
         self._template = b"".join(source.line for source in sources)  # of a sample to which every source gives something
-        self._members: dict[str, list[bytes]] = {}
+        self._members: dict[str, frozenset[bytes]] = {}
         self._failed: dict[str, str] = {}
         self._now = 0, 0
         self._whole = True
@@ -133,7 +133,7 @@ class Sampler:
         return encode_json(*self._now, self._clock.monotonic(), SELF, {**own, **facts})
 
     def close(self) -> None:
-        for source in self._sources:
+        for source in (*self._sources, self._memory):
             source.close()
         if self._group is not None:
             self._group.close()
