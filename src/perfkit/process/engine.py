@@ -23,8 +23,8 @@ _TABLES = {
     "boots": ("sessions",),
     "samples": ("boots",),
     "holes": ("samples",),
-    "listed": (),
-    "devices": ("listed", "sessions"),
+    "places": (),
+    "devices": ("places", "sessions"),
     "network": ("devices", "holes"),
     "disk": ("devices", "holes", "network"),
     "cpu": ("holes", "disk"),
@@ -75,6 +75,7 @@ class Engine:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "preserve_insertion_order": False,  # what has an order says so
             "allocator_flush_threshold": "1MB",  # freed memory goes back at once: a tenth less at the peak, and after weeks of live import
             "allocator_bulk_deallocation_flush_threshold": "1MB",
         }
@@ -96,6 +97,8 @@ class Engine:
         """
         before = 0
         clustered = self._memory_limit is not None and 2 * sum(text_size(file) for _, file in files) > self._memory_limit
+        if clustered:  # the limit is what bounds the memory now
+            self.con.execute(statement("keep_freed"))
         for source, file in files:
             tell = None if progress is None else lambda n, start=before: progress(start + n)
             done = read(self.con, source, file, tell, clustered=clustered)
@@ -136,6 +139,7 @@ class Engine:
         self._make(_OF_THE_WINDOW, skip if quality else (*skip, "quality"), step)
         if percentiles:
             self.con.execute(statement("release"))
+            self.con.execute(statement("keep_freed"))
             self._take_percentiles(step)
 
     def _make(self, tables: Mapping[str, Collection[str]], skip: Collection[str], step: Step | None) -> None:

@@ -45,20 +45,19 @@ WITH reads AS (
     FROM ticks
 ), share AS (
     SELECT *, user + nice + system + idle + iowait + irq + softirq + steal AS total,
-           CASE WHEN NOT reset AND total > 0 THEN 100.0::DOUBLE / total END AS percent,
-           NOT reset AND total = 0 AND seconds >= 0.2 AS tickless
+           CASE WHEN reset THEN NULL WHEN total > 0 THEN 100::DOUBLE / total WHEN total = 0 AND seconds >= 0.2 THEN 0 END AS percent  -- a tick; 0: tickless
     FROM increase
 )
 SELECT source, timestamp,
        if(label = 'cpu ', 'all', rtrim(substr(label, 4))) AS cpu,
-       if(tickless, 0, user * percent) AS user,              -- %, guest is inside
-       if(tickless, 0, nice * percent) AS nice,              -- %, guest_nice is inside
-       if(tickless, 0, system * percent) AS system,          -- %
-       if(tickless, 0, iowait * percent) AS iowait,          -- %
-       if(tickless, 0, irq * percent) AS irq,                -- %
-       if(tickless, 0, softirq * percent) AS softirq,        -- %
-       if(tickless, 0, steal * percent) AS steal,            -- %
-       if(tickless, 100, idle * percent) AS idle,            -- %
-       if(tickless, 0, guest * percent) AS guest,            -- % of the same total
-       if(tickless, 0, guest_nice * percent) AS guest_nice   -- % of the same total
+       user * percent AS user,              -- %, guest is inside
+       nice * percent AS nice,              -- %, guest_nice is inside
+       system * percent AS system,          -- %
+       iowait * percent AS iowait,          -- %
+       irq * percent AS irq,                -- %
+       softirq * percent AS softirq,        -- %
+       steal * percent AS steal,            -- %
+       if(percent = 0, 100, idle * percent) AS idle,            -- %
+       guest * percent AS guest,            -- % of the same total
+       guest_nice * percent AS guest_nice   -- % of the same total
 FROM share

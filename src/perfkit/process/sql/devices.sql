@@ -12,12 +12,17 @@ WITH told AS (
            json_extract(facts, '$.interfaces."' || device || '".in_total') = 'true', timestamp FROM sessions
 ), topology AS (
     SELECT source, kind, device, max_by(in_total, timestamp) AS in_total FROM told GROUP BY ALL
-), layouts AS (
-    SELECT source, subsystem, names, min(timestamp) AS timestamp FROM listed GROUP BY source, subsystem, names
+), lines AS (
+    SELECT source, subsystem, unnest(lines_of(measurement)) AS line, generate_subscripts(lines_of(measurement), 1) AS place
+    FROM raw
+    WHERE subsystem IN ('/proc/diskstats', '/proc/net/dev')
+), others AS (
+    SELECT source, subsystem, device_of(subsystem, lines.line) AS other, lines.line
+    FROM lines LEFT JOIN places USING (source, subsystem, place)
+    WHERE if(starts_with(lines.line, head), false, other <> '')
 ), seen AS (
     SELECT source, if(subsystem = '/proc/net/dev', 'interface', 'disk') AS kind, device, any_value(line) AS line
-    FROM (SELECT source, subsystem, unnest(names) AS device, unnest(lines_of(measurement)) AS line FROM layouts JOIN raw USING (source, subsystem, timestamp))
-    WHERE device <> ''
+    FROM (SELECT source, subsystem, device, line FROM places UNION ALL FROM others)
     GROUP BY source, kind, device
 ), named AS (
     SELECT source, kind, device, line,

@@ -7,22 +7,26 @@
 -- Fields 4, 8, 10, 11 and 15 (ms) are 32 bits wide and wrap; any other that goes back means that the device was reset: no rates.
 WITH steps AS (
     SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
-           unnest(names) AS device, unnest(lines_of(now.measurement)) AS line, unnest(lines_of(before.measurement)) AS same_place, before.measurement AS text_before
+           unnest(lines_of(now.measurement)) AS line, generate_subscripts(lines_of(now.measurement), 1) AS place,
+           unnest(lines_of(before.measurement)) AS same_place, before.measurement AS text_before
     FROM (FROM raw WHERE subsystem = '/proc/diskstats') AS now
-    JOIN listed USING (source, subsystem, timestamp)
     JOIN steps_of('/proc/diskstats') USING (source, timestamp)
     LEFT JOIN (FROM raw WHERE subsystem = '/proc/diskstats') AS before ON before.source = now.source AND before.timestamp = earlier
+), named AS (
+    SELECT source, timestamp, seconds, steps.line, same_place, text_before,
+           if(starts_with(steps.line, places.head), places.head, head_of('/proc/diskstats', steps.line)) AS head,
+           if(starts_with(steps.line, places.head), device, device_of('/proc/diskstats', steps.line)) AS device
+    FROM steps LEFT JOIN (FROM places WHERE subsystem = '/proc/diskstats') AS places USING (source, place)
 ), pairs AS (
-    -- Lines of both reads stand at the same place unless a device came or went; then the name finds the earlier one.
+    -- Lines of both reads stand at the same place unless a device came or went; then number and name find the earlier one.
     -- A line that did not change at all is an idle device's, and is not taken apart.
-    SELECT source, timestamp, seconds, device, line, line IS NOT DISTINCT FROM same_place AS idle,
-           CASE WHEN idle THEN NULL WHEN contains(same_place, ' ' || device || ' ') THEN same_place
-                ELSE list_filter(lines_of(text_before), lambda l: contains(l, ' ' || device || ' '))[1] END AS line_before
-    FROM steps
+    SELECT source, timestamp, seconds, device, head, line IS NOT DISTINCT FROM same_place AS idle, CASE WHEN NOT idle THEN line END AS line,
+           CASE WHEN idle THEN NULL WHEN starts_with(same_place, head) THEN same_place
+                ELSE list_filter(lines_of(text_before), lambda l: starts_with(l, head))[1] END AS line_before
+    FROM named
     WHERE device <> ''
 ), fields AS (
-    SELECT source, timestamp, seconds, device, idle, CASE WHEN NOT idle THEN string_split(after(line, device || ' '), ' ') END AS now,
-           string_split(after(line_before, device || ' '), ' ') AS before
+    SELECT source, timestamp, seconds, device, idle, counters(line, head) AS now, counters(line_before, head) AS before
     FROM pairs
 ), increase AS (
     SELECT source, timestamp, seconds, device,

@@ -1,4 +1,4 @@
--- Keep the first of each subsystem's lines in a sample.
+-- Keep one of each subsystem's lines in a sample: always the same one, should they differ.
 DELETE FROM raw
 WHERE NOT starts_with(subsystem, 'perfkit/')
-  AND rowid NOT IN (SELECT min(rowid) FROM raw GROUP BY source, timestamp, subsystem)
+  AND rowid NOT IN (SELECT min_by(rowid, measurement) FROM raw GROUP BY source, timestamp, subsystem)

@@ -6,10 +6,10 @@
 -- A counter that goes back means that the interface was reset: no rates.
 WITH reads AS MATERIALIZED (
     -- Four fields a pattern: with more RE2 turns to a matcher that is many times slower.
-    SELECT source, timestamp, monotonic, names,
+    SELECT source, timestamp, monotonic, list_transform(lines_of(measurement), lambda l: device_of('/proc/net/dev', l)) AS names,
            list_transform(lines_of(measurement), lambda l: try_cast(regexp_extract(l, '^ *[^ :]+: *(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops']) AS STRUCT(bytes BIGINT, packets BIGINT, errors BIGINT, drops BIGINT))) AS rx,
            list_transform(lines_of(measurement), lambda l: try_cast(regexp_extract(l, '^ *[^ :]+: *(?:\d+ +){8}(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops']) AS STRUCT(bytes BIGINT, packets BIGINT, errors BIGINT, drops BIGINT))) AS tx
-    FROM raw JOIN listed USING (source, subsystem, timestamp)
+    FROM raw
     WHERE subsystem = '/proc/net/dev'
 ), steps AS (
     SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
