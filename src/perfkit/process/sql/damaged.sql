@@ -1,6 +1,4 @@
 -- The number (from 1) of the first line of a collection that cannot be read; blank lines do not count.
--- Lines that are read side by side have no number; so from here on, each waits for the one before.
-SET preserve_insertion_order = true;
 SELECT min(line)
 FROM (
     SELECT row_number() OVER () AS line, timestamp, subsystem, measurement
