@@ -11,6 +11,7 @@ from perfkit.process.pipeline import process
 
 from . import machines
 from .machines import Machine
+from .tables import rows
 
 Event = tuple[str, str]
 
@@ -64,6 +65,18 @@ def test_each_event_is_named_with_its_device(tmp_path: Path, step: Callable[[Mac
     states = machines.record(Machine(), [second, second, step, second, second])
     result = process([machines.write(states, tmp_path / "collection.json")], tmp_path / "out")[0]
     assert {(event["kind"], event["subject"]) for event in result.quality["events"]} == expected
+
+
+def test_a_disk_of_the_same_name_under_another_number_is_another_disk(tmp_path: Path) -> None:
+    file = machines.write(machines.record(Machine(), [second, second, second, second]), tmp_path / "collection.json")
+    lines = file.read_text().splitlines(keepends=True)
+    later = [
+        line.replace("500       0 sda", "500      16 sda") if f'"timestamp": {machines.START + 2}' <= line[1:24] else line for line in lines
+    ]
+    file.write_text("".join(later))
+    result = process([file], tmp_path / "out")[0]
+    assert [row["read_ops"] for row in rows(tmp_path / "out" / "disk.csv") if row["device"] == "sda"] == ["", "20.0", "", "20.0", "20.0"]
+    assert [(event["kind"], event["subject"]) for event in result.quality["events"]] == [("reset", "disk sda")]
 
 
 def test_coverage_counts_what_a_gap_misses(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 -- Source: /proc/diskstats; Documentation/admin-guide/iostats.rst. A line is "major minor name" and then, since boot:
 --   1 reads  2 reads merged  3 sectors read  4 ms reading  5 writes  6 writes merged  7 sectors written  8 ms writing
 --   9 in flight  10 ms busy  11 ms weighted by the queue  12 discards  13 discards merged  14 sectors discarded  15 ms discarding
--- A sector is 512 bytes whatever the device. Fields 12 to 15 are there since Linux 4.18.
+-- A sector is 512 bytes whatever the device. Fields 12 to 15 are there since Linux 4.18. A device is known by its numbers and its name.
 -- Fields 4, 8, 10, 11 and 15 (ms) are 32 bits wide and wrap; any other that goes back means that the device was reset: no rates.
 WITH steps AS (
     SELECT source, timestamp, seconds_between(before.monotonic, now.monotonic, earlier, timestamp) AS seconds,
