@@ -62,5 +62,6 @@ CREATE OR REPLACE MACRO neutral(text) AS if(ascii(text) IN (9, 10, 13, 43, 45, 6
 -- A text as one CSV cell.
 CREATE OR REPLACE MACRO quoted(text) AS if(regexp_matches(text, '[",\n\r]'), '"' || replace(text, '"', '""') || '"', text);
 
--- The values of a JSON array of numbers as CSV cells: without the brackets, null as nothing. Of all ways to cut ASCII, substring_grapheme is the fastest.
-CREATE OR REPLACE MACRO cells(list) AS replace(substring_grapheme(list, 2, strlen(list) - 2), 'null', '');
+-- The values of a JSON array of numbers as CSV cells: without the brackets (trim() would cost more than all the rest), null as nothing.
+CREATE OR REPLACE MACRO cells(list) AS
+    CASE WHEN contains(list, 'null') THEN replace(substr(list, 2, strlen(list) - 2), 'null', '') ELSE substr(list, 2, strlen(list) - 2) END;
