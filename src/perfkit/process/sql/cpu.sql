@@ -50,14 +50,14 @@ WITH reads AS (
 )
 SELECT source, timestamp,
        if(label = 'cpu ', 'all', rtrim(substr(label, 4))) AS cpu,
-       user * percent AS user,              -- %, guest is inside
-       nice * percent AS nice,              -- %, guest_nice is inside
-       system * percent AS system,          -- %
-       iowait * percent AS iowait,          -- %
-       irq * percent AS irq,                -- %
-       softirq * percent AS softirq,        -- %
-       steal * percent AS steal,            -- %
-       if(percent = 0, 100, idle * percent) AS idle,            -- %
-       guest * percent AS guest,            -- % of the same total
-       guest_nice * percent AS guest_nice   -- % of the same total
+       user * percent AS user,                                -- %, guest is inside
+       nice * percent AS nice,                                -- %, guest_nice is inside
+       system * percent AS system,                            -- %
+       iowait * percent AS iowait,                            -- %
+       irq * percent AS irq,                                  -- %
+       softirq * percent AS softirq,                          -- %
+       steal * percent AS steal,                              -- %
+       if(percent = 0, 100, idle * percent) AS idle,          -- %
+       guest * percent AS guest,                              -- % of the same total
+       guest_nice * percent AS guest_nice                     -- % of the same total
 FROM share
