@@ -13,9 +13,6 @@ CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) 
 -- The lines of a text.
 CREATE OR REPLACE MACRO lines_of(text) AS string_split(text, chr(10));
 
--- What follows the first place where `part` stands in a text.
-CREATE OR REPLACE MACRO after(text, part) AS substr(text, strpos(text, part) + length(part));
-
 -- A whole number as the kernel prints it; NULL where the field is missing or damaged.
 CREATE OR REPLACE MACRO whole(token) AS try_cast(token AS BIGINT);
 
