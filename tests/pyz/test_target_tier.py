@@ -54,6 +54,8 @@ def lines(file: Path) -> list[dict[str, object]]:
 def test_a_recording_is_made_proven_and_marked_on_every_python(python: str, pyz: Path) -> None:
     collector = record(python, pyz)
     try:
+        assert collector.stderr
+        assert "Recording into run.json" in collector.stderr.readline()  # however long this Python takes to start on a busy machine
         proof = perfkit(python, pyz, "preflight", "--collection", "run.json", "--wait", "2s")
         marked = perfkit(python, pyz, "mark", "warm-up", "--collection", "run.json")
     finally:
