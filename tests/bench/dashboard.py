@@ -31,7 +31,7 @@ sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).paren
 from perfkit.dashboard.app import make_app  # noqa: E402
 from perfkit.store import open_database, windows  # noqa: E402
 from perfkit.store.rollup import close_buckets  # noqa: E402
-from seed import fill  # noqa: E402
+from support.seed import fill  # noqa: E402
 
 DAY = 86400
 FIRST = 1767225600000
@@ -208,7 +208,6 @@ def live(database: Path) -> None:
 def chain(folder: Path) -> None:
     """From a sample that a collector takes and streams, through receiver and import, to the same sample in the chart of an open page."""
     from playwright.sync_api import sync_playwright
-
     from receive.served import Served
 
     served = Served(folder)

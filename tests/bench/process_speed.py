@@ -23,7 +23,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "src")]
 
-import invent  # noqa: E402 - needs the path above
+from support import invent  # noqa: E402 - needs the path above
 
 DAY = 86_400
 SCAN = """

@@ -40,7 +40,7 @@ HEAVY = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i 
 def read_samples() -> list[list[bytes]]:
     """Each sample of a real collection as JSON measurements that lack only their timestamp."""
     if not SAMPLES.exists():
-        import invent
+        from support import invent
 
         path = Path(tempfile.mkdtemp()) / "invented.json"
         invent.write(path, seconds=130)

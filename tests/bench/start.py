@@ -17,8 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import invent
-import pythons
+from support import invent, pythons
 
 PROBE = "import time; time.sleep(0)"
 

@@ -152,8 +152,8 @@ def overview(con, start: int, end: int) -> None:
 
 
 def bench_live(place: Path) -> None:
-    import invent
     from perfkit.store.live import Live, LiveBatch
+    from support import invent
 
     collectors, seconds = 100, 30
     path = invent.write(place / "live.json", seconds=seconds)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from collect.machine import PROC, Asked, InventedClock, build, make_collector, read
 from perfkit.collect.marks import encode_mark
 from perfkit.collection import END, MARK, SELF, SESSION
 from perfkit.errors import Failed
+from support.proc import PROC, Asked, InventedClock, build, make_collector, read
 
 FOUR = ("/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev")
 

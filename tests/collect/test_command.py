@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from collect.machine import read
 from perfkit import lock
 from perfkit.collection import END, MARK, SELF, SESSION, Reader
+from support.proc import read
 
 SOURCE = Path(__file__).parents[2] / "src"
 PERFKIT = [sys.executable, "-m", "perfkit"]

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from collect.machine import InventedClock, build, make_collector, read
 from perfkit.collect.container_names import Names
 from perfkit.collect.containers import Containers, identify
 from perfkit.collection import decode, line_head
+from support.proc import InventedClock, build, make_collector, read
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "pcc-samples" / "containers-oci" / "collection.json"
 A, B, C = "a" * 64, "b" * 64, "0123456789abcdef" * 4

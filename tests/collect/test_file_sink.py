@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from collect.machine import make_collector, read
 from perfkit import lock
 from perfkit.collect.file_sink import CollectionFile, FileSink, numbered
 from perfkit.collection import END, SESSION, Reader, encode
 from perfkit.errors import BadInput, Failed
+from support.proc import make_collector, read
 
 NAMES = ["run.json", "run.json.gz"]
 

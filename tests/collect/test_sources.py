@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from collect.machine import PROC, build
 from perfkit.collect.filesystems import mounts, statfs
 from perfkit.collect.session import clock_synchronised, machine
 from perfkit.collect.sources import HOST, Source, block, cut_stat, lines_named, open_sources, read_text, read_whole
+from support.proc import PROC, build
 
 
 def test_stat_loses_the_tails_of_intr_and_softirq_and_nothing_else() -> None:

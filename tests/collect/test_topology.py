@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from collect.machine import build
 from perfkit.collect.cloud import vendor_and_type
 from perfkit.collect.topology import disks, interfaces
+from support.proc import build
 
 BLOCK = {
     "block/sda/device/type": "0\n",

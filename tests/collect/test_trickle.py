@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from collect.test_command import PERFKIT, environment, perfkit, wait_for
-from collect.unkind_server import OK, UnkindServer, serving
 from perfkit.collect import trickle
 from perfkit.collect.spool import Spool
 from perfkit.collect.trickle import Backoff, TrickleSink
 from perfkit.collect.wire import Receiver
 from perfkit.collection import Reader, encode
 from perfkit.errors import BadInput, Failed
+from support.unkind_server import OK, UnkindServer, serving
 
 KEY = "correct-horse"
 

@@ -18,7 +18,7 @@ from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
 from perfkit.store import open_database, transaction
 from perfkit.store.rollup import close_buckets
-from seed import START, fill
+from support.seed import START, fill
 
 CHROMIUM = Path("/usr/bin/chromium")
 

@@ -18,7 +18,7 @@ from perfkit.dashboard.plugin import ROUTES
 from perfkit.dashboard.server import Settings, check
 from perfkit.dashboard.users import Users
 from perfkit.errors import BadInput
-from seed import fill
+from support.seed import fill
 
 PASSWORD = "correct horse battery"
 PATIENCE = 120  # seconds: a busy machine is no failure

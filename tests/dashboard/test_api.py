@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import httpx
 import pytest
 
-from seed import fill
+from support.seed import fill
 
 FIRST = 1767225600000
 

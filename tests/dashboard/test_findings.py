@@ -9,7 +9,7 @@ import pytest
 
 from perfkit.dashboard.limits import LIMITS, parse
 from perfkit.errors import BadInput
-from seed import fill
+from support.seed import fill
 
 FIRST = 1767225600000
 PATIENCE = 120  # seconds: a busy machine is no failure

@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from perfkit.store import open_database
-from seed import fill
+from support.seed import fill
 
 PAGES = {
     "collectors": "/",

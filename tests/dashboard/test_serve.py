@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from seed import fill
+from support.seed import fill
 
 SOURCE = Path(__file__).parents[2] / "src"
 PASSWORD = "correct horse battery"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.cli import main
 from perfkit.errors import BadInput
 from perfkit.loadtools import COLUMNS, read_timeline
+from support import invent
 
 OUTPUTS = Path(__file__).with_name("outputs")
 K6_POINT = '{{"metric":"{}","type":"Point","data":{{"time":"{}","value":{},"tags":{{"status":"200"}}}}}}\n'

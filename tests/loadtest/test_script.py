@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-import pythons
+from support import pythons
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "run_loadtest.sh"
 # What the script calls besides perfkit and the load.

@@ -18,8 +18,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-import invent
-from preflight.running import ENVIRONMENT, FAULTY, wait_for
+from support import invent
+from support.running import ENVIRONMENT, FAULTY, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from preflight.running import ENVIRONMENT, FAULTY, Start, wait_for
+from support.running import ENVIRONMENT, FAULTY, Start, wait_for
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from preflight.running import ENVIRONMENT, Start, perfkit, wait_for
+from support.running import ENVIRONMENT, Start, perfkit, wait_for
 
 
 def marks(collection: Path) -> list[dict[str, Any]]:

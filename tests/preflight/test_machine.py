@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from perfkit.preflight.machine import check_machine
-from preflight.running import Start, perfkit
+from support.running import Start, perfkit
 
 
 def test_this_machine_is_ready(tmp_path: Path) -> None:

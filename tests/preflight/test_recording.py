@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from preflight.running import ENVIRONMENT, Start, perfkit, preflight, wait_for
+from support.running import ENVIRONMENT, Start, perfkit, preflight, wait_for
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
 

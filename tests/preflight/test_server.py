@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.preflight.server import drains
-from preflight.running import preflight
+from support.running import preflight
 
 KEY = "0123456789abcdef"
 

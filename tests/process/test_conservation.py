@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.catalog import TABLES
 from perfkit.process.engine import Window
 from perfkit.process.pipeline import Options, process
-
-from . import machines
+from support import invent, machines
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import invent
 from perfkit.errors import BadInput, PerfkitError
 from perfkit.process.pipeline import process
-from process.tables import FILES, rows
+from support import invent
+from support.tables import FILES, rows
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.errors import Failed
 from perfkit.process.pipeline import Options, process
-
-from .forms import as_pcc
-from .tables import rows
+from support import invent
+from support.forms import as_pcc
+from support.tables import rows
 
 MB = 1_000_000
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.process.pipeline import process
-
-from .forms import as_pcc
-from .tables import FILES, rows
+from support import invent
+from support.forms import as_pcc
+from support.tables import FILES, rows
 
 
 @pytest.fixture(scope="module")

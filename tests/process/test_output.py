@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import invent
 from perfkit.catalog import TABLES
 from perfkit.errors import BadInput
 from perfkit.process.pipeline import Options, process
+from support import invent
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {*(f"{table.name}.csv" for table in TABLES), "percentiles.csv", "container_names.json", "system_info.json", "quality.json"}

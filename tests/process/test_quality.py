@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from perfkit.process.pipeline import process
-
-from . import machines
-from .machines import Machine
-from .tables import rows
+from support import machines
+from support.machines import Machine
+from support.tables import rows
 
 Event = tuple[str, str]
 

@@ -20,9 +20,8 @@ from typing import Any
 import pytest
 
 from perfkit.process.pipeline import process
-
-from . import machines
-from .machines import Machine, grow
+from support import machines
+from support.machines import Machine, grow
 
 SADC = Path("/usr/lib/sysstat/sadc")
 pytestmark = [

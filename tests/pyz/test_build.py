@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import pythons
+from support import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()

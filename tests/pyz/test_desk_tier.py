@@ -17,11 +17,10 @@ from typing import Any
 
 import pytest
 
-import invent
-import pythons
 from perfkit import desk
 from perfkit.cli import COMMANDS
 from perfkit.errors import BadInput
+from support import invent, pythons
 
 
 def perfkit(pyz: Path, *arguments: str | Path, python: str = sys.executable, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-import invent
+from support import invent
 
 HOST_HEADER = (
     "timestamp,cpu_user,cpu_system,cpu_iowait,cpu_idle,cpu_steal,mem_total,mem_used,mem_available,mem_buffers,mem_cached,"

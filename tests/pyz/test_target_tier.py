@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import pythons
 from perfkit.cli import COMMANDS
+from support import pythons
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy 3.9")
 DESK_PACKAGES = {"duckdb", "orjson", "datasette", "jinja2", "markupsafe", "yaml", "starlette", "uvicorn", "httpx", "anyio"}

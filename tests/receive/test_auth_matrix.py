@@ -20,7 +20,7 @@ from perfkit.dashboard.plugin import ROUTES as PAGES
 from perfkit.dashboard.users import Users
 from perfkit.receive.app import ROUTES
 from perfkit.store import open_database
-from receive.served import SOURCE, Served, serving
+from support.served import SOURCE, Served, serving
 
 LINE = {"timestamp": 1_700_000_000, "subsystem": "/proc/stat", "measurement": "cpu 1 1 1 1\n"}
 KEYS = ("none", "wrong", "revoked", "expired", "other's", "bound to it", "valid")

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from receive.sender import Sender, busy, sample
-from receive.served import SOURCE, Served, serving
-from receive.server import running, until
+from support.sender import Sender, busy, sample
+from support.served import SOURCE, Served, serving
+from support.server import running, until
 
 KILLS = 50
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from perfkit.receive.keys import KeyFile
-from receive.server import RunningReceiver, running, until
+from support.server import RunningReceiver, running, until
 
 LINE = {"timestamp": 1_700_000_000, "subsystem": "/proc/stat", "measurement": "cpu 1\n"}
 SMALL = {"body": 100_000, "unpacked": 200_000, "lines": 50, "connections": 40, "head_seconds": 1.0, "body_seconds": 1.0}

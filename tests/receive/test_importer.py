@@ -15,7 +15,7 @@ from perfkit.receive.batch import parse_batch
 from perfkit.receive.importer import Importer
 from perfkit.receive.journal import Entry, Folder, Journal, Position
 from perfkit.store.live import Live, LiveBatch
-from receive.sender import busy, sample
+from support.sender import busy, sample
 
 
 class Recorder:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from receive.server import RunningReceiver, running, until
+from support.server import RunningReceiver, running, until
 
 ROUNDS = 100
 A_ROUND = 100

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-import invent
-from receive.sender import Sender
-from receive.served import SOURCE, Served, free_port, serving
-from receive.server import until
+from support import invent
+from support.sender import Sender
+from support.served import SOURCE, Served, free_port, serving
+from support.server import until
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
 

@@ -10,8 +10,8 @@ import pytest
 
 from perfkit.cli import main
 from perfkit.store import open_database
-from seed import fill
-from store.conftest import write_folder, write_table
+from support.database import write_folder, write_table
+from support.seed import fill
 
 DOCS = Path(__file__).parents[2] / "docs" / "database.md"
 

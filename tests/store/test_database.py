@@ -14,7 +14,7 @@ import pytest
 from perfkit.errors import BadInput, Failed
 from perfkit.store import default_path, open_database, transaction
 from perfkit.store import schema as current
-from seed import fill
+from support.seed import fill
 
 VERSIONS = Path(__file__).parent / "versions"
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.catalog import TABLES
 from perfkit.errors import BadInput
 from perfkit.process.pipeline import process
 from perfkit.store import open_database
 from perfkit.store.export import export
 from perfkit.store.importing import import_input
-from store.conftest import START, iso, write_folder
+from support import invent
+from support.database import START, iso, write_folder
 
 
 def contents(path: Path) -> list[dict[str, object]]:

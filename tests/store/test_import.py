@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.catalog import HOST, TABLES
 from perfkit.errors import BadInput, PerfkitError
 from perfkit.process.pipeline import process
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
 from perfkit.store.inputs import parts
-from perfkit.store.schema import LEVELS, device_key, metrics
-from store.conftest import START, dump, iso, write_folder, write_table
+from support import invent
+from support.database import START, check_rollups, dump, iso, write_folder, write_table
 
 COLUMNS = ", ".join(c.name for c in HOST.columns)
 
@@ -38,24 +37,6 @@ def rows_of(path: Path) -> list[tuple]:
             )
             for r in csv.DictReader(file)
         ]
-
-
-def check_rollups(query) -> None:
-    """Every rollup row is the aggregate of the samples, and every closed bucket is there."""
-    for table in TABLES:
-        device = device_key(table) or "''"
-        for level, width in LEVELS.items():
-            column = metrics(table)[0].name
-            until = f"(SELECT until FROM levels l WHERE l.collector_id = t.collector_id AND width_ms = {width})"
-            expected = query(
-                f"SELECT collector_id, {device}, timestamp - timestamp % {width}, count(*), min({column}), round(avg({column}), 6),"
-                f" max({column}) FROM {table.database_name} t WHERE timestamp < {until} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-            )
-            found = query(
-                f"SELECT collector_id, {device}, timestamp, samples, {column}_min, round({column}_avg, 6), {column}_max"
-                f" FROM {table.database_name}_{level} ORDER BY 1, 2, 3"
-            )
-            assert found == expected, (table.name, level)
 
 
 def test_a_lone_host_csv_comes_in_value_by_value(tmp_path: Path, db: Path, query) -> None:

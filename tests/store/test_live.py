@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-import invent
 from perfkit.catalog import TABLES
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
 from perfkit.store.live import Live, LiveBatch
-from store.test_import import check_rollups
+from support import invent
+from support.database import check_rollups
 
 
 def samples(path: Path) -> list[tuple[int, bytes]]:

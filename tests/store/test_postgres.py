@@ -17,7 +17,7 @@ from perfkit.store import open_database
 from perfkit.store.importing import import_input
 from perfkit.store.schema import LEVELS
 from perfkit.store.target import import_into
-from store.conftest import START, write_folder, write_table
+from support.database import START, write_folder, write_table
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")

@@ -15,8 +15,8 @@ from datasette.app import Datasette
 from perfkit.store import columnar, open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.windows import named_windows, percentiles
-from seed import START, fill
-from store.conftest import write_folder, write_table
+from support.database import write_folder, write_table
+from support.seed import START, fill
 
 PORTAL = (
     "SELECT id, machinename, sitename FROM collectors_collector;",

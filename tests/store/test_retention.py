@@ -13,7 +13,7 @@ from perfkit.store.importing import import_input
 from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
 from perfkit.store.windows import percentiles
-from store.conftest import START, write_folder
+from support.database import START, write_folder
 
 SECONDS = 3000
 NOW = START + SECONDS

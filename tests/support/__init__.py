@@ -1,0 +1,1 @@
+"""What tests of several areas use: invented machines, running programs, readers of output."""

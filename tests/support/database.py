@@ -1,0 +1,76 @@
+"""Databases under test: inputs with numbers that say where they come from, and what every database must hold to."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+import zlib
+from datetime import datetime, timezone
+from pathlib import Path
+
+from perfkit.catalog import INTEGER, TABLES, table
+from perfkit.store.schema import LEVELS, device_key, metrics
+
+START = 1767225600  # 2026-01-01T00:00:00Z
+DEVICES = {
+    "cpu": [("all",), ("0",)],
+    "disk": [("sda",), ("sdb",)],
+    "network": [("eth0",)],
+    "filesystem": [("/",)],
+    "pressure": [("io",)],
+    "containers": [("0123456789ab", "web", "docker")],
+}
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def write_table(path: Path, name: str, *, start: int = START, seconds: int = 60, seed: int = 0) -> Path:
+    """`<name>.csv` with a row a second (and device); a value depends on the seed, the instant and the column alone."""
+    known = table(name)
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(known.header)
+        for device in DEVICES.get(name, [()]):
+            for second in range(start, start + seconds):
+                mixed = zlib.crc32(f"{seed} {name} {device} {second}".encode())
+                values = (
+                    mixed * p % 999_983 if c.type == INTEGER else mixed * p % 9_999_991 / 10_000 for p, c in enumerate(known.values, 3)
+                )
+                rows.writerow([iso(second), *device, *values])
+    return path
+
+
+def write_folder(folder: Path, *, start: int = START, seconds: int = 60, seed: int = 0) -> Path:
+    folder.mkdir()
+    for known in TABLES:
+        write_table(folder / f"{known.name}.csv", known.name, start=start, seconds=seconds, seed=seed)
+    return folder
+
+
+def dump(path: Path) -> list[str]:
+    """The whole database as SQL text."""
+    con = sqlite3.connect(path)
+    try:
+        return list(con.iterdump())
+    finally:
+        con.close()
+
+
+def check_rollups(query) -> None:
+    """Every rollup row is the aggregate of the samples, and every closed bucket is there."""
+    for known in TABLES:
+        device = device_key(known) or "''"
+        for level, width in LEVELS.items():
+            column = metrics(known)[0].name
+            until = f"(SELECT until FROM levels l WHERE l.collector_id = t.collector_id AND width_ms = {width})"
+            expected = query(
+                f"SELECT collector_id, {device}, timestamp - timestamp % {width}, count(*), min({column}), round(avg({column}), 6),"
+                f" max({column}) FROM {known.database_name} t WHERE timestamp < {until} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+            )
+            found = query(
+                f"SELECT collector_id, {device}, timestamp, samples, {column}_min, round({column}_avg, 6), {column}_max"
+                f" FROM {known.database_name}_{level} ORDER BY 1, 2, 3"
+            )
+            assert found == expected, (known.name, level)
