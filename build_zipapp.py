@@ -35,11 +35,12 @@ if sys.version_info < (3, 11):
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from perfkit import __version__, desk  # noqa: E402 - from this checkout
+from perfkit import __version__  # noqa: E402 - from this checkout
+from perfkit.bootstrap import tier  # noqa: E402
+from perfkit.commands import of_desk  # noqa: E402
 from perfkit.units import format_bytes  # noqa: E402
 
 BUILD = ROOT / "build"
-DESK_PACKAGES = ("process", "store", "dashboard", "receive", "loadtools")
 
 # pip's names of our platforms, the most demanding first.
 PIP_PLATFORMS = {
@@ -86,7 +87,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Build perfkit.pyz.")
     platforms, pythons = ", ".join(PIP_PLATFORMS), ", ".join(PYTHONS)
-    parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[desk.here()], help=f"of the desk tier: {platforms}")
+    parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[tier.here()], help=f"of the desk tier: {platforms}")
     parser.add_argument("--python", type=_one_of(PYTHONS), default=[_HERE], help=f"of the desk tier: {pythons}")
     parser.add_argument("--bytecode", nargs="+", metavar="PYTHON", default=[sys.executable], help="interpreters that shall start it faster")
     parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
@@ -116,7 +117,7 @@ def build(platforms: list[str], pythons: list[str], bytecode_for: list[str], *, 
         wheels, manifest["tiers"] = desk_tiers(lock["desk"], platforms, pythons, _joined(parts))
         parts |= wheels
     parts |= bytecode
-    parts["manifest"] = {desk.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
+    parts["manifest"] = {tier.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
     write(output, parts)
     report(output, parts)
 
@@ -200,7 +201,7 @@ def own_files(target_only: bool) -> Members:
     files = {}
     for path in sorted((ROOT / "src").rglob("*")):
         parts = path.relative_to(ROOT / "src").parts
-        if path.is_file() and not skipped & set(parts) and not (target_only and set(parts[1:2]) & set(DESK_PACKAGES)):
+        if path.is_file() and not skipped & set(parts) and not (target_only and of_desk(path.relative_to(ROOT / "src").as_posix())):
             files["/".join(parts)] = path.read_bytes()
     return files
 
@@ -224,7 +225,7 @@ def compiled(files: Members, python: str) -> tuple[str, Members]:
     """
     with tempfile.TemporaryDirectory() as folder:
         for name, data in files.items():
-            if COMPILED.fullmatch(name) and not name.startswith(tuple(f"perfkit/{desk_package}/" for desk_package in DESK_PACKAGES)):
+            if COMPILED.fullmatch(name) and not of_desk(name):
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)

@@ -18,9 +18,9 @@ def main(argv: list[str]) -> int:
         return collect()
     archive = getattr(getattr(__spec__, "loader", None), "archive", None)
     if archive is not None:
-        from perfkit import desk
+        from perfkit.bootstrap import tier
 
-        if desk.wanted(argv):
+        if tier.wanted(argv):
             return _run_unpacked(archive, argv)
     from perfkit import cli
 
@@ -29,10 +29,10 @@ def main(argv: list[str]) -> int:
 
 def _run_unpacked(archive: str, argv: list[str]) -> int:
     """Hand `argv` to the desk tier; returns only if that failed. Errors print as `perfkit.cli.main` prints them, without loading it."""
-    from perfkit import desk
+    from perfkit.bootstrap import tier
 
     try:
-        desk.run(archive, argv)
+        tier.run(archive, argv)
     except PerfkitError as error:
         if "--debug" in argv:
             raise

@@ -20,8 +20,7 @@ from typing import Any
 
 import pytest
 
-from perfkit import lock
-from perfkit.collection import END, MARK, SELF, SESSION, Reader
+from perfkit.collection import END, MARK, SELF, SESSION, Reader, lock
 from support.proc import read
 
 SOURCE = Path(__file__).parents[2] / "src"

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from perfkit import lock
 from perfkit.collect.file_sink import CollectionFile, FileSink, numbered
-from perfkit.collection import END, SESSION, Reader, encode
+from perfkit.collection import END, SESSION, Reader, encode, lock
 from perfkit.errors import BadInput, Failed
 from support.proc import make_collector, read
 

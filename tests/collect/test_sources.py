@@ -9,7 +9,8 @@ import pytest
 
 from perfkit.collect.filesystems import mounts, statfs
 from perfkit.collect.session import clock_synchronised, machine
-from perfkit.collect.sources import HOST, Source, block, cut_stat, lines_named, open_sources, read_text, read_whole
+from perfkit.collect.sources import Source, open_sources, read_text, read_whole
+from perfkit.collection.subsystems import HOST, block, cut_stat, lines_named
 from support.proc import PROC, build
 
 
@@ -71,7 +72,7 @@ def test_sources_that_are_missing_are_named_with_the_reason_and_left_out(tmp_pat
     sources, unavailable = open_sources(str(proc))
     assert unavailable["/proc/net/snmp"] == "no such file or directory"
     assert unavailable["/proc/net/netstat"] == "it is empty"
-    assert {s.subsystem for s in sources} | set(unavailable) == {name for name, _ in HOST}
+    assert {s.subsystem for s in sources} | set(unavailable) == {subsystem.name for subsystem in HOST}
 
 
 def test_a_source_that_fails_says_why_and_comes_back(tmp_path: Path) -> None:

@@ -364,7 +364,7 @@ def test_what_could_not_be_sent_by_the_end_is_kept_and_said(tmp_path: Path, monk
 
 
 def test_a_real_receiver_writes_what_was_sampled(tmp_path: Path) -> None:
-    from receive.server import running  # type: ignore[import-not-found]
+    from support.server import running
 
     with running(tmp_path / "data") as receiver:
         command = ("collect", "--mode", "trickle", "--server", receiver.url, "--identifier", "vm-a", "--spool", "spool")

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from perfkit.dashboard.app import Dashboard
 from perfkit.dashboard.login import Throttle
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.dashboard.server import Settings, check
+from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
 from perfkit.errors import BadInput
 from support.seed import fill

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.commands import of_desk
 from support import pythons
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,4 +215,7 @@ def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Pat
         names = archive.namelist()
     assert target.stat().st_size < 5 << 20
     assert not any(name.endswith((".whl", ".so")) for name in names)
-    assert not any(name.startswith(("perfkit/process", "perfkit/store", "perfkit/dashboard", "perfkit/receive")) for name in names)
+    assert not [name for name in names if of_desk(name)]
+    assert {name.split("/")[1].removesuffix(".py") for name in names if name.startswith("perfkit/")} == {
+        *("__init__", "__main__", "bootstrap", "cli", "collect", "collection", "commands", "errors", "preflight", "units")
+    }

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from perfkit import cache
+from perfkit.bootstrap import cache
 from perfkit.errors import BadInput, Failed
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount or to be another user")
@@ -86,10 +86,12 @@ def test_without_a_usable_home_the_one_in_the_password_file_is_taken(environment
 @as_root
 def test_a_user_without_any_home_is_told_what_to_set() -> None:
     """As in a container that is started with an arbitrary user number."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import os; os.setuid(54321)\nfrom perfkit import cache; cache.location({})"
-    source = Path(cache.__file__).parents[1]
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import os; os.setuid(54321)\nfrom perfkit.bootstrap import cache; cache.location({})"
+    )
+    source = Path(cache.__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", "from perfkit import cache, errors\n" + code, str(source)],
+        [sys.executable, "-c", "from perfkit import errors\nfrom perfkit.bootstrap import cache\n" + code, str(source)],
         capture_output=True,
         text=True,
         check=False,
@@ -256,12 +258,12 @@ def test_old_folders_go_but_the_latest_and_those_in_use_stay(tmp_path: Path, bas
 def test_a_lock_outlives_the_exec_that_follows(carried: Carried, base: Path) -> None:
     """The program that this process turns into keeps its folder."""
     code = (
-        "import json, os, sys\nfrom perfkit import cache\n"
+        "import json, os, sys\nfrom perfkit.bootstrap import cache\n"
         "folder = cache.unpacked(sys.argv[1], json.loads(sys.argv[2]), {'PERFKIT_CACHE': sys.argv[3]})\n"
         "os.execv(sys.executable, [sys.executable, '-c', 'print(1, flush=True); input()'])"
     )
     command = [sys.executable, "-c", code, carried[0], json.dumps(carried[1]), str(base)]
-    environment = {"PYTHONPATH": str(Path(cache.__file__).parents[1])}
+    environment = {"PYTHONPATH": str(Path(cache.__file__).parents[2])}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as running:
         assert running.stdout is not None
         running.stdout.readline()
@@ -285,13 +287,13 @@ def test_a_file_system_that_will_not_do_is_described(carried: Carried, tmp_path:
     mounted = tmp_path / "mounted"
     mounted.mkdir()
     code = (
-        "import json, sys\nfrom perfkit import cache\n"
+        "import json, sys\nfrom perfkit.bootstrap import cache\n"
         "try: cache.unpacked(sys.argv[1], json.loads(sys.argv[2]), {'PERFKIT_CACHE': sys.argv[3]})\n"
         "except cache.BadInput as error: print(error)\n"
     )
     script = f'mount -t tmpfs -o mode=0700,{options} none "{mounted}" || exit 77; exec "$0" "$@"'
     command = ["unshare", "-m", "sh", "-c", script, sys.executable, "-c", code, carried[0], json.dumps(carried[1]), f"{mounted}/cache"]
-    environment = os.environ | {"PYTHONPATH": str(Path(cache.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(cache.__file__).parents[2])}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode in (1, 77) and not done.stdout:
         pytest.skip(f"this machine lets root mount nothing: {done.stderr.strip()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -17,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from perfkit import desk
-from perfkit.cli import COMMANDS
+from perfkit.bootstrap import tier
+from perfkit.commands import COMMANDS, DESK, TARGET, of_tier
 from perfkit.errors import BadInput
 from support import invent, pythons
 
@@ -59,11 +60,15 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 def test_only_a_desk_command_that_is_to_run_asks_for_the_desk_tier(words: str, expected: bool) -> None:
-    assert desk.wanted(words.split()) is expected
+    assert tier.wanted(words.split()) is expected
 
 
-def test_every_command_belongs_to_one_tier() -> None:
-    assert set(COMMANDS) - desk.COMMANDS == {"collect", "preflight", "mark"}
+def test_every_command_belongs_to_one_tier_and_has_its_module() -> None:
+    assert of_tier(TARGET) == {"collect", "preflight", "mark"}
+    assert of_tier(TARGET) | of_tier(DESK) == set(COMMANDS)
+    for _, module, summary in COMMANDS.values():
+        assert importlib.import_module(module).app
+        assert summary.endswith(".")
 
 
 CARRIED: dict[str, Any] = {
@@ -72,7 +77,7 @@ CARRIED: dict[str, Any] = {
 
 
 def test_the_entry_for_this_platform_and_python_is_taken() -> None:
-    assert desk.select(CARRIED, "linux-x86_64", "3.12")["digest"] == "3.12"
+    assert tier.select(CARRIED, "linux-x86_64", "3.12")["digest"] == "3.12"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def test_the_entry_for_this_platform_and_python_is_taken() -> None:
 )
 def test_what_does_not_fit_is_told_what_the_file_carries_and_what_was_found(platform: str, python: str) -> None:
     with pytest.raises(BadInput) as refused:
-        desk.select(CARRIED, platform, python)
+        tier.select(CARRIED, platform, python)
     assert str(refused.value) == (
         "this perfkit.pyz carries this command's packages for linux-x86_64 (Python 3.11 or 3.12), macos-arm64 (Python 3.12); "
         f"here is {platform} with Python {python}."
@@ -98,7 +103,7 @@ def test_what_does_not_fit_is_told_what_the_file_carries_and_what_was_found(plat
 
 def test_a_c_library_that_is_too_old_is_told_the_one_it_takes() -> None:
     with pytest.raises(BadInput, match=r"needs glibc 99\.1 or later; here is glibc"):
-        desk.select({"tiers": {"linux-x86_64/3.12": {"glibc": "99.1"}}}, "linux-x86_64", "3.12")
+        tier.select({"tiers": {"linux-x86_64/3.12": {"glibc": "99.1"}}}, "linux-x86_64", "3.12")
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "pypy 3.9"])
@@ -108,7 +113,7 @@ def test_a_python_without_packages_in_the_file_exits_with_2_and_unpacks_nothing(
         pytest.skip(f"no Python {version} on this machine: its refusal was not seen")
     done = perfkit(pyz, "process", python=path)
     assert done.returncode == 2
-    assert f"here is {desk.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
+    assert f"here is {tier.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not fresh.exists()
 
@@ -191,7 +196,7 @@ def test_first_runs_at_the_same_time_all_succeed_and_leave_one_folder(pyz: Path,
 
 def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_whole(pyz: Path, collection: Path, fresh: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
-        (tier,) = json.loads(archive.read(desk.MANIFEST))["tiers"].values()
+        (carried,) = json.loads(archive.read(tier.MANIFEST))["tiers"].values()
     moments = random.Random(1)
     for begun in ("desk-*", *[".unpacking-*/*/*"] * 5):  # as soon as the folder has its name; at some time before
         with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.DEVNULL, start_new_session=True) as run:
@@ -201,7 +206,7 @@ def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_wh
                 os.killpg(run.pid, signal.SIGKILL)
         for unpacked in fresh.glob("desk-*"):
             files = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc" and path.name != ".lock"]
-            assert len(files) == tier["files"]
+            assert len(files) == carried["files"]
             shutil.rmtree(unpacked)
     done = perfkit(pyz, "process", "--collection", collection)
     assert done.returncode == 0, done.stderr

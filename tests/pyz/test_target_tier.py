@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.cli import COMMANDS
+from perfkit.commands import COMMANDS, DESK, of_desk
 from support import pythons
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy 3.9")
@@ -135,9 +135,9 @@ def target_modules(pyz: Path) -> list[str]:
     """Every module of the target tier in the file."""
     with zipfile.ZipFile(pyz) as archive:
         names = [name[:-3].replace("/", ".").removesuffix(".__init__") for name in archive.namelist() if name.endswith(".py")]
-    tier = ("perfkit.collect", "perfkit.preflight", "perfkit.cli.collect", "perfkit.cli.preflight", "perfkit.cli.mark")
-    single = {"perfkit", "perfkit.errors", "perfkit.units", "perfkit.collection", "perfkit.cli", "perfkit.desk", "perfkit.__main__"}
-    return [name for name in names if name.startswith(tier) or name in single]
+    desk_commands = {module for tier, module, _ in COMMANDS.values() if tier == DESK}
+    ours = [name for name in names if name.partition(".")[0] == "perfkit" and not of_desk(name.replace(".", "/") + ".py")]
+    return [name for name in ours if name not in desk_commands]
 
 
 def imported(python: str, pyz: Path, modules: list[str]) -> dict[str, list[str]]:
@@ -151,9 +151,7 @@ def test_the_target_tier_imports_no_desk_package_and_nothing_native_of_ours(pyth
     assert len(modules) > 20
     found = imported(python, pyz, modules)
     assert not {name.partition(".")[0] for name in found["modules"]} & DESK_PACKAGES
-    assert not {
-        name for name in found["modules"] if name.startswith(("perfkit.process", "perfkit.store", "perfkit.dashboard", "perfkit.receive"))
-    }
+    assert not [name for name in found["modules"] if of_desk(name.replace(".", "/") + ".py")]
     assert not [path for path in found["native"] if "lib-dynload" not in path and "pypy" not in path]
 
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from perfkit.dashboard.access import Access
-from perfkit.dashboard.app import Dashboard
 from perfkit.dashboard.app import _register as register_plugin
 from perfkit.dashboard.plugin import ROUTES as PAGES
+from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
 from perfkit.receive.app import ROUTES
 from perfkit.store import open_database

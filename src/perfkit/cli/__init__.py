@@ -16,21 +16,8 @@ import typer
 from typer.core import TyperGroup
 
 from perfkit import __version__
+from perfkit.commands import COMMANDS
 from perfkit.errors import PerfkitError
-
-# name: (module, one line for `perfkit --help`)
-COMMANDS = {
-    "collect": ("perfkit.cli.collect", "Record this machine into a collection, or stream it to a receiver."),
-    "preflight": ("perfkit.cli.preflight", "Prove that a collection is being recorded; run a command only if it is."),
-    "mark": ("perfkit.cli.mark", "Write a mark into a running collection: where a phase starts or ends."),
-    "process": ("perfkit.cli.process", "Turn collections into CSV files and percentiles."),
-    "import": ("perfkit.cli.import_", "Import collections or processed files into the database."),
-    "keys": ("perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
-    "users": ("perfkit.cli.users", "Add, list and remove the dashboard's logins."),
-    "export": ("perfkit.cli.export", "Write a collector's samples as CSV files again."),
-    "prune": ("perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
-    "serve": ("perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
-}
 
 # What every command's own app is made with: plain help (rich is slow to load), no shell completion to install.
 APP_SETTINGS: dict[str, Any] = {
@@ -50,13 +37,13 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = typer.main.get_command(importlib.import_module(COMMANDS[name][0]).app)
+        command = typer.main.get_command(importlib.import_module(COMMANDS[name][1]).app)
         command.name = name
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, **APP_SETTINGS)

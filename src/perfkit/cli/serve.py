@@ -54,8 +54,8 @@ def serve(
     """Serve the dashboard, and receive what collectors stream, until interrupted."""
     from perfkit.receive.folder import beside
     from perfkit.receive.keys import default_key_file, pcd_key_file
-    from perfkit.serving import Address, Options
-    from perfkit.serving import serve as run
+    from perfkit.serve.servers import Address, Options
+    from perfkit.serve.servers import serve as run
     from perfkit.store import default_path
     from perfkit.units import parse_duration, parse_size
 

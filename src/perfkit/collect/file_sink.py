@@ -6,8 +6,8 @@ import os
 import stat
 import zlib
 
-from perfkit import lock
-from perfkit.collect.mend import mend
+from perfkit.collection import lock
+from perfkit.collection.repair import repair
 from perfkit.errors import BadInput, Failed, reason
 
 _LEVEL = 8  # 455 bytes a sample where 6 gives 490, for a sixth more of a tenth of a millisecond
@@ -149,6 +149,6 @@ def _claim(descriptor: int, path: str, append: bool) -> int:
     if not size:
         return 0
     try:
-        return mend(descriptor, gzipped=path.endswith(".gz"))
+        return repair(descriptor, gzipped=path.endswith(".gz"))
     except ValueError as error:
         raise BadInput(f"{path} cannot be continued: {error}; choose another file with --collection.") from None

@@ -15,8 +15,7 @@ import stat
 import termios
 import time
 
-from perfkit import lock
-from perfkit.collection import MARK, MARK_KINDS, SESSION, decode, encode_json
+from perfkit.collection import MARK, MARK_KINDS, SESSION, decode, encode_json, lock
 from perfkit.errors import BadInput, Failed, reason
 
 TYPE_CHECKING = False

@@ -1,22 +1,20 @@
-"""The kernel's files that a sample reads: which, how they are cut, and how they are read at almost no cost."""
+"""The kernel's files that a sample reads, and how they are read at almost no cost (perfkit.collection.subsystems lists them)."""
 
 from __future__ import annotations
 
 import os
 
 from perfkit.collection import line_template
+from perfkit.collection.subsystems import HOST
 from perfkit.errors import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Cut = Callable[[bytes], bytes]
+    from perfkit.collection.subsystems import Cut
 
 _BUFFER = 1 << 14
 # Of a file of many records seq_file hands out at most a page at a time, and ends a read early only when the next record does not fit.
 # A read that leaves half a page free was therefore the last, because no record of these files is longer than that.
-_RECORDS = frozenset({"/proc/diskstats", "/proc/net/dev", "/proc/vmstat"})
 _SURELY_WHOLE = 2048
 MAX_TEXT = 4 << 20  # bytes that are kept of one file; a larger one is garbage
 
@@ -43,84 +41,19 @@ def read_text(path: str) -> str:
         return ""
 
 
-def cut_stat(text: bytes) -> bytes:
-    """/proc/stat with the per-interrupt tails of `intr` and `softirq` cut off: the totals stay."""
-    for name in (b"\nintr ", b"\nsoftirq "):
-        at = text.find(name)
-        if at >= 0:
-            tail = text.find(b" ", at + len(name))
-            end = text.find(b"\n", at + 1)
-            if 0 <= tail < end:
-                text = text[:tail] + text[end:]
-    return text
-
-
-def lines_named(*names: str) -> Cut:
-    """A cut that keeps one line for each of `names`, which stand in the text in this order, and not in its first line.
-
-    It looks first where a line was the last time, which is nearly always right and saves most of the search.
-    """
-    wanted = [b"\n" + name.encode() + b" " for name in names]
-    places = [0] * len(wanted)
-
-    def cut(text: bytes) -> bytes:
-        kept, end = [], 0
-        for number, name in enumerate(wanted):
-            at = places[number]
-            if not text.startswith(name, at):
-                at = places[number] = text.find(name, end)
-            if at >= 0:
-                end = text.find(b"\n", at + 1)
-                if end < 0:
-                    end = len(text)
-                kept.append(text[at + 1 : end + 1])
-        return b"".join(kept)
-
-    return cut
-
-
-def block(prefix: bytes) -> Cut:
-    """A cut that keeps the lines that begin with `prefix`, which stand together."""
-
-    def cut(text: bytes) -> bytes:
-        start = 0 if text.startswith(prefix) else text.find(b"\n" + prefix) + 1
-        end = start
-        while text.startswith(prefix, end):
-            end = text.find(b"\n", end) + 1 or len(text)
-        return text[start:end]
-
-    return cut
-
-
-# subsystem, how its text is cut. What a column of perfkit is computed from, and little more.
-HOST: tuple[tuple[str, Cut | None], ...] = (
-    ("/proc/stat", cut_stat),
-    ("/proc/meminfo", None),
-    ("/proc/diskstats", None),
-    ("/proc/net/dev", None),
-    ("/proc/loadavg", None),
-    ("/proc/vmstat", lines_named("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill")),
-    ("/proc/net/snmp", block(b"Tcp:")),
-    ("/proc/net/netstat", block(b"TcpExt:")),
-    ("/proc/pressure/cpu", None),
-    ("/proc/pressure/memory", None),
-    ("/proc/pressure/io", None),
-)
-
-
 class Source:
     """One kernel file, held open between samples. `failure` is why it gives nothing now, or ""."""
 
     __slots__ = ("_cut", "_descriptor", "_path", "_surely_whole", "failure", "line", "subsystem")
 
-    def __init__(self, subsystem: str, cut: Cut | None, proc: str) -> None:
+    def __init__(self, subsystem: str, cut: Cut | None, proc: str, records: bool = False) -> None:
         self.subsystem = subsystem
         self.line = line_template(subsystem)
         self.failure = ""
         self._cut = cut
         self._path = proc + subsystem[len("/proc") :]
         self._descriptor = -1
-        self._surely_whole = _SURELY_WHOLE if subsystem in _RECORDS else _BUFFER
+        self._surely_whole = _SURELY_WHOLE if records else _BUFFER
 
     def read(self) -> bytes:
         """The source's text now; b"" where it cannot be read, and then `failure` says why."""
@@ -154,10 +87,10 @@ class Source:
 def open_sources(proc: str) -> tuple[list[Source], dict[str, str]]:
     """The host's sources that can be read, and why the others cannot."""
     sources, unavailable = [], {}
-    for subsystem, cut in HOST:
-        source = Source(subsystem, cut, proc)
+    for subsystem in HOST:
+        source = Source(subsystem.name, subsystem.cut, proc, subsystem.records)
         if source.read():
             sources.append(source)
         else:
-            unavailable[subsystem] = source.failure
+            unavailable[subsystem.name] = source.failure
     return sources, unavailable

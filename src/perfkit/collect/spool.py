@@ -1,7 +1,7 @@
 """The spool: batches of lines on disk, in order, until the receiver has acknowledged them.
 
 A folder (0700) of files `000000000001.ndjson`, each one batch; an acknowledged batch is unlinked, so what is there is what has
-not arrived. `lock` is held by the collector (perfkit.lock) and names whose lines these are. Nothing else is remembered: after a
+not arrived. `lock` is held by the collector (perfkit.collection.lock) and names whose lines these are. Nothing else is remembered: after a
 crash the batches that are there are sent again, whole and unchanged, and the receiver knows lines that it has already.
 """
 
@@ -11,7 +11,7 @@ import os
 import threading
 import time
 
-from perfkit import lock
+from perfkit.collection import lock
 from perfkit.errors import BadInput, Failed, reason
 
 TYPE_CHECKING = False

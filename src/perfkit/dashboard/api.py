@@ -20,7 +20,7 @@ from perfkit.errors import BadInput
 from perfkit.store.steady import propose
 
 if TYPE_CHECKING:
-    from perfkit.dashboard.app import Dashboard
+    from perfkit.dashboard.site import Dashboard
 
 POINTS = 700
 MOST_POINTS = 5000

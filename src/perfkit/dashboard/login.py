@@ -15,7 +15,7 @@ from perfkit.dashboard.access import COOKIE, SESSION_SECONDS
 from perfkit.dashboard.users import OWNER, User
 
 if TYPE_CHECKING:
-    from perfkit.dashboard.app import Dashboard
+    from perfkit.dashboard.site import Dashboard
 
 FREE_TRIES = 5
 LONGEST_WAIT = 300.0

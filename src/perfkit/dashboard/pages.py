@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from perfkit.dashboard.app import Dashboard
+    from perfkit.dashboard.site import Dashboard
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from perfkit.dashboard import api, assets, login, pages
 from perfkit.dashboard.users import ADMIN
 
 if TYPE_CHECKING:
-    from perfkit.dashboard.app import Dashboard
+    from perfkit.dashboard.site import Dashboard
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from perfkit.collection.subsystems import NEEDED, WANTED
 from perfkit.preflight.collectors import running
 from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report
 from perfkit.units import format_bytes, format_duration
 
-_NEEDED = ("/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev")
-_WANTED = (
-    "/proc/loadavg",
-    "/proc/vmstat",
-    "/proc/net/snmp",
-    "/proc/net/netstat",
-    "/proc/pressure/cpu",
-    "/proc/pressure/memory",
-    "/proc/pressure/io",
-)
 _A_DAY = 86400
 # Bytes of a sample besides the /proc texts: keys and escapes of its lines, containers, the occasional sources.
 _OVERHEAD = 2000
@@ -53,14 +44,14 @@ def python(_place: Place) -> Check:
 
 def sources(place: Place) -> Check:
     """The kernel's texts can be read."""
-    missing = [name for name in _NEEDED if not _readable(place, name)]
+    missing = [name for name in NEEDED if not _readable(place, name)]
     if missing:
         cause = f"{', '.join(missing)} cannot be read here; run perfkit on the host itself, or mount the host's /proc."
-        return Check("sources", FAIL, f"{len(missing)} of {len(_NEEDED)} needed are missing", cause)
-    absent = [name for name in _WANTED if not _readable(place, name)]
+        return Check("sources", FAIL, f"{len(missing)} of {len(NEEDED)} needed are missing", cause)
+    absent = [name for name in WANTED if not _readable(place, name)]
     if absent:
         return Check("sources", WARN, f"without {', '.join(absent)}", "their columns will be empty; the kernel or a container hides them.")
-    return Check("sources", OK, f"all {len(_NEEDED) + len(_WANTED)} readable")
+    return Check("sources", OK, f"all {len(NEEDED) + len(WANTED)} readable")
 
 
 def _readable(place: Place, name: str) -> bool:
@@ -97,7 +88,7 @@ def space(place: Place) -> Check:
 
 def _sample_size(place: Place) -> int:
     size = _OVERHEAD
-    for name in (*_NEEDED, *_WANTED):
+    for name in (*NEEDED, *WANTED):
         if _readable(place, name):
             text = (place.root / name[1:]).read_text(errors="replace")
             size += sum(min(len(line), 200) + 1 for line in text.splitlines()[:500])

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from perfkit import lock
+from perfkit.collection import lock
 from perfkit.preflight.follow import Follow
 from perfkit.preflight.holder import Writer, writers
 from perfkit.preflight.kernel import Counters, Nudge, counters, read_counters

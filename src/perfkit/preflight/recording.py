@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from perfkit import lock
-from perfkit.collection import newest
+from perfkit.collection import lock, newest
 from perfkit.errors import BadInput, reason
 from perfkit.preflight.checks import RECORDING
 from perfkit.preflight.collectors import running

@@ -7,11 +7,9 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from perfkit.collection import END, SESSION, Line, decode
+from perfkit.collection.subsystems import NEEDED, OCCASIONAL
 
-# Written now and then, so that no sample promises them.
-_OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs")
 _COUNTER_SOURCES = ("/proc/stat", "/proc/net/dev", "/proc/diskstats")
-PCC_SOURCES = ("/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev")
 
 
 class Sample(NamedTuple):
@@ -89,7 +87,7 @@ class Story:
         self.seen[line.subsystem] += 1
         if line.subsystem in _COUNTER_SOURCES:
             self.latest[line.subsystem] = line.measurement
-        if line.subsystem == "/proc/stat" or (not self._anchor and not line.subsystem.startswith(_OCCASIONAL)):
+        if line.subsystem == "/proc/stat" or (not self._anchor and not line.subsystem.startswith(OCCASIONAL)):
             self._anchor = line.subsystem
         if line.subsystem == self._anchor:
             self.samples.append(Sample(line.wall, line.monotonic))
@@ -101,11 +99,11 @@ class Story:
 
     @property
     def promised(self) -> tuple[str, ...]:
-        """The sources that every sample should hold: the session's own list; pcc's four where it records the host."""
+        """The sources that every sample should hold: the session's own list; the needed ones where it records the host."""
         listed = self.session.get("subsystems")
         if isinstance(listed, list):
-            return tuple(name for name in listed if isinstance(name, str) and not name.startswith(_OCCASIONAL))
-        return PCC_SOURCES if any(name in self.seen for name in PCC_SOURCES) else ()
+            return tuple(name for name in listed if isinstance(name, str) and not name.startswith(OCCASIONAL))
+        return NEEDED if any(name in self.seen for name in NEEDED) else ()
 
     @property
     def period(self) -> float | None:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from perfkit import lock
+from perfkit.collection import lock
 from perfkit.errors import reason
 from perfkit.preflight.cost import Cost
 from perfkit.preflight.coverage import Coverage, instant

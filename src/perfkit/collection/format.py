@@ -8,7 +8,8 @@ Target tier: standard library, Python 3.9, and light to import, because the samp
 from __future__ import annotations
 
 import os
-import zlib
+
+from perfkit.collection.gzip import MAGIC, Inflater
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ MARK_KINDS = ("start", "end", "point")
 
 MAX_LINE = 16 << 20  # bytes; a longer line is damage, not a measurement
 _CHUNK = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b\x08"
 
 # What may stand between quotes in JSON as it is, and the newline, whose escape is the only one that kernel text needs; JSON text
 # within JSON needs two more.
@@ -178,30 +178,17 @@ class Reader:
             yield rest
 
     def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
-        head = file.read(len(_GZIP_MAGIC))
+        head = file.read(len(MAGIC))
         file.seek(0)
-        if head == _GZIP_MAGIC:
+        if head == MAGIC:
             return self._inflate(file)
         return iter(lambda: file.read(_CHUNK), b"")
 
     def _inflate(self, file: BinaryIO) -> Iterator[bytes]:
-        """The text of every gzip member; after damage it goes on at the next member."""
-        inflater, pending = zlib.decompressobj(31), b""
-        while data := pending or file.read(_CHUNK):
-            pending = b""
-            try:
-                yield inflater.decompress(data)
-            except zlib.error:
-                self.truncated = True
-                at = data.find(_GZIP_MAGIC, 1)
-                inflater, pending = zlib.decompressobj(31), data[at:] if at >= 0 else b""
-                yield b"\n"
-            if inflater.eof:
-                pending, inflater = inflater.unused_data.lstrip(b"\0"), zlib.decompressobj(31)
-                started = bool(pending)
-            else:
-                started = True
-        self.truncated = self.truncated or started
+        inflater = Inflater(salvage=True)
+        while data := file.read(_CHUNK):
+            yield from inflater.feed(data)
+        self.truncated = self.truncated or inflater.damaged or inflater.within
 
 
 def looks_like(path: Pathish) -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perfkit.errors import BadInput, Failed, reason
+from perfkit.serve.supervisor import Ready, Role, Supervisor
 from perfkit.store.database import open_database
-from perfkit.supervisor import Ready, Role, Supervisor
 
 if TYPE_CHECKING:
     from perfkit.dashboard.server import Settings as DashboardSettings

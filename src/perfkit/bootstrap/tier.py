@@ -1,7 +1,7 @@
 """The desk tier of perfkit.pyz: which packages of the file fit this machine, and an interpreter that runs on them unpacked.
 
 The file's `desk/manifest.json` lists, per platform and Python, the wheels that make up the tier, the digest of all that gets unpacked,
-and how much that is. `perfkit.cache` keeps the unpacked folders. Standard library, Python 3.9; in a checkout nothing of this is used.
+and how much that is. `perfkit.bootstrap.cache` keeps the unpacked folders. Standard library, Python 3.9; a checkout uses nothing of this.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ import sys
 import zipimport
 from typing import Any, NoReturn
 
+from perfkit.commands import DESK, of_tier
 from perfkit.errors import BadInput
 
 MANIFEST = "desk/manifest.json"
-
-# The commands that need it; every other one runs from the zip.
-COMMANDS = frozenset({"process", "import", "serve", "compare", "report", "export", "prune", "keys", "users"})
 
 
 def wanted(argv: list[str]) -> bool:
     """Whether `argv` runs a command of the desk tier; a request for help never does."""
     words = argv[: argv.index("--")] if "--" in argv else argv
     command = next((word for word in words if not word.startswith("-")), "")
-    return command in COMMANDS and not {"-h", "--help"} & set(words)
+    return command in of_tier(DESK) and not {"-h", "--help"} & set(words)
 
 
 def run(archive: str, argv: list[str]) -> NoReturn:
@@ -32,7 +30,7 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     The new interpreter is isolated: it reads no PYTHON* variable and sees no site-packages, so nothing that is installed can join in.
     Raises BadInput if the file carries nothing for this Python and platform, or the cache folder cannot be used; Failed if unpacking fails.
     """
-    from perfkit import cache
+    from perfkit.bootstrap import cache
 
     tier = select(manifest(archive), here(), _python())
     folder = cache.unpacked(archive, tier)

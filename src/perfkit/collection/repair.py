@@ -22,7 +22,7 @@ _FLUSHED = b"\0\0\xff\xff"  # how a flushed deflate stream ends
 _LAST_BLOCK = b"\x03\0"  # an empty final deflate block
 
 
-def mend(descriptor: int, *, gzipped: bool) -> int:
+def repair(descriptor: int, *, gzipped: bool) -> int:
     """Cut off a half last line, or end an unfinished gzip member after its last flush; returns the file's size then.
 
     Raises ValueError where the file is no collection, or not of that kind.

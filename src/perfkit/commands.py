@@ -1,0 +1,35 @@
+"""The commands of perfkit, the one list: in which tier each runs, which module has it, and its line in `perfkit --help`.
+
+Target tier; pure data, and light to import, because the first stage of every start reads it.
+"""
+
+from __future__ import annotations
+
+TARGET, DESK = "target", "desk"
+
+# name: (tier, module, summary)
+COMMANDS = {
+    "collect": (TARGET, "perfkit.cli.collect", "Record this machine into a collection, or stream it to a receiver."),
+    "preflight": (TARGET, "perfkit.cli.preflight", "Prove that a collection is being recorded; run a command only if it is."),
+    "mark": (TARGET, "perfkit.cli.mark", "Write a mark into a running collection: where a phase starts or ends."),
+    "process": (DESK, "perfkit.cli.process", "Turn collections into CSV files and percentiles."),
+    "import": (DESK, "perfkit.cli.import_", "Import collections or processed files into the database."),
+    "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
+    "users": (DESK, "perfkit.cli.users", "Add, list and remove the dashboard's logins."),
+    "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
+    "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
+    "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
+}
+
+# Packages and modules of perfkit that the target tier neither imports nor carries.
+DESK_MODULES = ("catalog", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve")
+
+
+def of_desk(file: str) -> bool:
+    """Whether `file` ("perfkit/store/live.py") belongs to the desk tier alone."""
+    return file.startswith(tuple(f"perfkit/{name}{end}" for name in DESK_MODULES for end in ("/", ".py")))
+
+
+def of_tier(tier: str) -> frozenset[str]:
+    """The names of the commands that run in `tier`."""
+    return frozenset(name for name, (its_tier, _, _) in COMMANDS.items() if its_tier == tier)
