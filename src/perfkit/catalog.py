@@ -260,6 +260,19 @@ CONTAINERS = Table(
 
 TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS)
 
+# What is known of a machine besides its samples: columns of the table `collectors`, and keys of quality.json.
+MACHINE = (
+    *_columns("perfkit/session", KEY, "", TEXT, machine_id="Machine id", operating_system="Operating system", kernel="Kernel", architecture="Architecture"),
+    *_columns("/proc/cpuinfo", KEY, "", TEXT, cpu_model="CPU model"),
+    *_columns("/proc/cpuinfo", GAUGE, "", INTEGER, cpus="CPUs"),
+    *_columns("/proc/meminfo", GAUGE, "MiB", REAL, memory_mb="Memory"),
+    *_columns("perfkit/session", KEY, "", TEXT, cloud_vendor="Cloud", instance_type="Instance type", time_zone="Time zone"),
+    *_columns("/sys/class/net, /sys/block", KEY, "", TEXT, totals="Disks and interfaces in the totals are known, or told by name"),
+)
+
+# The figures of a distribution, in the order in which every table of percentiles has them: `samples` is a count, the rest are of the metric's unit.
+FIGURES = ("samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
+
 # The five ranges that pages and percentiles know, in milliseconds back from the data's last sample (process/sql/timeline/windows.sql).
 RANGES: dict[str, int | None] = {"all": None, "1h": 3_600_000, "6h": 21_600_000, "24h": 86_400_000, "7d": 604_800_000}
 

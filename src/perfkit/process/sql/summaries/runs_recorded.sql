@@ -1,8 +1,7 @@
 -- What was recorded of each run and phase of one machine: samples, the largest lateness, clock steps and resets in it, and how it ended: with
 -- its own end mark, or as its recording did.
 SELECT r.run, r.phase, r.label, r.recording, r.from_timestamp, r.to_timestamp, r.open, taken.samples, taken.lateness_ms, happened.clock_steps,
-       happened.resets, if(r.open = 0 AND NOT (r.label = 'recording' AND r.phase IS NULL AND NOT EXISTS (
-           SELECT 1 FROM marks AS m WHERE m.machine = r.machine AND m.label = r.label AND m.timestamp = r.from_timestamp)), 'end mark', o.ended) AS ended
+       happened.resets, if(r.marked = 1 AND r.open = 0, 'end mark', o.ended) AS ended
 FROM runs AS r
 JOIN recordings AS o ON o.machine = r.machine AND o.recording = r.recording
 CROSS JOIN LATERAL (

@@ -5,7 +5,7 @@
 -- A run is a pair that lies in no other pair of its recording; a recording without pairs is one run, labelled 'recording'.
 -- A phase is a pair within a run. Where a label comes again in the run, the second is called label.2.
 --   run    counts from 1 within the machine, by start        phase  NULL for the run itself, else the phase's name
---   from_timestamp, to_timestamp  both included (ms)         open   1 where nothing closed it
+--   from_timestamp, to_timestamp  both included (ms)         open   1 where nothing closed it      marked  0 for a recording without pairs
 WITH levels AS (
     -- Marks of one label at one level follow each other as start, end, start, end.
     SELECT machine, recording, timestamp, place, kind, label,
@@ -32,9 +32,9 @@ WITH levels AS (
     ) AS inside
     FROM ordered AS p
 ), outermost AS (
-    SELECT machine, recording, pair, label, from_timestamp, to_timestamp, open FROM nested WHERE inside IS NULL
+    SELECT machine, recording, pair, label, from_timestamp, to_timestamp, open, 1 AS marked FROM nested WHERE inside IS NULL
     UNION ALL
-    SELECT machine, recording, 0, 'recording', from_timestamp, to_timestamp, 0 FROM recordings AS r
+    SELECT machine, recording, 0, 'recording', from_timestamp, to_timestamp, 0, 0 FROM recordings AS r
     WHERE NOT EXISTS (SELECT 1 FROM pairs AS p WHERE p.machine = r.machine AND p.recording = r.recording)
 ), numbered AS (
     SELECT *, row_number() OVER (PARTITION BY machine ORDER BY from_timestamp, recording, pair) AS run FROM outermost
@@ -43,6 +43,6 @@ WITH levels AS (
            row_number() OVER (PARTITION BY i.machine, n.run, i.label ORDER BY i.pair) AS time
     FROM nested AS i JOIN numbered AS n ON n.machine = i.machine AND n.recording = i.recording AND n.pair = i.inside
 )
-SELECT machine, recording, run, label, NULL AS phase, from_timestamp, to_timestamp, open FROM numbered
+SELECT machine, recording, run, label, NULL AS phase, from_timestamp, to_timestamp, open, marked FROM numbered
 UNION ALL
-SELECT machine, recording, run, label, CASE WHEN time = 1 THEN label ELSE label || '.' || time END, from_timestamp, to_timestamp, open FROM repeated
+SELECT machine, recording, run, label, CASE WHEN time = 1 THEN label ELSE label || '.' || time END, from_timestamp, to_timestamp, open, 1 FROM repeated
