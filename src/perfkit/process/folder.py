@@ -28,13 +28,9 @@ def write(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality, folder
         step(f"{table.name}.csv")
         write_csv(con, machine, table, folder / f"{table.name}.csv")
     step(SAMPLES)
-    _write_rows(con, machine, "samples", SAMPLES_COLUMNS, (), folder / SAMPLES)
+    write_samples(con, machine, folder)
     step("percentiles.csv")
-    metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
-    con.execute(
-        statement("output/csv_percentiles"),
-        {"machine": machine, "ranges": list(RANGES), "metrics": metrics, "file": str(folder / "percentiles.csv")},
-    )
+    write_percentiles(con, machine, folder)
     write_facts(quality, dict(con.execute(statement("output/container_names"), {"machine": machine}).fetchall()), system_info(con, machine), folder)
 
 
@@ -64,6 +60,18 @@ def write_csv(con: duckdb.DuckDBPyConnection, machine: int, table: Table, file: 
     """Write one table of `machine` as CSV; `con` has the table, and `machines` with its column milliseconds."""
     written = table.columns[: table.written]
     _write_rows(con, machine, table.name, [c.name for c in written if c in table.values], [c.name for c in table.keys], file)
+
+
+def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
+    """Write samples.csv: every sample of `machine`, its recording, its tick in it and how late it was."""
+    _write_rows(con, machine, "samples", SAMPLES_COLUMNS, (), folder / SAMPLES)
+
+
+def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
+    """Write percentiles.csv of `machine`: the ranges, the runs and their phases."""
+    metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
+    values = {"machine": machine, "ranges": list(RANGES), "metrics": metrics, "file": str(folder / "percentiles.csv")}
+    con.execute(statement("output/csv_percentiles"), values)
 
 
 def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, object]:
