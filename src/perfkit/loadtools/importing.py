@@ -142,13 +142,13 @@ def _notes(timeline: Timeline) -> Iterator[str]:
     if summary.cut:
         yield "the output breaks off, so the end of the run may be missing."
     if summary.unread:
-        yield f"{summary.unread:,} lines could not be read and are left out."
+        yield f"lines that could not be read and are left out: {summary.unread:,}."
     if summary.untimed:
-        yield f"{summary.untimed:,} {summary.operation}s without a believable time count as errors."
+        yield f"{summary.operation}s without a believable time, which count as errors: {summary.untimed:,}."
     if summary.dropped:
-        yield f"the generator dropped {summary.dropped:,} {summary.operation}s: it was at its own limit."
+        yield f"the generator was at its own limit: it did not start {summary.dropped:,} of the {summary.operation}s that were due."
     if summary.starved:
-        yield f"{summary.starved:,} errors are the generator's own: it ran out of ports, descriptors or memory."
+        yield f"the generator was at its own limit: {summary.starved:,} errors say that it had no port, descriptor or memory left."
     yield from summary.notes
 
 

@@ -22,6 +22,8 @@ _TOOL = Tool(
     untimed="let JMeter write times in ms with -Jjmeter.save.saveservice.timestamp_format=ms",
 )
 _TRUTH = {"true": 0, "false": 1}
+_NEEDED = ("timeStamp", "elapsed", "success", "responseMessage")
+_DIGITS = 15  # of a number that is believed
 
 # JMeter's columns where it was told to write no header (jmeter.save.saveservice.print_field_names=false), by their number: 3.x to 5.x.
 _PLAIN = "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage"
@@ -47,6 +49,8 @@ class _Columns:
         self._begins = re.compile(rf"{ahead}\s*{time}\s*{elapsed}")
         self._cell = re.compile(rf'(?:"((?:[^"]|"")*)"(?={d}|$)|([^{d}]*))(?:{d}|$)', re.DOTALL)
         self.width = len(self.at)
+        self.time, self.elapsed, self.success, self.message = (self.at.get(name, -1) for name in _NEEDED)
+        self.samples, self.errors, self.threads = (self.at.get(name, -1) for name in ("SampleCount", "ErrorCount", "allThreads"))
 
     def begins(self, line: str) -> bool:
         return self._begins.match(line) is not None
@@ -157,32 +161,32 @@ def _headerless(line: str) -> _Columns | None:
 
 def _report(columns: _Columns, cells: list[str], clock: _Clock) -> Report | None:
     """What one sample says; None where it is cut off or mutilated."""
-
-    def cell(name: str) -> str | None:
-        at = columns.at.get(name)
-        return cells[at].strip() if at is not None and at < len(cells) else None
-
-    begun, elapsed = clock.ms(cell("timeStamp") or ""), cell("elapsed") or ""
-    if not elapsed.lstrip("-").isdecimal() or begun is None:
+    ended, took = clock.ms(_cell(cells, columns.time)), _count(_cell(cells, columns.elapsed))
+    failed = _TRUTH.get(_cell(cells, columns.success).lower())
+    if ended is None or took is None or (failed is None and (columns.success >= 0 or len(cells) < columns.width)):
         return None
-    failed = _TRUTH.get((cell("success") or "").lower())
-    if failed is None and ("success" in columns.at or len(cells) < columns.width):
+    samples = 1 if columns.samples < 0 else _count(_cell(cells, columns.samples))
+    if not samples or samples < 0:
         return None
-    samples, users = cell("SampleCount") or "1", cell("allThreads") or ""
-    if not samples.isdecimal() or not int(samples):
-        return None
-    count, errors = int(samples), cell("ErrorCount") or ""
-    took = int(elapsed)
+    errors = None if columns.errors < 0 else _count(_cell(cells, columns.errors))
     return Report(
-        begun if count > 1 else begun + max(took, 0),  # JMeter stamps a row that stands for several with the end of the last
-        rank=1 if (cell("responseMessage") or "").startswith(_TRANSACTION) else 0,
-        operations=count,
-        errors=int(errors) if errors.isdecimal() else failed,
-        latency=took / count if took >= 0 else None,  # and adds up their times
-        weight=count,
-        users=int(users) if users.isdecimal() else None,
+        ended if samples > 1 or took < 0 else ended + took,  # JMeter stamps a row that stands for several with the end of the last
+        1 if _cell(cells, columns.message).startswith(_TRANSACTION) else 0,
+        samples,
+        failed if errors is None else errors,
+        took / samples if took >= 0 else None,  # and adds up their times
+        samples,
+        users=None if columns.threads < 0 else _count(_cell(cells, columns.threads)),
         starved=1 if failed and STARVED.search("\n".join(cells)) else None,
     )
+
+
+def _cell(cells: list[str], at: int) -> str:
+    return cells[at].strip() if 0 <= at < len(cells) else ""
+
+
+def _count(text: str) -> int | None:
+    return int(text) if len(text) <= _DIGITS and text.removeprefix("-").isdecimal() else None
 
 
 class _Clock:
@@ -196,7 +200,7 @@ class _Clock:
     def ms(self, text: str) -> float | None:
         """Milliseconds since the epoch; 0 for a time that is none, and None for what is not written as a time."""
         if text.isdecimal():
-            return epoch_ms(float(text)) or 0.0
+            return epoch_ms(float(text[:30])) or 0.0
         found = _DATE.fullmatch(text)
         if found is None:
             return 0.0 if re.match(r"\d\d?:\d\d", text) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
@@ -33,44 +34,62 @@ def is_locust(head: str) -> bool:
 def read(output: Output, _start: Start) -> list[Timeline]:
     """The rows of all requests together: Locust's own sliding rates and current percentiles.
 
-    Its averages are of all the time since the start, so they are left out.
+    Its averages are of all the time since the start, so they are left out. Where the header stands again and the rows behind it
+    are later than those before, another run begins.
     """
-    rows: dict[int, Row] = {}
-    totals: dict[str, list[float]] = {name: [] for name in _COUNTS}  # the last counts before each time that they began again
-    for cells in _together(output):
+    runs: list[_Run] = []
+    for number_of_header, cells in _together(output):
         at = epoch_ms(number(cells.get("Timestamp")) or 0.0)
         if at is None:
             output.unread += 1
             continue
-        rows[round(at)] = Row(round(at), **{name: number(cells.get(column)) for name, column in _ROW.items()})
-        for name, column in _COUNTS.items():
-            count = number(cells.get(column))
-            if count is not None:
-                so_far = totals[name]
-                totals[name] = [*so_far[:-1], count] if so_far and count >= so_far[-1] else [*so_far, count]
-        if len(rows) > MOST_ROWS:
+        if not runs or (number_of_header != runs[-1].header and at > max(runs[-1].rows)):
+            runs.append(_Run(number_of_header))
+        runs[-1].add(round(at), cells)
+        runs[-1].header = number_of_header
+        if len(runs[-1].rows) > MOST_ROWS:
             raise BadInput(f"{output.path} holds more than {MOST_ROWS:,} rows; split it by time and import the parts.")
-    if not rows:
+    if not runs:
         raise BadInput(f"{output.path} holds no row of all requests together; Locust was ended before it wrote one.")
-    requests, errors = (int(sum(counts)) if counts else None for counts in totals.values())
-    summary = Summary(requests, errors, row_seconds=1, unread=output.unread, cut=output.cut)
-    return [Timeline("locust", [rows[at] for at in sorted(rows)], summary)]
+    found = [run.timeline() for run in runs]
+    found[0].summary.unread, found[-1].summary.cut = output.unread, output.cut
+    return found
 
 
-def _together(output: Output) -> Iterator[dict[str, str]]:
-    """The rows of all requests together, by column."""
+@dataclass
+class _Run:
+    header: int  # how many headers stood before its newest row
+    rows: dict[int, Row] = field(default_factory=dict)
+    counts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COUNTS})  # a count for each time it began again
+
+    def add(self, at: int, cells: dict[str, str]) -> None:
+        self.rows[at] = Row(at, **{name: number(cells.get(column)) for name, column in _ROW.items()})
+        for name, column in _COUNTS.items():
+            count, so_far = number(cells.get(column)), self.counts[name]
+            if count is not None and so_far and count >= so_far[-1]:
+                so_far[-1] = count
+            elif count is not None:
+                so_far.append(count)
+
+    def timeline(self) -> Timeline:
+        requests, errors = (int(sum(counts)) if counts else None for counts in self.counts.values())
+        return Timeline("locust", [self.rows[at] for at in sorted(self.rows)], Summary(requests, errors, row_seconds=1))
+
+
+def _together(output: Output) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of all requests together, by column, each with the number of headers before it."""
     names: list[str] = []
-    delimiter = ","
+    delimiter, headers = ",", 0
     for line in output.lines():
-        cells, found = _cells(line, None if not names else delimiter)
+        cells, found = _cells(line, delimiter if names else None)
         if "User Count" in cells:
-            names, delimiter = cells, found
+            names, delimiter, headers = cells, found, headers + 1
         elif len(cells) != len(names):
             output.unread += 1
         else:
             row = dict(zip(names, cells, strict=True))
-            if row["Name"] in _TOGETHER:
-                yield {name: cell.replace(",", ".") for name, cell in row.items()} if delimiter == ";" else row  # Excel's decimal comma
+            if row["Name"] in _TOGETHER:  # with ";", the decimal sign is Excel's comma
+                yield headers, {name: cell.replace(",", ".") for name, cell in row.items()} if delimiter == ";" else row
 
 
 def _cells(line: str, delimiter: str | None = None) -> tuple[list[str], str]:

@@ -151,12 +151,12 @@ def _sql(name: str) -> str:
     return resources.files("perfkit.loadtools").joinpath("sql", "duckdb", f"{name}.sql").read_text("utf-8")
 
 
-_UNITS = ((1e9, 4.2e9, 1e3), (1e12, 4.2e12, 1.0), (1e15, 4.2e15, 1e-3), (1e18, 4.2e18, 1e-6))  # s, ms, us, ns: from, to, in ms
-
-
 def epoch_ms(instant: float) -> float | None:
     """Milliseconds since the epoch of seconds, ms, us or ns since then, told by their size (2001 to 2103); None for other numbers."""
-    return next((instant * factor for low, high, factor in _UNITS if low <= instant < high), None)
+    for in_ms in (1.0, 1e3, 1e-3, 1e-6):
+        if 1e12 <= instant * in_ms < 4.2e12:
+            return instant * in_ms
+    return None
 
 
 def iso_ms(text: str) -> float | None:

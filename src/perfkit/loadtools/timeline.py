@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 MOST_SPANS = 100  # of one kind that a summary lists
 MOST_ROWS = 1_000_000  # of one run
+
+_LARGEST = 1e18
 
 Span = tuple[int, int, int]  # first and last ms since the epoch, and how many
 
@@ -78,6 +79,9 @@ class Timeline:
     label: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("requests", "errors"):
+            if (getattr(self.summary, name) or 0) > _LARGEST:  # than the database holds
+                setattr(self.summary, name, None)
         users = [row.users for row in self.rows if row.users is not None]
         if users:
             self.summary.users_max = max(users)
@@ -108,9 +112,9 @@ def spans(counts: Iterable[tuple[int, float]], width: int) -> list[Span]:
 
 
 def number(text: object) -> float | None:
-    """A finite number that `text` says, or None: "N/A", "nan", "" and "-" are unknown."""
+    """A finite number that `text` says, or None: "N/A", "nan", "" and "-" are unknown, and what is too large to be measured."""
     try:
         value = float(text)  # type: ignore[arg-type]  # what is no number at all raises
     except (TypeError, ValueError):
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) < _LARGEST else None  # not so for nan either

@@ -1,9 +1,9 @@
 -- A row per stretch of $width ms, from the first operation of rank $rank in $sections to the last; one without operations has
 -- throughput 0. Percentiles are those of single operations: where a latency is the mean of several, there are none.
 WITH chosen AS (
-    SELECT *, at // $width::BIGINT * $width::BIGINT AS timestamp
+    SELECT *, ended // $width::BIGINT * $width::BIGINT AS timestamp
     FROM reports
-    WHERE list_contains($sections, section) AND at IS NOT NULL AND (rank IS NULL OR rank = $rank)
+    WHERE list_contains($sections, section) AND ended IS NOT NULL AND (rank IS NULL OR rank = $rank)
 ), measured AS (
     SELECT
         timestamp,
@@ -30,7 +30,7 @@ WITH chosen AS (
         timestamp,
         coalesce(
             last_value(users IGNORE NULLS) OVER (ORDER BY timestamp),
-            greatest(sum(change) OVER (ORDER BY timestamp), 0)
+            CASE WHEN count(change) OVER () > 0 THEN greatest(sum(change) OVER (ORDER BY timestamp), 0) END
         ) AS users,
         coalesce(operations, 0) * 1000.0 / $width AS throughput,
         CASE WHEN known.errors THEN coalesce(measured.errors, 0) * 1000.0 / $width END AS errors,

@@ -8,12 +8,12 @@ SELECT
     counted.rank,
     sum(operations) FILTER (chosen.rank = counted.rank) AS operations,
     count(errors) > 0 AS knows_errors,
-    coalesce(sum(errors) FILTER (chosen.rank = counted.rank AND at IS NOT NULL), 0) AS errors,
-    coalesce(sum(operations) FILTER (chosen.rank = counted.rank AND at IS NULL), 0) AS untimed,
+    coalesce(sum(errors) FILTER (chosen.rank = counted.rank AND ended IS NOT NULL), 0) AS errors,
+    coalesce(sum(operations) FILTER (chosen.rank = counted.rank AND ended IS NULL), 0) AS untimed,
     coalesce(sum(dropped), 0) AS dropped,
     coalesce(sum(starved), 0) AS starved,
-    count(at) FILTER (chosen.rank = counted.rank) AS reports,
-    min(at) FILTER (chosen.rank = counted.rank) AS first,
-    max(at) FILTER (chosen.rank = counted.rank) AS last
+    count(ended) FILTER (chosen.rank = counted.rank) AS reports,
+    min(ended) FILTER (chosen.rank = counted.rank) AS first,
+    max(ended) FILTER (chosen.rank = counted.rank) AS last
 FROM chosen, counted
 GROUP BY counted.rank;
