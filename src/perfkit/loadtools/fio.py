@@ -12,7 +12,7 @@ from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output, whole_json
 from perfkit.loadtools.requests import Report, Tool, gather
-from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, level, number
+from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, figure, level, number
 
 LOG_LINE = re.compile(r"\d+, *\d+, *[012], *\d+(?:, *\d+)*\s*$", re.MULTILINE)
 _LOG_NAME = re.compile(r"_(bw|iops|lat|clat|slat)(?:\.\d+)?\.log(?:\.(?:gz|xz|bz2))?$")
@@ -30,12 +30,12 @@ class _Counts:
     at: float = 0.0  # since the epoch
     runtime: float = 0.0
     begun: float | None = None
-    done: int = 0
-    errors: int | None = None
-    measured: int = 0
+    done: float = 0.0
+    errors: float | None = None
+    measured: float = 0.0
     latency: float = 0.0  # the sum
     longest: float = 0.0
-    bins: dict[float, int] | None = field(default_factory=dict)  # latency: how many; None where a job has not said it (json, not json+)
+    bins: dict[float, float] | None = field(default_factory=dict)  # latency: how many; None where a job has not said it (json, not json+)
     percentiles: dict[float, float] | None = None  # of all, where only one job and direction did anything
     jobs: int = 0
 
@@ -61,7 +61,7 @@ def read_json(output: Output, _start: Start) -> list[Timeline]:
 
 def _counts(value: dict[str, Any]) -> _Counts | None:
     try:
-        at = float(value["timestamp_ms"]) if "timestamp_ms" in value else float(value["timestamp"]) * 1000
+        at = figure(value["timestamp_ms"]) if "timestamp_ms" in value else figure(value["timestamp"]) * 1000
         counts = _Counts(at)
         for job in value["jobs"]:
             _add(counts, job)
@@ -71,30 +71,30 @@ def _counts(value: dict[str, Any]) -> _Counts | None:
 
 
 def _add(counts: _Counts, job: dict[str, Any]) -> None:
-    runtimes = [float(job[direction]["runtime"]) for direction in _DIRECTIONS if direction in job]
-    counts.runtime = max(counts.runtime, float(job.get("job_runtime", max(runtimes, default=0.0))))
+    runtimes = [figure(job[direction]["runtime"]) for direction in _DIRECTIONS if direction in job]
+    counts.runtime = max(counts.runtime, figure(job.get("job_runtime", max(runtimes, default=0.0))))
     if "job_start" in job:
-        counts.begun = min(counts.begun or float("inf"), float(job["job_start"]))
+        counts.begun = min(counts.begun or float("inf"), figure(job["job_start"]))
     if "total_err" in job:
-        counts.errors = (counts.errors or 0) + int(job["total_err"])
+        counts.errors = (counts.errors or 0) + figure(job["total_err"])
     for direction in _DIRECTIONS:
         done: dict[str, Any] = job.get(direction, {})
         if not done.get("total_ios"):
             continue
         counts.jobs += 1
-        counts.done += int(done["total_ios"])
+        counts.done += figure(done["total_ios"])
         unit, times = _completion(done)
-        number_of = int(times.get("N", 0))
+        number_of = figure(times.get("N", 0))
         counts.measured += number_of
-        counts.latency += number_of * float(times.get("mean", 0.0)) * unit
-        counts.longest = max(counts.longest, float(times.get("max", 0.0)) * unit)
+        counts.latency += number_of * figure(times.get("mean", 0.0)) * unit
+        counts.longest = max(counts.longest, figure(times.get("max", 0.0)) * unit)
         bins = times.get("bins")
         if counts.bins is None or not bins:
             counts.bins = None
         else:
             for took, many in bins.items():
-                counts.bins[float(took) * unit] = counts.bins.get(float(took) * unit, 0) + int(many)
-        told = {float(name) / 100: float(took) * unit for name, took in times.get("percentile", {}).items()}
+                counts.bins[figure(took) * unit] = counts.bins.get(figure(took) * unit, 0) + figure(many)
+        told = {float(name) / 100: figure(took) * unit for name, took in times.get("percentile", {}).items()}
         counts.percentiles = told if counts.jobs == 1 else None
 
 
@@ -110,7 +110,7 @@ def _run(snapshots: list[_Counts]) -> Timeline:
     """The run whose state each of `snapshots` tells, in the order of time."""
     last = snapshots[-1]
     begun = last.begun if last.begun is not None else snapshots[0].at - snapshots[0].runtime
-    summary = Summary(requests=last.done, errors=last.errors, operation=_OPERATION)
+    summary = Summary(round(last.done), None if last.errors is None else round(last.errors), _OPERATION)
     if len(snapshots) == 1:
         seconds = last.runtime / 1000
         return Timeline("fio", level(begun / 1000, seconds, **_figures(_Counts(begun), last, seconds)), summary)
@@ -120,7 +120,7 @@ def _run(snapshots: list[_Counts]) -> Timeline:
             rows.append(Row(round(before.at), **_figures(before, now, (now.at - before.at) / 1000)))
             before = now
     summary.row_seconds = round((last.at - snapshots[0].at) / 1000 / (len(snapshots) - 1), 1)
-    return Timeline("fio", list({row.timestamp: row for row in rows}.values()), summary)
+    return Timeline("fio", rows, summary)
 
 
 def _figures(before: _Counts, now: _Counts, seconds: float) -> dict[str, float | None]:
@@ -144,7 +144,7 @@ def _percentiles(before: _Counts, now: _Counts) -> dict[str, float | None]:
         return {name: told.get(share) for share, name in names.items()}
     bins = sorted((took, many - before.bins.get(took, 0)) for took, many in now.bins.items())
     found: dict[str, float | None] = dict.fromkeys(names.values())
-    total, so_far = sum(many for _, many in bins), 0
+    total, so_far = sum(many for _, many in bins), 0.0
     for took, many in bins:
         so_far += many
         for share, name in names.items():

@@ -43,10 +43,10 @@ def read(output: Output, _start: Start) -> list[Timeline]:
         if at is None:
             output.unread += 1
             continue
-        if not runs or (number_of_header != runs[-1].header and at > max(runs[-1].rows)):
+        if not runs or (number_of_header != runs[-1].header and at > runs[-1].last):
             runs.append(_Run(number_of_header))
         runs[-1].add(round(at), cells)
-        runs[-1].header = number_of_header
+        runs[-1].header, runs[-1].last = number_of_header, max(round(at), runs[-1].last)
         if len(runs[-1].rows) > MOST_ROWS:
             raise BadInput(f"{output.path} holds more than {MOST_ROWS:,} rows; split it by time and import the parts.")
     if not runs:
@@ -59,6 +59,7 @@ def read(output: Output, _start: Start) -> list[Timeline]:
 @dataclass
 class _Run:
     header: int  # how many headers stood before its newest row
+    last: int = 0  # the latest row's instant
     rows: dict[int, Row] = field(default_factory=dict)
     counts: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COUNTS})  # a count for each time it began again
 

@@ -83,7 +83,7 @@ class Output:
     def lines(self) -> Iterator[str]:
         """The lines that say something, without their ends. A last line without an end is given too, and `cut` is set."""
         rest, too_long = "", False
-        for piece in self._pieces():
+        for piece in self._pieces(MOST_TEXT):
             *whole, rest = (rest + piece).split("\n")
             for line in whole:
                 if too_long:
@@ -103,7 +103,7 @@ class Output:
         """All of it, of at most MOST_WHOLE bytes."""
         return "".join(self._pieces(MOST_WHOLE))
 
-    def _pieces(self, most: int = MOST_TEXT) -> Iterator[str]:
+    def _pieces(self, most: int) -> Iterator[str]:
         if not self.first:
             return
         decoder = self._decoder()

@@ -9,7 +9,7 @@ from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output, whole_json
 from perfkit.loadtools.requests import iso_ms
-from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, level, number, spans
+from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, figure, level, number, spans
 
 _ARTILLERY_PERIOD = 10_000  # ms
 _FAILED = 400  # the first HTTP status that is an error
@@ -34,8 +34,8 @@ def _iperf3(output: Output) -> Iterable[Timeline]:
 
 def _iperf3_run(start: dict[str, Any], intervals: list[dict[str, Any]]) -> Timeline:
     test = start["test_start"]
-    size = float(test["blksize"])
-    began = float(start["timestamp"]["timesecs"]) + float(test.get("omit") or 0)
+    size = figure(test["blksize"])
+    began = figure(start["timestamp"]["timesecs"]) + figure(test.get("omit") or 0)
     rows: dict[int, Row] = {}
     done = 0.0
     lost: float | None = None
@@ -43,20 +43,20 @@ def _iperf3_run(start: dict[str, Any], intervals: list[dict[str, Any]]) -> Timel
         sums = [interval[name] for name in ("sum", "sum_bidir_reverse") if name in interval]
         if sums[0].get("omitted"):
             continue
-        seconds = float(sums[0]["seconds"])
-        count = sum(float(one["packets"]) if "packets" in one else float(one["bytes"]) / size for one in sums)
-        missing = [float(one["lost_packets"]) for one in sums if "lost_packets" in one]
+        seconds = figure(sums[0]["seconds"])
+        count = sum(figure(one["packets"]) if "packets" in one else figure(one["bytes"]) / size for one in sums)
+        missing = [figure(one["lost_packets"]) for one in sums if "lost_packets" in one]
         done, lost = done + count, (lost or 0.0) + sum(missing) if missing else lost
-        at = round((began + float(sums[0]["start"])) * 1000)
+        at = round((began + figure(sums[0]["start"])) * 1000)
         rows[at] = Row(
             at,
-            users=float(test["num_streams"]),
+            users=figure(test["num_streams"]),
             throughput=count / seconds if seconds else None,
             errors=sum(missing) / seconds if missing and seconds else None,
         )
     operation = "datagram" if test["protocol"] == "UDP" else f"block of {size:.0f} bytes"
     summary = Summary(requests=round(done), errors=None if lost is None else round(lost), operation=operation)
-    summary.row_seconds = round(float(intervals[0]["sum"]["seconds"]), 1)
+    summary.row_seconds = round(figure(intervals[0]["sum"]["seconds"]), 1)
     return Timeline("iperf3", list(rows.values()), summary)
 
 
@@ -76,10 +76,10 @@ def _artillery(output: Output) -> Iterable[Timeline]:
                 continue
             took = period.get("summaries", {}).get("http.response_time", {})
             failed = _artillery_errors(counters)
-            done = float(counters.get("http.responses", 0)) + _sum(counters, "errors.")
+            done = figure(counters.get("http.responses", 0)) + _sum(counters, "errors.")
             seconds = _ARTILLERY_PERIOD / 1000
             requests, errors = requests + done, errors + failed
-            dropped.append((round(at), float(counters.get("vusers.skipped", 0))))
+            dropped.append((round(at), figure(counters.get("vusers.skipped", 0))))
             rows[round(at)] = Row(
                 round(at),
                 throughput=done / seconds,
@@ -98,12 +98,12 @@ def _artillery(output: Output) -> Iterable[Timeline]:
 
 
 def _artillery_errors(counters: dict[str, Any]) -> float:
-    codes = {name.removeprefix("http.codes."): float(count) for name, count in counters.items() if name.startswith("http.codes.")}
+    codes = {name.removeprefix("http.codes."): figure(count) for name, count in counters.items() if name.startswith("http.codes.")}
     return _sum(counters, "errors.") + sum(count for code, count in codes.items() if code.isdecimal() and int(code) >= _FAILED)
 
 
 def _sum(counters: dict[str, Any], prefix: str) -> float:
-    return sum(float(count) for name, count in counters.items() if name.startswith(prefix))
+    return sum(figure(count) for name, count in counters.items() if name.startswith(prefix))
 
 
 def read_autocannon(output: Output, _start: Start) -> list[Timeline]:
@@ -117,8 +117,8 @@ def _autocannon(output: Output) -> Iterable[Timeline]:
         if first is None or last is None:
             continue
         seconds, took = (last - first) / 1000, document["latency"]
-        failed = sum(int(document.get(name, 0)) for name in ("errors", "timeouts", "non2xx"))
-        done = int(document["requests"]["total"])
+        failed = sum(figure(document.get(name, 0)) for name in ("errors", "timeouts", "non2xx"))
+        done = figure(document["requests"]["total"])
         rows = level(
             first / 1000,
             seconds,
@@ -131,14 +131,14 @@ def _autocannon(output: Output) -> Iterable[Timeline]:
             latency_p99_ms=number(took.get("p99")),
             latency_max_ms=number(took.get("max")),
         )
-        yield Timeline("autocannon", rows, Summary(requests=done, errors=failed))
+        yield Timeline("autocannon", rows, Summary(round(done), round(failed)))
 
 
 def _documents(tool: str, output: Output, read: Callable[[Output], Iterable[Timeline]]) -> list[Timeline]:
     """What `read` makes of the documents; BadInput for none, and for one of another form."""
     try:
         found = [timeline for timeline in read(output) if timeline.rows]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise BadInput(f"{output.path} is not as {tool} writes it ({type(error).__name__}: {error}); let it write again.") from None
     if not found:
         raise BadInput(f"{output.path} holds no whole result of {tool}, which was ended before it wrote one; let it run to its end.")

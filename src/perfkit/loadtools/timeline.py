@@ -71,7 +71,7 @@ class Summary:
 
 @dataclass
 class Timeline:
-    """The rows of one run in order of time, no two of one instant. `label` tells it from the other runs of its file."""
+    """The rows of one run; it puts them into the order of time, and keeps one of each instant. `label` tells it from others of its file."""
 
     tool: str
     rows: list[Row]
@@ -79,6 +79,7 @@ class Timeline:
     label: str = ""
 
     def __post_init__(self) -> None:
+        self.rows = list({row.timestamp: row for row in sorted(self.rows, key=lambda row: row.timestamp)}.values())
         for name in ("requests", "errors"):
             if (getattr(self.summary, name) or 0) > _LARGEST:  # than the database holds
                 setattr(self.summary, name, None)
@@ -109,6 +110,14 @@ def spans(counts: Iterable[tuple[int, float]], width: int) -> list[Span]:
         if len(joined) <= MOST_SPANS:
             return joined
         counted, gap = joined, gap * 2
+
+
+def figure(value: object) -> float:
+    """The finite number that `value` says; ValueError where it says none."""
+    found = number(value)
+    if found is None:
+        raise ValueError(f"{value!r:.50} is not a number")
+    return found
 
 
 def number(text: object) -> float | None:

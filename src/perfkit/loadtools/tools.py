@@ -13,6 +13,8 @@ from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import Timeline
 
+_LATEST = 4_102_444_800_000  # ms since the epoch: the year 2100
+
 Recognise = Callable[[str], object]  # takes the head of a file; what it gives is true if the file is this tool's
 Read = Callable[[Output, Start], list[Timeline]]
 
@@ -183,5 +185,7 @@ def read_runs(path: Path, start: float | None = None) -> list[Timeline]:
         raise BadInput(f"{path} is {tool.is_what}; {tool.cure}.")
     found = tool.read(output, Start(path, start))
     for timeline in found:
+        if not 0 <= timeline.rows[0].timestamp <= timeline.rows[-1].timestamp < _LATEST:
+            raise BadInput(f"{path} says that it ran at a time that cannot be; give the right one with --load-start, or write it again.")
         timeline.summary.bytes = path.stat().st_size
     return found
