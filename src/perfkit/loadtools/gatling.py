@@ -12,7 +12,7 @@ from perfkit.loadtools.timeline import Timeline
 
 # Fields are parted by tabs, and each version has others in front. A request ends with its start, its end (2.0 and 2.1 have two
 # instants more between them), OK or KO, and a message; a user with START or END and one instant or two.
-_REQUEST = re.compile(r"(?:^|\t)REQUEST\t.*?(\d{13})\t(?:-?\d+\t-?\d+\t)?(-?\d+)\t(OK|KO)(?:\t(.*))?$")
+_REQUEST = re.compile(r"(?:^|\t)REQUEST\t.*?(\d{13})\t(?:-?\d+\t-?\d+\t)?(-?\d{1,19})\t(OK|KO)(?:\t(.*))?$")
 _USER = re.compile(r"(?:^|\t)USER\t.*?(START|END)\t(\d{13})(?:\t(\d{13}))?")
 _RUN = re.compile(r"(?:^RUN\t|\tRUN\t\d{13}\t)")
 _WROTE = re.compile(r"^(?:RUN|ASSERTION|USER|REQUEST|GROUP)\t|\t(?:RUN|USER|REQUEST)\t.*\d{13}", re.MULTILINE)

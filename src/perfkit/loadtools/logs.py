@@ -64,6 +64,8 @@ def _offsets(tool: str, output: Output, began: float) -> Iterator[Report]:
             if at:
                 raise BadInput(f"{output.path} holds several runs of {tool}, which does not write when each began; give each its own file.")
             at = {name: position for position, name in enumerate(cells)}
+            if not set(names) <= set(at):
+                raise BadInput(f"{output.path} lacks a column ({', '.join(sorted(set(names) - set(at)))}); let {tool} write it again.")
             continue
         offset, took, status = (number(cells[at[name]]) if len(cells) == len(at) else None for name in names)
         if offset is None or took is None or status is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from perfkit.errors import BadInput
-from perfkit.loadtools.marks import Piece, Start
+from perfkit.loadtools.marks import Phase, Piece, Start
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.requests import Report, Tool, gather
 from perfkit.loadtools.timeline import Row, Summary, Timeline, number, spans
@@ -15,13 +15,14 @@ from perfkit.loadtools.timeline import Row, Summary, Timeline, number, spans
 # client, number, us or what became of it, script, second and us in which it ended; then perhaps lag and retries
 TRANSACTION = re.compile(r"\d+ \d+ (\d+|skipped|failed|serialization|deadlock) \d+ (\d{9,10}) (\d{1,6})(?: \d+){0,2}\s*$", re.MULTILINE)
 # second, transactions, sum of us, sum of squares, shortest, longest; then sums of lag, skipped, retried, retries, failures
-INTERVAL = re.compile(r"(\d{9,10}) (\d+) ([\d.e+]+) [\d.e+]+ ([\d.]+) ([\d.]+)((?: [\d.e+]+)*)\s*$", re.MULTILINE)
+INTERVAL = re.compile(r"(\d{9,10}) (\d{1,15}) ([\d.e+]+) [\d.e+]+ ([\d.]+) ([\d.]+)((?: [\d.e+]+)*)\s*$", re.MULTILINE)
 PROGRESS = re.compile(
-    r"^progress: ([\d.]+) s, ([\d.]+) tps, lat ([\d.]+|NaN) ms stddev (?:[\d.]+|NaN)(?:, (\d+) failed)?"
-    r"(?:, lag (?:[\d.]+|NaN) ms)?(?:, (\d+) skipped)?",
+    r"^progress: (\d{1,10}(?:\.\d+)?) s, ([\d.]+) tps, lat ([\d.]+|NaN) ms stddev (?:[\d.]+|NaN)(?:, (\d{1,15}) failed)?"
+    r"(?:, lag (?:[\d.]+|NaN) ms)?(?:, (\d{1,15}) skipped)?",
     re.MULTILINE,
 )
 _OPERATION = "transaction"
+_EPOCH = 1e9  # s; a larger time counts since the epoch, not since the start
 _SKIPPED, _FAILED = 4, (7, 8)  # where the counts of skipped and of failed transactions stand behind the longest
 
 
@@ -39,8 +40,8 @@ def _transactions(output: Output) -> Iterator[Report]:
         at = int(found[2]) * 1000 + int(found[3]) / 1000
         if found[1] == "skipped":
             yield Report(at, dropped=1)
-        elif found[1].isdecimal():
-            yield Report(at, 0, operations=1, errors=0, latency=int(found[1]) / 1000)
+        elif (took := number(found[1])) is not None:
+            yield Report(at, 0, operations=1, errors=0, latency=took / 1000)
         else:
             yield Report(at, 0, operations=1, errors=1)
 
@@ -53,7 +54,7 @@ def read_intervals(output: Output, _start: Start) -> list[Timeline]:
         if cells is None:
             output.unread += 1
             continue
-        more = [number(cell) or 0.0 for cell in cells[6].split()] + [0.0] * _FAILED[-1]
+        more = [number(cell) or 0.0 for cell in cells[6].split()] + [0.0] * (_FAILED[-1] + 1)
         add = [int(cells[2]), number(cells[3]) or 0.0, number(cells[5]) or 0.0, more[_SKIPPED], sum(more[at] for at in _FAILED)]
         so_far = found.setdefault(int(cells[1]), [0.0] * len(add))
         found[int(cells[1])] = [a + b if at != 2 else max(a, b) for at, (a, b) in enumerate(zip(so_far, add, strict=True))]
@@ -90,15 +91,16 @@ def read_progress(output: Output, start: Start) -> list[Timeline]:
     Raises BadInput where it is unknown when a run began.
     """
     text = output.text()
-    runs = [run for run in _runs(list(PROGRESS.finditer(text))) if run]
-    relative = [run for run in runs if float(run[0][1]) < 1e9]
-    began = start.of_each("pgbench", [Piece(float(run[-1][1])) for run in relative]) if relative else []
-    found = [_progress(text, run, began[relative.index(run)].start if run in relative else 0.0) for run in runs]
-    for timeline, run in zip(found, runs, strict=True):
-        timeline.label = began[relative.index(run)].label if run in relative else ""
+    runs = _runs(list(PROGRESS.finditer(text)))
+    relative = [Piece(float(run[-1][1])) for run in runs if float(run[0][1]) < _EPOCH]
+    phases = iter(start.of_each("pgbench", relative) if relative else [])
+    found = []
+    for run in runs:
+        phase = next(phases) if float(run[0][1]) < _EPOCH else Phase("", 0.0, 0.0)
+        found.append(_progress(text, run, phase))
     if len(found) == 1:
-        count = re.search(r"^number of transactions actually processed: (\d+)", text, re.MULTILINE)
-        failed = re.search(r"^number of failed transactions: (\d+)", text, re.MULTILINE)
+        count = re.search(r"^number of transactions actually processed: (\d{1,15})", text, re.MULTILINE)
+        failed = re.search(r"^number of failed transactions: (\d{1,15})", text, re.MULTILINE)
         found[0].summary.requests = int(count[1]) + int(failed[1] if failed else 0) if count else None
         found[0].summary.errors = int(failed[1]) if failed else None
     return found
@@ -114,14 +116,14 @@ def _runs(lines: list[re.Match[str]]) -> list[list[re.Match[str]]]:
     return runs
 
 
-def _progress(text: str, run: list[re.Match[str]], began: float) -> Timeline:
+def _progress(text: str, run: list[re.Match[str]], phase: Phase) -> Timeline:
     ends = [float(line[1]) for line in run]
-    clients = re.findall(r"^number of clients: (\d+)", text, re.MULTILINE)
+    clients = re.findall(r"^number of clients: (\d{1,9})", text, re.MULTILINE)
     usual = ends[1] - ends[0] if len(ends) > 1 else 1.0
-    starts = [max(0.0, ends[0] - usual) if ends[0] > 1e9 else 0.0, *ends[:-1]]
+    starts = [max(0.0, ends[0] - usual) if ends[0] > _EPOCH else 0.0, *ends[:-1]]
     rows, dropped = [], []
     for line, first, last in zip(run, starts, ends, strict=True):
-        at, seconds = round((began + first) * 1000), last - first
+        at, seconds = round((phase.start + first) * 1000), last - first
         rows.append(
             Row(
                 at,
@@ -139,4 +141,4 @@ def _progress(text: str, run: list[re.Match[str]], began: float) -> Timeline:
         dropped=sum(count for _, count in dropped) if told else None,
         dropped_spans=spans(dropped, max(1, round(usual * 1000))),
     )
-    return Timeline("pgbench", rows, summary)
+    return Timeline("pgbench", rows, summary, phase.label)

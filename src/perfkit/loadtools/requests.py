@@ -87,6 +87,9 @@ def gather(output: Output, tool: Tool, reports: Iterable[Report]) -> list[Timeli
                 return _timelines(con, output, tool)
             except duckdb.OutOfMemoryException:
                 raise Failed(f"{output.path} needs more memory than perfkit takes; split it by time and import the parts.") from None
+            except duckdb.ConversionException as error:
+                why = str(error).splitlines()[0]
+                raise BadInput(f"{output.path} has a number that cannot be ({why}); let {tool.name} write it again.") from None
 
 
 def _numbered(path: Path, reports: Iterable[Report]) -> Iterator[tuple[int | float | None, ...]]:

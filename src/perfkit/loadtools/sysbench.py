@@ -7,11 +7,11 @@ import re
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Piece, Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.timeline import Row, Summary, Timeline, level
+from perfkit.loadtools.timeline import Row, Summary, Timeline, level, number
 
 BANNER = re.compile(r"^sysbench \d", re.MULTILINE)
 _TEST = re.compile(r"^(?:Running the test with following options|Threads started!)", re.MULTILINE)
-_LINE = re.compile(r"^\[\s*(\d+)s ?\] (.+)$", re.MULTILINE)
+_LINE = re.compile(r"^\[\s*(\d{1,9})s ?\] (.+)$", re.MULTILINE)
 _PERCENTILE = re.compile(r"lat(?:ency)? \(ms,(\d+)%\): ([\d.]+)|response time: ()([\d.]+)ms \((\d+)%\)")
 _SECONDS = r"total time:\s+([\d.]+)s"
 _EVENTS = r"total number of events:\s+(\d+)"
@@ -21,7 +21,7 @@ _CLOSING = {
     "latency_max_ms": r"^\s+max:\s+([\d.]+)",
     "latency_p95_ms": r"^\s+95th percentile:\s+([\d.]+)",
 }
-_BLOCK = re.compile(r"block size:? +(\d+)([KM]?)i?B", re.IGNORECASE)
+_BLOCK = re.compile(r"block size:? +(\d{1,9})([KM]?)i?B", re.IGNORECASE)
 _MIB = 1 << 20
 _KNOWN_PERCENTILES = ("50", "90", "95", "99")
 
@@ -113,13 +113,13 @@ def _interval(line: str, block: float) -> dict[str, float | None]:
     found = _PERCENTILE.search(line)
     percentile, latency = (found[1] or found[5], found[2] or found[4]) if found else ("", "")
     if percentile in _KNOWN_PERCENTILES:
-        values[f"latency_p{percentile}_ms"] = float(latency)
+        values[f"latency_p{percentile}_ms"] = number(latency)
     return values
 
 
 def _operations(line: str, block: float) -> float | None:
     """Operations per second of the tests that report MiB/s: memory (one figure), fileio (reads, writes, fsyncs)."""
-    moved = [float(found) for found in re.findall(r"([\d.]+) MiB/s", line)]
+    moved = [number(found) or 0.0 for found in re.findall(r"([\d.]+) MiB/s", line)]
     return sum(moved) * _MIB / block + (_number(r"fsyncs: ([\d.]+)", line) or 0.0) if moved and block else None
 
 
@@ -130,7 +130,4 @@ def _block_size(text: str) -> float:
 
 def _number(pattern: str, text: str) -> float | None:
     found = re.search(pattern, text, re.MULTILINE)
-    try:
-        return float(found[1]) if found else None
-    except ValueError:
-        return None
+    return number(found[1]) if found else None

@@ -183,7 +183,9 @@ def read_runs(path: Path, start: float | None = None) -> list[Timeline]:
         )
     if isinstance(tool, _Refused):
         raise BadInput(f"{path} is {tool.is_what}; {tool.cure}.")
-    found = tool.read(output, Start(path, start))
+    found = [timeline for timeline in tool.read(output, Start(path, start)) if timeline.rows]
+    if not found:
+        raise BadInput(f"{path} holds no figures of {tool.name}, which was ended before it wrote any; let it run to its end.")
     for timeline in found:
         if not 0 <= timeline.rows[0].timestamp <= timeline.rows[-1].timestamp < _LATEST:
             raise BadInput(f"{path} says that it ran at a time that cannot be; give the right one with --load-start, or write it again.")

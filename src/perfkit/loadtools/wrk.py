@@ -12,14 +12,14 @@ from perfkit.loadtools.timeline import Summary, Timeline, level
 BANNER = re.compile(r"^Running \S+ test @ ", re.MULTILINE)
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0}
 _SCALE = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_TIME = r"(\d+(?:\.\d+)?)(us|ms|s|m|h)"
+_TIME = r"(\d{1,9}(?:\.\d+)?)(us|ms|s|m|h)"
 _LATENCY = re.compile(rf"^\s+Latency\s+{_TIME}\s+\S+\s+{_TIME}", re.MULTILINE)
 _PERCENTILE = re.compile(rf"^\s+(50|90|95|99)(?:\.000)?%\s+{_TIME}\s*$", re.MULTILINE)
-_TOTAL = re.compile(rf"^\s+(\d+) requests in {_TIME},", re.MULTILINE)
-_RATE = re.compile(r"^Requests/sec:\s+(\d+(?:\.\d+)?)([kMG]?)", re.MULTILINE)
-_CONNECTIONS = re.compile(r"threads? and (\d+) connections?")
-_REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
-_BROKEN = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)")
+_TOTAL = re.compile(rf"^\s+(\d{1, 15}) requests in {_TIME},", re.MULTILINE)
+_RATE = re.compile(r"^Requests/sec:\s+(\d{1,15}(?:\.\d+)?)([kMG]?)", re.MULTILINE)
+_CONNECTIONS = re.compile(r"threads? and (\d{1,9}) connections?")
+_REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d{1,15})")
+_BROKEN = re.compile(r"Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})")
 _UNCORRECTED = "Uncorrected Latency"  # wrk2 -U: as if the generator had never been late
 
 
