@@ -134,10 +134,24 @@ def test_single_reports_become_the_rates_and_percentiles_of_each_second(tmp_path
         lambda text: text.encode("latin-1"),
         lambda text: gzip.compress(text.encode()),
         lambda text: gzip.compress(text.encode()[:1000]) + gzip.compress(text.encode()[1000:]),
+        lambda text: b"".join(gzip.compress(line.encode()) for line in text.splitlines(keepends=True)),
         lambda text: bz2.compress(text.encode()),
         lambda text: lzma.compress(text.encode()),
     ],
-    ids=["bom", "utf-16", "utf-16-without-bom", "utf-16-be", "crlf", "crlf-utf-16", "latin-1", "gzip", "gzip-members", "bzip2", "xz"],
+    ids=[
+        "bom",
+        "utf-16",
+        "utf-16-without-bom",
+        "utf-16-be",
+        "crlf",
+        "crlf-utf-16",
+        "latin-1",
+        "gzip",
+        "gzip-members",
+        "gzip-member-per-line",
+        "bzip2",
+        "xz",
+    ],
 )
 @pytest.mark.parametrize("form", ["jmeter", "k6-json", "k6-csv", "gatling-3.9"])
 def test_an_output_may_be_encoded_and_packed_as_people_have_it(tmp_path: Path, form: str, encode: Callable[[str], bytes]) -> None:
@@ -218,7 +232,7 @@ CUT = {
 }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_output_cut_anywhere_is_read_or_refused_with_a_sentence(data: st.DataObject) -> None:
     """Never a traceback, never more rows than the data, never more requests than the whole output has."""
@@ -707,6 +721,11 @@ REFUSED = {
     "jmeter-xml": ("<?xml version='1.0'?><testResults/>", "XML.*output_format=csv"),
     "jmeter-header-alone": (loads.JTL + "\n", "holds no request"),
     "jmeter-times-of-day": (loads.jtl(written=lambda ms: time.strftime("%H:%M:%S", time.gmtime(ms // 1000))), "timestamp_format=ms"),
+    "jmeter-american-dates": (
+        loads.jtl(written=lambda ms: time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(ms // 1000))),
+        "timestamp_format=ms",
+    ),
+    "jmeter-mutilated": (loads.JTL + "\n" + "x,y,z\n" * 3, "no request that can be read, and 3 lines"),
     "jmeter-at-1970": (loads.jtl(start=5000), "with a time that perfkit can read"),
     "jmeter-summary": (
         "summary +    100 in 00:00:10 =   10.0/s Avg:    25 Min:    10 Max:    40 Err:     0 (0.00%)\n",

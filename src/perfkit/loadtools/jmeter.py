@@ -203,7 +203,7 @@ class _Clock:
             return epoch_ms(float(text[:30])) or 0.0
         found = _DATE.fullmatch(text)
         if found is None:
-            return 0.0 if re.match(r"\d\d?:\d\d", text) else None
+            return 0.0 if re.search(r"\d[:/. -]\d", text) else None  # another form of time, in which days and months may change places
         try:
             instant = datetime(*map(int, found.group(1, 2, 3, 4, 5, 6)), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]  # six numbers
         except ValueError:

@@ -54,9 +54,9 @@ class Start:
         Several runs are those of the innermost phases marked while the file was written, if they can be matched in just one way.
         """
         known = self.given if self.given is not None else self._noted
-        marked = self._marked
         if len(pieces) == 1 and known is not None:
             return [Phase("", known, known)]
+        marked = self._marked
         if len(pieces) == 1 and marked and not pieces[0].prepared:
             return [Phase("", marked.start, marked.end)]
         found = _assign(pieces, marked.phases) if marked else None

@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +19,7 @@ from perfkit.errors import BadInput, reason
 from perfkit.units import format_bytes
 
 MOST_TEXT = 32 << 30  # bytes of text in one file, unpacked
-MOST_WHOLE = 64 << 20  # bytes of an output that must be read in one piece
+MOST_WHOLE = 256 << 20  # bytes of an output that must be read in one piece
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
 _LONGEST_LINE = 16 << 20  # characters
@@ -69,7 +68,12 @@ class Output:
 
     @cached_property
     def first(self) -> bytes:
-        found = b"".join(islice(self._bytes(), 1))[:_HEAD]
+        found = b""
+        for chunk in self._bytes():
+            found += chunk
+            if len(found) >= _HEAD:
+                break
+        found = found[:_HEAD]
         if not found.strip(b"\0 \t\r\n") and self._is_blank():
             raise BadInput(f"{self.path} is empty; the load tool has written nothing into it.")
         if found[257:262] == b"ustar":
@@ -170,15 +174,14 @@ def _clean(text: str) -> str:
     return text.replace("\r", "\n").replace("\0", "")
 
 
-def whole_json(output: Output) -> list[dict[str, Any]]:
+def whole_json(output: Output) -> Iterator[dict[str, Any]]:
     """The JSON objects of `output`, each beginning a line, whatever lies between them; one that is cut off is left out."""
-    text, found, at = output.text(), [], 0
-    decoder, broken = json.JSONDecoder(), 0
+    text, at, broken = output.text(), 0, 0
+    decoder = json.JSONDecoder()
     while broken < _MOST_BROKEN and (start := _OBJECT.search(text, at)):
         try:
             value, at = decoder.raw_decode(text, start.start())
         except (ValueError, RecursionError):
             output.cut, broken, at = True, broken + 1, start.end()
         else:
-            found.append(value)
-    return found
+            yield value

@@ -21,7 +21,7 @@ def read_iperf3(output: Output, _start: Start) -> list[Timeline]:
 
 
 def _iperf3(output: Output) -> Iterable[Timeline]:
-    documents = whole_json(output)
+    documents = list(whole_json(output))
     events = {name: [one["data"] for one in documents if one.get("event") == name] for name in ("start", "interval", "error")}
     if events["start"]:
         documents = [{"start": events["start"][0], "intervals": events["interval"], "error": next(iter(events["error"]), None)}]

@@ -114,6 +114,10 @@ def _timelines(con: duckdb.DuckDBPyConnection, output: Output, tool: Tool) -> li
     if not runs:
         if con.execute("SELECT 1 FROM reports WHERE rank IS NOT NULL LIMIT 1").fetchall():
             raise BadInput(f"{output.path} holds no {tool.operations[0]} with a time that perfkit can read; {tool.untimed}.")
+        if output.unread:
+            raise BadInput(
+                f"{output.path} holds no {tool.operations[0]} that can be read, and {output.unread:,} lines that cannot; write it again."
+            )
         raise BadInput(f"{output.path} holds no {tool.operations[0]}; the load has not reached its target, or was ended before.")
     known = {section for sections, _ in runs for section in sections}
     runs[0][0].extend(n for (n,) in con.execute("SELECT DISTINCT section FROM reports").fetchall() if n not in known)
