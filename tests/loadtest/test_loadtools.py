@@ -592,6 +592,42 @@ def test_locust_counts_that_begin_again_add_up(tmp_path: Path) -> None:
     assert (len(found.rows), found.summary.requests) == (20, 72)
 
 
+FAILURES = """Method,Name,Error,Occurrences
+GET,/,"ConnectionError(MaxRetryError(""Failed to establish a new connection: [Errno 24] Too many open files""))",7
+GET,/,"OSError(99, 'Cannot assign requested address')",2
+GET,/,HTTPError('503 Server Error'),40
+"""
+
+
+@pytest.mark.parametrize(
+    ("failures", "starved"),
+    [
+        (FAILURES, 9),
+        (FAILURES.replace("\n", "\r\n"), 9),
+        ("Method,Name,Error,Occurrences\n", 0),
+        ("", None),
+        ("\0" * 100, None),
+        (None, None),
+    ],
+    ids=["some", "crlf", "without-a-failure", "empty", "nul", "missing"],
+)
+def test_locust_failures_beside_the_history_say_whether_locust_was_at_its_limit(
+    tmp_path: Path, failures: str | None, starved: int | None
+) -> None:
+    if failures is not None:
+        (tmp_path / "x_failures.csv").write_text(failures, newline="")
+    history = tmp_path / "x_stats_history.csv"
+    history.write_text(loads.locust())
+    assert read_one(history).summary.starved == starved
+
+
+def test_locust_failures_are_of_no_run_where_the_history_holds_several(tmp_path: Path) -> None:
+    (tmp_path / "x_failures.csv").write_text(FAILURES)
+    history = tmp_path / "x_stats_history.csv"
+    history.write_text(loads.locust() + loads.locust(start=START + 60))
+    assert [run.summary.starved for run in read_runs(history, None)] == [None, None]
+
+
 def test_pgbench_progress_with_and_without_timestamps() -> None:
     found = read_one(OUTPUTS / "pgbench_progress.txt", None)
     assert [row.timestamp for row in found.rows] == [1795582921937, 1795582922937, 1795582923937]

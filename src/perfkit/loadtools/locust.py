@@ -1,4 +1,4 @@
-"""Locust's statistics over time: NAME_stats_history.csv of --csv NAME."""
+"""Locust's statistics over time: NAME_stats_history.csv of --csv NAME, and its failures in NAME_failures.csv beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import epoch_ms
+from perfkit.loadtools.requests import STARVED, epoch_ms
 from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, number
 
 _TOGETHER = ("Aggregated", "Total")  # how the rows of all requests together are named
@@ -23,6 +23,7 @@ _ROW = {
     "latency_p99_ms": "99%",
     "latency_max_ms": "100%",
 }
+_HISTORY, _FAILURES = "_stats_history", "_failures"  # how Locust ends the names of both files
 _COUNTS = {"requests": "Total Request Count", "errors": "Total Failure Count"}
 
 
@@ -35,7 +36,8 @@ def read(output: Output, _start: Start) -> list[Timeline]:
     """The rows of all requests together: Locust's own sliding rates and current percentiles.
 
     Its averages are of all the time since the start, so they are left out. Where the header stands again and the rows behind it
-    are later than those before, another run begins.
+    are later than those before, another run begins. Locust's table of failures has no times and is that of its newest start, so it
+    counts only where the file holds one run.
     """
     runs: list[_Run] = []
     for number_of_header, cells in _together(output):
@@ -53,7 +55,23 @@ def read(output: Output, _start: Start) -> list[Timeline]:
         raise BadInput(f"{output.path} holds no row of all requests together; Locust was ended before it wrote one.")
     found = [run.timeline() for run in runs]
     found[0].summary.unread, found[-1].summary.cut = output.unread, output.cut
+    if len(found) == 1:
+        found[0].summary.starved = _starved(output)
     return found
+
+
+def _starved(history: Output) -> int | None:
+    """Failures that say that Locust itself ran out of something; None where its table of failures is missing or cannot be read."""
+    name = history.path.name
+    path = history.path.with_name(_FAILURES.join(name.rsplit(_HISTORY, 1)))
+    if _HISTORY not in name or not path.is_file():
+        return None
+    try:
+        rows = list(csv.DictReader(Output(path).lines()))
+    except (BadInput, csv.Error):
+        return None
+    counts = [(number(row.get("Occurrences")), row.get("Error") or "") for row in rows]
+    return round(sum(count or 0 for count, error in counts if STARVED.search(error)))
 
 
 @dataclass

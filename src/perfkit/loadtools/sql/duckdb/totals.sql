@@ -11,7 +11,7 @@ SELECT
     coalesce(sum(errors) FILTER (chosen.rank = counted.rank AND ended IS NOT NULL), 0) AS errors,
     coalesce(sum(operations) FILTER (chosen.rank = counted.rank AND ended IS NULL), 0) AS untimed,
     coalesce(sum(dropped), 0) AS dropped,
-    coalesce(sum(starved), 0) AS starved,
+    coalesce(sum(starved) FILTER (chosen.rank IS NULL OR chosen.rank = counted.rank), 0) AS starved,
     count(ended) FILTER (chosen.rank = counted.rank) AS reports,
     min(ended) FILTER (chosen.rank = counted.rank) AS first,
     max(ended) FILTER (chosen.rank = counted.rank) AS last
