@@ -24,7 +24,7 @@ def import_(
     inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
     file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
     load: Optional[list[Path]] = typer.Option(
-        None, "--load", help="Output of k6, JMeter, Locust, sysbench or wrk, shown beside the metrics; may be given several times."
+        None, "--load", help="Output of a load tool (k6, JMeter, Gatling, wrk, ...), shown beside the metrics; may be given several times."
     ),
     load_start: Optional[str] = typer.Option(
         None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
@@ -59,15 +59,18 @@ def import_(
 
 def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> None:
     from perfkit.errors import BadInput
-    from perfkit.loadtools.importing import import_run
+    from perfkit.loadtools.importing import import_runs
     from perfkit.units import parse_instant
 
     if not isinstance(target, Path):
         raise BadInput("a load's timeline goes into a database file; name one with --db.")
-    found = import_run(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None)
-    if not quiet:
+    for found in import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None):
+        if quiet:
+            continue
         print(f"{path} ({found.tool}) -> {found.machinename} at {found.sitename}, run {found.run}")
         print(f"  {found.rows:,} rows from {_iso(found.first)} to {_iso(found.last)}" if found.rows else "  nothing to do: imported before")
+        for note in found.notes:
+            print(f"  note: {note}")
 
 
 @contextmanager
