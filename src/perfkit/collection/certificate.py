@@ -76,6 +76,11 @@ class Certificate:
             setattr(certificate, name, found[name])
         return certificate
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Certificate) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __str__(self) -> str:
         """ "619 of 630 samples (98.25 %), 2 gaps, longest 9 s, latest 1.4 ms late"; an end that was not planned stands behind it."""
         parts = [f"{self.samples:,} of {count(self.samples_expected, 'sample')}"]

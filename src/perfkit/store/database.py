@@ -74,7 +74,7 @@ def sentences(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorname", "")
         for start, sentence in _SENTENCES.items():
             if code.startswith(start):
-                raise Failed(sentence.format(path=path)) from error
+                raise Failed(sentence.format(path=path, error=error)) from error
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise BadInput(f"{path} is not a perfkit database, or it is damaged ({error}); name another with --db.") from error
         raise
@@ -87,6 +87,7 @@ _SENTENCES = {
     "SQLITE_CANTOPEN": "{path} cannot be opened; check that its folder exists and that you may write there, or name another with --db.",
     "SQLITE_FULL": "no space is left for {path}; nothing was changed; free some space or name another place with --db.",
     "SQLITE_IOERR": "reading or writing {path} failed; nothing was changed; check the disk and its free space.",
+    "SQLITE_ERROR": "{path} cannot be read or written as it is ({error}); another program may have changed it: name another with --db.",
     "SQLITE_PERM": "{path} cannot be opened: permission denied; change its permissions or name another with --db.",
 }
 

@@ -128,7 +128,9 @@ def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machin
     found = qualities.of_engine(con, machine)
     if found.facts["samples"] < 2:
         raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
-    samples = con.execute("SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine])
+    samples = con.execute(
+        "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine]
+    ).fetchall()
     info = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
     figures = ", ".join(catalog.FIGURES)
     return Staged(
@@ -140,7 +142,7 @@ def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machin
         machine,
         found.facts.get("hostname"),
         found,
-        [Sample(*row) for row in samples.fetchall()],
+        [Sample(*row) for row in samples],
         orjson.loads(info[0]) if info else {},
         con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall(),
     )

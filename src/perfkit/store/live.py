@@ -64,6 +64,11 @@ _CLOSED = """SELECT run, NULL FROM runs WHERE collector_id = :id AND open = 0 AN
     UNION ALL SELECT run, phase FROM phases WHERE collector_id = :id AND open = 0"""
 
 
+def _one_line(name: str, value: Any) -> Any:
+    """JSON as imports of files write it."""
+    return orjson.dumps(orjson.loads(value)).decode() if name in ("session", "system_info") else value
+
+
 def _is_broken(ticks: Sequence[int], due: int | None) -> bool:
     return any(later - tick > 1 for tick, later in zip(ticks, ticks[1:])) or (due is not None and due > max(ticks))
 
@@ -194,7 +199,7 @@ class Live:
             if taken:
                 self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
             if machine.facts_changed and number in facts:
-                told = {name: value for name, value in facts[number][0].items() if value is not None}
+                told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
                 tell_collector(self._con, number, machine.last, machine.last, told)
                 machine.facts_changed = False
             self._tidy(machine)
