@@ -21,7 +21,7 @@ from perfkit.collection.certificate import Gap, certify
 from perfkit.errors import BadInput, reason
 from perfkit.process import quality as qualities
 from perfkit.process.engine import Engine
-from perfkit.process.folder import SAMPLES
+from perfkit.process.folder import SAMPLES, system_info
 from perfkit.process.machines import group
 from perfkit.process.pipeline import Options, derive, memory_errors
 from perfkit.process.quality import Event, Quality, Recording
@@ -131,7 +131,6 @@ def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machin
     samples = con.execute(
         "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine]
     ).fetchall()
-    info = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
     figures = ", ".join(catalog.FIGURES)
     return Staged(
         con,
@@ -143,7 +142,7 @@ def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machin
         found.facts.get("hostname"),
         found,
         [Sample(*row) for row in samples],
-        orjson.loads(info[0]) if info else {},
+        system_info(con, machine),
         con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall(),
     )
 
