@@ -1,55 +1,63 @@
-// One uPlot chart: its configuration. Charting itself is uPlot's; what is drawn behind and over the lines is in annotations.js.
+// One uPlot chart: its axes and its data. Charting itself is uPlot's; what is drawn behind and over the lines is in annotations.js.
 
-import { GUTTER, RIGHT, behind, headroom, over } from "./annotations.js";
-import { shade, token } from "./dom.js";
-import { digits, scaled, short, spans, ticks } from "./format.js";
+import { RIGHT, behind, headroom, over, scaleOf } from "./annotations.js";
+import { token } from "./dom.js";
+import { digits, prefixes, scaled, short, show, spans, ticks } from "./format.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 // Steps of a time axis; uPlot's own leap from 1 to 5 minutes and from 1 to 2 hours.
-export const STEPS = [
+const STEPS = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
   ...[1, 2, 5, 10, 15, 30].map((n) => n * SECOND),
   ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE),
   ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * HOUR),
   ...[1, 2, 3, 7, 14, 28, 56, 112, 365].map((n) => n * DAY),
 ];
+// Between two labels of the time axis, in pixels.
+const LABEL_EVERY = 72;
+// The least that a value axis takes, what lies around its labels, and its tallest label's share of the plot.
+const GUTTER = { least: 40, around: 10 };
+const LABEL_TALL = 30;
+const AXIS_TALL = 24;
+// From this factor between the largest values of its series on, an axis that may be logarithmic is.
+const MAGNITUDES = 1000;
 const SYNC = uPlot.sync("page");
+
+const measuring = document.createElement("canvas").getContext("2d");
 
 /**
  * Draw `input` into `place`.
- * input: {t, unit, top, stack, series: [{key, label, colour, avg, min, max, hidden, p95, line}], step}
- * view: {from, to, utc, p95, gaps: [[from, to]], resets: [t], bands: [{from, to, label}]}; shared by all charts of the page and read at each draw.
- * on: {zoom(from, to), unzoom(), cursor(index)}; size: {width, height} in CSS pixels.
+ * input: {t, unit, top, stack, log, step, series: [{key, label, colour, avg, min, max, hidden, p95, line, rest}]}. `log` allows a logarithmic
+ * axis; `line` is a line over a stack, `rest` what stands for all series that are not drawn: a band from smallest to largest.
+ * view: as annotations.js says, and {utc, relative, p95}; shared by all charts of the page and read at each draw.
+ * on: {zoom(from, to), unzoom(), cursor(chart)}; size: {width, height} in CSS pixels.
  */
 export function draw(place, input, view, on, size) {
   const drawn = columns(input);
+  const magnitude = magnitudeOf(input);
   const options = {
-    ...size,
-    ms: 1,
-    tzDate: (ms) => (view.utc || view.relative ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
-    legend: { show: false },
-    padding: [(u) => headroom(u, view), RIGHT, 0, 0],
-    focus: { alpha: 1 },
-    cursor: {
-      sync: { key: SYNC.key, setSeries: false },
-      drag: { x: true, y: false, setScale: false, dist: 6 },
-      points: { size: 5 },
-      y: false,
-      bind: { dblclick: () => () => on.unzoom() },
-    },
+    ...framework(view, on, size),
     scales: {
       x: { time: true, range: () => [view.from, view.to] },
-      y: { range: (u, __, most) => [0, input.top ?? (Math.max(most, ...(view.p95 ? p95s(u.input ?? input) : [])) * 1.05 || 1)] },
+      y: {
+        ...(magnitude ? { distr: 4, asinh: magnitude } : {}),
+        range: (u, __, most) => [0, input.top ?? ceiling(most, u.input ?? input, view)],
+      },
     },
-    axes: [timeAxis(view), valueAxis(input)],
+    axes: [timeAxis(view), valueAxis(input, view, magnitude)],
     series: [{}, ...drawn.series],
     bands: drawn.bands,
     hooks: {
       drawClear: [(u) => behind(u, view)],
-      draw: [(u) => over(u, u.input ?? input, view)],
+      draw: [
+        (u) => {
+          over(u, view, input.stack);
+          if (view.p95) dashes(u, u.input ?? input, view);
+        },
+      ],
       setSelect: [(u) => select(u, on)],
       setCursor: [(u) => on.cursor(u)],
     },
@@ -66,6 +74,25 @@ export function update(chart, input) {
   chart.setData(columns(input).data, true);
 }
 
+/** What every picture over the page's time axis has in common: size, zone, cursor, zoom. */
+export function framework(view, on, size) {
+  return {
+    ...size,
+    ms: 1,
+    tzDate: (ms) => (view.utc || view.relative ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
+    legend: { show: false },
+    padding: [(u) => headroom(u, view), RIGHT * scaleOf(view), 0, 0],
+    focus: { alpha: 1 },
+    cursor: {
+      sync: { key: SYNC.key, setSeries: false },
+      drag: { x: true, y: false, setScale: false, dist: 6 },
+      points: { size: 5 },
+      y: false,
+      bind: { dblclick: () => () => on.unzoom() },
+    },
+  };
+}
+
 /** uPlot's data, series and bands: min-max bands first, so that they lie behind; stacked series as running sums. */
 function columns(input) {
   const shown = input.series.filter((one) => !one.hidden);
@@ -78,25 +105,28 @@ function columns(input) {
     series.push({ spanGaps: false, points: { show: false }, ...options });
     return data.length - 1;
   };
-  const line = (one, extra) => ({ label: one.label, stroke: () => token(one.colour), width: 1.5, points: { show: dots }, ...extra });
+  const wide = (width) => width * (input.scale ?? 1);
+  const line = (one, extra) => ({ label: one.label, stroke: () => token(one.colour), width: wide(1.5), points: { show: dots }, ...extra });
+  const band = (one, edge, fill) => {
+    // The upper edge is a line of its own: the band of a lone second is too narrow to be seen.
+    const top = add(one.max, { stroke: () => token(one.colour, edge), width: wide(1), label: `${one.label} max` });
+    const floor = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
+    bands.push({ series: [top, floor], fill: () => token(one.colour, fill) });
+  };
   if (input.stack) {
     let below = null;
     for (const one of shown.filter((s) => !s.line)) {
       const sum = below ? one.avg.map((v, i) => (v === null ? below[i] : (below[i] ?? 0) + v)) : one.avg;
-      const index = add(sum, line(one, { width: 1, fill: below ? undefined : () => shade(one.colour, "b0") }));
-      if (below) bands.push({ series: [index, index - 1], fill: () => shade(one.colour, "b0") });
+      const index = add(sum, line(one, { width: wide(1), fill: below ? undefined : () => token(one.colour, 0.7) }));
+      if (below) bands.push({ series: [index, index - 1], fill: () => token(one.colour, 0.7) });
       below = sum;
     }
   } else {
-    for (const one of shown.filter((s) => s.max && !s.line)) {
-      // The upper edge is a line of its own: the band of a lone second is too narrow to be seen.
-      const top = add(one.max, { stroke: () => shade(one.colour, "90"), width: 1, label: `${one.label} max` });
-      const foot = add(one.min, { stroke: "transparent", width: 0, label: `${one.label} min` });
-      bands.push({ series: [top, foot], fill: () => shade(one.colour, "38") });
-    }
-    for (const one of shown.filter((s) => !s.line)) add(one.avg, line(one));
+    for (const one of shown.filter((s) => s.rest)) band(one, 0.5, 0.3);
+    for (const one of shown.filter((s) => s.max && !s.line && !s.rest)) band(one, 0.56, 0.22);
+    for (const one of shown.filter((s) => !s.line && !s.rest)) add(one.avg, line(one));
   }
-  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: 1, dash: one.dash }));
+  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: wide(1), dash: one.dash }));
   return { data, series, bands };
 }
 
@@ -125,53 +155,140 @@ function withGaps({ t, step }) {
   return { t: insert(t, (cut) => (t[cut - 1] + t[cut]) / 2), gap: (values) => insert(values, () => null) };
 }
 
+const largest = (values) => (values ?? []).reduce((most, v) => (v !== null && v > most ? v : most), 0);
+
+/** The largest value of a series that is drawn. */
+export const mostOf = (one) => Math.max(largest(one.avg), largest(one.max));
+
 const p95s = (input) => input.series.filter((one) => !one.hidden && one.p95 != null && !one.line).map((one) => one.p95);
 
-function timeAxis(view) {
+/** The upper end of the axis over data whose largest value is `most`. */
+function ceiling(most, input, view) {
+  return Math.max(most, ...(view.p95 && !input.stack ? p95s(input) : [])) * 1.05 || 1;
+}
+
+/** Where a logarithmic axis begins to be one: below the largest value of the smallest series; 0 where one linear axis shows them all. */
+export function magnitudeOf(input) {
+  if (!input.log) return 0;
+  const found = input.series
+    .filter((one) => !one.hidden && !one.line)
+    .map(mostOf)
+    .filter((most) => most > 0);
+  if (found.length < 2 || Math.max(...found) < MAGNITUDES * Math.min(...found)) return 0;
+  return 10 ** Math.floor(Math.log10(Math.min(...found)));
+}
+
+/** A time axis with at least two labels in any width. */
+export function timeAxis(view) {
+  const scale = scaleOf(view);
   return {
     stroke: () => token("muted"),
-    font: "11px system-ui, sans-serif",
+    font: `${11 * scale}px system-ui, sans-serif`,
     grid: { show: false },
-    ticks: { stroke: () => token("line"), width: 1, size: 4 },
-    size: (u, labels) => (labels?.some((label) => label.includes("\n")) ? 36 : 24), // the day has a line of its own
-    space: 72,
+    ticks: { stroke: () => token("line"), width: scale, size: 4 * scale },
+    size: AXIS_TALL * scale,
+    gap: 4 * scale,
+    space: (u, axis, from, to, wide) => {
+      const every = LABEL_EVERY * scale;
+      const usual = STEPS.find((step) => (step / (to - from)) * wide >= every) ?? STEPS.at(-1);
+      const twice = STEPS.findLast((step) => step <= (to - from) / 2) ?? STEPS[0];
+      return usual <= twice ? every : ((twice / (to - from)) * wide) / 1.0001;
+    },
     incrs: STEPS,
     values: (u, splits, axis, space, step) => (view.relative ? spans(splits) : ticks(splits, step, view.utc)),
   };
 }
 
-function valueAxis(input) {
+function valueAxis(input, view, magnitude) {
+  const scale = scaleOf(view);
+  const splits = (most) => (magnitude ? powers(magnitude, most, input.unit) : even(most, input.unit));
   return {
     stroke: () => token("muted"),
-    font: "11px system-ui, sans-serif",
-    grid: { stroke: () => token("line"), width: 1 },
+    font: `${11 * scale}px system-ui, sans-serif`,
+    grid: { stroke: () => token("line"), width: scale },
     ticks: { show: false },
-    size: GUTTER,
-    gap: 4,
-    splits: input.top ? undefined : (u, axis, least, most) => even(most, input.unit),
-    space: 30,
-    values: (u, splits) => {
-      const most = splits.at(-1);
-      return splits.map((value, i) => {
-        const [number, unit] = scaled(value, input.unit, most);
-        return i === splits.length - 1 || splits.length < 3 ? `${digits(number)} ${short(unit)}` : digits(number);
-      });
-    },
+    size: (u, values) => Math.max(view.gutter, gutterFor(values ?? [])) * scale,
+    gap: 4 * scale,
+    splits: input.top ? undefined : (u, axis, least, most) => splits(most),
+    space: LABEL_TALL * scale,
+    filter: (u, found) => found, // uPlot's own leaves labels of a logarithmic axis out
+    values: (u, found) => valueLabels(found, input.unit, magnitude),
   };
 }
 
-/** At most five round ticks from 0: powers of two for bytes, of ten for the rest. */
+/** The width of a value axis with these labels, in CSS pixels. */
+function gutterFor(values) {
+  measuring.font = "11px system-ui, sans-serif";
+  return Math.ceil(Math.max(GUTTER.least, ...values.map((text) => measuring.measureText(text ?? "").width + GUTTER.around)));
+}
+
+/** The width that `input` needs for its value axis, before it is drawn. */
+export function gutterOf(input, view) {
+  if (input.top) return gutterFor(valueLabels([0, 25, 50, 75, input.top], input.unit));
+  const stacked = input.stack ? sums(input) : [];
+  const lines = input.series.filter((one) => !one.hidden && (!input.stack || one.line));
+  const most = ceiling(Math.max(0, ...stacked, ...lines.map(mostOf)), input, view);
+  const magnitude = magnitudeOf(input);
+  return gutterFor(valueLabels(magnitude ? powers(magnitude, most, input.unit) : even(most, input.unit), input.unit, magnitude));
+}
+
+/** The largest height of a stack, as a list of one. */
+function sums({ series }) {
+  const stacked = series.filter((one) => !one.hidden && !one.line);
+  return stacked.length ? [largest(stacked[0].avg.map((_, i) => stacked.reduce((sum, one) => sum + (one.avg[i] ?? 0), 0)))] : [];
+}
+
+/** The labels of a value axis: one prefix for all and the unit with the uppermost; a logarithmic one has a unit with each. */
+function valueLabels(values, unit, magnitude = 0) {
+  if (magnitude) return values.map((value) => (value ? show(value, unit) : "0"));
+  const most = values.at(-1) ?? 0;
+  return values.map((value, i) => {
+    const [number, prefixed] = scaled(value, unit, most);
+    return i === values.length - 1 && prefixed ? `${digits(number)} ${short(prefixed)}` : digits(number);
+  });
+}
+
+/** At most five round ticks from 0, in the unit and prefix that are shown; whole numbers as long as they are small. */
 function even(most, unit) {
   const factor = scaled(1, unit, most)[0];
   const rough = (most * factor) / 4;
   const power = 10 ** Math.floor(Math.log10(rough || 1));
-  const step = ([1, 2, 2.5, 5, 10].find((n) => n * power >= rough) * power) / factor;
+  const step = ([1, 2, power === 1 ? 3 : 2.5, 5, 10].find((n) => n * power >= rough) * power) / factor;
   const found = [];
   for (let value = 0; value <= most * 1.0001; value += step) found.push(value);
   return found;
 }
 
-function select(u, on) {
+/** 0, and 1, 10 and 100 of every prefix of the unit, from `least` to `most`; every second or third of many. */
+function powers(least, most, unit) {
+  const found = [];
+  const { one, next } = prefixes(unit);
+  for (let prefix = one; prefix <= most; prefix *= next)
+    for (const n of [1, 10, 100]) if (prefix * n >= least && prefix * n <= most) found.push(prefix * n);
+  const every = Math.ceil(found.length / 4);
+  return [0, ...found.filter((_, i) => (found.length - 1 - i) % every === 0)];
+}
+
+/** The 95th percentiles as dashed lines; a stack has none, but for the line over it. */
+function dashes(u, input, view) {
+  const { ctx, bbox } = u;
+  const one = devicePixelRatio * scaleOf(view);
+  ctx.save();
+  ctx.lineWidth = one;
+  ctx.setLineDash([4 * one, 4 * one]);
+  for (const { p95, colour } of input.series.filter((s) => !s.hidden && s.p95 != null && (!input.stack || s.line))) {
+    const y = Math.round(u.valToPos(p95, "y", true));
+    ctx.strokeStyle = token(colour);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/** Zoom to what was dragged over. */
+export function select(u, on) {
   const { left, width } = u.select;
   if (width < 2) return;
   const from = Math.round(u.posToVal(left, "x"));

@@ -30,6 +30,21 @@ export function show(value, unit) {
   return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
 }
 
+/** Where the prefixes of a unit begin, as a value in it, and how much each is of the one before: of "MiB" 2 ** -20 and 1024. */
+export const prefixes = (unit) =>
+  BYTES[unit] ? { one: 1 / BYTES[unit][0], next: 1024 } : { one: unit === "ms" ? 1e-3 : 1e-6, next: 1000 };
+
+/** The unit, with its prefix, in which `bare` shows figures like `like`. */
+export const unitLike = (like, unit) => short(scaled(like ?? 0, unit, like ?? 0)[1]);
+
+/** The number alone, in the unit that `unitLike` names; a figure that would be next to nothing in it has its own. */
+export function bare(value, unit, like) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const [number, prefixed] = scaled(value, unit, like);
+  const own = value && Math.abs(value) < Math.abs(like) / 1000 && scaled(value, unit)[1] !== prefixed;
+  return own ? show(value, unit) : digits(number);
+}
+
 const SHORT = {
   "% of one core": "%",
   packets: "pkt",
@@ -101,35 +116,38 @@ export function day(ms, utc) {
 /** "11 Nov 2026 10:02:11". */
 export const instant = (ms, utc) => `${day(ms, utc)} ${clock(Math.round(ms / 1000) * 1000, utc)}`;
 
+/** The offset of the clock that is shown, at the instant `ms`: "UTC", "UTC+1", "UTC−3:30". */
+export function zone(ms, utc) {
+  const minutes = utc ? 0 : -new Date(ms).getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${two(rest)}` : ""}`;
+}
+
+/** The zone's name: "UTC", "Europe/Berlin". */
+export const zoneName = (utc) => (utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+
 /** An instant within a stretch: "10:02:11", with its day where the stretch has several. */
 export function moment(ms, { from, to, utc }) {
   const [, month, date] = parts(ms, utc);
   return `${day(from, utc) === day(to, utc) ? "" : `${date} ${MONTHS[month]} `}${clock(Math.floor(ms / 1000) * 1000, utc)}`;
 }
 
-/** "11 Nov 2026 10:02:11 – 10:12:41 (10 m 30 s)". */
+/** "11 Nov 2026 10:02:11 – 10:12:41 UTC+1 (10 m 30 s)". */
 export function stretch(from, to, utc) {
   const end = day(from, utc) === day(to, utc) ? clock(Math.floor(to / 1000) * 1000, utc) : instant(to, utc);
-  return `${instant(from, utc)} – ${end} (${span(to - from)})`;
+  return `${instant(from, utc)} – ${end} ${zone(to, utc)} (${span(to - from)})`;
 }
 
 /** The labels of an axis of spans since a start: "2 m 10 s", "0". */
 export const spans = (values) => values.map((ms) => (ms === 0 ? "0" : `${ms < 0 ? "−" : ""}${span(Math.abs(ms))}`));
 
-/** The labels of a time axis whose ticks are `step` ms apart: the day wherever it changes. */
+/** The labels of a time axis whose ticks are `step` ms apart: midnight is named by its day. */
 export function ticks(values, step, utc) {
-  let before = null;
   return values.map((ms) => {
     const [, mo, d, h, m, s, f] = parts(ms, utc);
-    const today = `${d} ${MONTHS[mo]}`;
-    const time =
-      step < 1000
-        ? `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`
-        : step < 60000
-          ? `${two(h)}:${two(m)}:${two(s)}`
-          : `${two(h)}:${two(m)}`;
-    const label = step >= 86400000 ? today : today === before ? time : `${time}\n${today}`;
-    before = today;
-    return label;
+    if (step >= 86400000 || (step >= 60000 && !h && !m)) return `${d} ${MONTHS[mo]}`;
+    if (step < 1000) return `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`;
+    return step < 60000 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
   });
 }

@@ -1,119 +1,42 @@
 // A panel: title, menu, chart, and under it the legend with each series' figures, which is also what the cursor reads out.
 
-import { draw, update } from "./chart.js";
-import { $, base, h, token } from "./dom.js";
-import { clock, show } from "./format.js";
+import { draw, gutterOf, magnitudeOf, mostOf, update } from "./chart.js";
+import { h } from "./dom.js";
+import { bare, clock, show, unitLike, zone } from "./format.js";
+import { csv, links, picture } from "./save.js";
+import { ask } from "./source.js";
 import * as url from "./url.js";
 
-const HEIGHT = 180;
-// Between the cursor and the table beside it.
-const ASIDE = 14;
-const HEADS = ["last", "avg", "max", "P95"];
+const HEIGHT = { wide: 240, narrow: 200 };
+const NARROW = 420;
+// More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
+export const DRAWN = 8;
+const FIGURES = [
+  ["avg", "avg"],
+  ["p95", "P95"],
+  ["max", "max"],
+];
+// Samples that are fetched at once, for a CSV of any length.
+const CHUNK = 20_000;
+const LOAD_CHUNK = 5000;
 
-export class Panel {
-  /**
-   * `spec` is a panel of the frame; `device` the one it shows ("" for host-wide), or `devices` (a list) to show one series a device.
-   * `name` tells it apart in the URL.
-   */
-  constructor(spec, { device = "", devices = null, title = spec.title, name = spec.id } = {}) {
-    Object.assign(this, { spec, device, devices, title, name });
-    this.chart = null;
-    this.place = h("div", {
-      class: "plot",
-      role: "img",
-      "aria-label": `${title}: chart of the range shown; its figures are in the table below`,
-    });
-    this.readout = h("div", { class: "tip", hidden: true });
-    this.body = h("tbody");
+/** A chart in its frame. What is drawn comes in by `paint`, so that a page may make its input of anything. */
+export class Plot {
+  /** `name` tells it apart in the URL; `about` is what a screen reader says of the chart. */
+  constructor({ name, title, about = "chart of the range shown; its figures are in the legend below" }) {
+    Object.assign(this, { name, title });
+    this.place = h("div", { class: "plot", role: "img", "aria-label": `${title}: ${about}` });
+    this.flag = h("div", { class: "tip", hidden: true });
     this.menu = h("ul");
+    this.key = h("ul", { class: "legend" });
+    this.heading = h("h2", { title }, title);
     this.element = h(
       "section",
       { class: "panel", id: `panel-${name}` },
-      h(
-        "header",
-        {},
-        h("h2", {}, title, h("span", { class: "unit" }, unitOf(spec.unit))),
-        h("details", { class: "menu" }, h("summary", { "aria-label": `${title}: more` }, "⋯"), this.menu),
-      ),
+      h("header", {}, this.heading, h("details", { class: "menu" }, h("summary", { "aria-label": `${title}: more` }, "⋯"), this.menu)),
       this.place,
-      h(
-        "table",
-        { class: "legend" },
-        h(
-          "thead",
-          {},
-          h(
-            "tr",
-            {},
-            h("th", { scope: "col" }, h("span", { class: "hidden" }, "Series")),
-            HEADS.map((head) => h("th", { scope: "col" }, head)),
-          ),
-        ),
-        this.body,
-      ),
+      this.key,
     );
-  }
-
-  /** The chart's input from an answer of the API and {metric: {device: figures}}. */
-  input(answer, stats) {
-    const table = answer.tables[this.spec.table];
-    const hidden = new Set(url.get("hide").split(",").filter(Boolean));
-    const metric = (column, device) => stats?.[`${this.spec.table}.${column}`]?.[device];
-    const one = (device, { column, label, colour, line }, key) => {
-      const values = table?.devices[device]?.[column] ?? {};
-      const avg = values.avg ?? (table?.t ?? []).map(() => null);
-      return {
-        key,
-        label,
-        colour,
-        line,
-        avg,
-        min: values.min,
-        max: values.max,
-        stats: metric(column, device),
-        p95: metric(column, device)?.p95,
-        hidden: hidden.has(key),
-      };
-    };
-    const { series: wanted, stack } = this.spec;
-    const named = (device) => this.names?.[device] ?? device;
-    const lines = (device, i) =>
-      wanted.length === 1
-        ? [one(device, { ...wanted[0], label: named(device), colour: `c${(i % 6) + 1}` }, `${this.name}.${device}`)]
-        : wanted.map((column) =>
-            one(device, { ...column, label: `${named(device)}: ${column.label}` }, `${this.name}.${device}.${column.column}`),
-          );
-    const series = this.devices
-      ? this.devices.flatMap(lines)
-      : wanted.map((column) => one(this.device, column, `${this.name}.${column.column}`));
-    if (this.spec.peak) this.addPeak(series, table, stats);
-    if (this.spec.total)
-      series.push({
-        ...one(this.device, { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true }, `${this.name}.total`),
-        dash: [2, 3],
-        p95: null,
-      });
-    const period = answer.data.period_ms ?? 1000;
-    return { t: table?.t ?? [], unit: this.spec.unit, top: this.spec.top, stack, series, step: widest(table, period) };
-  }
-
-  /** Over stacked shares: the busiest sample of each bucket, which an average hides. */
-  addPeak(series, table, stats) {
-    const idle = table?.devices[this.device]?.[this.spec.peak];
-    const busy = stats?.["host.cpu_busy"]?.[""];
-    if (!idle?.min) return;
-    const peak = idle.min.map((v) => (v === null ? null : Math.max(0, Math.round((100 - v) * 1000) / 1000)));
-    series.push({
-      key: `${this.name}.peak`,
-      label: "Not idle, peak",
-      colour: "ink",
-      line: true,
-      avg: peak,
-      peak: true,
-      stats: null,
-      p95: busy?.p95,
-      hidden: new Set(url.get("hide").split(",")).has(`${this.name}.peak`),
-    });
   }
 
   /** Take the width that the layout gives; before any panel is drawn, so that the browser lays the page out once. */
@@ -121,152 +44,303 @@ export class Panel {
     this.width = this.place.clientWidth;
   }
 
-  /** Draw or redraw. */
-  show(answer, stats, view, on) {
-    const input = this.input(answer, stats);
-    const shape = JSON.stringify([input.series.map((s) => [s.key, s.hidden, Boolean(s.max)]), input.top, this.width]);
+  /** The width of its value axis; the page's widest is every chart's. */
+  gutter(view) {
+    return gutterOf(this.shown, view);
+  }
+
+  /** Draw or redraw `this.shown`; nothing while it has no room, as in a folded section. */
+  paint(view, on) {
+    const input = this.shown;
+    this.view = view;
+    this.legend();
+    if (!this.width) return;
+    const drawn = input.series.map((s) => [s.key, s.hidden, Boolean(s.max)]);
+    const shape = JSON.stringify([drawn, input.top, this.width, magnitudeOf(input), view.relative]);
     if (this.chart && shape === this.shape) update(this.chart, input);
     else {
       this.chart?.destroy();
-      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, { width: this.width, height: HEIGHT });
-      this.place.append(this.readout);
+      const height = this.width < NARROW ? HEIGHT.narrow : HEIGHT.wide;
+      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, { width: this.width, height });
+      this.place.append(this.flag);
       this.shape = shape;
     }
-    this.shown = input;
-    this.view = view;
-    this.empty(input, answer, view);
-    this.legend();
+    this.nothing?.remove();
+    if (this.isEmpty()) this.place.append((this.nothing = h("p", { class: "nothing" }, this.missing(view))));
   }
 
-  empty(input, answer, view) {
-    const none = !input.t.length || input.series.every((s) => s.avg.every((v) => v === null));
-    $(".nothing", this.place)?.remove();
-    if (none) this.place.append(h("p", { class: "nothing" }, this.spec.missing || "No data of this kind in this range."));
+  /** Whether nothing was recorded of what it shows. */
+  isEmpty() {
+    return this.shown.series.every((one) => one.avg.every((v) => v === null));
   }
 
-  /** The legend's rows; figures of the sample under the cursor, else the newest. */
+  /** Whether all that was recorded of it is 0. */
+  isZero() {
+    return !this.isEmpty() && this.shown.series.every((one) => one.line || mostOf(one) === 0);
+  }
+
+  missing() {
+    return "No data of this kind in this range.";
+  }
+
+  /** A line or two: what its numbers are, and each series with them; at `index` of the times its values there. */
   legend(index = null) {
-    const input = this.shown;
-    const { t, series } = input;
-    const at = index ?? t.length - 1;
-    this.body.replaceChildren(
-      ...series.map((one) => {
-        const value = index === null ? one.avg.findLast((v) => v !== null) : one.avg[at];
-        const figures = one.peak ? [null, Math.max(...one.avg), one.p95] : [one.stats?.avg, one.stats?.max, one.stats?.p95];
-        return h(
-          "tr",
-          { class: one.hidden ? "off" : null },
-          h(
-            "th",
-            { scope: "row" },
-            h(
-              "button",
-              { type: "button", "aria-pressed": String(!one.hidden), colour: `var(--${one.colour})`, click: () => toggle(one.key) },
-              h("i", { class: one.line ? "swatch line" : "swatch" }),
-              one.label,
-            ),
-          ),
-          [value, ...figures].map((figure) => h("td", {}, show(figure, input.unit))),
-        );
-      }),
+    const { series, t, unit, figures = FIGURES } = this.shown;
+    const like = Math.max(0, ...series.filter((one) => !one.line).map(mostOf)) || Math.max(0, ...series.map(mostOf));
+    const at = index === null ? -1 : index;
+    this.hovering = at >= 0;
+    const heads = figures.map(([, name]) => name).join(" · ");
+    const named = [unitLike(like, unit), magnitudeOf(this.shown) ? "logarithmic" : ""].filter(Boolean).join(", ");
+    const time = this.hovering && (this.view.relative ? show(t[at], "ms") : clock(t[at], this.view.utc));
+    const head = [named && `${named}: `, this.hovering ? h("b", {}, `at ${time}`) : heads];
+    this.key.replaceChildren(
+      h("li", { class: "head" }, head),
+      ...series.map((one) => this.entry(one, this.hovering ? reading(one, at, unit, like) : summary(one, figures, unit, like))),
     );
   }
 
-  /** Move the floating table beside the cursor; null hides it. */
-  tip(u, utc) {
-    const index = u?.cursor.idx;
-    if (u === null || index == null || u.cursor.left < 0) {
-      this.readout.hidden = true;
-      return;
-    }
-    const at = u.data[0][index];
-    const i = this.shown.t.indexOf(at);
-    if (i < 0) {
-      this.readout.hidden = true;
-      return;
-    }
-    const { series, unit, step } = this.shown;
-    const time = step < 1000 ? at : Math.round(at / 1000) * 1000;
-    const same = utc || new Date(at).getTimezoneOffset() === 0;
-    this.readout.replaceChildren(
-      h("b", {}, clock(time, utc), h("small", {}, same ? " UTC" : ` · ${clock(time, true)} UTC`)),
+  entry(one, text) {
+    return h(
+      "li",
+      { class: one.hidden ? "off" : null, colour: `var(--${one.colour})` },
       h(
-        "table",
-        {},
-        h(
-          "tbody",
-          {},
-          series
-            .filter((s) => !s.hidden)
-            .map((s) =>
-              h(
-                "tr",
-                { colour: `var(--${s.colour})` },
-                h("th", {}, h("i", { class: "swatch" }), s.label),
-                h("td", {}, show(s.avg[i], unit)),
-                s.max ? h("td", { class: "range" }, `${show(s.min[i], unit)} … ${show(s.max[i], unit)}`) : null,
-              ),
-            ),
-        ),
+        "button",
+        { type: "button", "aria-pressed": String(!one.hidden), title: one.title ?? one.label, click: () => url.toggle("hide", one.key) },
+        h("i", { class: one.line ? "swatch line" : one.rest ? "swatch rest" : "swatch" }),
+        one.label,
       ),
+      h("span", {}, text),
     );
-    this.readout.hidden = false;
-    const x = u.cursor.left + u.bbox.left / devicePixelRatio;
-    const beside = x > this.width / 2 ? x - this.readout.offsetWidth - ASIDE : x + ASIDE;
-    this.readout.style.left = `${Math.max(0, Math.min(beside, this.width - this.readout.offsetWidth))}px`;
+  }
+
+  /** Read out what is under the cursor of `u`, in every chart of the page: the legend its values, a flag on the time axis when that is. */
+  read(u, utc) {
+    const index = u.cursor.idx;
+    const at = index == null || u.cursor.left < 0 ? -1 : this.shown.t.indexOf(u.data[0][index]);
+    if (at < 0 && this.hovering) this.legend();
+    this.flag.hidden = at < 0;
+    if (at < 0) return;
+    this.legend(at);
+    const t = this.shown.t[at];
+    const time = this.shown.step < 1000 ? t : Math.round(t / 1000) * 1000;
+    const local = [clock(time, utc), zone(time, utc)].join(" ");
+    const words = this.view.relative ? show(t, "ms") : zone(time, utc) === "UTC" ? local : `${local} · ${clock(time, true)} UTC`;
+    this.flag.textContent = words;
+    const x = u.cursor.left + u.bbox.left / devicePixelRatio - this.flag.offsetWidth / 2;
+    this.flag.style.left = `${Math.max(0, Math.min(x, this.width - this.flag.offsetWidth))}px`;
+  }
+
+  /** The series as an image, with what makes it understood without the page. */
+  async png(machine) {
+    const { series, unit, figures = FIGURES } = this.shown;
+    const like = Math.max(0, ...series.map(mostOf));
+    const rows = series.filter((one) => !one.hidden).map((one) => [one, `${one.label}  ${summary(one, figures, unit, like)}`]);
+    const head = [unitLike(like, unit), figures.map(([, name]) => name).join(" · ")].filter(Boolean).join(": ");
+    const drawing = (place, view, size) =>
+      draw(place, { ...this.shown, scale: view.scale }, view, { zoom() {}, unzoom() {}, cursor() {} }, size);
+    const { view, width, name, title } = this;
+    await picture({ name, title, machine, head, rows, view, size: { width, height: HEIGHT.wide }, drawing });
+  }
+}
+
+/** A panel of a collector's page: its input is made of an answer of the API. */
+export class Panel extends Plot {
+  /**
+   * `spec` is a panel of the frame; `device` the one it shows ("" for host-wide), or `devices` (a list) to show one series a device.
+   * `of` is what its title names, such as the device; `names` are what devices are called, where that is not their key; `folds` says that
+   * it may become a line of words.
+   */
+  constructor(spec, { device = "", devices = null, of = "", name = spec.id, names = {}, folds = false } = {}) {
+    super({ name, title: of ? `${of}: ${within(spec.title)}` : spec.title });
+    Object.assign(this, { spec, device, devices, of, names, folds });
+  }
+
+  /** Take an answer of the API and {metric: {device: figures}}. */
+  take(answer, stats, live) {
+    this.period = answer.data.period_ms ?? 1000;
+    this.shown = this.input(this.table(answer), answer, stats);
+    if (live) this.shown.figures = [["last", "now"], ...FIGURES];
+  }
+
+  /** Hide a chart of nothing, unless its reader wants to see it: quiet.js has a line for it. */
+  settle() {
+    if (!this.folds) return;
+    this.element.hidden = (this.isEmpty() || this.isZero()) && !url.list("show").includes(this.name);
+  }
+
+  /** The part of an answer that it draws. */
+  table(answer) {
+    return answer.tables[this.spec.table] ?? { t: [], devices: {}, bucket_ms: 0 };
+  }
+
+  input(table, answer, stats) {
+    const { unit, top, stack, log } = this.spec;
+    const series = this.devices ? this.ofDevices(answer, table, stats) : this.ofColumns(this.device, table, stats);
+    if (this.spec.peak) this.addPeak(series, table, stats);
+    if (this.spec.total) {
+      const total = this.one(
+        this.device,
+        { column: this.spec.total, label: this.spec.totalLabel, colour: "muted", line: true },
+        table,
+        stats,
+      );
+      series.push({ ...total, key: `${this.name}.total`, dash: [2, 3], p95: null, level: true });
+    }
+    return { t: table.t, unit, top, stack, log, series, step: widest(table, this.period) };
+  }
+
+  one(device, { column, label, colour, line }, table, stats) {
+    const values = table.devices[device]?.[column] ?? {};
+    const avg = values.avg ?? table.t.map(() => null);
+    const found = stats?.[`${this.spec.table}.${column}`]?.[device];
+    const key = `${this.name}.${this.devices ? device : column}`;
+    return {
+      key,
+      label,
+      colour,
+      line,
+      avg,
+      min: values.min,
+      max: values.max,
+      stats: stats && { last: avg.findLast((v) => v !== null), ...found },
+      p95: found?.p95,
+      hidden: url.list("hide").includes(key),
+    };
+  }
+
+  ofColumns(device, table, stats) {
+    return this.spec.series.map((column) => this.one(device, column, table, stats));
+  }
+
+  /** A series a device; the largest alone where there are many, and the rest as one. */
+  ofDevices(answer, table, stats) {
+    const { series: wanted, stack } = this.spec;
+    if (this.rankedFor !== answer) this.rank(answer, table);
+    const named = (device) => this.names[device] ?? device;
+    const found = this.largest.map((device, i) =>
+      this.one(device, { ...wanted[0], label: named(device), colour: `c${i + 1}` }, table, stats),
+    );
+    if (this.others.length) found.push(this.rest(table, stack));
+    return found;
+  }
+
+  /** Choose once a window, so that a chart that grows keeps its series. */
+  rank(answer, table) {
+    const column = this.spec.series[0].column;
+    const size = (device) => (table.devices[device]?.[column]?.avg ?? []).reduce((sum, v) => sum + (v ?? 0), 0);
+    const ordered = this.devices.length > DRAWN ? [...this.devices].sort((a, b) => size(b) - size(a)) : this.devices;
+    const chosen = new Set(ordered.slice(0, DRAWN));
+    this.largest = this.devices.filter((device) => chosen.has(device));
+    this.others = this.devices.filter((device) => !chosen.has(device));
+    this.rankedFor = answer;
+  }
+
+  /** All other devices as one: their sum in a stack, else from the smallest to the largest of them. */
+  rest(table, stack) {
+    const column = this.spec.series[0].column;
+    const all = this.others.map((device) => table.devices[device]?.[column] ?? {});
+    const over = (kind, pick) =>
+      table.t.map((_, i) => {
+        const values = all.map((one) => (one[kind] ?? one.avg)?.[i]).filter((v) => v !== null && v !== undefined);
+        return values.length ? pick(values) : null;
+      });
+    const sum = (values) => values.reduce((total, v) => total + v, 0);
+    const avg = over("avg", (values) => (stack ? sum(values) : sum(values) / values.length));
+    const key = `${this.name}.rest`;
+    return {
+      key,
+      label: `${this.others.length} others${stack ? "" : ", from smallest to largest"}`,
+      colour: "muted",
+      rest: true,
+      avg,
+      min: stack ? undefined : over("min", (values) => Math.min(...values)),
+      max: stack ? undefined : over("max", (values) => Math.max(...values)),
+      stats: measured(avg, stack ? null : over("max", (values) => Math.max(...values))),
+      hidden: url.list("hide").includes(key),
+    };
+  }
+
+  /** Over stacked shares: the busiest sample of each bucket, which an average hides. */
+  addPeak(series, table, stats) {
+    const idle = table.devices[this.device]?.[this.spec.peak];
+    if (!idle?.min) return;
+    const peak = idle.min.map((v) => (v === null ? null : Math.max(0, Math.round((100 - v) * 1000) / 1000)));
+    const key = `${this.name}.peak`;
+    const p95 = this.spec.table === "host" ? stats?.["host.cpu_busy"]?.[""]?.p95 : undefined;
+    series.push({
+      key,
+      label: "Not idle, peak",
+      colour: "ink",
+      line: true,
+      avg: peak,
+      stats: { last: peak.findLast((v) => v !== null), p95, max: Math.max(...peak) },
+      p95,
+      hidden: url.list("hide").includes(key),
+    });
+  }
+
+  missing() {
+    return this.spec.missing || super.missing();
   }
 
   /** What the menu leads to, for the window shown. */
-  links(collector, from, to) {
+  links(collector, from, to, machine) {
     this.menu.replaceChildren(
       ...links(this.spec, this.devices ? null : this.device, collector, from, to),
-      h("li", {}, h("button", { type: "button", click: () => this.png() }, "PNG")),
+      h("li", {}, h("button", { type: "button", click: () => this.csv(from, to) }, "CSV")),
+      h("li", {}, h("button", { type: "button", click: () => this.png(machine) }, "PNG")),
     );
   }
 
-  /** Save the chart as an image, with its title and the page's ground colour. */
-  png() {
-    const plot = this.chart.ctx.canvas;
-    const head = 28 * devicePixelRatio;
-    const canvas = h("canvas", { width: plot.width, height: plot.height + head });
-    const ctx = canvas.getContext("2d");
-    ctx.fillStyle = token("panel");
-    ctx.fillRect(0, 0, canvas.width, canvas.height);
-    ctx.fillStyle = token("ink");
-    ctx.font = `600 ${13 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.fillText(`${this.title} (${unitOf(this.spec.unit)})`, 8 * devicePixelRatio, 18 * devicePixelRatio);
-    ctx.drawImage(plot, 0, head);
-    canvas.toBlob((blob) => {
-      const link = h("a", { href: URL.createObjectURL(blob), download: `${this.name}.png` });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    });
+  /** Every sample in the window of what it shows, not the points that are drawn. */
+  async csv(from, to) {
+    const { spec, period, device, devices } = this;
+    const load = spec.table === "load"; // comes beside some metric, and at most so many points at once
+    const asked = {
+      metrics: load ? ["host.cpu_idle"] : spec.series.map((one) => `${spec.table}.${one.column}`),
+      devices: devices || !device ? [] : [device],
+    };
+    const length = Math.max(1000, period) * (load ? LOAD_CHUNK : CHUNK);
+    const parts = [];
+    for (let start = from; start <= to; start += length) {
+      const query = { from: start, to: Math.min(to, start + length - 1), bucket: 0, ...(load ? { load: 1, points: LOAD_CHUNK } : {}) };
+      parts.push(this.table(await ask("samples", { query: new URLSearchParams(query), ...asked })));
+    }
+    const columns = (devices ?? [device]).flatMap((one) => spec.series.map(({ column }) => [one, column]));
+    csv(`${this.name}.csv`, columns, spec.unit, parts);
   }
 }
 
-/** Menu entries to the rows behind a chart, in Datasette's table and SQL pages and as CSV. */
-export function links({ databaseTable, key, sql, series, table }, device, collector, from, to) {
-  const rows = new URLSearchParams({ collector_id: collector, timestamp__gte: from, timestamp__lte: to });
-  if (key && device) rows.set(key, device);
-  const csv = new URLSearchParams(rows);
-  for (const column of ["timestamp", ...(key ? [key] : []), ...series.map((s) => s.column)]) csv.append("_col", column);
-  csv.set("_stream", "on");
-  csv.set("_size", "max");
-  const ask = new URLSearchParams({ sql, collector, from, to, ...(key ? { device: device || "%" } : {}) });
-  return [
-    h("li", {}, h("a", { href: `${base}/perfkit/${databaseTable}?${rows}` }, "Table")),
-    h("li", {}, h("a", { href: `${base}/perfkit?${ask}` }, "SQL")),
-    h("li", {}, h("a", { href: `${base}/perfkit/${databaseTable}.csv?${csv}`, download: `${table}.csv` }, "CSV")),
-  ];
+/** The figures of one series, without their unit; dots until they have been fetched. */
+function summary({ stats, level }, figures, unit, like) {
+  if (!stats) return "…";
+  return level ? bare(stats.last, unit, like) : figures.map(([figure]) => bare(stats[figure], unit, like)).join(" · ");
 }
 
-/** The unit as a title shows it: bytes are scaled, so their multiples are not named. */
-export function unitOf(unit) {
-  return { MiB: "bytes", KiB: "bytes", B: "bytes", "B/s": "bytes/s", "KiB/s": "bytes/s" }[unit] ?? unit;
+/** A series' value at one time, and from where to where its samples reached. */
+function reading(one, at, unit, like) {
+  const value = bare(one.avg[at], unit, like);
+  return one.max && one.avg[at] !== null
+    ? [h("b", {}, value), ` (${bare(one.min[at], unit, like)} … ${bare(one.max[at], unit, like)})`]
+    : h("b", {}, value);
+}
+
+/** A title within a sentence; what is an abbreviation stays one. */
+export const within = (title) => (/^[A-Z][a-z]/.test(title) ? title[0].toLowerCase() + title.slice(1) : title);
+
+/** Figures of a series for which the server computes none: of its points. */
+export function measured(avg, max) {
+  const known = avg.filter((v) => v !== null);
+  if (!known.length) return {};
+  return {
+    last: known.at(-1),
+    avg: known.reduce((sum, v) => sum + v, 0) / known.length,
+    max: Math.max(...(max ?? known).filter((v) => v !== null)),
+  };
 }
 
 /** Two samples further apart than this have a gap between them. */
-function widest(table, period) {
+export function widest(table, period) {
   if (!table?.t.length) return period * 2.5;
   const steps = table.t
     .slice(1, 200)
@@ -274,11 +348,4 @@ function widest(table, period) {
     .sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length / 2)] ?? period;
   return table.bucket_ms ? Math.max(table.bucket_ms, usual) * 1.5 : Math.max(usual, period) * 2.5;
-}
-
-/** Hide or show a series, here and for whoever gets the link. */
-function toggle(key) {
-  const hidden = new Set(url.get("hide").split(",").filter(Boolean));
-  if (!hidden.delete(key)) hidden.add(key);
-  url.set({ hide: [...hidden].join(",") || null }, { quiet: true });
 }

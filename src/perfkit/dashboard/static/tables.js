@@ -1,8 +1,11 @@
 // Utilisation tables: every metric's figures in the window, by component; sortable, copied as CSV, JSON or Markdown.
 
-import { $, $$, figures, frame, h, heading, say, scroller } from "./dom.js";
+import { byDevice } from "./devices.js";
+import { $, $$, figures, h, heading, say, scroller } from "./dom.js";
 import { show } from "./format.js";
 import { keep, limits } from "./limits.js";
+import { table as csvOf } from "./save.js";
+import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
@@ -28,18 +31,13 @@ window.perfkit = run({
     if (!stats) return;
     rows = Object.entries(stats).flatMap(([metric, devices]) =>
       Object.values(devices)
-        .sort(byDevice)
+        .sort((a, b) => byDevice(a.device, b.device))
         .map((row) => ({ ...row, metric })),
     );
     rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
     draw();
   },
 });
-
-/** What stands for all first, then by number where names are numbers. */
-function byDevice(a, b) {
-  return (b.device === "all") - (a.device === "all") || a.device.localeCompare(b.device, "en", { numeric: true });
-}
 
 url.changed(draw);
 $("#filter").value = url.get("q");
@@ -133,7 +131,9 @@ function group(name, found) {
 function sorter(id, label) {
   const [by, direction] = url.get("sort").split(":");
   const [order, arrow] = by !== id ? [null, ""] : direction === "asc" ? ["ascending", " ▴"] : ["descending", " ▾"];
-  return heading(h("button", { type: "button", click: () => sort(id) }, label, arrow), { "aria-sort": order });
+  // Paper repeats a head on every sheet, but not the buttons in it.
+  const words = h("span", { class: "paper" }, label);
+  return heading([h("button", { type: "button", click: () => sort(id) }, label, arrow), words], { "aria-sort": order });
 }
 
 function cell(row, id) {
@@ -158,7 +158,7 @@ async function copy(kind) {
   const heads = ["metric", "device", "unit", ...FIGURES.map(([id]) => id)];
   const lines = chosen().map((row) => [row.metric, row.device, column(row).unit, ...FIGURES.map(([id]) => row[id])]);
   const text = {
-    csv: () => [heads, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n",
+    csv: () => csvOf(heads, lines),
     json: () =>
       JSON.stringify(
         lines.map((line) => Object.fromEntries(line.map((v, i) => [heads[i], v]))),
@@ -180,12 +180,4 @@ async function copy(kind) {
   const before = button.textContent;
   button.textContent = "copied";
   setTimeout(() => (button.textContent = before), 1500);
-}
-
-/** Text that a spreadsheet would take for a formula gets a quote in front. */
-function quoted(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

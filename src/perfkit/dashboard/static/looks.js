@@ -1,0 +1,79 @@
+// How pages look, on every page of ours and of Datasette's: light or dark, local time or UTC, and paper.
+
+import { $, $$, recolour } from "./dom.js";
+import { instant, zoneName } from "./format.js";
+import * as url from "./url.js";
+
+const SETTLED_MS = 150;
+const KEY = "perfkit colours"; // scheme.js reads it before the page is painted
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+const shownScheme = () => document.documentElement.dataset.scheme ?? (dark.matches ? "dark" : "light");
+
+/** Call `redraw()` whenever the page looks different; it draws in the colours and the width of the moment. */
+export function onLooks(redraw = () => {}) {
+  let timer = 0;
+  const recoloured = () => {
+    recolour();
+    redraw();
+  };
+  addEventListener("resize", () => {
+    clearTimeout(timer);
+    timer = setTimeout(redraw, SETTLED_MS);
+  });
+  addEventListener("perfkit:colours", recoloured);
+  for (const [event, printing] of [
+    ["beforeprint", true],
+    ["afterprint", false],
+  ]) {
+    addEventListener(event, () => {
+      if ($("#printed")) $("#printed").textContent = imprint();
+      document.documentElement.classList.toggle("printing", printing);
+      recoloured();
+    });
+  }
+}
+
+/** What is printed, from where, and in which time zone its times are. */
+function imprint() {
+  const utc = url.get("utc") === "1";
+  return [location.href, $("#stretch")?.textContent, `times in ${zoneName(utc)}`, `printed ${instant(Date.now(), utc)}`]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** Show the other colours, and keep that in this browser; what the system has anyway is not kept. */
+function switchScheme() {
+  const next = shownScheme() === "dark" ? "light" : "dark";
+  const system = dark.matches ? "dark" : "light";
+  try {
+    if (next === system) localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, next);
+  } catch {
+    // A browser that keeps nothing still shows them until the page is left.
+  }
+  if (next === system) delete document.documentElement.dataset.scheme;
+  else document.documentElement.dataset.scheme = next;
+  coloured();
+}
+
+function coloured() {
+  $("#scheme")?.setAttribute("aria-pressed", String(shownScheme() === "dark"));
+  dispatchEvent(new Event("perfkit:colours"));
+}
+
+/** The switches as they stand, and the zone in every link to another page of ours. */
+function settle() {
+  $("#utc")?.setAttribute("aria-pressed", String(url.get("utc") === "1"));
+  for (const anchor of $$("a[data-page]")) {
+    anchor.dataset.page ||= anchor.getAttribute("href");
+    anchor.href = url.carry(anchor.dataset.page, { keep: "window" in anchor.dataset });
+  }
+}
+
+$("#scheme")?.setAttribute("aria-pressed", String(shownScheme() === "dark"));
+$("#scheme")?.addEventListener("click", switchScheme);
+$("#utc")?.addEventListener("click", () => url.set({ utc: url.get("utc") === "1" ? null : "1" }, { quiet: true }));
+dark.addEventListener("change", coloured);
+url.changed(settle);
+settle();
