@@ -114,22 +114,27 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def open_page(browser) -> Iterator[Callable]:
-    """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error."""
-    problems: list[str] = []
+    """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error, unless `problems` is false.
+
+    `before` is a script that runs before the page's own.
+    """
+    logged: list[str] = []
     with ExitStack() as stack:
 
-        def open_one(url: str, *, drawn: bool = True, **options):
+        def open_one(url: str, *, drawn: bool = True, before: str = "", problems: bool = True, **options):
             context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
             stack.callback(context.close)
             context.set_default_timeout(120_000)  # a busy machine is no failure
             page = context.new_page()
-            page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: problems.append(str(error)))
+            if problems:
+                page.on("console", lambda message: logged.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: logged.append(str(error)))
+            page.add_init_script(before)
             page.goto(url)
             if drawn:
                 page.wait_for_selector("body[data-drawn]")
             return page
 
-        open_one.problems = problems
+        open_one.problems = logged
         yield open_one
-    assert not problems
+    assert not logged

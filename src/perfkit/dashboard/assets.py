@@ -93,11 +93,11 @@ class Scripts:
 def scripts(page: str) -> Scripts:
     """The scripts of `page`; a page without a module of its name has what every page has."""
     run = (_EVERYWHERE, *([f"{page}.js"] if f"{page}.js" in files() else []))
-    preload = _with_imports(run)
+    preload = with_imports(run)
     return Scripts(_EARLY, "uplot.js" if _DRAWS in preload else "", run, preload)
 
 
-def _with_imports(modules: tuple[str, ...]) -> tuple[str, ...]:
+def with_imports(modules: tuple[str, ...]) -> tuple[str, ...]:
     """`modules` and what they import, directly or through others, each once."""
     found = dict.fromkeys(modules)
     waiting = list(modules)

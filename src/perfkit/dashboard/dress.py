@@ -25,8 +25,8 @@ def render_cell(value: Any, column: str, datasette: Dashboard) -> Any:
     """Markup for what is easier to read another way, None for the rest. What is rounded or folded is whole in its title or behind a click."""
     if isinstance(value, int) and value in _INSTANTS and _INSTANT.search(column):
         return _cells(datasette.jinja_env).instant(value, _text(value))
-    if isinstance(value, float) and (short := _rounded(value)) != str(value):
-        return _cells(datasette.jinja_env).number(value, short)
+    if isinstance(value, (int, float)):
+        return _cells(datasette.jinja_env).number(value, _rounded(value) if isinstance(value, float) else value)
     if isinstance(value, str) and len(value) > _LONG:
         return _cells(datasette.jinja_env).long(value[:_LONG], _indented(value))
     return None

@@ -16,6 +16,8 @@ const STEPS = [
   ...[1, 2, 3, 4, 6, 8, 12].map((n) => n * HOUR),
   ...[1, 2, 3, 7, 14, 28, 56, 112, 365].map((n) => n * DAY),
 ];
+// A chart's height by its width: the plot is the most of it, on a phone too.
+const TALL = { paper: 176, least: 200, phone: 420, usual: 240, most: 300, share: 0.35 };
 // Between two labels of the time axis, in pixels.
 const LABEL_EVERY = 72;
 // The least that a value axis takes, what lies around its labels, and its tallest label's share of the plot.
@@ -72,6 +74,12 @@ export function draw(place, input, view, on, size) {
 export function update(chart, input) {
   chart.input = input;
   chart.setData(columns(input).data, true);
+}
+
+/** How tall a chart of this width is. */
+export function heightFor(width) {
+  if (document.documentElement.classList.contains("printing")) return TALL.paper;
+  return width < TALL.phone ? TALL.least : Math.round(Math.min(TALL.most, Math.max(TALL.usual, width * TALL.share)));
 }
 
 /** What every picture over the page's time axis has in common: size, zone, cursor, zoom. */

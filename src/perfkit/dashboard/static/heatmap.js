@@ -1,16 +1,15 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
 import { behind, over, scaleOf } from "./annotations.js";
-import { framework, select, timeAxis } from "./chart.js";
+import { framework, heightFor, select, timeAxis } from "./chart.js";
 import { h, token } from "./dom.js";
 import { clock, show, zone } from "./format.js";
+import { shownTime } from "./panel.js";
 import { links, picture } from "./save.js";
 
-// The plot is as tall as a chart's, and taller where its rows would be too thin to be hit.
-const HEIGHT = 240;
-// From so many rows on it is as tall as two charts, and rows are no thinner than this.
+// From so many rows on it is as tall as two charts and what lies between them, and rows are no thinner than this.
 const MANY = 24;
-const TALL = 540;
+const BETWEEN = 60;
 const ROW = 3;
 const LABEL = 14;
 const SHADES = 6;
@@ -60,18 +59,24 @@ export class Heatmap {
     this.view = view;
     this.head();
     if (!this.width) return;
-    if (this.chart && this.drawnWidth === this.width) {
+    const shape = `${this.width} x ${this.tall()}`;
+    if (this.chart && this.shape === shape) {
       this.chart.setData(this.data(), true);
       return;
     }
-    this.drawnWidth = this.width;
+    this.shape = shape;
     this.chart?.destroy();
     this.place.replaceChildren();
     this.chart = this.draw(this.place, view, on, {
       width: this.width,
-      height: this.devices.length > MANY ? Math.max(TALL, this.devices.length * ROW) : HEIGHT,
+      height: this.tall(),
     });
     this.chart.over.addEventListener("click", () => this.device && this.pick?.(this.device));
+  }
+
+  tall() {
+    const chart = heightFor(this.width);
+    return this.devices.length > MANY ? Math.max(2 * chart + BETWEEN, this.devices.length * ROW) : chart;
   }
 
   data() {
@@ -141,7 +146,7 @@ export class Heatmap {
     const i = u.cursor.idx;
     this.device = null;
     if (i == null || u.cursor.left < 0) return this.head();
-    const time = `at ${clock(this.t[i], utc)} ${zone(this.t[i], utc)}`;
+    const time = `at ${clock(shownTime(this.t[i], this.step), utc)} ${zone(this.t[i], utc)}`;
     const known = this.cells.map((values) => values[i]).filter((v) => v != null);
     if (!this.place.matches(":hover"))
       return this.head(known.length ? `${time}: ${show(Math.min(...known), "%")} … ${show(Math.max(...known), "%")}` : time);

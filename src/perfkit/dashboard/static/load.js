@@ -26,8 +26,7 @@ const FIGURES = [
 export class LoadPanel extends Panel {
   constructor(spec, runs) {
     const of = runs.length === 1 ? runs[0] : `${runs.length} runs from ${runs[0]} on`;
-    super(spec, { of, name: `load.${spec.id}.${runs[0]}`, folds: true });
-    this.heading.textContent = `${spec.title}: ${of}`;
+    super(spec, { of, title: `${spec.title}: ${of}`, name: `load.${spec.id}.${runs[0]}`, folds: true });
     this.runs = runs;
   }
 

@@ -76,80 +76,41 @@ function points(host, name) {
   return { avg: busy("avg"), max: busy("min") };
 }
 
+const newest = (values) => values.findLast((v) => v !== null);
+
+/** A tile: what is now and on average of a machine that records, average and peak of one that has finished. */
 function draw(tile, answer, stats, worst, view) {
   const { t, devices } = answer.tables.host;
   const host = devices[""] ?? {};
   const found = tile.columns.map((name) => points(host, name));
   const figures = tile.metrics.map((metric) => stats?.[metric]?.[""]);
-  const total = tile.id === "memory" ? host.mem_total?.avg.findLast((v) => v !== null) : null;
-  const text = (value) => (stats || value !== undefined ? show(value, tile.unit) : "…");
-  const row = (name, cells, looks = null) =>
-    h(
-      "tr",
-      { class: looks },
-      h("th", { scope: "row" }, name),
-      cells.map((cell) => h("td", {}, cell)),
-    );
-  const avg = figures.map((f) => text(f?.avg));
-  const p95 = row(
-    "P95",
-    figures.map((f) => text(f?.p95)),
-  );
+  const each = (figure) => figures.map((one) => (stats ? show(one?.[figure], tile.unit) : "…"));
+  const when = found.map(({ max }) => peak(max, t, view));
+  const most = each("max");
+  const peaks = tile.signs ? [row("peak", most), row("at", when)] : [row("peak", [when[0] === "–" ? "–" : [most[0], " at ", when[0]]])];
+  const now = found.map(({ avg }) => show(newest(avg), tile.unit));
   const rows = records(answer)
-    ? [
-        row(
-          "now",
-          found.map(({ avg: values }) =>
-            show(
-              values.findLast((v) => v !== null),
-              tile.unit,
-            ),
-          ),
-          "now",
-        ),
-        row("avg", avg),
-        p95,
-      ]
-    : [
-        row("avg", avg, "now"),
-        p95,
-        row(
-          "peak",
-          figures.map((f) => text(f?.max)),
-        ),
-        row(
-          "at",
-          found.map(({ max }) => peak(max, t, view)),
-        ),
-      ];
+    ? [row("now", now, "now"), row("avg", each("avg")), row("P95", each("p95"))]
+    : [row("avg", each("avg"), "now"), row("P95", each("p95")), ...peaks];
+  const busiest = worst?.find((one) => one.tile === tile.id);
+  const total = tile.id === "memory" && host.mem_total ? h("small", {}, ` used of ${show(newest(host.mem_total.avg), tile.unit)}`) : null;
   return h(
     "section",
     { class: "tile", id: `tile-${tile.id}` },
-    h("h2", {}, tile.title, total ? h("small", {}, ` used of ${show(total, tile.unit)}`) : null),
-    h(
-      "table",
-      {},
-      tile.signs
-        ? h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              h("td"),
-              tile.signs.map((sign) => h("th", { scope: "col" }, sign)),
-            ),
-          )
-        : null,
-      h("tbody", {}, rows),
-    ),
-    minute(
-      worst?.find((one) => one.tile === tile.id),
-      figures,
-      tile.unit,
-      view,
-    ),
+    h("h2", {}, tile.title, total),
+    h("table", {}, tile.signs ? signs(tile.signs) : null, h("tbody", {}, rows)),
+    minute(busiest, figures, tile.unit, view),
   );
+}
+
+function row(name, cells, looks = null) {
+  const columns = cells.map((cell) => h("td", {}, cell));
+  return h("tr", { class: looks }, h("th", { scope: "row" }, name), columns);
+}
+
+function signs(names) {
+  const columns = names.map((name) => h("th", { scope: "col" }, name));
+  return h("thead", {}, h("tr", {}, h("td"), columns));
 }
 
 /** When the largest value was, as a link to the minutes around it. */
@@ -162,6 +123,6 @@ function peak(values, t, view) {
 function minute(worst, figures, unit, view) {
   const mean = figures.reduce((sum, f) => sum + (f?.avg ?? 0), 0);
   if (!worst || view.to - view.from < MINUTES_FROM || worst.value < mean) return h("p", { class: "worst" });
-  const words = `${show(worst.value, unit)} in minute ${moment(worst.minute, view).slice(0, -3)}`;
+  const words = `worst minute ${moment(worst.minute, view).slice(0, -3)}: ${show(worst.value, unit)}`;
   return h("p", { class: "worst" }, h("a", { href: around(worst.minute) }, words));
 }

@@ -1,13 +1,13 @@
 // A panel: title, menu, chart, and under it the legend with each series' figures, which is also what the cursor reads out.
 
-import { draw, gutterOf, magnitudeOf, mostOf, update } from "./chart.js";
+import { draw, gutterOf, heightFor, magnitudeOf, mostOf, update } from "./chart.js";
 import { h } from "./dom.js";
 import { bare, clock, show, unitLike, zone } from "./format.js";
 import { csv, links, picture } from "./save.js";
+import { widest } from "./series.js";
 import { ask } from "./source.js";
 import * as url from "./url.js";
 
-const HEIGHT = { wide: 240, narrow: 200 };
 const NARROW = 420;
 // More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
 export const DRAWN = 8;
@@ -56,12 +56,12 @@ export class Plot {
     this.legend();
     if (!this.width) return;
     const drawn = input.series.map((s) => [s.key, s.hidden, Boolean(s.max)]);
-    const shape = JSON.stringify([drawn, input.top, this.width, magnitudeOf(input), view.relative]);
+    const size = { width: this.width, height: heightFor(this.width) };
+    const shape = JSON.stringify([drawn, input.top, size, magnitudeOf(input), view.relative]);
     if (this.chart && shape === this.shape) update(this.chart, input);
     else {
       this.chart?.destroy();
-      const height = this.width < NARROW ? HEIGHT.narrow : HEIGHT.wide;
-      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, { width: this.width, height });
+      this.chart = draw(this.place, input, view, { ...on, cursor: (u) => on.cursor(this, u) }, size);
       this.place.append(this.flag);
       this.shape = shape;
     }
@@ -83,15 +83,22 @@ export class Plot {
     return "No data of this kind in this range.";
   }
 
+  /** The figures of its legend; on a phone's width one alone, so that the legend stays short. */
+  figures() {
+    const { figures = FIGURES } = this.shown;
+    return this.width && this.width < NARROW ? figures.slice(0, 1) : figures;
+  }
+
   /** A line or two: what its numbers are, and each series with them; at `index` of the times its values there. */
   legend(index = null) {
-    const { series, t, unit, figures = FIGURES } = this.shown;
+    const { series, t, unit } = this.shown;
+    const figures = this.figures();
     const like = Math.max(0, ...series.filter((one) => !one.line).map(mostOf)) || Math.max(0, ...series.map(mostOf));
     const at = index === null ? -1 : index;
     this.hovering = at >= 0;
     const heads = figures.map(([, name]) => name).join(" · ");
     const named = [unitLike(like, unit), magnitudeOf(this.shown) ? "logarithmic" : ""].filter(Boolean).join(", ");
-    const time = this.hovering && (this.view.relative ? show(t[at], "ms") : clock(t[at], this.view.utc));
+    const time = this.hovering && (this.view.relative ? show(t[at], "ms") : clock(shownTime(t[at], this.shown.step), this.view.utc));
     const head = [named && `${named}: `, this.hovering ? h("b", {}, `at ${time}`) : heads];
     this.key.replaceChildren(
       h("li", { class: "head" }, head),
@@ -117,12 +124,17 @@ export class Plot {
   read(u, utc) {
     const index = u.cursor.idx;
     const at = index == null || u.cursor.left < 0 ? -1 : this.shown.t.indexOf(u.data[0][index]);
-    if (at < 0 && this.hovering) this.legend();
     this.flag.hidden = at < 0;
+    if (at < 0 && this.hovering) {
+      this.legend();
+      this.key.style.minHeight = "";
+    }
     if (at < 0) return;
+    // Its values may need less room than its figures: what is below stays where it is.
+    if (!this.hovering) this.key.style.minHeight = `${this.key.offsetHeight}px`;
     this.legend(at);
     const t = this.shown.t[at];
-    const time = this.shown.step < 1000 ? t : Math.round(t / 1000) * 1000;
+    const time = shownTime(t, this.shown.step);
     const local = [clock(time, utc), zone(time, utc)].join(" ");
     const words = this.view.relative ? show(t, "ms") : zone(time, utc) === "UTC" ? local : `${local} · ${clock(time, true)} UTC`;
     this.flag.textContent = words;
@@ -139,7 +151,7 @@ export class Plot {
     const drawing = (place, view, size) =>
       draw(place, { ...this.shown, scale: view.scale }, view, { zoom() {}, unzoom() {}, cursor() {} }, size);
     const { view, width, name, title } = this;
-    await picture({ name, title, machine, head, rows, view, size: { width, height: HEIGHT.wide }, drawing });
+    await picture({ name, title, machine, head, rows, view, size: { width, height: heightFor(width) }, drawing });
   }
 }
 
@@ -150,8 +162,8 @@ export class Panel extends Plot {
    * `of` is what its title names, such as the device; `names` are what devices are called, where that is not their key; `folds` says that
    * it may become a line of words.
    */
-  constructor(spec, { device = "", devices = null, of = "", name = spec.id, names = {}, folds = false } = {}) {
-    super({ name, title: of ? `${of}: ${within(spec.title)}` : spec.title });
+  constructor(spec, { device = "", devices = null, of = "", title = "", name = spec.id, names = {}, folds = false } = {}) {
+    super({ name, title: title || (of ? `${of}: ${within(spec.title)}` : spec.title) });
     Object.assign(this, { spec, device, devices, of, names, folds });
   }
 
@@ -314,8 +326,14 @@ export class Panel extends Plot {
 /** The figures of one series, without their unit; dots until they have been fetched. */
 function summary({ stats, level }, figures, unit, like) {
   if (!stats) return "…";
-  return level ? bare(stats.last, unit, like) : figures.map(([figure]) => bare(stats[figure], unit, like)).join(" · ");
+  if (stats.max === undefined && stats.last === undefined) return "–";
+  if (level) return bare(stats.last, unit, like);
+  if (figures.length === 1) return bare(stats[figures[0][0]] ?? stats.max, unit, like);
+  return figures.map(([figure]) => bare(stats[figure], unit, like)).join(" · ");
 }
+
+/** An instant without the milliseconds by which a collector is late, where samples are seconds apart. */
+export const shownTime = (t, step) => (step < 1000 ? t : Math.round(t / 1000) * 1000);
 
 /** A series' value at one time, and from where to where its samples reached. */
 function reading(one, at, unit, like) {
@@ -337,15 +355,4 @@ export function measured(avg, max) {
     avg: known.reduce((sum, v) => sum + v, 0) / known.length,
     max: Math.max(...(max ?? known).filter((v) => v !== null)),
   };
-}
-
-/** Two samples further apart than this have a gap between them. */
-export function widest(table, period) {
-  if (!table?.t.length) return period * 2.5;
-  const steps = table.t
-    .slice(1, 200)
-    .map((t, i) => t - table.t[i])
-    .sort((a, b) => a - b);
-  const usual = steps[Math.floor(steps.length / 2)] ?? period;
-  return table.bucket_ms ? Math.max(table.bucket_ms, usual) * 1.5 : Math.max(usual, period) * 2.5;
 }

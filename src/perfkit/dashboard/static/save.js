@@ -49,7 +49,7 @@ export async function picture({ name, title, machine, head, rows, view, size, dr
   const place = h("div", { class: "offscreen" });
   document.body.append(place);
   const large = { width: Math.round(size.width * scale), height: Math.round(size.height * scale) };
-  const chart = drawing(place, { ...view, scale: scale * scaleOf(view) }, large);
+  const chart = drawing(place, Object.assign(Object.create(view), { scale: scale * scaleOf(view) }), large);
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); // uPlot paints in a task of its own
   const canvas = composed(chart.ctx.canvas, { title, machine, head, rows, view, width: size.width });
   chart.destroy();

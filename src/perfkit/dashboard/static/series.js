@@ -89,15 +89,27 @@ function merged(old, more, key) {
   return [...seen.values()];
 }
 
+/** Two samples further apart than this have a gap between them. */
+export function widest(table, period) {
+  if (!table?.t.length) return period * 2.5;
+  const steps = table.t
+    .slice(1, 200)
+    .map((t, i) => t - table.t[i])
+    .sort((a, b) => a - b);
+  const usual = steps[Math.floor(steps.length / 2)] ?? period;
+  return table.bucket_ms ? Math.max(table.bucket_ms, usual) * 1.5 : Math.max(usual, period) * 2.5;
+}
+
 /** Gaps of the recording, [[from, to]]. */
 export const gapsOf = ({ events }) => events.filter((e) => e.kind === "gap").map((e) => [e.from_timestamp, e.to_timestamp]);
 
 /** Instants at which counters went back. */
 export const resetsOf = ({ events }) => events.filter((e) => e.kind === "reset").map((e) => e.from_timestamp);
 
-/** Stretches without samples that are no gap: between two recordings. `step` is the widest that two neighbours may be apart. */
-export function pausesOf({ tables, events }, step) {
+/** Stretches without samples that are no gap: between two recordings. */
+export function pausesOf({ tables, events, data }) {
   const t = tables.host?.t ?? [];
+  const step = widest(tables.host, data.period_ms ?? 1000);
   const gaps = gapsOf({ events });
   const inGap = (from, to) => gaps.some(([start, end]) => start < to && end > from);
   return t.flatMap((at, i) => (i && at - t[i - 1] > step && !inGap(t[i - 1], at) ? [[t[i - 1], at]] : []));

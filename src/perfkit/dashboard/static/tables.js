@@ -112,20 +112,22 @@ function group(name, found) {
   const devices = DEVICE_TABLES.has(name);
   const heads = [
     sorter("name", "Metric"),
-    devices ? heading("Device", { class: "text" }) : null,
+    devices ? heading("Device", { class: "text device-column" }) : null,
     ...FIGURES.map(([id, label]) => sorter(id, label)),
   ];
   const line = (row) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, column(row).label),
-      devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null,
+      h("th", { scope: "row" }, column(row).label, devices ? h("span", { class: "device" }, device(row)) : null),
+      devices ? h("td", { class: "text device-column" }, device(row)) : null,
       FIGURES.map(([id]) => cell(row, id)),
     );
   const table = scroller(title, figures(heads, found.map(line)));
   return h("section", { class: "panel wide", id: `table-${name}` }, h("header", {}, h("h2", {}, title)), table);
 }
+
+const device = (row) => frame.names?.[row.device] ?? row.device;
 
 /** A heading that sorts by its column. */
 function sorter(id, label) {

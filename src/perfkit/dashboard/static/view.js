@@ -4,7 +4,6 @@ import { $, $$, say } from "./dom.js";
 import { span, stretch, zoneName } from "./format.js";
 import { keys } from "./keys.js";
 import { onLooks } from "./looks.js";
-import { widest } from "./panel.js";
 import { Series, age, gapsOf, pausesOf, phasesOf, records, resetsOf } from "./series.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
@@ -142,7 +141,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
 function annotate(view, answer, known) {
   Object.assign(view, { from: answer.window.from, to: Math.max(answer.window.to, answer.window.from + 1) });
   view.gaps = gapsOf(answer);
-  view.pauses = pausesOf(answer, widest(answer.tables.host, answer.data.period_ms ?? 1000));
+  view.pauses = pausesOf(answer);
   view.resets = resetsOf(answer);
   view.bands = phasesOf(answer, known);
 }
