@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from perfkit import catalog
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
@@ -90,6 +92,49 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, int]]
     con.close()
     with serving(database) as running:
         yield running, spike
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two machines of ten minutes each, as they are in practice; not to be changed.
+
+    `large` has 64 CPUs, disks beside loop devices, 14 containers, no error, drop or swap traffic, and a gap of 3 s at 00:05:00.
+    `paused` was recorded twice, with 200 s between.
+    """
+    database = tmp_path_factory.mktemp("large") / "perfkit.db"
+    fill(database, "large", seconds=600, gap=(300, 303))
+    fill(database, "paused", seconds=600)
+    con = open_database(database)
+    with transaction(con):
+        for table, like, copies in (
+            ("cpu", "0", [str(i) for i in range(4, 64)]),
+            ("disk", "sdb", ["loop0", "loop1", "nvme0n1"]),
+            ("containers", "8899aabbccdd", [f"c0ffee{i:06}" for i in range(12)]),
+        ):
+            _copy(con, catalog.table(table), like, copies)
+        for column in ("rx_errors", "tx_errors", "rx_drops", "tx_drops"):
+            con.execute(f"UPDATE network_metrics SET {column} = 0")
+        con.execute("UPDATE system_metrics SET swap_in_pages = 0, swap_out_pages = 0, context_switches = context_switches * 1e4")
+        between = (2, (START + 200) * 1000, (START + 399) * 1000)
+        for table in catalog.TABLES:
+            con.execute(f"DELETE FROM {table.database_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", between)
+        con.execute("DELETE FROM percentiles")
+    con.close()
+    with serving(database) as running:
+        yield running
+
+
+def _copy(con: sqlite3.Connection, table: catalog.Table, like: str, devices: list[str]) -> None:
+    """Further devices of collector 1, each with the values of the device `like`, times a factor of its own."""
+    key, *names = (column.name for column in table.keys)
+    columns = ", ".join(f"{c.name} * (1 + :n / 100.0)" if "%" in c.unit else c.name for c in table.values)
+    for n, device in enumerate(devices):
+        named = "".join(f", {name}" for name in names)
+        con.execute(
+            f"INSERT INTO {table.database_name} SELECT collector_id, :device{named}, timestamp, {columns} FROM {table.database_name}"
+            f" WHERE collector_id = 1 AND {key} = :like",
+            {"device": device, "like": like, "n": -n},
+        )
 
 
 @pytest.fixture

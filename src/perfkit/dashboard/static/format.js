@@ -58,7 +58,7 @@ const SHORT = {
 /** A unit where there is little room; the title has it in full. */
 export function short(unit) {
   if (SHORT[unit]) return SHORT[unit];
-  if (unit.endsWith("1/s")) return unit.replace("1/s", "/s");
+  if (unit.endsWith("1/s")) return unit.replace(/ ?1\/s$/, "/s");
   return unit.replace(/^(k |M |G )?([a-z]+)(\/s)?$/, (all, prefix = "", word, rate = "") => prefix + (SHORT[word] ?? word) + rate);
 }
 

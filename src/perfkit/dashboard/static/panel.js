@@ -9,6 +9,7 @@ import { ask } from "./source.js";
 import * as url from "./url.js";
 
 const NARROW = 420;
+const MANY = 6;
 // More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
 export const DRAWN = 8;
 const FIGURES = [
@@ -83,10 +84,11 @@ export class Plot {
     return "No data of this kind in this range.";
   }
 
-  /** The figures of its legend; on a phone's width one alone, so that the legend stays short. */
+  /** The figures of its legend: fewer of many series, and one alone on a phone, so that it stays short. */
   figures() {
-    const { figures = FIGURES } = this.shown;
-    return this.width && this.width < NARROW ? figures.slice(0, 1) : figures;
+    const { figures = FIGURES, series } = this.shown;
+    if (this.width && this.width < NARROW) return figures.slice(0, 1);
+    return series.length > MANY ? figures.filter(([figure]) => figure !== "p95") : figures;
   }
 
   /** A line or two: what its numbers are, and each series with them; at `index` of the times its values there. */
@@ -144,7 +146,8 @@ export class Plot {
 
   /** The series as an image, with what makes it understood without the page. */
   async png(machine) {
-    const { series, unit, figures = FIGURES } = this.shown;
+    const { series, unit } = this.shown;
+    const figures = this.figures();
     const like = Math.max(0, ...series.map(mostOf));
     const rows = series.filter((one) => !one.hidden).map((one) => [one, `${one.label}  ${summary(one, figures, unit, like)}`]);
     const head = [unitLike(like, unit), figures.map(([, name]) => name).join(" · ")].filter(Boolean).join(": ");
