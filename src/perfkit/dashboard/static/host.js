@@ -94,26 +94,26 @@ function picker(id, devices, chosen, table) {
   );
 }
 
-/** Links to the sections, the one in sight marked. */
+/** Links to the sections; the one that is read is marked: the last that begins in the upper third, at the page's end the last. */
 function index() {
   const links = [...SECTIONS.keys()].map((name) => {
-    const id = `section-${name.toLowerCase()}`;
-    return h("a", { href: `#${id}`, click: () => ($(`#${id}`).open = true) }, name);
+    const id = name.toLowerCase();
+    // In the URL first: the browser's way to a # is a change of it too.
+    const unfold = () => url.list("fold").includes(id) && url.toggle("fold", id);
+    return h("a", { href: `#section-${id}`, click: unfold }, name);
   });
   $("#index").replaceChildren(...links);
-  const inSight = new Set();
-  const watch = new IntersectionObserver(
-    (changes) => {
-      for (const { target, isIntersecting } of changes) inSight[isIntersecting ? "add" : "delete"](target.id);
-      const first = $$("#sections > details").find(({ id }) => inSight.has(id))?.id;
-      for (const link of links) {
-        if (link.hash === `#${first}`) link.setAttribute("aria-current", "true");
-        else link.removeAttribute("aria-current");
-      }
-    },
-    { rootMargin: "-100px 0px -40% 0px" },
-  );
-  for (const one of $$("#sections > details")) watch.observe(one);
+  const mark = () => {
+    const sections = $$("#sections > details");
+    const ended = scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+    const read = ended ? sections.at(-1) : sections.findLast((one) => one.getBoundingClientRect().top < innerHeight / 3);
+    for (const link of links) {
+      if (link.hash === `#${(read ?? sections[0]).id}`) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  };
+  addEventListener("scroll", () => requestAnimationFrame(mark), { passive: true });
+  mark();
 }
 
 /** What is folded stands in the URL; what was opened is drawn. */
