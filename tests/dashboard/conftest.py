@@ -35,9 +35,9 @@ class Site:
 
 
 @contextmanager
-def serving(database: Path, *, login: bool = False) -> Iterator[Site]:
+def serving(database: Path, *, login: bool = False, root_path: str = "") -> Iterator[Site]:
     """The dashboard over `database` on a free port, until the block ends."""
-    access = Access(Users.beside(database), login=login)
+    access = Access(Users.beside(database), login=login, root_path=root_path)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(make_app(database, access), log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

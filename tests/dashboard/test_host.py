@@ -18,18 +18,18 @@ def test_the_index_stays_and_leads(large, open_page):
     assert page.locator("#panel-segments canvas").is_visible()
     place = page.locator("#index").bounding_box()
     assert 0 <= place["y"] < 120, "still in sight"
-    head = page.locator("#section-tcp summary").bounding_box()
+    head = page.locator("#section-tcp > summary").bounding_box()
     assert head["y"] >= place["y"] + place["height"] - 1, "and hides nothing of what it leads to"
 
 
 def test_a_folded_section_is_folded_for_whoever_gets_the_link(large, open_page):
     """What was folded before the page was drawn is drawn when it is opened."""
     page = open_page(f"{large.url}/collectors/1/host")
-    page.click("#section-memory summary")
+    page.click("#section-memory > summary")
     page.wait_for_function("location.search.includes('fold=memory')")
     other = open_page(page.url)
     assert not other.locator("#panel-used").is_visible()
-    other.click("#section-memory summary")
+    other.click("#section-memory > summary")
     other.wait_for_selector("#panel-used canvas")
     assert "fold" not in other.url
 

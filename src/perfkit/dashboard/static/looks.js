@@ -67,7 +67,10 @@ function settle() {
   $("#utc")?.setAttribute("aria-pressed", String(url.get("utc") === "1"));
   for (const anchor of $$("a[data-page]")) {
     anchor.dataset.page ||= anchor.getAttribute("href");
-    anchor.href = url.carry(anchor.dataset.page, { keep: "window" in anchor.dataset });
+    // What is compared is the machine, or the phase of it that is shown.
+    const { page, subject, window } = anchor.dataset;
+    const changes = subject ? { c: [subject, url.get("phase")].filter(Boolean).join(":") } : {};
+    anchor.href = url.carry(page, { changes, keep: window !== undefined });
   }
 }
 
