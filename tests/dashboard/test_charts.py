@@ -138,7 +138,10 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
     page = open_page(f"{large.url}/collectors/1/containers")
     con = sqlite3.connect(large.database)
     ranked = [
-        row[0] for row in con.execute("SELECT container_id FROM container_metrics WHERE collector_id = 1 GROUP BY 1 ORDER BY avg(cpu_limit_percent) DESC")
+        row[0]
+        for row in con.execute(
+            "SELECT container_id FROM container_metrics WHERE collector_id = 1 GROUP BY 1 ORDER BY avg(cpu_limit_percent) DESC"
+        )
     ]
     rest = "', '".join(ranked[8:])
     found = page.evaluate(SERIES, "limit")
@@ -154,7 +157,12 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
     stack = page.evaluate(SERIES, "cpu")
     shown = page.evaluate("async () => (await window.perfkit).panels[0].shown.series.at(-1).avg[60]")
     assert stack["names"][8:] == ["6 others"]
-    ranked = [row[0] for row in con.execute("SELECT container_id FROM container_metrics WHERE collector_id = 1 GROUP BY 1 ORDER BY avg(cpu_percent) DESC")]
+    ranked = [
+        row[0]
+        for row in con.execute(
+            "SELECT container_id FROM container_metrics WHERE collector_id = 1 GROUP BY 1 ORDER BY avg(cpu_percent) DESC"
+        )
+    ]
     rest = "', '".join(ranked[8:])
     (total,) = con.execute(
         f"SELECT sum(cpu_percent) FROM container_metrics WHERE collector_id = 1 AND container_id IN ('{rest}') AND timestamp = {FIRST + 60_000}"
@@ -213,7 +221,9 @@ def test_phases_are_seen_behind_areas(site, open_page):
 def test_a_zoom_cuts_a_phase_and_keeps_its_name(site, open_page, start, end):
     """The band reaches to the edge of what is seen, and its one name stands where it is first seen."""
     page = open_page(
-        f"{site.url}/collectors/2?from={FIRST + start * 1000}&to={FIRST + end * 1000}", before=WRITTEN, viewport={"width": 1440, "height": 900}
+        f"{site.url}/collectors/2?from={FIRST + start * 1000}&to={FIRST + end * 1000}",
+        before=WRITTEN,
+        viewport={"width": 1440, "height": 900},
     )
     found = page.evaluate(SERIES, "disk")
     assert [(band["label"], band["from"], band["to"]) for band in found["bands"]] == [("load", FIRST + 400_000, FIRST + 800_000)]

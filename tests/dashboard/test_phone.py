@@ -33,7 +33,11 @@ def test_collectors_are_cards(site, open_page):
 
 @pytest.mark.parametrize(
     ("path", "frame"),
-    [("/collectors/1/tables", "#table-disk .scroll"), ("/collectors/1/tables", "#table-host .scroll"), ("/compare?c=1&c=2", "#difference .scroll")],
+    [
+        ("/collectors/1/tables", "#table-disk .scroll"),
+        ("/collectors/1/tables", "#table-host .scroll"),
+        ("/compare?c=1&c=2", "#difference .scroll"),
+    ],
     ids=["tables with devices", "tables", "compare"],
 )
 def test_tables_keep_their_first_column_and_cut_no_number(site, open_page, path, frame):
