@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -130,7 +131,7 @@ def perfkit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     """One command of this checkout."""
     environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("env", {})
     command = [sys.executable, "-m", "perfkit", *map(str, arguments)]
-    return subprocess.run(command, env=environment, text=True, capture_output=True, check=True, **options)
+    return subprocess.run(command, env=environment, text=True, capture_output=True, check=True, **options)  # noqa: S603 - our own
 
 
 def locust(path: Path, start: int, seconds: int) -> Path:
@@ -158,7 +159,8 @@ def collecting(served: Served, folder: Path) -> Iterator[None]:
     """A collector that streams this machine as `live-1` while the block runs."""
     command = [sys.executable, "-m", "perfkit", "collect", "--mode", "trickle", "--server", served.url, "--identifier", "live-1"]
     environment = os.environ | {"PYTHONPATH": str(SOURCE), "PCC_APIKEY": served.key}
-    collector = subprocess.Popen([*command, "--spool", str(folder / "spool")], env=environment, stderr=subprocess.DEVNULL)
+    command += ["--spool", str(folder / "spool")]
+    collector = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
     try:
         yield
     finally:
@@ -174,12 +176,11 @@ def addresses(served: Served, empty: Served) -> dict[str, str]:
     container = next(iter(containers["tables"]["containers"]["devices"]))
     query = urlencode({"sql": "select * from host_metrics where collector_id = :collector limit 50", "collector": 1})
     places = {"LIVE": str(live), "CONTAINER": container, "QUERY": query}
-    found = {}
-    for name, path in PAGES.items():
-        for place, value in places.items():
-            path = path.replace(place, value)
-        found[name] = (empty if name == "first-visit" else served).dashboard + path
-    return found
+
+    def filled(path: str) -> str:
+        return reduce(lambda text, place: text.replace(*place), places.items(), path)
+
+    return {name: (empty if name == "first-visit" else served).dashboard + filled(path) for name, path in PAGES.items()}
 
 
 def take(options: argparse.Namespace, urls: dict[str, str]) -> None:
@@ -224,7 +225,7 @@ def sheet(page: Any, path: Path) -> None:
     """The page's PDF, and a picture of each of its sheets."""
     pdf = path.with_suffix(".pdf")
     page.pdf(path=pdf, format="A4", print_background=False)
-    subprocess.run(["pdftoppm", "-r", str(DPI), "-png", str(pdf), str(path)], check=True)
+    subprocess.run(["pdftoppm", "-r", str(DPI), "-png", str(pdf), str(path)], check=True)  # noqa: S603, S607 - from PATH, on our own file
 
 
 def options_() -> argparse.Namespace:

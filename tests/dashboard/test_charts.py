@@ -165,7 +165,8 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
     ]
     rest = "', '".join(ranked[8:])
     (total,) = con.execute(
-        f"SELECT sum(cpu_percent) FROM container_metrics WHERE collector_id = 1 AND container_id IN ('{rest}') AND timestamp = {FIRST + 60_000}"
+        f"SELECT sum(cpu_percent) FROM container_metrics WHERE collector_id = 1 AND container_id IN ('{rest}')"
+        f" AND timestamp = {FIRST + 60_000}"
     ).fetchone()
     assert shown == pytest.approx(total, abs=0.01)
 
@@ -206,7 +207,7 @@ def test_phases_are_seen_behind_areas(site, open_page):
     """A stack has another shade within the phase, and its edges are drawn over the areas."""
     page = open_page(f"{site.url}/collectors/2", viewport={"width": 1440, "height": 900})
     start, end = FIRST + 400_000, FIRST + 800_000
-    assert [band for band in page.evaluate(SERIES, "cpu")["bands"]] == [{"label": "load", "from": start, "to": end}]
+    assert page.evaluate(SERIES, "cpu")["bands"] == [{"label": "load", "from": start, "to": end}]
     bottom = {t: page.evaluate(COLUMN, ["cpu", t])[-4] for t in (start - 60_000, start + 60_000, start)}
     assert bottom[start - 60_000] != bottom[start + 60_000]
     edge = page.evaluate(COLUMN, ["cpu", start])

@@ -51,7 +51,7 @@ def charts(page) -> dict[str, list[list[float | None]]]:
 
 
 def test_overview_draws_use_and_saturation(site, open_page):
-    """The charts of CPU, memory, disk, network and of what waits for them are drawn with the database's values: the mean over the chart is the mean of the samples."""
+    """The charts of what is used and what waits are drawn with the database's values: the chart's mean is that of the samples."""
     page = open_page(f"{site.url}/collectors/2?range=all")
     drawn = charts(page)
     assert list(drawn) == ["cpu", "memory", "disk", "network", "await", "util", "some", "tasks"]

@@ -431,7 +431,8 @@ def test_colours_are_switched_and_stay(site, open_page, system):
     """Against the system's, on every page of ours and of Datasette's, before it is painted; once more and the system's are back."""
     light, dark = "rgb(255, 255, 255)", "rgb(15, 18, 22)"
     own, other = (light, dark) if system == "light" else (dark, light)
-    ground = "() => getComputedStyle(document.body.parentElement).backgroundColor.replace('rgba(0, 0, 0, 0)', '') || getComputedStyle(document.body).backgroundColor"
+    ground = """() => [document.documentElement, document.body].map((one) => getComputedStyle(one).backgroundColor)
+        .find((colour) => colour !== 'rgba(0, 0, 0, 0)')"""
     stroke = "async () => { const { chart } = (await window.perfkit).panels[2]; return chart.series.at(-1).stroke(chart); }"
     page = open_page(f"{site.url}/collectors/2", color_scheme=system)
     assert page.evaluate(ground) == own
@@ -451,11 +452,11 @@ def test_colours_are_switched_and_stay(site, open_page, system):
 
 
 def test_boxes_that_load_say_so(site, open_page):
-    """An empty box reads as "none": until the answer is there it says that it loads, also of a new window; a failure is no "none" either."""
+    """An empty box reads as "none": until the answer is there it says that it loads, of a new window too; a failure says that it is one."""
     page = open_page(f"{site.url}/collectors/1")
     page.wait_for_selector("#findings b")
     held = []
-    page.route("**/percentiles?*", lambda route: held.append(route))
+    page.route("**/percentiles?*", held.append)
     page.click("[data-range='1h']")
     page.wait_for_selector("body[data-drawn='2']")
     assert page.inner_text("#findings") == "Loading…"

@@ -13,7 +13,8 @@ CUT = """(frame) => {
         .filter(([text, box]) => box.width && box.left < right - 1 && box.right > first.right + 1)
         .filter(([text, box]) => box.right > right + 1 || box.left < first.right - 1).map(([text, box]) => [text, box.left, box.right]);
 }"""
-CLIPPED = """(frame) => [...frame.querySelectorAll("tbody td")].filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent)"""
+CLIPPED = """(frame) => [...frame.querySelectorAll("tbody td")].filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
+    .map((cell) => cell.textContent)"""
 
 
 def test_collectors_are_cards(site, open_page):
@@ -78,7 +79,7 @@ def test_all_tabs_are_seen(site, open_page, path):
     page = open_page(site.url + path, **PHONE)
     tabs = page.locator(".tabs a")
     assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
-    assert all(0 <= box["x"] and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
 
 
 def test_legends_stay_short(site, open_page):

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import datetime, timezone
 from functools import cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from datasette import hookimpl
@@ -22,7 +23,7 @@ _LONG = 120
 
 @hookimpl
 def render_cell(value: Any, column: str, datasette: Dashboard) -> Any:
-    """Markup for what is easier to read another way, None for the rest. What is rounded or folded is whole in its title or behind a click."""
+    """Markup for what is easier to read another way, None for the rest. What is rounded is whole on a hover, what is folded on a click."""
     if isinstance(value, int) and value in _INSTANTS and _INSTANT.search(column):
         return _cells(datasette.jinja_env).instant(value, _text(value))
     if isinstance(value, (int, float)):
@@ -39,14 +40,14 @@ def _cells(environment: Any) -> Any:
 
 
 def _text(milliseconds: int) -> str:
-    """"2026-01-01 00:00:01.001 UTC"; without the fraction where there is none."""
+    """ "2026-01-01 00:00:01.001 UTC"; without the fraction where there is none."""
     moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
     return f"{moment:%Y-%m-%d %H:%M:%S}{f'.{milliseconds % 1000:03}' if milliseconds % 1000 else ''} UTC"
 
 
 def _rounded(value: float) -> str:
     """Four significant figures, all digits before the point, no exponent: "18.04", "5060", "0.001234"."""
-    if value != value or abs(value) == float("inf"):
+    if not isfinite(value):
         return str(value)
     if abs(value) >= 10 ** (_DIGITS - 1):
         return f"{value:.0f}"

@@ -7,7 +7,7 @@ import { span, stretch } from "./format.js";
 import { keys } from "./keys.js";
 import { onLooks } from "./looks.js";
 import { Plot } from "./panel.js";
-import { links } from "./save.js";
+import { csv, links } from "./save.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -95,7 +95,7 @@ function panels(found, answers, stats) {
   for (const [spec, plot] of plots) {
     plot.paint(view, { zoom, unzoom, cursor });
     plot.menu.replaceChildren(
-      ...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, links(spec, "", s.collector.id, s.from, s.to)))),
+      ...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, taken(spec, s)))),
       h("li", {}, h("button", { type: "button", click: () => plot.png(name) }, "PNG")),
     );
   }
@@ -103,6 +103,13 @@ function panels(found, answers, stats) {
   $("#stretch").textContent = view.relative
     ? `${span(view.to - view.from)} from ${url.get("mark") || "each start"}`
     : stretch(view.from, view.to, view.utc);
+}
+
+/** What the menu leads to for one subject. */
+function taken(spec, { collector, from, to }) {
+  const name = `${collector.name}-${spec.id}`;
+  const samples = () => csv({ name, spec, from, to, period: 1000, devices: [""], collector: collector.id });
+  return [...links(spec, "", collector.id, from, to), h("li", {}, h("button", { type: "button", click: samples }, "CSV"))];
 }
 
 function cursor(plot, u) {

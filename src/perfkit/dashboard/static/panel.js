@@ -5,7 +5,6 @@ import { h } from "./dom.js";
 import { bare, clock, show, unitLike, zone } from "./format.js";
 import { csv, links, picture } from "./save.js";
 import { widest } from "./series.js";
-import { ask } from "./source.js";
 import * as url from "./url.js";
 
 const NARROW = 420;
@@ -17,9 +16,6 @@ const FIGURES = [
   ["p95", "P95"],
   ["max", "max"],
 ];
-// Samples that are fetched at once, for a CSV of any length.
-const CHUNK = 20_000;
-const LOAD_CHUNK = 5000;
 
 /** A chart in its frame. What is drawn comes in by `paint`, so that a page may make its input of anything. */
 export class Plot {
@@ -308,21 +304,18 @@ export class Panel extends Plot {
   }
 
   /** Every sample in the window of what it shows, not the points that are drawn. */
-  async csv(from, to) {
-    const { spec, period, device, devices } = this;
-    const load = spec.table === "load"; // comes beside some metric, and at most so many points at once
-    const asked = {
-      metrics: load ? ["host.cpu_idle"] : spec.series.map((one) => `${spec.table}.${one.column}`),
-      devices: devices || !device ? [] : [device],
-    };
-    const length = Math.max(1000, period) * (load ? LOAD_CHUNK : CHUNK);
-    const parts = [];
-    for (let start = from; start <= to; start += length) {
-      const query = { from: start, to: Math.min(to, start + length - 1), bucket: 0, ...(load ? { load: 1, points: LOAD_CHUNK } : {}) };
-      parts.push(this.table(await ask("samples", { query: new URLSearchParams(query), ...asked })));
-    }
-    const columns = (devices ?? [device]).flatMap((one) => spec.series.map(({ column }) => [one, column]));
-    csv(`${this.name}.csv`, columns, spec.unit, parts);
+  csv(from, to) {
+    const { spec, device, devices, period, name } = this;
+    return csv({
+      name,
+      spec,
+      from,
+      to,
+      period,
+      devices: devices ?? [device],
+      every: Boolean(devices),
+      table: (answer) => this.table(answer),
+    });
   }
 }
 

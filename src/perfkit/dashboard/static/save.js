@@ -3,7 +3,12 @@
 import { RIGHT, scaleOf } from "./annotations.js";
 import { h, token } from "./dom.js";
 import { stretch } from "./format.js";
+import { ask } from "./source.js";
 import { link } from "./url.js";
+
+// Samples that are fetched at once, for a CSV of any length.
+const CHUNK = 20_000;
+const LOAD_CHUNK = 5000;
 
 // An image has as many pixels as a screen with two to a CSS pixel.
 const IMAGE_SCALE = 2;
@@ -19,14 +24,35 @@ export function links({ databaseTable, key, sql }, device, collector, from, to) 
   ];
 }
 
-/** Save a CSV: `columns` are [device, column] of the API's tables `parts`, which follow one another. Times are ISO 8601, UTC. */
-export function csv(name, columns, unit, parts) {
-  const head = columns.map(([device, column]) => `${device ? `${device}: ` : ""}${column}${unit ? ` (${unit})` : ""}`);
-  const lines = parts.flatMap(({ t, devices }) => {
-    const values = columns.map(([device, column]) => devices[device]?.[column]?.avg);
-    return t.map((ms, i) => [new Date(ms).toISOString(), ...values.map((list) => list?.[i])]);
-  });
-  save(new Blob([table(["timestamp", ...head], lines)], { type: "text/csv;charset=utf-8" }), name);
+/**
+ * Save every sample from `from` to `to` of the columns of `spec`, for each of `devices` ("" where there are none); `every` where those are all.
+ * One timestamp, ISO 8601 in UTC; units in the head. `table` picks what is wanted from an answer, `collector` is the page's own if left out.
+ */
+export async function csv({
+  name,
+  spec,
+  from,
+  to,
+  period,
+  devices,
+  every = false,
+  table: pick = (answer) => answer.tables[spec.table],
+  collector,
+}) {
+  const load = spec.table === "load"; // comes beside some metric, and at most so many points at once
+  const metrics = load ? ["host.cpu_idle"] : spec.series.map((one) => `${spec.table}.${one.column}`);
+  const asked = { collector, metrics, devices: every ? [] : devices.filter(Boolean) };
+  const length = Math.max(1000, period) * (load ? LOAD_CHUNK : CHUNK);
+  const columns = devices.flatMap((device) => spec.series.map(({ column }) => [device, column]));
+  const head = columns.map(([device, column]) => `${device ? `${device}: ` : ""}${column}${spec.unit ? ` (${spec.unit})` : ""}`);
+  const lines = [];
+  for (let start = from; start <= to; start += length) {
+    const query = { from: start, to: Math.min(to, start + length - 1), bucket: 0, ...(load ? { load: 1, points: LOAD_CHUNK } : {}) };
+    const { t, devices: found } = pick(await ask("samples", { query: new URLSearchParams(query), ...asked }));
+    const values = columns.map(([device, column]) => found[device]?.[column]?.avg);
+    for (let i = 0; i < t.length; i++) lines.push([new Date(t[i]).toISOString(), ...values.map((list) => list?.[i])]);
+  }
+  save(new Blob([table(["timestamp", ...head], lines)], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
 }
 
 /** Lines of cells as a CSV. */
