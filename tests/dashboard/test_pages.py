@@ -456,7 +456,11 @@ def test_boxes_that_load_say_so(site, open_page):
     page = open_page(f"{site.url}/collectors/1")
     page.wait_for_selector("#findings b")
     held = []
-    page.route("**/percentiles?*", held.append)
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/percentiles?*", hold)
     page.click("[data-range='1h']")
     page.wait_for_selector("body[data-drawn='2']")
     assert page.inner_text("#findings") == "Loading…"
