@@ -4,8 +4,7 @@
 import { MOST, difference, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
 import { span, stretch } from "./format.js";
-import { keys } from "./keys.js";
-import { onLooks } from "./looks.js";
+import { keys, onLooks } from "./looks.js";
 import { Plot } from "./panel.js";
 import { csv, links } from "./save.js";
 import { ask, frame } from "./source.js";

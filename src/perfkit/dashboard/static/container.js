@@ -1,8 +1,7 @@
 // One container.
 
 import { $ } from "./dom.js";
-import { Panel } from "./panel.js";
-import { quiet } from "./quiet.js";
+import { Panel, quiet } from "./panel.js";
 import { frame } from "./source.js";
 import { run } from "./view.js";
 

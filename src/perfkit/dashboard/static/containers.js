@@ -2,8 +2,7 @@
 
 import { $, h, heading } from "./dom.js";
 import { show } from "./format.js";
-import { Panel } from "./panel.js";
-import { quiet } from "./quiet.js";
+import { Panel, quiet } from "./panel.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";

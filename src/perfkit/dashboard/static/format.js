@@ -1,4 +1,4 @@
-// Numbers, spans and instants as people read them.
+// Numbers, spans, instants and devices as people read them, and tables as spreadsheets do.
 
 const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const DECIMAL = ["", "k", "M", "G", "T"];
@@ -150,4 +150,37 @@ export function ticks(values, step, utc) {
     if (step < 1000) return `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`;
     return step < 60000 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
   });
+}
+
+// What stands for all devices of a table.
+export const WHOLE = "all";
+// Loop and RAM disks, volumes made of disks, interfaces inside the machine.
+const MADE =
+  /^(loop|ram|zram|sr|fd|nbd|dm-|md|drbd|bcache|lo$|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|dummy|ifb|sit|tunl|gre|wg)\d*/;
+const PARTITION = /^((?:s|v|xv|h)d[a-z]+)\d+$|^((?:nvme\d+n|mmcblk|nbd|loop)\d+)p\d+$/;
+
+/** Sorts what stands for all first, then disks and interfaces before what is made of them, then by number where names are numbered. */
+export function byDevice(a, b) {
+  const order = (name) => (name === WHOLE ? 0 : MADE.test(name) ? 2 : 1);
+  return order(a) - order(b) || a.localeCompare(b, "en", { numeric: true });
+}
+
+/** Whole disks of `devices`: no partition of one that is there, nothing that is made of others; all where that leaves none. */
+export function wholeDisks(devices) {
+  const whole = devices.filter((name) => {
+    const [, disk, numbered] = name.match(PARTITION) ?? [];
+    return !MADE.test(name) && !devices.includes(disk ?? numbered);
+  });
+  return whole.length ? whole : devices;
+}
+
+/** Lines of cells as a CSV. */
+export const csvOf = (head, lines) => [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+
+/** Text that a spreadsheet would take for a formula gets a quote in front. */
+function cell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

@@ -1,7 +1,6 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { behind, over, scaleOf } from "./annotations.js";
-import { framework, heightFor, select, timeAxis } from "./chart.js";
+import { behind, framework, heightFor, over, scaleOf, select, timeAxis } from "./chart.js";
 import { h, token } from "./dom.js";
 import { clock, show, zone } from "./format.js";
 import { shownTime } from "./panel.js";
@@ -48,6 +47,7 @@ export class Heatmap {
 
   measure() {
     this.width = this.place.clientWidth;
+    this.top = this.place.getBoundingClientRect().top;
   }
 
   /** Row labels are short; the charts' own labels say how wide the axes are. */

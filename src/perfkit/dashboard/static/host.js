@@ -1,10 +1,9 @@
 // Host utilisation: a section a component that folds, each with a picker where there are many devices, and an index of them that stays.
 
-import { WHOLE, byDevice } from "./devices.js";
 import { $, $$, h } from "./dom.js";
+import { WHOLE, byDevice } from "./format.js";
 import { Heatmap } from "./heatmap.js";
-import { Panel } from "./panel.js";
-import { quiet } from "./quiet.js";
+import { Panel, quiet } from "./panel.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";

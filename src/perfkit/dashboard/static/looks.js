@@ -1,4 +1,4 @@
-// How pages look, on every page of ours and of Datasette's: light or dark, local time or UTC, and paper.
+// What every page has, of ours and of Datasette's: light or dark, local time or UTC, paper, and the keyboard.
 
 import { $, $$, recolour } from "./dom.js";
 import { instant, zoneName } from "./format.js";
@@ -72,6 +72,44 @@ function settle() {
     const changes = subject ? { c: [subject, url.get("phase")].filter(Boolean).join(":") } : {};
     anchor.href = url.carry(page, { changes, keep: window !== undefined });
   }
+}
+
+/** Bind the page's keys to {range(name), move(part), zoom(factor), unzoom()}. */
+export function keys(does) {
+  const actions = {
+    ArrowLeft: () => does.move(-0.5),
+    ArrowRight: () => does.move(0.5),
+    "+": () => does.zoom(0.5),
+    "=": () => does.zoom(0.5),
+    "-": () => does.zoom(2),
+    0: () => does.unzoom(),
+    u: () => $("#utc")?.click(),
+    p: () => $("#p95")?.click(),
+    "?": () => help(),
+  };
+  Object.keys(url.RANGE_MS).forEach((name, i) => (actions[i + 1] = () => does.range(name)));
+  addEventListener("click", (event) => closeMenus((menu) => !menu.contains(event.target)));
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeMenus();
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  $("#keys")?.addEventListener("click", help);
+}
+
+/** Close the panels' menus that are open; who was in one is back at its button. */
+function closeMenus(which = () => true) {
+  for (const menu of $$("details.menu[open]").filter(which)) {
+    if (menu.contains(document.activeElement)) $("summary", menu).focus();
+    menu.open = false;
+  }
+}
+
+function help() {
+  $("#help")?.showModal();
 }
 
 $("#scheme")?.setAttribute("aria-pressed", String(shownScheme() === "dark"));

@@ -1,12 +1,9 @@
 // The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
-import { byDevice, wholeDisks } from "./devices.js";
 import { $, h } from "./dom.js";
-import { moment, show } from "./format.js";
-import { LoadPanel, lanes } from "./load.js";
+import { byDevice, moment, show, wholeDisks } from "./format.js";
 import { around, containers, findings, phases, quality } from "./notes.js";
-import { Panel } from "./panel.js";
-import { quiet } from "./quiet.js";
+import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
 import { records } from "./series.js";
 import { frame } from "./source.js";
 import { run } from "./view.js";

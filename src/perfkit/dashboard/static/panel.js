@@ -36,9 +36,10 @@ export class Plot {
     );
   }
 
-  /** Take the width that the layout gives; before any panel is drawn, so that the browser lays the page out once. */
+  /** Take the width and the place that the layout gives; before any panel is drawn, so that the browser lays the page out once. */
   measure() {
     this.width = this.place.clientWidth;
+    this.top = this.place.getBoundingClientRect().top;
   }
 
   /** The width of its value axis; the page's widest is every chart's. */
@@ -318,6 +319,89 @@ export class Panel extends Plot {
     });
   }
 }
+
+/** What a load tool reported: runs that follow one another share a chart, runs at the same time have their own. */
+export class LoadPanel extends Panel {
+  constructor(spec, runs) {
+    const of = runs.length === 1 ? runs[0] : `${runs.length} runs from ${runs[0]} on`;
+    super(spec, { of, title: `${spec.title}: ${of}`, name: `load.${spec.id}.${runs[0]}`, folds: true });
+    this.runs = runs;
+  }
+
+  /** Its runs as one device: at each time the one that ran. */
+  table(answer) {
+    const { t, devices, bucket_ms: bucket } = super.table(answer);
+    const columns = this.spec.series.map(({ column }) => {
+      const all = this.runs.map((run) => devices[run]?.[column]?.avg).filter(Boolean);
+      return [column, { avg: t.map((_, i) => all.find((avg) => avg[i] !== null)?.[i] ?? null) }];
+    });
+    return { t, bucket_ms: bucket, devices: { "": Object.fromEntries(columns) } };
+  }
+
+  /** The server computes no figures of load tools' own: those of the points stand for them. What a tool does not report is left out. */
+  input(table, answer, stats) {
+    const input = super.input(table, answer, stats);
+    const series = input.series.filter((one) => one.avg.some((v) => v !== null)).map((one) => ({ ...one, stats: measured(one.avg) }));
+    return { ...input, series: series.length ? series : input.series };
+  }
+
+  take(answer, stats, live) {
+    super.take(answer, stats, live);
+    this.shown.figures = FIGURES.filter(([figure]) => figure !== "p95");
+  }
+
+  /** A gap of the collector is none of the load tool's. */
+  paint(view, on) {
+    super.paint(Object.assign(Object.create(view), { gaps: [], pauses: [] }), on);
+  }
+}
+
+/** The runs of the API's table `load` in lanes, [[run]], so that those of a lane do not overlap; by their first value. */
+export function lanes({ t, devices }) {
+  const reach = (run) => {
+    const known = t.filter((_, i) => Object.values(devices[run]).some(({ avg }) => avg[i] !== null));
+    return { run, from: known[0] ?? Infinity, to: known.at(-1) ?? -Infinity };
+  };
+  const found = [];
+  const runs = Object.keys(devices).map(reach);
+  for (const one of runs.filter(({ to }) => to > -Infinity).sort((a, b) => a.from - b.from)) {
+    const lane = found.find(({ to }) => to < one.from);
+    if (lane) Object.assign(lane, { to: one.to, runs: [...lane.runs, one.run] });
+    else found.push({ to: one.to, runs: [one.run] });
+  }
+  return found.map(({ runs: names }) => names);
+}
+
+/** The lines for those of `panels` that fold; a click on a name shows its chart all the same, here and for whoever gets the link. */
+export function quiet(panels) {
+  const folded = panels.filter((panel) => panel.folds && panel.element.hidden);
+  const zero = folded.filter((panel) => panel.isZero());
+  const unknown = Map.groupBy(
+    folded.filter((panel) => panel.isEmpty()),
+    (panel) => panel.spec.missing || "not recorded in this range",
+  );
+  return [
+    ...(zero.length ? [line(zero, "none")] : []),
+    ...[...unknown].map(([reason, found]) => line(found, reason[0].toLowerCase() + reason.slice(1))),
+    ...again(panels),
+  ];
+}
+
+function line(panels, words) {
+  const name = ({ spec, of }, i) => `${i ? within(spec.title) : spec.title}${of ? ` (${of})` : ""}`;
+  const names = panels.map((panel, i) => [i ? ", " : "", button(panel, name(panel, i))]);
+  return h("p", {}, ...names.flat(), `: ${words}`);
+}
+
+/** The way back for charts that were asked for by their names. */
+function again(panels) {
+  const shown = panels.filter((panel) => panel.folds && !panel.element.hidden && url.list("show").includes(panel.name));
+  return shown.length
+    ? [h("p", {}, "Shown though there is nothing to see: ", ...shown.map((panel) => button(panel, `${panel.title} ×`)))]
+    : [];
+}
+
+const button = (panel, words) => h("button", { type: "button", class: "link", click: () => url.toggle("show", panel.name) }, words);
 
 /** The figures of one series, without their unit; dots until they have been fetched. */
 function summary({ stats, level }, figures, unit, like) {

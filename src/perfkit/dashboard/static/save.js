@@ -1,8 +1,8 @@
 // What can be taken away from a chart: links to its rows, a CSV of its samples, an image.
 
-import { RIGHT, scaleOf } from "./annotations.js";
+import { RIGHT, scaleOf } from "./chart.js";
 import { h, token } from "./dom.js";
-import { stretch } from "./format.js";
+import { csvOf, stretch } from "./format.js";
 import { ask } from "./source.js";
 import { link } from "./url.js";
 
@@ -52,18 +52,7 @@ export async function csv({
     const values = columns.map(([device, column]) => found[device]?.[column]?.avg);
     for (let i = 0; i < t.length; i++) lines.push([new Date(t[i]).toISOString(), ...values.map((list) => list?.[i])]);
   }
-  save(new Blob([table(["timestamp", ...head], lines)], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
-}
-
-/** Lines of cells as a CSV. */
-export const table = (head, lines) => [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
-
-/** Text that a spreadsheet would take for a formula gets a quote in front. */
-function cell(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+  save(new Blob([csvOf(["timestamp", ...head], lines)], { type: "text/csv;charset=utf-8" }), `${name}.csv`);
 }
 
 /**

@@ -1,10 +1,8 @@
 // Utilisation tables: every metric's figures in the window, by component; sortable, copied as CSV, JSON or Markdown.
 
-import { byDevice } from "./devices.js";
 import { $, $$, figures, h, heading, say, scroller } from "./dom.js";
-import { show } from "./format.js";
+import { byDevice, csvOf, show } from "./format.js";
 import { keep, limits } from "./limits.js";
-import { table as csvOf } from "./save.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";

@@ -2,8 +2,7 @@
 
 import { $, $$, say } from "./dom.js";
 import { span, stretch, zoneName } from "./format.js";
-import { keys } from "./keys.js";
-import { onLooks } from "./looks.js";
+import { keys, onLooks } from "./looks.js";
 import { Series, age, gapsOf, pausesOf, phasesOf, records, resetsOf } from "./series.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
@@ -31,8 +30,10 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
       page.answer = await series.load();
       page.stats = page.worst = null; // another window's say nothing of this one
       problem("");
-      show();
+      const unseen = [];
+      show(unseen);
       await painted();
+      for (const panel of unseen) paint(panel);
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
       loadStats();
     } catch (error) {
@@ -61,7 +62,8 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     document.body.dataset.stats = "1";
   }
 
-  function show() {
+  /** Draw all; with a list, what is below the window comes into it instead, so that what is seen is painted first. */
+  function show(unseen = null) {
     const { answer, stats } = page;
     annotate(view, answer, known);
     if (!page.panels.length) page.panels = build(answer);
@@ -70,11 +72,16 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     for (const panel of page.panels) panel.measure();
     view.gutter = Math.max(...page.panels.map((panel) => panel.gutter(view)), 0);
     for (const panel of page.panels) {
-      panel.paint(view, on);
-      panel.links(frame.collector, view.from, view.to, $("h1").textContent);
+      if (unseen && panel.top > innerHeight) unseen.push(panel);
+      else paint(panel);
     }
     headings(view, answer);
     after(answer, stats, view, page.worst);
+  }
+
+  function paint(panel) {
+    panel.paint(view, on);
+    panel.links(frame.collector, view.from, view.to, $("h1").textContent);
   }
 
   /** Only styles, visibility or the like have changed: no fetch. */
