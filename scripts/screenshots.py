@@ -3,8 +3,8 @@
     build/venv/bin/python scripts/screenshots.py build/screenshots
     build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
 
-Invented machines are imported, a real collector streams this one as `live-1`, and `perfkit serve` shows them; the database stays in
-the folder, so that a second run starts at once. Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
+Invented machines are imported, a real collector streams this one as `live-1`, and `perfkit serve` shows them. What was imported stays in
+the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEIGHT = 900
 PHONE = 600
 DPI = 70
 ZONE = "Europe/Berlin"
-UNTIL_LIVE = 20  # seconds of samples before the pictures
+UNTIL_LIVE = 45  # seconds of samples before the pictures
 START = invent.START
 
 # A page's name and its path; the ids are those of MACHINES, in the order of their import.
@@ -102,7 +102,8 @@ def main() -> int:
     options = options_()
     options.folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(options.folder / "empty", ignore_errors=True)
-    served = prepare(options.folder / "data")
+    shutil.rmtree(options.folder / "spool", ignore_errors=True)
+    served = prepare(options.folder)
     empty = Served(options.folder / "empty")
     try:
         with collecting(served, options.folder):
@@ -115,16 +116,18 @@ def main() -> int:
 
 
 def prepare(folder: Path) -> Served:
-    """A server over the invented machines, imported on the first run."""
-    fresh = not (folder / "perfkit.db").exists()
-    served = Served(folder)
-    if fresh:
+    """A server over the invented machines, which are imported once, and nothing that was streamed before."""
+    invented, data = folder / "invented.db", folder / "data"
+    if not invented.exists():
         for number, machine in enumerate(MACHINES):
             path = invent.write(folder / f"{machine['hostname']}-{number}.json.gz", **machine)
-            perfkit("import", path, "--db", served.db)
+            perfkit("import", path, "--db", invented)
         load = locust(folder / "checkout_stats_history.csv", START + 60, 1080)
-        perfkit("import", "--load", load, "--collector-name", "web-1", "--db", served.db)
-    return served
+        perfkit("import", "--load", load, "--collector-name", "web-1", "--db", invented)
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    shutil.copy(invented, data / "perfkit.db")
+    return Served(data)
 
 
 def perfkit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
