@@ -15,7 +15,8 @@ FIRST = 1767225600000
 PATIENCE = 120  # seconds: a busy machine is no failure
 LOAD = """async () => {
     const { panels } = await window.perfkit;
-    return panels.slice(4).map(({ name, shown }) => [name, shown.t.length, shown.series.map((s) => [s.label, s.avg[0]])]);
+    return panels.filter(({ spec }) => spec.table === "load").map(({ title, shown }) =>
+        [title, shown.t.length, shown.series.map((s) => [s.label, s.avg[0]])]);
 }"""
 
 
@@ -71,11 +72,11 @@ def test_limits_that_are_none(text):
 
 
 def test_load_tools_are_charted_beside_the_machine(tmp_path, serve, open_page):
-    """Throughput, latency and users of each run are on the overview, P50 and P99 from what the tool has; without a run no panel is."""
+    """Throughput, latency, users and errors of a run are on the overview, P50 and P99 from what the tool has; without a run no panel is."""
     database = tmp_path / "perfkit.db"
     fill(database, seconds=300)
     site = serve(database)
-    assert open_page(f"{site.url}/collectors/1").query_selector("#panel-latency") is None
+    assert open_page(f"{site.url}/collectors/1").query_selector("[id^='panel-load.']") is None
     con = sqlite3.connect(database)
     names = "collector_id, run, timestamp, users, throughput, errors, latency_avg_ms, latency_p95_ms, latency_max_ms"
     con.executemany(
@@ -87,7 +88,8 @@ def test_load_tools_are_charted_beside_the_machine(tmp_path, serve, open_page):
     page = open_page(f"{site.url}/collectors/1")
     shown = page.evaluate(LOAD)
     assert shown == [
-        ["throughput", 180, [["sysbench-1: operations", 160], ["sysbench-1: errors", 0]]],
-        ["latency", 180, [["sysbench-1: P50", 3.5], ["sysbench-1: P95", 9], ["sysbench-1: P99", 20]]],
-        ["users", 180, [["sysbench-1", 8]]],
+        ["Throughput: sysbench-1", 180, [["Operations", 160]]],
+        ["Latency: sysbench-1", 180, [["P50", 3.5], ["P95", 9], ["P99", 20]]],
+        ["Users: sysbench-1", 180, [["Users", 8]]],
+        ["Errors: sysbench-1", 180, [["Errors", 0]]],
     ]

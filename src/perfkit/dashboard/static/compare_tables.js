@@ -1,7 +1,9 @@
 // The tables of a comparison: whose machines they are and what differs between them, and the figures beside one another.
 
-import { $, base, figures, frame, h, heading, scroller } from "./dom.js";
-import { instant, show, span } from "./format.js";
+import { $, figures, h, heading, scroller } from "./dom.js";
+import { instant, show, span, zone } from "./format.js";
+import { frame } from "./source.js";
+import * as url from "./url.js";
 
 // As many as one chart can tell apart.
 export const MOST = 6;
@@ -39,13 +41,13 @@ export function machines(found, choose, view) {
       "tr",
       { colour: `var(--${s.colour})` },
       h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.label)),
-      h("td", { class: "text muted when" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
+      h("td", { class: "text muted when" }, `${instant(s.from, view.utc)} ${zone(s.from, view.utc)}, ${span(s.to - s.from)}`),
       facts(s),
       h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
     ),
   );
   $("#chosen").replaceChildren(
-    scroller("Machines", figures(heads, rows)),
+    ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
     found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
@@ -63,9 +65,7 @@ function adding(found, choose) {
   );
 }
 
-function subjectHref({ collector, phase }) {
-  return `${base}/collectors/${collector.id}${phase ? `?phase=${encodeURIComponent(phase.label)}` : ""}`;
-}
+const subjectHref = ({ collector, phase }) => url.link(`/collectors/${collector.id}`, { changes: { phase: phase?.label ?? null } });
 
 function machineFact(name, value, differs) {
   return h("td", { class: differs ? "text bad" : "text" }, differs ? "≠ " : "", fact(name, value));
