@@ -84,7 +84,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, int]]
         for table in ("host_metrics", "levels", "segments", "percentiles", "marks"):
             con.execute(f"DELETE FROM {table}")
         con.executemany(
-            "INSERT INTO host_metrics (collector_id, timestamp, cpu_idle, disk_read_bytes, disk_write_bytes) VALUES (1, ?, 50, 1e6, ?)",
+            "INSERT INTO host_metrics (collector_id, timestamp, cpu_busy, disk_read_bytes, disk_write_bytes) VALUES (1, ?, 50, 1e6, ?)",
             [(t, 1e9 if t == spike else 1e6) for t in times],
         )
         con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?, samples = ?", (times[0], last, len(times)))

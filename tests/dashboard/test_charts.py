@@ -177,7 +177,7 @@ def test_a_gap_of_three_seconds_shows_in_a_day(tmp_path, serve, open_page):
     fill(database, seconds=600)
     con = sqlite3.connect(database)
     last = FIRST + 86_400_000
-    con.execute("INSERT INTO host_metrics (collector_id, timestamp, cpu_idle) VALUES (1, ?, 50)", (last,))
+    con.execute("INSERT INTO host_metrics (collector_id, timestamp, cpu_busy) VALUES (1, ?, 50)", (last,))
     con.execute("UPDATE collectors SET last_timestamp = ?", (last,))
     con.execute(
         "INSERT INTO quality_events (collector_id, from_timestamp, to_timestamp, kind, subject, missed) VALUES (1, ?, ?, 'gap', '', 3)",

@@ -30,8 +30,8 @@ def quiet(tmp_path):
         table, column = metric.split(".")
         name = {"host": "host_metrics", "containers": "container_metrics"}.get(table, f"{table}_metrics")
         con.execute(f"UPDATE {name} SET {column} = ?", (50 if rule.startswith("<") else 0,))
-    con.execute("UPDATE host_metrics SET cpu_idle = 4 WHERE timestamp >= ? AND timestamp < ?", (FIRST + 120_000, FIRST + 300_000))
-    con.execute("UPDATE host_metrics SET cpu_idle = 2.5 WHERE timestamp = ?", (FIRST + 200_000,))
+    con.execute("UPDATE host_metrics SET cpu_busy = 96 WHERE timestamp >= ? AND timestamp < ?", (FIRST + 120_000, FIRST + 300_000))
+    con.execute("UPDATE host_metrics SET cpu_busy = 97.5 WHERE timestamp = ?", (FIRST + 200_000,))
     con.execute("UPDATE network_metrics SET rx_drops = 1 WHERE interface = 'eth0' AND timestamp = ?", (FIRST + 301_000,))
     con.commit()
     con.close()
@@ -42,7 +42,7 @@ def test_findings_are_what_was_beyond_its_limit(quiet, serve):
     """Each says what, on which device, for how much of the range, since when, and the worst."""
     found = httpx.get(f"{serve(quiet).url}/api/v1/collectors/1/findings", timeout=PATIENCE).json()["findings"]
     assert [(f["metric"], f["device"], f["share"], f["first"], f["worst"]) for f in found] == [
-        ("host.cpu_idle", "", 30.0, FIRST + 120_000, 2.5),
+        ("host.cpu_busy", "", 30.0, FIRST + 120_000, 97.5),
         ("network.rx_drops", "eth0", 0.17, FIRST + 301_000, 1.0),
     ]
 
@@ -51,9 +51,9 @@ def test_findings_keep_to_the_window_and_the_users_limits(quiet, serve):
     """A window without them has none; other limits find other things."""
     url = f"{serve(quiet).url}/api/v1/collectors/1/findings"
     assert httpx.get(f"{url}?from={FIRST}&to={FIRST + 100_000}", timeout=PATIENCE).json()["findings"] == []
-    own = httpx.get(url, params={"limits": "host.cpu_idle<3"}, timeout=PATIENCE).json()["findings"]
-    assert [(f["metric"], f["share"]) for f in own] == [("host.cpu_idle", 0.17)]
-    assert httpx.get(url, params={"limits": "host.cpu_idle<3;DROP"}, timeout=PATIENCE).status_code == 400
+    own = httpx.get(url, params={"limits": "host.cpu_busy>97"}, timeout=PATIENCE).json()["findings"]
+    assert [(f["metric"], f["share"]) for f in own] == [("host.cpu_busy", 0.17)]
+    assert httpx.get(url, params={"limits": "host.cpu_busy>97;DROP"}, timeout=PATIENCE).status_code == 400
 
 
 def test_findings_stand_on_the_overview(quiet, serve, open_page):

@@ -263,7 +263,7 @@ def test_new_samples_appear_without_fetching_the_range_again(tmp_path, serve, op
     assert "LIVE" in page.inner_text("#live")
     newest = page.evaluate("async () => (await window.perfkit).answer.data.to")
     con = open_database(database)
-    con.execute("INSERT INTO host_metrics (collector_id, timestamp, cpu_idle, net_rx_bytes) VALUES (1, ?, 42, 123456)", (newest + 1000,))
+    con.execute("INSERT INTO host_metrics (collector_id, timestamp, cpu_busy, net_rx_bytes) VALUES (1, ?, 58, 123456)", (newest + 1000,))
     con.execute("UPDATE collectors SET last_timestamp = ?, samples = samples + 1", (newest + 1000,))
     con.close()
     page.wait_for_selector("body[data-extended]")

@@ -16,8 +16,8 @@ class Panel:
     `devices` says what a table with several devices becomes: "one" fixed device (`device`), "each" one chart per device, "all" one chart
     with one line per device. `stack`: areas on top of one another. `heat`: one row per device, coloured by value. `top`: the axis' fixed
     end, None for as high as the data. `log`: its series are of different kinds, so that the axis is logarithmic where the largest of one
-    is a thousand times that of another. `peak`: idle column whose smallest value in each bucket is drawn as the busiest sample, a line over
-    the stack. `total`: a column drawn as the level that the others can reach. `missing` says what brings data where there is none.
+    is a thousand times that of another. `peak`: a column whose largest value in each bucket is drawn as the busiest sample, a line over the
+    stack. `total`: a column drawn as the level that the others can reach. `missing` says what brings data where there is none.
     """
 
     id: str
@@ -88,7 +88,7 @@ _NO_PRESSURE = "This kernel reported no pressure (PSI); it needs CONFIG_PSI and 
 _CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "iowait"), ("cpu_steal", "steal"))
 
 OVERVIEW = (
-    Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_idle"),
+    Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_busy"),
     Panel("memory", "Memory", "host", (("mem_used", "user"), ("mem_cached", "cached"), ("mem_buffers", "irq")), total="mem_total"),
     Panel("disk", "Disk throughput", "host", (("disk_read_bytes", "read"), ("disk_write_bytes", "write"))),
     Panel("network", "Network throughput", "host", (("net_rx_bytes", "rx"), ("net_tx_bytes", "tx"))),
@@ -109,8 +109,8 @@ _STATES = (
 )
 
 HOST = (
-    Panel("cores", "Cores over time: not idle", "cpu", (("idle", "user"),), section="CPU", devices="all", heat=True, top=100),
-    Panel("states", "CPU states", "cpu", _STATES, section="CPU", devices="each", stack=True, top=100, peak="idle"),
+    Panel("cores", "Cores over time: busy", "cpu", (("busy", "user"),), section="CPU", devices="all", heat=True, top=100),
+    Panel("states", "CPU states", "cpu", _STATES, section="CPU", devices="each", stack=True, top=100, peak="busy"),
     Panel("guest", "Guests", "cpu", (("guest", "c5"), ("guest_nice", "c6")), section="CPU", devices="each", top=100),
     Panel("load", "Load", "system", (("load1", "user"), ("load5", "system"), ("load15", "irq")), section="CPU"),
     Panel("tasks", "Tasks", "system", (("running", "user"), ("blocked", "iowait")), section="CPU"),
@@ -223,7 +223,7 @@ CONTAINER = (
 )
 
 COMPARE = (
-    Panel("cpu", "CPU idle", "host", (("cpu_idle", "user"),), top=100),
+    Panel("cpu", "CPU busy", "host", (("cpu_busy", "user"),), top=100),
     Panel("user", "CPU user", "host", (("cpu_user", "user"),)),
     Panel("system", "CPU system", "host", (("cpu_system", "user"),)),
     Panel("iowait", "CPU I/O wait", "host", (("cpu_iowait", "user"),)),
@@ -236,7 +236,7 @@ COMPARE = (
 
 
 def bands(panels: Iterable[Panel]) -> list[str]:
-    """Those of `metrics` whose smallest and largest values are drawn: lines, and the idle share that a peak is made of."""
+    """Those of `metrics` whose smallest and largest values are drawn: lines, and the share that a peak is made of."""
     drawn = [(panel, [panel.peak] if panel.stack or panel.heat else [name for name, _ in panel.series]) for panel in panels]
     return list(dict.fromkeys(f"{panel.table}.{column}" for panel, columns in drawn for column in columns if column))
 
@@ -265,7 +265,14 @@ LOAD = (
         "latency",
         "Latency",
         "ms",
-        (("latency_p50_ms", "P50", "user"), ("latency_p95_ms", "P95", "system"), ("latency_p99_ms", "P99", "iowait")),
+        (
+            ("latency_avg_ms", "Average", "c5"),
+            ("latency_p50_ms", "P50", "user"),
+            ("latency_p90_ms", "P90", "c6"),
+            ("latency_p95_ms", "P95", "system"),
+            ("latency_p99_ms", "P99", "iowait"),
+            ("latency_max_ms", "Maximum", "irq"),
+        ),
         log=True,
     ),
     _load("users", "Users", "users", (("users", "Users", "user"),)),

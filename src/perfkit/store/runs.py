@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from perfkit.catalog import MACHINE
 from perfkit.collection.certificate import CUT_OFF, END_MARK, RECORDING, Certificate
+from perfkit.errors import BadInput
 from perfkit.process.engine import statement
 from perfkit.process.quality import Event, Mark, Quality, Recording, Run, Steady, certificate_of
 from perfkit.store import schema
+from perfkit.units import parse_iso
 
 FOREVER = 1 << 53  # ms since the epoch; JavaScript knows it too
 UNNAMED = "first sample "  # how the identity of a recording begins whose collector tells no session
 FACTS = (*(c.name for c in MACHINE), "period_ms", "session", "system_info")  # columns of `collectors` that a collection tells
+_DIGITS = 10  # of a run's number, at most; an instant in ms has more
 _FEW = 5  # samples, as a stream brings them at once
 _SILENT_MS = 60_000  # a stream that has sent nothing for so long, and for ten periods, is cut off
 
@@ -234,6 +238,70 @@ def _numbers(con: sqlite3.Connection, collector_id: int, found: list[tuple[Any, 
     return numbers
 
 
+class Stretch(NamedTuple):
+    """A run, or where `phase` is given one of its phases, as a part of time: both ends are included (ms)."""
+
+    run: int
+    label: str
+    phase: str | None
+    recording: int
+    start: int
+    end: int
+    open: bool
+    marked: bool
+
+    @property
+    def reference(self) -> str:
+        """What stands behind the machine's name in a reference: "@2", "@2:steady"."""
+        return f"@{self.run}:{self.phase}" if self.phase else f"@{self.run}"
+
+
+def stretches(con: sqlite3.Connection, collector_id: int) -> list[Stretch]:
+    """The runs of a collector by number, behind each its phases."""
+    rows = con.execute(schema.text("sqlite/runs_and_phases"), {"collector_id": collector_id})
+    return [Stretch(*row[:6], bool(row[6]), bool(row[7])) for row in rows]
+
+
+def pick(known: Sequence[Stretch], run: str | None, phase: str | None) -> Stretch:
+    """The run or phase that is meant. RUN is a number, a label (the newest run of it), `last`, `previous` or the instant of its start.
+
+    A phase without a run is the newest run's that has one of that name, or the newest run of that label. Raises BadInput that lists what
+    there is; nothing is answered with something else than was asked.
+    """
+    if run:
+        chosen = _pick_run([one for one in known if one.phase is None], run)
+        if not phase:
+            return chosen
+        found = [one for one in known if one.run == chosen.run and one.phase == phase]
+        there = [str(one.phase) for one in known if one.run == chosen.run and one.phase]
+        if not found:
+            raise BadInput(f"run {chosen.run} ({chosen.label}) has no phase {phase[:60]!r}; its phases: {', '.join(there) or 'none'}.")
+        return found[0]
+    named = [one for one in known if one.marked and phase in (one.phase, None if one.phase else one.label)]
+    if not named:
+        there = list(dict.fromkeys(one.phase or one.label for one in known if one.marked))
+        raise BadInput(f"there is no phase {(phase or '')[:60]!r} here; there are: {', '.join(there) or 'none'}.")
+    return max(named, key=lambda one: (one.start, one.run))
+
+
+def _pick_run(runs: Sequence[Stretch], text: str) -> Stretch:
+    by_start = sorted(runs, key=lambda one: (one.start, one.run))
+    found: list[Stretch] = []
+    if text.isdecimal() and len(text) < _DIGITS:
+        found = [one for one in runs if one.run == int(text)]
+    elif text in ("last", "previous"):
+        found = by_start[-1:] if text == "last" else by_start[-2:-1]
+    if not found:
+        found = [one for one in by_start if one.label == text][-1:]
+    if not found:
+        with suppress(ValueError):
+            found = [one for one in runs if one.start // 1000 == parse_iso(text) // 1000]
+    if found:
+        return found[0]
+    there = ", ".join(f"{one.run} ({one.label})" for one in by_start[-12:])
+    raise BadInput(f"there is no run {text[:60]!r} here; there are: {there or 'none'}.")
+
+
 def certificate(con: sqlite3.Connection, collector_id: int, start: int, end: int, ended: str | None = None) -> Certificate:
     """What was recorded of [start, end] ms: samples there and expected, gaps, lateness; `ended` is how the run or recording ended."""
     samples, lateness = con.execute(
@@ -266,12 +334,16 @@ def ended(con: sqlite3.Connection, collector_id: int, recording: int | None = No
 
 def runs_of(con: sqlite3.Connection, collector_id: int, *, now_ms: int | None = None) -> list[Run]:
     """Runs and behind each its phases, by number; with their certificates."""
-    rows = con.execute(schema.text("sqlite/runs_and_phases"), {"collector_id": collector_id}).fetchall()
     return [
-        Run(run, label, phase, recording, start, end, bool(is_open),
-            certificate(con, collector_id, start, end, END_MARK if marked and not is_open else ended(con, collector_id, recording, now_ms=now_ms)))
-        for run, label, phase, recording, start, end, is_open, marked in rows
-    ]  # fmt: skip
+        Run(one.run, one.label, one.phase, one.recording, one.start, one.end, one.open, of_stretch(con, collector_id, one, now_ms=now_ms))
+        for one in stretches(con, collector_id)
+    ]
+
+
+def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, *, now_ms: int | None = None) -> Certificate:
+    """The certificate of a run or phase: it ended with its mark, or as its recording did."""
+    how = END_MARK if one.marked and not one.open else ended(con, collector_id, one.recording, now_ms=now_ms)
+    return certificate(con, collector_id, one.start, one.end, how)
 
 
 def steady(con: sqlite3.Connection, collector_id: int, start: int, end: int, phase: str = "all") -> Steady | None:

@@ -1,5 +1,5 @@
-// Two to six collectors or phases over one another, and a table with what differs.
-// One is a subject: a collector, or one phase of it ("3" or "3:steady" in the URL's c).
+// Two to six collectors, runs or phases over one another, and a table with what differs.
+// One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
 import { MOST, difference, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
@@ -20,7 +20,7 @@ const plots = new Map(
 let run = 0;
 let shown = null;
 
-/** The subjects of the URL: {key, collector, phase, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
+/** The subjects of the URL: {key, collector, part, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
 function subjects() {
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   const mark = url.get("mark");
@@ -28,17 +28,25 @@ function subjects() {
     .all("c")
     .slice(0, MOST)
     .map((key, i) => {
-      const [id, ...rest] = key.split(":");
+      const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
       const collector = byId.get(Number(id));
       if (!collector?.last) return null;
-      const phase = collector.phases.find((p) => p.label === rest.join(":"));
-      const to = phase?.end ?? collector.last;
-      const from = phase?.start ?? Math.max(collector.first, to - range);
-      const zero = collector.phases.find((p) => p.label === mark)?.start ?? from;
-      return { key, collector, phase, from, to, zero, colour: `c${i + 1}`, label: collector.name + (phase ? ` · ${phase.label}` : "") };
+      const part = partOf(collector, reference);
+      const to = part?.to ?? collector.last;
+      const from = part?.from ?? Math.max(collector.first, to - range + 1);
+      const zero = marked(collector).find((one) => one.name === mark)?.from ?? from;
+      return { key, collector, part, from, to, zero, colour: `c${i + 1}`, label: collector.name + (part ? ` · ${part.name}` : "") };
     })
     .filter(Boolean);
 }
+
+/** The marked runs of a collector and their phases. */
+const marked = ({ runs }) => runs.filter((one) => one.marked);
+
+/** The run or phase that "@2", "@2:steady" or ":steady" names, the newest where several are called so; undefined for "". */
+const partOf = ({ runs }, reference) =>
+  runs.find((one) => one.reference === reference) ??
+  runs.findLast((one) => one.marked && reference[0] === ":" && [one.name, one.phase ?? one.label].includes(reference.slice(1)));
 
 async function load() {
   const mine = ++run;
@@ -173,13 +181,14 @@ function nothing() {
   );
 }
 
-/** Pairs that are likely meant: phases of one machine, the newest two machines. */
+/** Pairs that are likely meant: runs or phases of one machine, the newest two machines. */
 function suggestions(known) {
-  const phases = known.flatMap(({ id, name, phases: own }) =>
-    own.length > 1
-      ? [{ c: own.slice(0, 2).map(({ label }) => `${id}:${label}`), words: `${name}: ${own[0].label} and ${own[1].label}` }]
-      : [],
-  );
+  const phases = known.flatMap((one) => {
+    const own = marked(one);
+    return own.length > 1
+      ? [{ c: own.slice(0, 2).map(({ reference }) => one.id + reference), words: `${one.name}: ${own[0].name} and ${own[1].name}` }]
+      : [];
+  });
   return [{ c: known.slice(0, 2).map(({ id }) => String(id)), words: `${known[0].name} and ${known[1].name}` }, ...phases.slice(0, 3)];
 }
 
@@ -192,8 +201,8 @@ function problem(sentence) {
 function controls(found) {
   view.utc = url.get("utc") === "1";
   $("#align").value = url.get("align") || "start";
-  const labels = [...new Set(found.flatMap((s) => s.collector.phases.map((p) => p.label)))].filter((label) =>
-    found.every((s) => s.collector.phases.some((p) => p.label === label)),
+  const labels = [...new Set(found.flatMap((s) => marked(s.collector).map((one) => one.name)))].filter((name) =>
+    found.every((s) => marked(s.collector).some((one) => one.name === name)),
   );
   $("#mark").replaceChildren(
     h("option", { value: "" }, "first sample"),
@@ -217,7 +226,7 @@ function tabs(first) {
   $("#tabs").setAttribute("aria-label", `Pages of ${first.collector.name}`);
   for (const anchor of known) {
     if (anchor.dataset.tab === "compare") continue;
-    const changes = first.phase ? { phase: first.phase.label } : { range: url.get("range") };
+    const changes = first.part ? url.stretch(first.part.reference) : { range: url.get("range") };
     anchor.href = url.link(`/collectors/${first.collector.id}${anchor.dataset.tab}`, { changes });
   }
 }

@@ -53,19 +53,19 @@ export function machines(found, choose, view) {
 }
 
 function adding(found, choose) {
-  const choices = ({ id, name, site, phases }) => [
+  const choices = ({ id, name, site, runs }) => [
     h("option", { value: id }, `${name} (${site})`),
-    ...phases.map(({ label }) => h("option", { value: `${id}:${label}` }, `${name} · ${label}`)),
+    ...runs.filter(({ marked }) => marked).map((one) => h("option", { value: id + one.reference }, `${name} · ${one.name}`)),
   ];
   return h(
     "select",
-    { "aria-label": "Add a collector or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) },
-    h("option", { value: "" }, found.length ? "Add…" : "Choose a collector or phase…"),
+    { "aria-label": "Add a collector, run or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) },
+    h("option", { value: "" }, found.length ? "Add…" : "Choose a collector, run or phase…"),
     frame.collectors.filter((c) => c.last).flatMap(choices),
   );
 }
 
-const subjectHref = ({ collector, phase }) => url.link(`/collectors/${collector.id}`, { changes: { phase: phase?.label ?? null } });
+const subjectHref = ({ collector, part }) => url.link(`/collectors/${collector.id}`, { changes: url.stretch(part?.reference ?? "") });
 
 function machineFact(name, value, differs) {
   return h("td", { class: differs ? "text bad" : "text" }, differs ? "≠ " : "", fact(name, value));

@@ -39,7 +39,7 @@ export class Heatmap {
     const column = this.spec.series[0].column;
     this.t = table.t;
     this.cells = this.devices.map((device) =>
-      (table.devices[device]?.[column]?.avg ?? []).map((idle) => (idle === null ? null : Math.max(0, 100 - idle))),
+      table.devices[device]?.[column]?.avg ?? [],
     );
     this.step = table.bucket_ms || answer.data.period_ms || 1000;
     this.shown = { t: this.t };

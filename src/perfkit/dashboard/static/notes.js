@@ -9,7 +9,16 @@ import * as url from "./url.js";
 const EVENTS_SHOWN = 12;
 const FINDINGS_SHOWN = 8;
 const CONTAINERS_SHOWN = 8;
-const KINDS = { gap: "gap", reset: "counter reset", clock: "clock step", hotplug: "device came or went", late: "late samples" };
+const KINDS = {
+  reset: "counter reset",
+  clock_step: "clock set",
+  hot_plug: "device came",
+  unplug: "device went",
+  ended_early: "ended early",
+  overlap: "two boots at once",
+  shared_stamp: "samples share a stamp",
+  guessed_totals: "totals by device names",
+};
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
 // The figures that the findings shown belong to.
@@ -62,7 +71,7 @@ export async function findings({ tables }, stats, view) {
 function sentence({ label, device, unit, rule, share, first, worst }, view) {
   const below = rule[0] === "<";
   const limit = rule === ">0" ? "not 0" : `${below ? "below" : "above"} ${show(Number(rule.slice(1)), unit)}`;
-  const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
+  const of = named() || "this range";
   return [
     h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),
     ` ${limit} for ${share < 0.1 ? "less than 0.1" : digits(share)} % of ${of}, from `,
@@ -71,39 +80,43 @@ function sentence({ label, device, unit, rule, share, first, worst }, view) {
   ];
 }
 
+/** What the run or phase that is shown is called in the list of them. */
+const named = () => $("#phase")?.selectedOptions[0]?.value && $("#phase").selectedOptions[0].textContent.replace(/^– /, "");
+
 /** That nothing is wrong, where anything was recorded that could be. */
 function fine(tables, words) {
   return tables.host.t.length ? h("li", { class: "ok" }, `✓ ${words}`) : h("li", { class: "muted" }, "Nothing was recorded in this range.");
 }
 
-/** A proposal for the steady part of a phase, when asked for; applied by its link alone. */
-async function steady(button, phase, view) {
-  const { steady: found } = await ask("steady", { query: new URLSearchParams({ phase }) });
-  const href = found && url.href({ ...url.NO_WINDOW, from: found.since, to: found.until });
+/** A proposal for the steady part of a run or phase, when asked for; applied by its link alone. */
+async function steady(button, reference, view) {
+  const chosen = Object.entries(url.stretch(reference)).filter(([, value]) => value);
+  const { steady: found } = await ask("steady", { query: new URLSearchParams(chosen) });
+  const href = found && url.href({ ...url.NO_WINDOW, from: found.from_timestamp, to: found.to_timestamp });
   const words = found
-    ? [h("a", { href }, `steady part ${stretch(found.since, found.until, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
+    ? [h("a", { href }, `steady part ${stretch(found.from_timestamp, found.to_timestamp, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
     : ["no steady part found"];
-  proposals.set(phase, [" · ", ...words]);
-  button.replaceWith(...proposals.get(phase));
+  proposals.set(reference, [" · ", ...words]);
+  button.replaceWith(...proposals.get(reference));
 }
 
-/** The phases, each a link to itself. */
+/** The runs and phases, each a link to itself. */
 export function phases(view) {
-  const found = view.bands.filter(({ from, to }) => to > from);
+  const found = view.bands.filter(({ reference }) => reference);
   $("#phases").replaceChildren(
-    ...found.map(({ from, to, label }) =>
+    ...found.map(({ from, to, label, reference }) =>
       h(
         "li",
         {},
-        h("a", { href: url.href({ ...url.NO_WINDOW, phase: label }) }, label),
+        h("a", { href: url.href({ ...url.NO_WINDOW, ...url.stretch(reference) }) }, label),
         ` ${stretch(from, to, view.utc)}`,
-        proposals.get(label) ??
-          h("button", { type: "button", class: "link", click: (event) => steady(event.target, label, view) }, "steady part?"),
+        proposals.get(reference) ??
+          h("button", { type: "button", class: "link", click: (event) => steady(event.target, reference, view) }, "steady part?"),
       ),
     ),
     ...(found.length
       ? []
-      : [h("li", { class: "muted" }, "No phase is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
+      : [h("li", { class: "muted" }, "No run is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
   );
 }
 

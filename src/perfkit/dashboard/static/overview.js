@@ -66,12 +66,7 @@ function devicesOf(spec, answer) {
 }
 
 /** What a tile shows of a column: its points, and of the merged ones the largest samples. */
-function points(host, name) {
-  if (name !== "cpu_busy") return { avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] };
-  const { cpu_idle: idle, cpu_iowait: wait } = host;
-  const busy = (kind) => (idle?.[kind] ?? idle?.avg ?? []).map((v, i) => (v === null ? null : Math.max(0, 100 - v - (wait?.avg[i] ?? 0))));
-  return { avg: busy("avg"), max: busy("min") };
-}
+const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] });
 
 const newest = (values) => values.findLast((v) => v !== null);
 

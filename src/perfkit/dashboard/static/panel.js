@@ -274,14 +274,13 @@ export class Panel extends Plot {
 
   /** Over stacked shares: the busiest sample of each bucket, which an average hides. */
   addPeak(series, table, stats) {
-    const idle = table.devices[this.device]?.[this.spec.peak];
-    if (!idle?.min) return;
-    const peak = idle.min.map((v) => (v === null ? null : Math.max(0, Math.round((100 - v) * 1000) / 1000)));
+    const peak = table.devices[this.device]?.[this.spec.peak]?.max;
+    if (!peak) return;
     const key = `${this.name}.peak`;
-    const p95 = this.spec.table === "host" ? stats?.["host.cpu_busy"]?.[""]?.p95 : undefined;
+    const p95 = stats?.[`${this.spec.table}.${this.spec.peak}`]?.[this.device]?.p95;
     series.push({
       key,
-      label: "Not idle, peak",
+      label: "Busy, peak",
       colour: "ink",
       line: true,
       avg: peak,

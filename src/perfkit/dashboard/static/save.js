@@ -40,7 +40,7 @@ export async function csv({
   collector,
 }) {
   const load = spec.table === "load"; // comes beside some metric, and at most so many points at once
-  const metrics = load ? ["host.cpu_idle"] : spec.series.map((one) => `${spec.table}.${one.column}`);
+  const metrics = load ? ["host.cpu_busy"] : spec.series.map((one) => `${spec.table}.${one.column}`);
   const asked = { collector, metrics, devices: every ? [] : devices.filter(Boolean) };
   const length = Math.max(1000, period) * (load ? LOAD_CHUNK : CHUNK);
   const columns = devices.flatMap((device) => spec.series.map(({ column }) => [device, column]));

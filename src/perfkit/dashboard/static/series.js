@@ -51,6 +51,7 @@ export class Series {
       data: more.data,
       now: more.now,
       recorded: more.recorded,
+      runs: more.runs,
       version: more.version,
       received: performance.now(),
     });
@@ -115,25 +116,11 @@ export function pausesOf({ tables, events, data }) {
   return t.flatMap((at, i) => (i && at - t[i - 1] > step && !inGap(t[i - 1], at) ? [[t[i - 1], at]] : []));
 }
 
-/**
- * The phases and points that touch the window, [{from, to, label}] in time order; a point has no length. `known` are the phases that the
- * page was made with: what a zoom cuts has only one of its marks in the window, or none. An end whose start is not known closes a phase
- * that began before the window, or is a point where nothing lies before it; a start without an end reaches to the end of the data.
- */
-export function phasesOf({ marks, window, data }, known = []) {
-  const open = new Map();
-  const found = known.map(({ label, from, to }) => ({ label, from, to }));
-  const isKnown = (t, label) => known.some((phase) => phase.label === label && (phase.from === t || phase.to === t));
-  for (const { t, kind, label } of [...marks].sort((a, b) => a.t - b.t)) {
-    if (isKnown(t, label)) continue;
-    if (kind === "start") open.set(label, t);
-    else if (kind === "end") {
-      const cut = window.from > data.from;
-      if (open.has(label) || cut) found.push({ from: open.get(label) ?? window.from - 1, to: t, label });
-      else found.push({ from: t, to: t, label: `${label} ends` });
-      open.delete(label);
-    } else found.push({ from: t, to: t, label });
-  }
-  for (const [label, t] of open) found.push({ from: t, to: Math.max(data.to, t + 1), label });
-  return found.filter(({ from, to }) => to >= window.from && from <= window.to).sort((a, b) => a.from - b.from);
+/** The marked runs, their phases and the point marks that touch the window, [{from, to, label, reference}] in time order; a point has no length. */
+export function bandsOf({ runs, marks, window, data }) {
+  const stretches = runs
+    .filter(({ marked }) => marked)
+    .map(({ from, to, open, name, reference }) => ({ from, to: open ? Math.max(to, data.to) : to, label: name, reference }));
+  const points = marks.filter(({ kind }) => kind === "point").map(({ t, label }) => ({ from: t, to: t, label }));
+  return [...stretches, ...points].filter(({ from, to }) => to >= window.from && from <= window.to).sort((a, b) => a.from - b.from || b.to - a.to);
 }

@@ -54,15 +54,21 @@ export function changed(listener) {
 /** How far each range reaches back from the end of the data, in ms. */
 export const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
 
-const WINDOW_KEYS = ["range", "from", "to", "phase"];
+const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
 // How instants are shown, on whichever page.
 const KEPT_KEYS = ["utc"];
 
 /** No window: what a range button, a phase or a zoom puts its own into. */
 export const NO_WINDOW = Object.fromEntries(WINDOW_KEYS.map((key) => [key, null]));
 
-/** Whether the page shows a part that was chosen by hand: a zoom or a phase. */
-export const isZoomed = () => Boolean(get("from") || get("to") || get("phase"));
+/** Whether the page shows a part that was chosen by hand: a zoom, a run or a phase. */
+export const isZoomed = () => Boolean(get("from") || get("to") || get("run") || get("phase"));
+
+/** What names a run or phase in a URL, of its reference: {run: "2", phase: "steady"} of "@2:steady"; both null of "". */
+export function stretch(reference) {
+  const [run, ...phase] = reference.slice(1).split(":");
+  return { run: run || null, phase: phase.join(":") || null };
+}
 
 /** The part of the URL that says which stretch of time is shown. */
 export function windowQuery() {

@@ -3,7 +3,7 @@
 import { $, $$, say } from "./dom.js";
 import { span, stretch, zoneName } from "./format.js";
 import { keys, onLooks } from "./looks.js";
-import { Series, age, gapsOf, pausesOf, phasesOf, records, resetsOf } from "./series.js";
+import { Series, age, bandsOf, gapsOf, pausesOf, records, resetsOf } from "./series.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -21,7 +21,6 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], pauses: [], resets: [], bands: [], gutter: 0 };
   const series = new Series();
   const on = { zoom, unzoom: () => unzoom(view), cursor };
-  const known = $$("#phase option[data-from]").map(({ value, dataset }) => ({ label: value, from: +dataset.from, to: +dataset.to }));
 
   async function load() {
     setControls(view);
@@ -65,7 +64,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   /** Draw all; with a list, what is below the window comes into it instead, so that what is seen is painted first. */
   function show(unseen = null) {
     const { answer, stats } = page;
-    annotate(view, answer, known);
+    annotate(view, answer);
     if (!page.panels.length) page.panels = build(answer);
     for (const panel of page.panels) panel.take(answer, stats, records(answer));
     for (const panel of page.panels) panel.settle?.();
@@ -108,7 +107,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     });
   }
   $("#p95")?.addEventListener("click", () => url.set({ p95: view.p95 ? "0" : null }, { quiet: true }));
-  $("#phase")?.addEventListener("change", (event) => url.set({ ...url.NO_WINDOW, phase: event.target.value || null }));
+  $("#phase")?.addEventListener("change", (event) => url.set({ ...url.NO_WINDOW, ...url.stretch(event.target.value) }));
   $("#unzoom")?.addEventListener("click", () => unzoom(view));
   keys({
     range: (name) => url.set({ ...url.NO_WINDOW, range: name }),
@@ -145,12 +144,12 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   return page;
 }
 
-function annotate(view, answer, known) {
+function annotate(view, answer) {
   Object.assign(view, { from: answer.window.from, to: Math.max(answer.window.to, answer.window.from + 1) });
   view.gaps = gapsOf(answer);
   view.pauses = pausesOf(answer);
   view.resets = resetsOf(answer);
-  view.bands = phasesOf(answer, known);
+  view.bands = bandsOf(answer);
 }
 
 function headings(view, answer) {
@@ -159,6 +158,7 @@ function headings(view, answer) {
     place.textContent = stretch(view.from, view.to, view.utc);
     place.title = `times in ${zoneName(view.utc)}`;
   }
+  if ($("#phase")) $("#phase").value = answer.window.reference ?? "";
   if ($("#recorded")) $("#recorded").textContent = answer.recorded;
   const live = $("#live");
   if (!live) return;
@@ -186,7 +186,6 @@ function setControls(view) {
     else link.removeAttribute("aria-current");
   }
   $("#p95")?.setAttribute("aria-pressed", String(view.p95));
-  if ($("#phase")) $("#phase").value = url.get("phase");
   if ($("#unzoom")) $("#unzoom").hidden = !url.isZoomed();
 }
 
@@ -195,7 +194,7 @@ function preview(view, page) {
   if (!page.answer || !page.panels.length) return;
   const { from: first, to: last } = page.answer.data;
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
-  if (url.get("phase")) return;
+  if (url.get("run") || url.get("phase")) return;
   view.from = url.get("from") ? Number(url.get("from")) || view.from : Math.max(first, last - range);
   view.to = url.get("to") ? Number(url.get("to")) || view.to : last;
   for (const { chart } of page.panels) chart?.setScale("x", { min: view.from, max: view.to });
