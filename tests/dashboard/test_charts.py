@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pytest
 
+from perfkit.store import runs
 from support.seed import START, fill
 
 FIRST = START * 1000
@@ -207,7 +208,7 @@ def test_phases_are_seen_behind_areas(site, open_page):
     """A stack has another shade within the phase, and its edges are drawn over the areas."""
     page = open_page(f"{site.url}/collectors/2", viewport={"width": 1440, "height": 900})
     start, end = FIRST + 400_000, FIRST + 800_000
-    assert page.evaluate(SERIES, "cpu")["bands"] == [{"label": "load", "from": start, "to": end}]
+    assert page.evaluate(SERIES, "cpu")["bands"] == [{"label": "load", "from": start, "to": end, "reference": "@1"}]
     bottom = {t: page.evaluate(COLUMN, ["cpu", t])[-4] for t in (start - 60_000, start + 60_000, start)}
     assert bottom[start - 60_000] != bottom[start + 60_000]
     edge = page.evaluate(COLUMN, ["cpu", start])
@@ -237,18 +238,19 @@ def test_a_zoom_cuts_a_phase_and_keeps_its_name(site, open_page, start, end):
 
 
 def test_a_phase_without_a_start_is_not_called_one(tmp_path, serve, open_page):
-    """An end whose start was never marked is a point with its own words; a start without an end reaches to the end."""
+    """An end whose start was never marked makes none; a start without an end reaches to the end of the data."""
     database = tmp_path / "perfkit.db"
     fill(database, seconds=600)
     con = sqlite3.connect(database)
     con.execute("DELETE FROM marks")
-    con.executemany("INSERT INTO marks VALUES (1, ?, ?, ?)", [(FIRST + 100_000, "end", "warm-up"), (FIRST + 300_000, "start", "steady")])
+    marks = [(FIRST + 100_000, "end", "warm-up"), (FIRST + 300_000, "start", "steady")]
+    con.executemany("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, ?)", marks)
+    runs.refresh(con, 1)
     con.commit()
     con.close()
     found = open_page(f"{serve(database).url}/collectors/1").evaluate(SERIES, "cpu")["bands"]
     assert found == [
-        {"label": "warm-up ends", "from": FIRST + 100_000, "to": FIRST + 100_000},
-        {"label": "steady", "from": FIRST + 300_000, "to": FIRST + 599_000},
+        {"label": "steady", "from": FIRST + 300_000, "to": FIRST + 599_000, "reference": "@2"},
     ]
 
 

@@ -322,15 +322,15 @@ def test_host_picker_chooses_devices(site, open_page):
 
 
 def test_the_heatmap_has_a_row_a_core(site, open_page):
-    """Four cores, each cell 100 minus that core's idle share."""
+    """Four cores, each cell that core's busy share."""
     page = open_page(f"{site.url}/collectors/2/host")
     cells = page.evaluate("async () => (await window.perfkit).panels[0].cells.map((row) => row.slice(0, 50))")
     con = sqlite3.connect(site.database)
     for core, row in enumerate(cells):
-        idle = con.execute(
-            "SELECT idle FROM cpu_metrics WHERE collector_id = 2 AND cpu = ? ORDER BY timestamp LIMIT 50", (str(core),)
+        busy = con.execute(
+            "SELECT busy FROM cpu_metrics WHERE collector_id = 2 AND cpu = ? ORDER BY timestamp LIMIT 50", (str(core),)
         ).fetchall()
-        assert row == pytest.approx([100 - value for (value,) in idle], abs=0.01)
+        assert row == pytest.approx([value for (value,) in busy], abs=0.01)
 
 
 def test_a_comparison_aligns_by_start(site, open_page):
@@ -423,7 +423,7 @@ def test_tabs_keep_the_window(site, open_page):
     page.click(".tabs a:has-text('Compare')")
     page.wait_for_selector("body[data-drawn]")
     assert page.locator("#chosen tbody th").all_inner_texts() == ["vm-a · load"]
-    assert page.locator(".tabs a:has-text('Overview')").get_attribute("href") == "/collectors/1?phase=load"
+    assert page.locator(".tabs a:has-text('Overview')").get_attribute("href") == "/collectors/1?run=1"
 
 
 @pytest.mark.parametrize("system", ["light", "dark"])

@@ -43,10 +43,13 @@ function subjects() {
 /** The marked runs of a collector and their phases. */
 const marked = ({ runs }) => runs.filter((one) => one.marked);
 
-/** The run or phase that "@2", "@2:steady" or ":steady" names, the newest where several are called so; undefined for "". */
-const partOf = ({ runs }, reference) =>
-  runs.find((one) => one.reference === reference) ??
-  runs.findLast((one) => one.marked && reference[0] === ":" && [one.name, one.phase ?? one.label].includes(reference.slice(1)));
+/** The run or phase that "@2", "@peak", "@2:steady" or ":steady" names, the newest where several are called so; undefined for "". */
+function partOf(collector, reference) {
+  const { run, phase } = url.stretch(reference);
+  const whole = collector.runs.findLast((one) => !one.phase && [String(one.run), one.label].includes(run));
+  if (run) return phase ? collector.runs.find((one) => one.run === whole?.run && one.phase === phase) : whole;
+  return marked(collector).findLast((one) => (one.phase ?? one.label) === phase);
+}
 
 async function load() {
   const mine = ++run;

@@ -69,7 +69,7 @@ function settle() {
     anchor.dataset.page ||= anchor.getAttribute("href");
     // What is compared is the machine, or the phase of it that is shown.
     const { page, subject, window } = anchor.dataset;
-    const changes = subject ? { c: [subject, url.get("phase")].filter(Boolean).join(":") } : {};
+    const changes = subject ? { c: subject + url.reference() } : {};
     anchor.href = url.carry(page, { changes, keep: window !== undefined });
   }
 }

@@ -64,9 +64,12 @@ export const NO_WINDOW = Object.fromEntries(WINDOW_KEYS.map((key) => [key, null]
 /** Whether the page shows a part that was chosen by hand: a zoom, a run or a phase. */
 export const isZoomed = () => Boolean(get("from") || get("to") || get("run") || get("phase"));
 
+/** The reference of the run or phase in the URL: "@2", "@2:steady", ":steady", or "". */
+export const reference = () => (get("run") ? `@${get("run")}` : "") + (get("phase") ? `:${get("phase")}` : "");
+
 /** What names a run or phase in a URL, of its reference: {run: "2", phase: "steady"} of "@2:steady"; both null of "". */
-export function stretch(reference) {
-  const [run, ...phase] = reference.slice(1).split(":");
+export function stretch(of) {
+  const [run, ...phase] = of.replace(/^@/, "").split(":");
   return { run: run || null, phase: phase.join(":") || null };
 }
 
