@@ -19,6 +19,8 @@ SAMPLES_COLUMNS = ("recording", "tick", "lateness_ms")
 _RUN = ("run", "phase", "label", "recording", "from", "to", "seconds", "open")
 _CERTIFICATE = ("samples", "samples_expected", "coverage", "gaps", "longest_gap_ms", "largest_lateness_ms", "clock_steps", "resets", "ended")
 
+_WHOLE = 1 << 53  # from here on not every whole number is a float
+
 Step = Callable[[str], None]  # is told the name of each file before it is written
 
 
@@ -78,7 +80,7 @@ def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, objec
     """What system_info.json says of `machine`; empty where no /proc/cpuinfo was recorded."""
     row = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
     info: dict[str, object] = orjson.loads(row[0]) if row else {}
-    return {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in info.items()}
+    return {key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()}
 
 
 def _write_rows(

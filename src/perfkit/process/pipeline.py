@@ -106,7 +106,7 @@ def memory_errors() -> Iterator[None]:
 def _refuse_empty(engine: Engine) -> None:
     for (file, size) in engine.con.execute("SELECT name, bytes FROM inputs WHERE lines = 0 AND NOT ends_with(name, '.marks.json')").fetchall():
         if size == 0:
-            raise BadInput(f"{file} is empty, so it is not a collection; the collector has written nothing into it.")
+            raise BadInput(f"{file} is not a collection: it is empty; the collector has written nothing into it.")
         raise BadInput(f"{file} is not a collection: none of its lines can be read.")
 
 
@@ -118,7 +118,7 @@ def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Opti
     if options.window is None:
         raise BadInput(f"{empty.files[0]} is not a collection: it holds no sample.")
     if options.window.phase:
-        runs = engine.con.execute("SELECT DISTINCT coalesce(phase, label) FROM runs WHERE machine = ? ORDER BY 1", [empty.number]).fetchall()
+        runs = engine.con.execute("SELECT name FROM run_names WHERE machine = ? ORDER BY 1", [empty.number]).fetchall()
         there = ", ".join(name for (name,) in runs) or "none"
         raise BadInput(f"{empty.name} has no samples in a phase {options.window.phase!r}; its runs and phases: {there}.")
     raise BadInput(f"{empty.name} has no samples in that time.")

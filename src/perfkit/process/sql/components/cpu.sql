@@ -8,7 +8,8 @@
 -- back a little (the kernel says so) and then count as 0. Busy time that goes back in all is a reset: no percentages. Where one field of it goes
 -- back, as steal does after a migration, that share is not known.
 -- A CPU that is listed but whose counters stood still for 0.2 s or more slept without a tick: idle 100, as sysstat has it. All CPUs together
--- cannot: where the line "cpu" stands still, /proc/stat tells nothing (gVisor). Ticks that move faster than time tell nothing either.
+-- cannot: where the line "cpu" stands still, /proc/stat tells nothing (gVisor). Ticks that move four
+-- times faster than time tell nothing either.
 WITH lines AS (
     SELECT * EXCLUDE (measurement), list_filter(lines_of(replace(measurement, 'cpu  ', 'cpu ')), lambda l: starts_with(l, 'cpu')) AS all_lines
     FROM reads_of('/proc/stat')
@@ -37,14 +38,14 @@ WITH lines AS (
                + increased(steal) AS total
     FROM deltas
 ), still AS (
-    SELECT DISTINCT machine, timestamp FROM summed WHERE label = 'cpu ' AND total = 0 AND seconds >= 0.2
+    SELECT DISTINCT machine, timestamp FROM summed WHERE label = 'cpu ' AND total = 0 AND NOT reset AND seconds >= 0.2
 ), judged AS (
     SELECT s.*,
            -- HZ is 100 for programs on all machines but a few; a whole second's stamp may be a second off.
            CASE WHEN NOT follows OR follows IS NULL THEN NULL
                 WHEN reset THEN 'reset'
                 WHEN still.machine IS NOT NULL THEN 'the counters of /proc/stat stand still'
-                WHEN total > coalesce(hz, 100) * if(label = 'cpu ', cpus, 1) * (1.5 * seconds + if(by_wall, 1.1, 0.1))
+                WHEN total > coalesce(hz, 100) * if(label = 'cpu ', cpus, 1) * (4 * seconds + if(by_wall, 1.1, 0.1))
                     THEN 'CPU time moves faster than the clock'
                 WHEN total IS NULL THEN 'its counters are no numbers'
                 WHEN is_part_unknown THEN 'a part of its time went back' END AS why

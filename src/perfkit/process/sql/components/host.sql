@@ -1,12 +1,13 @@
 -- host.csv: the machine as a whole, a row for every sample that has a predecessor.
 --
 -- Made of the components: cpu 'all', memory, and the disks and interfaces that count in the total (in_total), so that each byte counts once.
+-- Sums are in the order of the names: floating point sums depend on their order, and the same machine should have the same digits again.
 -- Where no device of a sample has a rate (first sample, reboot), the total is empty.
 WITH disks AS (
-    SELECT machine, timestamp, sum(read_bytes) AS read_bytes, sum(write_bytes) AS write_bytes, sum(read_ops) AS read_ops, sum(write_ops) AS write_ops
+    SELECT machine, timestamp, sum(read_bytes ORDER BY device) AS read_bytes, sum(write_bytes ORDER BY device) AS write_bytes, sum(read_ops ORDER BY device) AS read_ops, sum(write_ops ORDER BY device) AS write_ops
     FROM disk WHERE in_total = 1 GROUP BY machine, timestamp
 ), interfaces AS (
-    SELECT machine, timestamp, sum(rx_bytes) AS rx_bytes, sum(tx_bytes) AS tx_bytes, sum(rx_packets) AS rx_packets, sum(tx_packets) AS tx_packets
+    SELECT machine, timestamp, sum(rx_bytes ORDER BY interface) AS rx_bytes, sum(tx_bytes ORDER BY interface) AS tx_bytes, sum(rx_packets ORDER BY interface) AS rx_packets, sum(tx_packets ORDER BY interface) AS tx_packets
     FROM network WHERE in_total = 1 GROUP BY machine, timestamp
 )
 SELECT machine, timestamp,

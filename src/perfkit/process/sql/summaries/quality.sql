@@ -81,7 +81,8 @@ SELECT machine, 'reset', before, timestamp, subject, NULL, NULL, NULL FROM reset
 UNION ALL
 SELECT machine, 'unplug', timestamp, after, subject, NULL, NULL, NULL FROM ends
 UNION ALL
-SELECT machine, 'unusable', min(timestamp), max(timestamp), subject, count(*), why, NULL FROM unusable GROUP BY machine, subject, why
+SELECT machine, 'unusable', min(timestamp), max(timestamp), subject, count(DISTINCT timestamp), string_agg(DISTINCT why, '; ' ORDER BY why), NULL
+FROM unusable GROUP BY machine, subject
 UNION ALL
 SELECT machine, 'shared_stamp', first_timestamp, last_timestamp, '', most, 'their instants are estimates', NULL FROM shared_stamps JOIN spans USING (machine)
 UNION ALL

@@ -1,3 +1,6 @@
+-- What could have been asked for.
+CREATE OR REPLACE TABLE run_names AS SELECT DISTINCT machine, coalesce(phase, label) AS name FROM runs;
+
 -- The window that the user asked for, per machine; a machine without the phase keeps nothing.
 CREATE OR REPLACE TABLE kept AS
 WITH asked AS (
