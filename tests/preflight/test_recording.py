@@ -26,7 +26,7 @@ def test_a_live_collection_passes_every_check(tmp_path: Path, collector: Start, 
     collector(tmp_path / name, "--frequency", "200ms")
     code, checks = preflight("--collection", tmp_path / name)
     assert code == 0, checks
-    assert list(checks) == ["file", "process", "parses", "sources", "growing", "frequency", "moving", "space", "clock"]
+    assert list(checks) == ["file", "process", "parses", "sources", "growing", "frequency", "moving", "space", "clock", "so far"]
     assert set(states(checks).values()) <= {"ok", "warn"}
     assert "CPU time" in checks["moving"]["evidence"]
     assert "loopback packets" in checks["moving"]["evidence"]

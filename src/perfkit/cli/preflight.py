@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
+from typing import TYPE_CHECKING, List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
 
 import typer
 
 from perfkit.cli import APP_SETTINGS
+
+if TYPE_CHECKING:
+    from perfkit.preflight import Report
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -33,38 +37,38 @@ def preflight(
 
     Exit code 0 if all holds, 1 if not, 2 if the file or the options are wrong.
     """
+    from contextlib import nullcontext
+
     from perfkit.cli import verdicts
-    from perfkit.preflight.guard import require_command
+    from perfkit.preflight import check_recording
+    from perfkit.preflight.guard import NOT_STARTED, before_the_load, require_command
     from perfkit.units import parse_duration
 
-    if command:
-        require_command(command)
-    seconds = parse_duration(wait) if wait else None
-    if machine or server:
-        code = _check_other(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0, as_json=as_json)
-        if code or not (collection or command or watch):
-            raise typer.Exit(code)
-    path = _named(collection)
-    from perfkit.preflight import check_recording
-
-    report = check_recording(path, seconds)
-    verdicts.show(report, as_json, "recording", "NOT recording")
-    if not report.passed or not (command or watch):
-        raise typer.Exit(report.exit_code)
+    consequence = NOT_STARTED if command else ""
+    with before_the_load() if command else nullcontext():
+        if command:
+            require_command(command)
+        seconds = parse_duration(wait) if wait else None
+        if machine or server:
+            reports = _check_others(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0)
+            code = max(verdicts.show(report._replace(consequence=consequence), as_json).exit_code for report in reports)
+            if code or not (collection or command or watch):
+                raise typer.Exit(code)
+        path = _named(collection)
+        report = verdicts.show(check_recording(path, seconds)._replace(consequence=consequence), as_json)
+        if not report.passed or not (command or watch):
+            raise typer.Exit(report.exit_code)
     raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
 
 
-def _check_other(*, machine: bool, server: str | None, apikey: str | None, spool: Path | None, wait: float, as_json: bool) -> int:
-    from perfkit.cli import verdicts
+def _check_others(*, machine: bool, server: str | None, apikey: str | None, spool: Path | None, wait: float) -> Iterator[Report]:
     from perfkit.preflight.machine import check_machine
     from perfkit.preflight.server import check_server
 
-    reports = []
     if machine:
-        reports.append(verdicts.show(check_machine(Path.cwd()), as_json, "ready", "NOT ready"))
+        yield check_machine(Path.cwd())
     if server:
-        reports.append(verdicts.show(check_server(server, apikey, spool, wait), as_json, "reachable", "NOT usable"))
-    return max(report.exit_code for report in reports)
+        yield check_server(server, apikey, spool, wait)
 
 
 def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json: bool) -> int:
@@ -72,13 +76,13 @@ def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json
     from perfkit.preflight.guard import run_guarded
 
     outcome = run_guarded(path, command, label=label, stop_on_loss=stop_on_loss, tell=_tell)
-    verdicts.show(outcome.certificate, as_json, "the load was recorded", "the load was NOT recorded")
+    verdicts.show(outcome.certificate, as_json)
     return outcome.exit_code
 
 
 def _watch(path: Path, as_json: bool) -> int:
     from perfkit.cli import verdicts
-    from perfkit.preflight.watching import watch_until_end
+    from perfkit.preflight.watch import watch_until_end
 
     return verdicts.follow(watch_until_end(path), as_json)
 

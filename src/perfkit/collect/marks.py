@@ -70,10 +70,11 @@ def encode_mark(label: str, kind: str, details: dict[str, Any] | None = None) ->
     return line
 
 
-def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> None:
+def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> int:
     """Write a mark into the collection `path` (or the spool folder of a trickling collector) that is being recorded now.
 
-    Returns once the collector has taken it. In an unfinished plain collection that another program writes, the line is appended.
+    Returns the mark's instant (ms since the epoch) once the collector has taken it. In an unfinished plain collection that another
+    program writes, the line is appended.
     Raises BadInput where nothing is being recorded, Failed where the collector cannot be reached.
     """
     line = encode_mark(label, kind, details)
@@ -86,6 +87,8 @@ def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any
         raise BadInput(f"cannot mark {path}: {reason(error)}.") from None
     if pid is not None:
         _send(pid, line)
+    mark = decode(line)
+    return mark.timestamp * 1000 + (mark.nanosecond or 0) // 1_000_000
 
 
 def _send(pid: int, line: bytes) -> None:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfkit.collection.subsystems import NEEDED, WANTED
-from perfkit.preflight.collectors import running
-from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report
+from perfkit.preflight.processes import collectors as running_collectors
+from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
 
 _A_DAY = 86400
 # Bytes of a sample besides the /proc texts: keys and escapes of its lines, containers, the occasional sources.
 _OVERHEAD = 2000
 _BUSY = 50.0
+
+WORDS = Words("ready", "NOT ready")
 
 
 class Place(NamedTuple):
@@ -32,7 +34,7 @@ class Place(NamedTuple):
 def check_machine(folder: Path, root: Path = Path("/")) -> Report:
     """Whether a collection can be started here and written into `folder`. Nothing is written. Never raises."""
     place = Place(folder, root)
-    return Report(os.uname().nodename, tuple(check(place) for check in MACHINE))
+    return Report(os.uname().nodename, tuple(check(place) for check in MACHINE), WORDS)
 
 
 def python(_place: Place) -> Check:
@@ -108,10 +110,10 @@ def clock(_place: Place) -> Check:
 
 def collectors(_place: Place) -> Check:
     """No other collector runs."""
-    found = running()
+    found = running_collectors()
     if not found:
         return Check("collectors", OK, "none runs")
-    who = ", ".join(f"pid {one.pid} ({one.mode}{' into ' + one.collection if one.collection else ''})" for one in found)
+    who = ", ".join(map(str, found))
     return Check("collectors", WARN, f"{len(found)} running: {who}", "it will be part of what is measured; stop it if it is not yours.")
 
 

@@ -13,12 +13,23 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfkit.errors import BadInput, reason
-from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report
+from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 
 _PATIENCE = 10.0
 _MOST_ANSWER = 1 << 20
 _CLOCKS_APART = 2.0
 TEST_SUBSYSTEM = "perfkit/preflight"
+
+WORDS = Words(
+    "reachable",
+    "NOT usable",
+    {
+        "ping": "NOT reachable",
+        "key": "reachable, but the key is not accepted",
+        "batch": "reachable, but it does not take samples",
+        "spool": "reachable, but the spool does not drain",
+    },
+)
 
 
 class Answer(NamedTuple):
@@ -81,7 +92,7 @@ def check_server(url: str, apikey: str | None, spool: Path | None = None, wait: 
         checks += [batch(receiver, apikey)]
     if spool is not None:
         checks.append(drains(spool, wait))
-    return Report(receiver.url, tuple(checks))
+    return Report(receiver.url, tuple(checks), WORDS)
 
 
 def ping(receiver: Receiver) -> Check:
