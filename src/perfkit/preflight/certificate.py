@@ -17,7 +17,7 @@ WORDS = Words(
     "the load was recorded",
     "the load was NOT recorded",
     {
-        "recorded": "the load was recorded in part only",
+        "recorded": "the load was NOT recorded in full",
         "collector": "the load was recorded, but nothing records any more",
     },
 )
@@ -39,7 +39,8 @@ def report_on(watch: Watch, losses: list[str], ended: Ended) -> Report:
         cost(watch),
         load(ended),
     )
-    return Report(str(watch.path), checks, WORDS, certificate=certificate)
+    words = WORDS if certificate.samples else WORDS._replace(by_check={})
+    return Report(str(watch.path), checks, words, certificate=certificate)
 
 
 def recorded(certificate: Certificate, seconds: float) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from perfkit.collection import lock, newest
@@ -15,12 +15,13 @@ from perfkit.preflight.certificate import tolerable
 from perfkit.preflight.counters import LABELS, SOURCES
 from perfkit.preflight.observe import DEFAULT_WAIT, Observation, Window, fitting_wait
 from perfkit.preflight.processes import Process, collectors, process
-from perfkit.preflight.state import spacing
+from perfkit.preflight.state import Sample, spacing
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
 
 # How far the median distance of samples may be from the promised one.
 _FREQUENCY_TOLERANCE = 0.25
+_FEW = 5  # samples whose median distance one that was late does not change much
 # Clock ticks by which two reads of the same CPU counters may disagree (per-CPU sums are not taken at one instant).
 _TICK_SLACK = 2
 _SPACE_MARGIN = 1.1
@@ -230,7 +231,7 @@ def growing(seen: Observation) -> Check:
     """At least two samples arrived while we watched."""
     count = len(seen.arrived)
     if count >= 2:
-        apart = statistics.fmean(_gaps(seen))
+        apart = statistics.fmean(_gaps(seen.arrived))
         return Check("growing", OK, f"{count} samples in {seen.elapsed:.1f} s ({apart:.2f} s apart), last {max(seen.age, 0):.1f} s ago")
     evidence = (
         f"{count or 'no'} sample{'s' if count != 1 else ''} in {seen.elapsed:.1f} s, last write {format_duration(max(seen.age, 0.001))} ago"
@@ -243,23 +244,25 @@ def growing(seen: Observation) -> Check:
     return Check("growing", FAIL, evidence, cause)
 
 
-def _gaps(seen: Observation) -> list[float]:
-    return [spacing(a, b) for a, b in zip(seen.arrived, seen.arrived[1:])]
+def _gaps(samples: Sequence[Sample]) -> list[float]:
+    return [spacing(a, b) for a, b in zip(samples, samples[1:])]
 
 
 def frequency(seen: Observation) -> Check:
-    """The samples of the window are as far apart as promised."""
-    promised, gaps = seen.recording.period, _gaps(seen)
-    if not gaps or not promised:
+    """The newest samples are as far apart as promised: those of the window, and if these are few, some before them."""
+    recording, promised = seen.recording, seen.recording.period
+    if len(seen.arrived) < 2 or not promised:
         return Check("frequency", SKIP, "needs two samples")
-    typical = statistics.median(gaps)
-    if not seen.recording.ours:
+    typical = statistics.median(_gaps(recording.samples[-max(len(seen.arrived), _FEW) :]))
+    if not recording.ours:
         return Check("frequency", OK, f"every {typical:g} s; pcc's files promise no frequency")
-    if abs(typical / promised - 1) > _FREQUENCY_TOLERANCE:
+    if typical > promised * (1 + _FREQUENCY_TOLERANCE):
         cause = (
             "the collector does not keep its frequency, because the machine or its disk is overloaded; free it, or use a lower --frequency."
         )
         return Check("frequency", FAIL, f"every {typical:.2f} s instead of every {promised:g} s", cause)
+    if typical < promised * (1 - _FREQUENCY_TOLERANCE):
+        return Check("frequency", OK, f"every {typical:.2f} s, which is more often than promised ({promised:g} s), as in a burst")
     return Check("frequency", OK, f"every {typical:.2f} s as promised ({promised:g} s)")
 
 
@@ -332,7 +335,7 @@ def space(seen: Observation) -> Check:
 def _bytes_per_second(seen: Observation) -> float:
     if len(seen.arrived) < 2 or not seen.grown:
         return 0.0
-    typical = statistics.median(_gaps(seen))
+    typical = statistics.median(_gaps(seen.arrived))
     return seen.grown / len(seen.arrived) / typical if typical > 0 else 0.0
 
 
