@@ -10,6 +10,7 @@ import threading
 import time
 
 from perfkit.collect import wire
+from perfkit.collect.acknowledged import Acknowledged
 from perfkit.errors import Failed
 from perfkit.units import format_bytes
 
@@ -47,6 +48,7 @@ class Sender:
         self.sent_batches = 0
         self.fatal: Failed | None = None
         self._spool, self._receiver, self._say, self._wake = spool, receiver, say, wake
+        self._acknowledged = Acknowledged(spool.folder, say)
         self._backoff = Backoff()
         self._trouble = ""
         self._stop = threading.Event()
@@ -68,6 +70,7 @@ class Sender:
         except OSError as error:
             self.fatal = Failed(f"the spool {self._spool.folder} cannot be read: {error}; name another with --spool.")
         finally:
+            self._acknowledged.close()
             self._receiver.close()
             self._wake()
 
@@ -75,6 +78,7 @@ class Sender:
         lines = batch.lines()
         answer = self._send(lines) if lines else wire.Answer(wire.TAKEN)
         if answer.meaning == wire.TAKEN:
+            self._acknowledged.add(lines)
             self._taken(batch)
         elif answer.meaning == wire.REFUSED:
             self.fatal = Failed(

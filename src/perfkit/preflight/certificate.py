@@ -21,6 +21,15 @@ WORDS = Words(
         "collector": "the load was recorded, but nothing records any more",
     },
 )
+STREAM_WORDS = Words(
+    "the load was recorded, and the receiver has it",
+    "the receiver has NOTHING of the load",
+    {
+        "recorded": "the receiver does NOT have the load in full",
+        "receiver": "the load was recorded, but the receiver acknowledges no more",
+        "collector": WORDS.by_check["collector"],
+    },
+)
 
 
 def tolerable(certificate: Certificate) -> float:
@@ -32,26 +41,26 @@ def report_on(watch: Watch, losses: list[str], ended: Ended) -> Report:
     """The certificate of the window that `watch` has covered, as a report; `losses` are the sentences that it said meanwhile."""
     certificate = watch.certificate()
     checks = (
-        recorded(certificate, ended.seconds),
+        recorded(certificate, ended.seconds, watch),
         gaps(certificate, watch),
         lateness(certificate),
         collector(watch, losses),
         cost(watch),
         load(ended),
     )
-    words = WORDS if certificate.samples else WORDS._replace(by_check={})
-    return Report(str(watch.path), checks, words, certificate=certificate)
+    words = STREAM_WORDS if watch.is_stream else WORDS
+    return Report(str(watch.target), checks, words if certificate.samples else words._replace(by_check={}), certificate=certificate)
 
 
-def recorded(certificate: Certificate, seconds: float) -> Check:
-    """Samples present of those expected."""
-    evidence = f"{certificate.coverage_text}, over {format_duration(max(seconds, 0.001))}"
+def recorded(certificate: Certificate, seconds: float, watch: Watch) -> Check:
+    """Samples present, or acknowledged, of those expected."""
+    evidence = f"{certificate.coverage_text}{' acknowledged' if watch.is_stream else ''}, over {format_duration(max(seconds, 0.001))}"
     missing = certificate.samples_expected - certificate.samples
     if certificate.samples_expected == 0:
         return Check("recorded", WARN, evidence, "the load was shorter than one period; use a higher --frequency for it.")
     if missing <= tolerable(certificate) and certificate.samples:
         return Check("recorded", OK, evidence)
-    cause = f"{missing} of {certificate.samples_expected} samples of this load are missing; find the cause and repeat the test."
+    cause = f"{missing} of {certificate.samples_expected} samples of this load are {watch.where_missing}."
     return Check("recorded", FAIL, evidence, cause)
 
 
@@ -73,13 +82,14 @@ def lateness(certificate: Certificate) -> Check:
 
 
 def collector(watch: Watch, losses: list[str]) -> Check:
-    """It records still, and did all the time."""
+    """It records still, and did all the time; of a stream, the receiver acknowledges."""
+    name = "receiver" if watch.is_stream and not watch.over else "collector"
     if watch.lost_for:
-        cause = f"recording stopped during the load ({watch.lost_for}); find out why and repeat the test."
-        return Check("collector", FAIL, watch.lost_for, cause)
+        what = "recording stopped" if name == "collector" else "acknowledgements stopped"
+        return Check(name, FAIL, watch.lost_for, f"{what} during the load ({watch.lost_for}); find out why and repeat the test.")
     if losses:
-        return Check("collector", WARN, f"recording again, after: {'; '.join(losses[:3])}", "the gap is in the data.")
-    return Check("collector", OK, "still recording")
+        return Check(name, WARN, f"{watch.resumed}, after: {'; '.join(losses[:3])}", watch.after_a_loss)
+    return Check(name, OK, "acknowledges" if name == "receiver" else "still recording")
 
 
 def cost(watch: Watch) -> Check:

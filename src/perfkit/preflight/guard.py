@@ -15,11 +15,13 @@ from perfkit.collect.marks import send_mark
 from perfkit.errors import BadInput, Failed, PerfkitError
 from perfkit.preflight.certificate import report_on
 from perfkit.preflight.load import Load
+from perfkit.preflight.stream import open_watch
 from perfkit.preflight.verdict import Report
 from perfkit.preflight.watch import RESUMED, Watch
 
 NOT_STARTED = "the load was not started"
 _POLL = 0.2
+_WAIT_IN_SILENCE = 3.0
 _LONGEST_COMMAND = 2000  # characters of the command line that a mark keeps
 
 Tell = Callable[[str], None]
@@ -61,8 +63,8 @@ def run_guarded(path: Path, command: list[str], *, label: str, stop_on_loss: boo
     started, Failed where the collector does not take the start mark; the load was not started then.
     """
     with before_the_load():
-        watch = Watch(path)
-        load = Load(command, path.with_name(f"{_stem(path)}.load-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.log"))
+        watch = open_watch(path)
+        load = Load(command, _output(path))
     details: dict[str, object] = {"command": " ".join(command)[:_LONGEST_COMMAND], "output": load.output.name}
     try:
         return _Guard(watch, load, _Job(label, details, stop_on_loss, tell)).run()
@@ -71,8 +73,11 @@ def run_guarded(path: Path, command: list[str], *, label: str, stop_on_loss: boo
         watch.close()
 
 
-def _stem(path: Path) -> str:
-    return path.name[: -len(".gz")].rpartition(".")[0] if path.name.endswith(".gz") else path.stem
+def _output(path: Path) -> Path:
+    """The file next to the collection or the spool that keeps what the load prints: run.load-<time>.log of run.json.gz."""
+    path = path if path.name else path.absolute()
+    stem = Path(path.name[: -len(".gz")] if path.name.endswith(".gz") else path.name).stem
+    return path.with_name(f"{stem}.load-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.log")
 
 
 class _Job(NamedTuple):
@@ -113,7 +118,7 @@ class _Guard:
 
     def _begin(self) -> None:
         """The start mark; the samples count from there on."""
-        self._watch.cover(send_mark(str(self._watch.path), self._job.label, "start", self._job.details))
+        self._watch.cover(send_mark(str(self._watch.target), self._job.label, "start", self._job.details))
         if self._load.signalled:
             self._mark("end")
             self._load.output.unlink()
@@ -122,7 +127,7 @@ class _Guard:
     def _mark(self, kind: str, **details: object) -> int:
         """Write a mark; returns its instant in ms, that of now if nobody takes it."""
         try:
-            return send_mark(str(self._watch.path), self._job.label, kind, {**self._job.details, **details})
+            return send_mark(str(self._watch.target), self._job.label, kind, {**self._job.details, **details})
         except PerfkitError as error:
             self._job.tell(f"no {kind} mark: {error}")
             return time.time_ns() // 1_000_000
@@ -138,11 +143,15 @@ class _Guard:
         """
         watch = self._watch
         watch.close_window(until_ms)
-        deadline = time.monotonic() + 2.5 * watch.period + _POLL
-        while time.monotonic() < deadline and not self._load.signalled:
+        told = not watch.is_stream
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < watch.patience and not self._load.signalled:
             self._poll()
-            if watch.lost_for or (watch.last is not None and watch.last.wall_ms > until_ms):
+            if watch.over or (watch.lost_for and not watch.is_stream) or (watch.last is not None and watch.last.wall_ms > until_ms):
                 break
+            if waited > _WAIT_IN_SILENCE and not told:
+                told = True
+                self._job.tell(f"waiting up to {watch.patience:.0f} s for the last samples to be acknowledged; Ctrl-C ends the wait")
             time.sleep(_POLL / 4)
         if watch.last is None or watch.last.wall_ms <= until_ms:
             watch.give_up(until_ms)

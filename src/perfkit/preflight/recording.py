@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from perfkit.collection import lock, newest
 from perfkit.collection.certificate import Certificate
-from perfkit.errors import BadInput, reason
+from perfkit.errors import reason
 from perfkit.preflight.certificate import tolerable
 from perfkit.preflight.counters import LABELS, SOURCES
 from perfkit.preflight.observe import DEFAULT_WAIT, Observation, Window, fitting_wait
@@ -63,24 +62,6 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
     return Report(str(seen.path), checks, WORDS, certificate=certificate)
 
 
-def find(folder: Path, wait: float = DEFAULT_WAIT) -> Path:
-    """The collection in `folder` that a collector holds, waited for up to `wait` seconds; else the newest one.
-
-    Raises BadInput where there is none.
-    """
-    deadline = time.monotonic() + wait
-    while True:
-        found = newest(folder)
-        if found and lock.holder(found) is not None:
-            return Path(found)
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(0.1)
-    if found is None:
-        raise BadInput(f"there is no collection in {folder.absolute()}; start perfkit collect there, or name its file with --collection.")
-    return Path(found)
-
-
 def _await(path: Path, wait: float) -> Check | None:
     """The check that failed, or None as soon as there is something in the file."""
     deadline = time.monotonic() + wait
@@ -128,14 +109,13 @@ def file(seen: Observation) -> Check:
 def writer(seen: Observation) -> Check:
     """A live process records into the file: it holds the lock; from pcc, has it open for writing or makes it grow."""
     name = "process"
+    if seen.recording.end is not None:
+        why = seen.recording.end.get("reason", "unknown")
+        cause = f"this collection has ended ({why}); start a new one: perfkit collect."
+        return Check(name, FAIL, f"the end line is there (reason: {why})", cause)
     if seen.replaced:
         cause = f"{seen.path} was removed, replaced or cut while it was being recorded; start a new collection and leave its file alone."
         return Check(name, FAIL, "the file under this name is not the one being written", cause)
-    if seen.recording.end is not None:
-        why = seen.recording.end.get("reason", "unknown")
-        return Check(
-            name, FAIL, f"the end line is there (reason: {why})", f"this collection has ended ({why}); start a new one: perfkit collect."
-        )
     elsewhere = _elsewhere(seen)
     if elsewhere:
         return Check(name, FAIL, elsewhere, f"{elsewhere}; start a new collection here, or run preflight where it is being recorded.")

@@ -34,12 +34,16 @@ class Event(NamedTuple):
 class Watch:
     """Follows `path`, and the files that it goes on in when the collector rotates; polled, never blocking.
 
+    target    what marks are written into: the file that is being written now
     lost_for  why nothing is recorded now, "" if it is
     over      whether nothing will be any more
     cost      of the collector, since `cover`
+    patience  seconds that the sample after a load may take to come
 
     Raises BadInput where the file cannot be read.
     """
+
+    is_stream = False
 
     def __init__(self, path: Path) -> None:
         try:
@@ -55,8 +59,7 @@ class Watch:
         self._writer_seen = not self.recording.ours and bool(writers(self._follow.fileno()))
 
     @property
-    def path(self) -> Path:
-        """The file that is being written now."""
+    def target(self) -> Path:
         return self._follow.path
 
     @property
@@ -67,6 +70,30 @@ class Watch:
     def period(self) -> float:
         """Seconds between samples; 1 while nothing tells."""
         return self.recording.period or 1.0
+
+    @property
+    def patience(self) -> float:
+        return 2.5 * self.period + _POLL
+
+    @property
+    def resumed(self) -> str:
+        """The sentence for what goes on again."""
+        return f"{self.target} is being recorded again"
+
+    @property
+    def after_a_loss(self) -> str:
+        """What a loss that is over means for the data."""
+        return "the gap is in the data."
+
+    @property
+    def where_missing(self) -> str:
+        """What became of samples that are not there, and what to do."""
+        return "missing; find the cause and repeat the test"
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sample came."""
+        return time.monotonic() - self._last_sample
 
     @property
     def last(self) -> Sample | None:
@@ -112,9 +139,10 @@ class Watch:
 
     def poll(self) -> list[Event]:
         """What has happened since the last call."""
+        gone = self._is_gone()  # asked first: what a collector writes before it goes has been read then
         self._read()
         self.cost.read()
-        final = self._why_over()
+        final = self._why_over(gone)
         self.over = bool(final)
         lost = final or self._why_silent()
         events = []
@@ -122,7 +150,7 @@ class Watch:
             ended = (self.recording.end or {}).get("reason") == "duration"
             events.append(Event(ENDED if ended else LOST, lost))
         elif self.lost_for and not lost:
-            events.append(Event(RESUMED, f"{self.path} is being recorded again"))
+            events.append(Event(RESUMED, self.resumed))
         self.lost_for = lost
         return events
 
@@ -147,35 +175,30 @@ class Watch:
             ticks.end(*first)
         self._parts.append(Ticks(recording.period or ticks.period, recording.started, ticks.since_ms, ticks.until_ms))
 
-    def _why_over(self) -> str:
+    def _is_gone(self) -> bool:
+        if self.recording.ours:
+            return lock.holder_of(self._follow.fileno()) is None
+        return self._writer_seen and self.silence > self.period + _GRACE and not writers(self._follow.fileno())
+
+    def _why_over(self, gone: bool) -> str:
         """Why no sample will ever come, "" if one may."""
         if self.recording.rotated:
             return ""
         if self.recording.end is not None:
             return f"the collection has ended ({self.recording.end.get('reason', 'unknown')})"
         if self._follow.replaced():
-            return f"{self.path} was removed, replaced or cut"
-        return "the collector has gone without an end line" if self._gone() else ""
+            return f"{self.target} was removed, replaced or cut"
+        return "the collector has gone without an end line" if gone and self._is_gone() else ""
 
     def _why_silent(self) -> str:
-        silent = time.monotonic() - self._last_sample
-        if silent > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
-            return f"no sample for {format_duration(silent)}"
+        if self.silence > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
+            return f"no sample for {format_duration(self.silence)}"
         return ""
 
-    def _gone(self) -> bool:
-        if self.recording.ours:
-            return lock.holder_of(self._follow.fileno()) is None
-        silent = time.monotonic() - self._last_sample
-        return self._writer_seen and silent > self.period + _GRACE and not writers(self._follow.fileno())
 
-
-def watch_until_end(path: Path) -> Iterator[Event]:
-    """Events until the end line is there or the collector has gone; every minute one that says how it goes.
-
-    Raises BadInput where the file cannot be read.
-    """
-    watch, due = Watch(path), time.monotonic() + _REPORT_EVERY
+def watch_until_end(watch: Watch) -> Iterator[Event]:
+    """Events until the end line is there or the collector has gone; every minute one that says how it goes."""
+    due = time.monotonic() + _REPORT_EVERY
     watch.cover(time.time_ns() // 1_000_000)
     while True:
         yield from watch.poll()
