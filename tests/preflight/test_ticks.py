@@ -22,7 +22,7 @@ def test_due_present_and_gaps_are_those_of_the_ticks(period: float, missing: set
     missing -= {first - 1, first, last, last + 1}  # so that no gap is cut by the window, where its share is only about right
     started = 12_345.678
     wall = {tick: 1_000_000 + round(1000 * (tick + late[tick]) * period) for tick in range(100)}
-    ticks = Ticks(period, started, wall[first], wall[last])
+    ticks = Ticks(period, started, (wall[first], None), (wall[last], None))
     for tick in range(100):
         if tick not in missing:
             ticks.add(wall[tick], round(started + (tick + late[tick]) * period, 6))
@@ -81,3 +81,14 @@ def test_beyond_very_many_gaps_what_is_missing_is_still_counted() -> None:
     found = together([ticks])
     assert found.samples_expected - found.samples == 149_999
     assert len(ticks.gaps) <= 100_000
+
+
+@pytest.mark.parametrize("step", [0.0, 3600.0, -3600.0])
+def test_a_window_is_the_same_whatever_the_wall_clock_does_within_it(step: float) -> None:
+    """Ticks 10 to 30 of 40, 20 to 24 of them missing, the clock set in the gap."""
+    ticks = Ticks(1.0, 100.0, (10_000, 110.0), (round((30 + step) * 1000) + 500, 130.5))
+    for tick in (*range(20), *range(25, 40)):
+        ticks.add(round((tick + (step if tick >= 25 else 0)) * 1000), 100.0 + tick)
+    found = together([ticks])
+    assert (found.samples, found.samples_expected, found.gaps, found.longest_gap_ms) == (16, 21, 1, 6000)
+    assert found.clock_steps == (step != 0)

@@ -177,6 +177,12 @@ def _ticks_and_clocks() -> Iterator[Case]:
         after = one.record(range(10, 20)) + one.end(19.5, "duration")
         yield Case(f"the clock set {name}", before + after, _expected(20, clock_steps=1))
 
+    one = Recorder()
+    before = one.session() + one.record(range(10))
+    one.clock_set = 3600.0
+    after = one.record(range(14, 24)) + one.end(23.5, "duration")
+    yield Case("the clock set in a gap", before + after, _expected(20, 4, gaps=1, longest_gap_ms=5000, clock_steps=1))
+
 
 def _of_pcc() -> Iterator[Case]:
     one = Recorder(frequency=10.0, pcc=True)

@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from perfkit.collection import Line
+
 NUMBER = 99  # high enough to be free when the collector starts
 MAX_LABEL = 200  # characters
 _LONGEST = 1 << 20  # bytes of a first line
@@ -70,10 +72,10 @@ def encode_mark(label: str, kind: str, details: dict[str, Any] | None = None) ->
     return line
 
 
-def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> int:
+def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> Line:
     """Write a mark into the collection `path` (or the spool folder of a trickling collector) that is being recorded now.
 
-    Returns the mark's instant (ms since the epoch) once the collector has taken it. In an unfinished plain collection that another
+    Returns the mark once the collector has taken it. In an unfinished plain collection that another
     program writes, the line is appended.
     Raises BadInput where nothing is being recorded, Failed where the collector cannot be reached.
     """
@@ -87,8 +89,7 @@ def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any
         raise BadInput(f"cannot mark {path}: {reason(error)}.") from None
     if pid is not None:
         _send(pid, line)
-    mark = decode(line)
-    return mark.timestamp * 1000 + (mark.nanosecond or 0) // 1_000_000
+    return decode(line)
 
 
 def _send(pid: int, line: bytes) -> None:

@@ -21,39 +21,41 @@ from perfkit.collection.certificate import Gap, certify
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Optional
 
     from perfkit.collection.certificate import Certificate
+
+    Instant = tuple[int, Optional[float]]  # ms since the epoch, and seconds on the monotonic clock where it is known
 
 _EARLY = 0.01  # of a period: `started` and the instants are rounded to microseconds
 _JUST_DUE = 0.1  # of a period: a tick that is due so shortly before the end may still be on its way
 _STEP_MS, _STEP_SHARE = 250, 0.001  # the wall clock moves against the monotonic one by more than this: it was set
 _MOST_GAPS = 100_000
-_FOREVER = 1 << 62  # ms
 
 
 class Ticks:
     """Counts samples against the ticks that were due, one sample at a time; memory stays small.
 
     `period` is in seconds, `started` is the instant of tick 0 on the monotonic clock, None if it is not known. Counted is what lies
-    from `since_ms` to `until_ms` (wall clock, both included; None: no bound); `until_ms` may be set while samples arrive.
+    from `since` to `until`, both included, by the monotonic clock where both sides have it, so that a clock that is set moves nothing;
+    None is no bound. `until` may be set while samples arrive.
 
-    samples            ticks with a sample
-    gaps               where ticks have none, in the order of the samples
+    samples              ticks with a sample
+    gaps                 where ticks have none, in the order of the samples; `missed` of each is what was due within the bounds
     largest_lateness_ms  None where the collector writes whole seconds, or nothing was counted
-    clock_steps        how often the wall clock was set between two samples
+    clock_steps          how often the wall clock was set between two samples
     """
 
-    def __init__(self, period: float, started: float | None = None, since_ms: int | None = None, until_ms: int | None = None) -> None:
+    def __init__(self, period: float, started: float | None = None, since: Instant | None = None, until: Instant | None = None) -> None:
         self.period, self.started = period, started
-        self.since_ms, self.until_ms = since_ms, until_ms
+        self.since, self.until = since, until
         self.samples = 0
         self.gaps: list[Gap] = []
         self.largest_lateness_ms: float | None = None
         self.clock_steps = 0
         self._tick = -1  # of the last sample, where `started` is known
-        self._last: tuple[int, float | None] | None = None  # the last sample that had a tick of its own
-        self._seen: tuple[int, float | None] | None = None  # the last sample
+        self._last: Instant | None = None  # of the last sample that had a tick of its own
+        self._seen: Instant | None = None  # of the last sample
 
     def begin(self, wall_ms: int) -> None:
         """The recording begins here, with tick 0: what is missing before its first sample is a gap."""
@@ -63,22 +65,20 @@ class Ticks:
     def add(self, wall_ms: int, monotonic: float | None) -> None:
         """Take in one sample by the instants of its first read: ms since the epoch, and seconds on the monotonic clock."""
         self._note_clock_step(wall_ms, monotonic)
-        known = self._last is not None
+        first = self._last is None
         if self.started is not None and monotonic is not None:
             offset = (monotonic - self.started) / self.period
             tick = math.floor(offset + _EARLY)
             missed, lateness = tick - self._tick - 1, max(offset - tick, 0.0) * self.period
-            if missed < 0:
-                return
-            self._tick = tick
+            self._tick = max(tick, self._tick)
         else:
             missed, lateness = self._after_neighbour(wall_ms, monotonic)
-            if missed < 0:
-                return
-        if missed and known and self._last is not None:
-            self._miss(self._last[0], wall_ms, missed)
+        if missed < 0:
+            return
+        if missed and not first:
+            self._miss(wall_ms, monotonic, missed)
         self._last = wall_ms, monotonic
-        if self._within(wall_ms):
+        if self._within(wall_ms, monotonic):
             self.samples += 1
             if monotonic is not None:
                 self.largest_lateness_ms = max(self.largest_lateness_ms or 0.0, lateness * 1000)
@@ -100,27 +100,39 @@ class Ticks:
         return round(step / self.period) - 1, 0.0
 
     def _note_clock_step(self, wall_ms: int, monotonic: float | None) -> None:
-        if self._seen is not None:
-            wall = wall_ms - self._seen[0]
-            if monotonic is None or self._seen[1] is None:
-                stepped = wall < 0
-            else:
-                passed = 1000 * (monotonic - self._seen[1])
-                stepped = abs(wall - passed) > _STEP_MS + _STEP_SHARE * passed
-            self.clock_steps += stepped and self._within(wall_ms)
+        if self._seen is not None and self._within(wall_ms, monotonic):
+            self.clock_steps += _is_step(self._seen, (wall_ms, monotonic))
         self._seen = wall_ms, monotonic
 
-    def _within(self, wall_ms: int) -> bool:
-        return (self.since_ms is None or wall_ms >= self.since_ms) and (self.until_ms is None or wall_ms <= self.until_ms)
+    def _within(self, wall_ms: int, monotonic: float | None) -> bool:
+        instant = wall_ms, monotonic
+        return (self.since is None or not is_before(instant, self.since)) and (self.until is None or not is_before(self.until, instant))
 
-    def _miss(self, start_ms: int, end_ms: int, missed: int) -> None:
-        if self.since_ms is not None and end_ms < self.since_ms:
+    def _miss(self, wall_ms: int, monotonic: float | None, missed: int) -> None:
+        """Note that `missed` ticks have no sample between the last one and this instant."""
+        if self._last is None:
             return
-        if len(self.gaps) < _MOST_GAPS:
-            self.gaps.append(Gap(start_ms, end_ms, missed))
-        else:  # what is missing stays exact, only the number of gaps does not
-            self.gaps[-1].end_ms = end_ms
+        start_ms, start = self._last
+        if _is_step(self._last, (wall_ms, monotonic)) and monotonic is not None and start is not None:
+            wall_ms = start_ms + round(1000 * (monotonic - start))  # as long as it lasted
+        missed = self._due_within((start_ms, start), (wall_ms, monotonic), missed)
+        if missed and len(self.gaps) < _MOST_GAPS:
+            self.gaps.append(Gap(start_ms, wall_ms, missed))
+        elif missed:  # what is missing stays exact, only the number of gaps does not
+            self.gaps[-1].end_ms = wall_ms
             self.gaps[-1].missed += missed
+
+    def _due_within(self, start: Instant, end: Instant, missed: int) -> int:
+        """How many of the ticks that are missing between two samples were due within the bounds."""
+        bounds = [bound for bound in (self.since, self.until) if bound is not None]
+        steady = all(instant[1] is not None for instant in (start, end, *bounds))
+        at = [round(1000 * instant[1]) if steady and instant[1] is not None else instant[0] for instant in (start, end)]
+        since, until = (
+            None if bound is None else 1000 * bound[1] if steady and bound[1] is not None else bound[0]
+            for bound in (self.since, self.until)
+        )
+        gap = Gap(at[0], at[1], missed)
+        return gap.missed_within(at[0] if since is None else math.ceil(since), at[1] if until is None else math.floor(until))
 
     def end(self, wall_ms: int, monotonic: float | None) -> None:
         """No sample comes up to this instant: what was due since the last one is a gap."""
@@ -133,14 +145,27 @@ class Ticks:
             passed = (wall_ms - last_ms) / 1000 if monotonic is None or last is None else monotonic - last
             missed = math.floor(passed / self.period - _JUST_DUE)
         if missed > 0:
-            self._miss(self._last[0], wall_ms, missed)
+            self._miss(wall_ms, monotonic, missed)
+
+
+def is_before(earlier: Instant, later: Instant) -> bool:
+    """Whether one instant lies before another, on the monotonic clock where both have it."""
+    if earlier[1] is not None and later[1] is not None:
+        return earlier[1] < later[1]
+    return earlier[0] < later[0]
+
+
+def _is_step(earlier: Instant, later: Instant) -> bool:
+    """Whether the wall clock was set between two instants, the second of which was read later."""
+    wall = later[0] - earlier[0]
+    if earlier[1] is None or later[1] is None:
+        return wall < 0
+    passed = 1000 * (later[1] - earlier[1])
+    return abs(wall - passed) > _STEP_MS + _STEP_SHARE * passed
 
 
 def together(parts: list[Ticks], **facts: Any) -> Certificate:
-    """The certificate of what `parts` have counted, which are of one collection and have the same bounds; `facts` as of `certify`."""
-    since = next((ticks.since_ms for ticks in parts), None)
-    until = next((ticks.until_ms for ticks in parts), None)
+    """The certificate of what `parts` have counted, which are of one collection; `facts` are what else is known, as of `certify`."""
     latest = [ticks.largest_lateness_ms for ticks in parts if ticks.largest_lateness_ms is not None]
     found = {"largest_lateness_ms": max(latest, default=None), "clock_steps": sum(ticks.clock_steps for ticks in parts), **facts}
-    window = None if since is None and until is None else (since or 0, _FOREVER if until is None else until)
-    return certify(sum(ticks.samples for ticks in parts), [gap for ticks in parts for gap in ticks.gaps], window, **found)
+    return certify(sum(ticks.samples for ticks in parts), [gap for ticks in parts for gap in ticks.gaps], **found)

@@ -15,6 +15,7 @@ from perfkit.collect.marks import send_mark
 from perfkit.errors import BadInput, Failed, PerfkitError
 from perfkit.preflight.certificate import report_on
 from perfkit.preflight.load import Load
+from perfkit.preflight.state import Sample, now, sample_of
 from perfkit.preflight.stream import open_watch
 from perfkit.preflight.verdict import Report
 from perfkit.preflight.watch import RESUMED, Watch
@@ -112,49 +113,49 @@ class _Guard:
             raise
         self._over.set()
         thread.join()
-        until_ms = self._mark("end", exit_code=ended.exit_code)
-        self._wait_for_the_closing_sample(until_ms)
+        until = self._mark("end", exit_code=ended.exit_code)
+        self._wait_for_the_closing_sample(until)
         return Outcome(ended.exit_code, report_on(self._watch, self._losses, ended))
 
     def _begin(self) -> None:
         """The start mark; the samples count from there on."""
-        self._watch.cover(send_mark(str(self._watch.target), self._job.label, "start", self._job.details))
+        self._watch.cover(sample_of(send_mark(str(self._watch.target), self._job.label, "start", self._job.details)))
         if self._load.signalled:
             self._mark("end")
             self._load.output.unlink()
             raise Failed(f"interrupted by {signal.Signals(self._load.signalled).name}.")
 
-    def _mark(self, kind: str, **details: object) -> int:
-        """Write a mark; returns its instant in ms, that of now if nobody takes it."""
+    def _mark(self, kind: str, **details: object) -> Sample:
+        """Write a mark; returns its instant, that of now if nobody takes it."""
         try:
-            return send_mark(str(self._watch.target), self._job.label, kind, {**self._job.details, **details})
+            return sample_of(send_mark(str(self._watch.target), self._job.label, kind, {**self._job.details, **details}))
         except PerfkitError as error:
             self._job.tell(f"no {kind} mark: {error}")
-            return time.time_ns() // 1_000_000
+            return now()
 
     def _poll_until_over(self) -> None:
         while not self._over.wait(_POLL):
             self._poll()
 
-    def _wait_for_the_closing_sample(self, until_ms: int) -> None:
+    def _wait_for_the_closing_sample(self, until: Sample) -> None:
         """The first one after the load closes its last gap; without one, what was due since the last sample is missing.
 
         A signal ends the waiting, not the certificate.
         """
         watch = self._watch
-        watch.close_window(until_ms)
+        watch.close_window(until)
         told = not watch.is_stream
         started = time.monotonic()
         while (waited := time.monotonic() - started) < watch.patience and not self._load.signalled:
             self._poll()
-            if watch.over or (watch.lost_for and not watch.is_stream) or (watch.last is not None and watch.last.wall_ms > until_ms):
+            if watch.over or (watch.lost_for and not watch.is_stream) or watch.is_closed(until):
                 break
             if waited > _WAIT_IN_SILENCE and not told:
                 told = True
                 self._job.tell(f"waiting up to {watch.patience:.0f} s for the last samples to be acknowledged; Ctrl-C ends the wait")
             time.sleep(_POLL / 4)
-        if watch.last is None or watch.last.wall_ms <= until_ms:
-            watch.give_up(until_ms)
+        if not watch.is_closed(until):
+            watch.give_up(until)
 
     def _poll(self) -> None:
         for event in self._watch.poll():

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfkit.collection import lock
+from perfkit.collection.ticks import is_before
 from perfkit.preflight.counters import Counters, Nudge, counters, read_counters
 from perfkit.preflight.follow import Follow
 from perfkit.preflight.processes import Process, writers
-from perfkit.preflight.state import Recording, Sample, State
+from perfkit.preflight.state import Recording, Sample, State, now
 
 DEFAULT_WAIT = 5.0
 # What pcc writes in one period is not known before two samples: its longest usual period.
@@ -134,7 +135,7 @@ class Window:
         while time.monotonic() - start < watch_time(self._recording, self._wait):
             nudge.step()
             if nudge.done and self._nudged is None:
-                self._nudged, self._nudge_end = read_counters(), Sample(time.time_ns() // 1_000_000, time.monotonic())
+                self._nudged, self._nudge_end = read_counters(), now()
             self._take()
             self._forget_an_earlier_recording()
             ended = self._recording.end is not None and not self._recording.rotated
@@ -149,8 +150,7 @@ class Window:
         """Whether the last sample was read after the nudge; one of pcc's whole seconds has to be a later second."""
         if self._nudged is None or not self._recording.samples:
             return False
-        last = self._recording.samples[-1]
-        return last.wall_ms > self._nudge_end.wall_ms if last.monotonic is None else last.monotonic > (self._nudge_end.monotonic or 0)
+        return is_before(self._nudge_end, self._recording.samples[-1])
 
     def _take(self) -> None:
         size = self._follow.size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -21,10 +22,10 @@ class Sample(NamedTuple):
     wall_ms: int
     monotonic: float | None
 
-    @property
-    def instant(self) -> float:
-        """Seconds on the monotonic clock, or on the wall clock where the collector wrote none."""
-        return self.wall_ms / 1000 if self.monotonic is None else self.monotonic
+
+def now() -> Sample:
+    """The present instant."""
+    return Sample(time.time_ns() // 1_000_000, time.monotonic())
 
 
 def sample_of(line: Line) -> Sample:
@@ -93,9 +94,9 @@ class Recording:
             return None
         return statistics.median(steps) or 1 / statistics.median(Counter(sample.wall_ms for sample in recent).values())
 
-    def ticks(self, since_ms: int | None = None, until_ms: int | None = None) -> Ticks:
-        """Its samples counted against its ticks, from its beginning to its end, or within these bounds (wall clock)."""
-        ticks = Ticks(self.period or 1.0, self.started, since_ms, until_ms)
+    def ticks(self, since: Sample | None = None, until: Sample | None = None) -> Ticks:
+        """Its samples counted against its ticks, from its beginning to its end, or within these bounds."""
+        ticks = Ticks(self.period or 1.0, self.started, since, until)
         if self.began is not None:
             ticks.begin(self.began.wall_ms)
         for sample in self.samples:

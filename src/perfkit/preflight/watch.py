@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from perfkit.collection import lock
 from perfkit.collection.certificate import END_MARK, RECORDING, Certificate, Gap
-from perfkit.collection.ticks import Ticks, together
+from perfkit.collection.ticks import Ticks, is_before, together
 from perfkit.errors import BadInput, reason
 from perfkit.preflight.follow import Follow
 from perfkit.preflight.processes import Cost, writers
-from perfkit.preflight.state import Recording, Sample
+from perfkit.preflight.state import Recording, Sample, now
 from perfkit.units import format_duration
 
 LOST, RESUMED, ENDED, SO_FAR = "lost", "resumed", "ended", "so far"
@@ -102,20 +102,23 @@ class Watch:
 
     # What is counted
 
-    def cover(self, since_ms: int) -> None:
-        """Count samples, and what the collector costs, from `since_ms` (wall clock) on."""
-        self._parts = [self.recording.ticks(since_ms)]
+    def cover(self, since: Sample) -> None:
+        """Count samples, and what the collector costs, from `since` on."""
+        self._parts = [self.recording.ticks(since)]
         self.cost = Cost(self._collector())
 
-    def close_window(self, until_ms: int) -> None:
-        """Count no sample that was read after `until_ms`; one of those should follow, and closes the last gap."""
+    def close_window(self, until: Sample) -> None:
+        """Count no sample that was read after `until`; one of those should follow, and closes the last gap."""
         for ticks in self._parts:
-            ticks.until_ms = until_ms
+            ticks.until = until
 
-    def give_up(self, until_ms: int) -> None:
-        """No sample follows: what was due up to `until_ms`, the present, is missing."""
-        monotonic = time.monotonic() - (time.time() - until_ms / 1000) if self._is_monotonic else None
-        self._parts[-1].end(until_ms, monotonic)
+    def is_closed(self, until: Sample) -> bool:
+        """Whether a sample that was read after `until` has come."""
+        return self.last is not None and is_before(until, self.last)
+
+    def give_up(self, until: Sample) -> None:
+        """No sample follows: what was due up to `until` is missing."""
+        self._parts[-1].end(until.wall_ms, until.monotonic if self._is_monotonic else None)
 
     @property
     def gaps(self) -> list[Gap]:
@@ -173,7 +176,7 @@ class Watch:
         first = recording.began or (recording.samples[0] if recording.samples else None)
         if first is not None:
             ticks.end(*first)
-        self._parts.append(Ticks(recording.period or ticks.period, recording.started, ticks.since_ms, ticks.until_ms))
+        self._parts.append(Ticks(recording.period or ticks.period, recording.started, ticks.since, ticks.until))
 
     def _is_gone(self) -> bool:
         if self.recording.ours:
@@ -199,7 +202,7 @@ class Watch:
 def watch_until_end(watch: Watch) -> Iterator[Event]:
     """Events until the end line is there or the collector has gone; every minute one that says how it goes."""
     due = time.monotonic() + _REPORT_EVERY
-    watch.cover(time.time_ns() // 1_000_000)
+    watch.cover(now())
     while True:
         yield from watch.poll()
         if watch.over:
