@@ -1,4 +1,4 @@
-"""What pcc and pcprocess were told by environment variables and options, and what perfkit makes of it: the one table.
+"""What the collector pcc was told by environment variables and options, and what perfkit makes of it: the one table.
 
 Target tier; pure data and light to import.
 """
@@ -25,16 +25,14 @@ _VARIABLES = {
     ("collect", "--identifier"): ("PCC_IDENTIFIER", "PCC_MACHINE_NAME"),
     ("collect", "--batch-size"): ("PCC_BATCH_SIZE",),
     ("collect", "--flush-interval"): ("PCC_FLUSH_INTERVAL",),
-    ("process", "--collection"): ("PCR_COLLECTION",),
-    ("process", "--outdir"): ("PCR_OUTDIR",),
 }
 
 # Whose variables begin how.
-_PREFIXES = {"collect": "PCC_", "process": "PCR_"}
+_PREFIXES = {"collect": "PCC_"}
 
 # (pattern of a name, values that ask for what perfkit does anyway, why any other value has no effect). The first that matches counts.
 _WITHOUT_EFFECT = (
-    (r"PC[CR]_LOGLEVEL", ("info",), "there are no log levels; --debug shows tracebacks"),
+    (r"PCC_LOGLEVEL", ("info",), "there are no log levels; --debug shows tracebacks"),
     (r"PCC_SERIALIZATION", ("json",), "JSON is what is sent"),
     (r"PCC_COMPRESSION", ("gzip",), "batches are sent as gzip where the receiver takes it"),
     (r"PCC_BENCHMARK_.*", (), "collect runs no load; run one with perfkit preflight -- COMMAND, or with run_loadtest.sh"),

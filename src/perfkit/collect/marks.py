@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from perfkit.collection import Line
+
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what ends a run
 NUMBER = 99  # high enough to be free when the collector starts
 MAX_LABEL = 200  # characters
@@ -119,11 +121,11 @@ def encode_mark(label: str, kind: str, details: dict[str, Any] | None = None) ->
     return line
 
 
-def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> None:
+def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> Line:
     """Write a mark into the collection `path` (or the spool folder of a streaming collector) that is being recorded now.
 
-    Returns once the collector has taken it. For a collection that another program writes, the mark goes into the file of marks next to it
-    (`choose.marks_beside`). Raises BadInput where nothing is being recorded, Failed where the collector cannot be reached.
+    Returns the mark once the collector has taken it. For a collection that another program writes, the mark goes into the file of marks
+    next to it (`choose.marks_beside`). Raises BadInput where nothing is being recorded, Failed where the collector cannot be reached.
     """
     line = encode_mark(label, kind, details)
     held = os.path.join(path, "lock") if os.path.isdir(path) else path
@@ -137,6 +139,7 @@ def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any
         append_marks(marks_beside(path), line)
     else:
         _send(pid, line)
+    return decode(line)
 
 
 def append_marks(path: str, lines: bytes) -> None:

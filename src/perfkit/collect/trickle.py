@@ -9,6 +9,7 @@ import random
 import threading
 import time
 
+from perfkit.collect.acknowledged import Acknowledged
 from perfkit.collect.receiver_client import LATER, REFUSED, TAKEN, TOO_LARGE, UNCLEAR, Answer, ReceiverClient
 from perfkit.collect.spool import samples_in
 from perfkit.errors import Failed
@@ -55,6 +56,7 @@ class Sender:
         self.sent = self.rejected = self.lost = 0
         self.verdict = ""
         self._spool, self._receiver, self._say, self._wake = spool, receiver, say, wake
+        self._acknowledged = Acknowledged(spool.folder, say)
         self._backoff = Backoff()
         self._trouble = ""
         self._unclear = 0  # answers in a row to the same batch
@@ -77,6 +79,7 @@ class Sender:
         except OSError as error:
             self.fatal = Failed(f"the spool {self._spool.folder} cannot be read: {error}; name another with --spool.")
         finally:
+            self._acknowledged.close()
             self._receiver.close()
             self._wake()
 
@@ -85,6 +88,7 @@ class Sender:
         answer, kept_out = self._send(lines) if lines else (Answer(TAKEN), [])
         self._unclear = self._unclear + 1 if answer.meaning == UNCLEAR else 0
         if answer.meaning == TAKEN:
+            self._acknowledged.add(lines)
             self._taken(batch)
         elif answer.meaning == REFUSED:
             self.fatal = Failed(
@@ -95,6 +99,9 @@ class Sender:
             self._later(answer)
         else:
             self._set_aside(batch, answer, kept_out)
+            if len(kept_out) < len(lines):  # sent in halves, some were taken
+                lost = frozenset(kept_out)
+                self._acknowledged.add([line for line in lines if line not in lost])
 
     def _send(self, lines: list[bytes]) -> tuple[Answer, list[bytes]]:
         """As one request; in halves where that is too large. The answer that decides, and the lines that were not taken."""

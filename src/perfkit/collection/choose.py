@@ -124,4 +124,4 @@ def _is_spool(folder: str) -> bool:
         names = os.listdir(folder)
     except OSError:
         return False
-    return _LOCK in names and all(name == _LOCK or name.endswith((".ndjson", ".rejected")) for name in names)
+    return _LOCK in names and all(name == _LOCK or name.endswith((".ndjson", ".rejected", ".acknowledged")) for name in names)
