@@ -29,8 +29,6 @@ def main(argv: list[str]) -> int:
             return _run_unpacked(archive, argv)
     from perfkit import cli
 
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there may be something to clean up
     return cli.main(argv)
 
 
@@ -53,6 +51,8 @@ def _run_unpacked(archive: str, argv: list[str]) -> int:
 def run() -> None:
     """Run this process's command line and exit. Ctrl-C ends it with a sentence, whenever it comes."""
     try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there may be something to clean up
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         print("perfkit: interrupted.", file=sys.stderr)
