@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +190,8 @@ def _upload(options: Options, ready: Ready) -> None:
     def import_file(file: Path, machine: str, site: str | None) -> dict[str, Any]:
         from perfkit.store.importing import import_input
 
-        return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
+        found = import_input(options.db, file, collector_name=machine, site_name=site)
+        return {**found[0].as_json(), "machines": [one.machinename for one in found]}
 
     os.nice(_LATER_NICE)
     run_uploads(options.data / "uploads", Limits(**options.limits), import_file, ready)
