@@ -74,6 +74,28 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 
 
 @answers_json
+async def all_runs(request: Any, datasette: Dashboard) -> Any:
+    """Every run of every machine, the newest first; `collector=ID` those of one."""
+    asked = request.args.get("collector") or ""
+    number = _whole(asked, 0, 1, 999_999_999) if asked else None
+    return {"now": now(), "runs": await datasette.read(lambda con: reading.runs_listed(con, now(), number))}
+
+
+@answers_json
+async def one_run(request: Any, datasette: Dashboard) -> Any:
+    """One run with its phases: certificate, verdict, and the numbers of each."""
+    return await datasette.read(lambda con: run_told(con, int(request.url_vars["id"]), int(request.url_vars["run"])))
+
+
+def run_told(con: sqlite3.Connection, number: int, run: int) -> dict[str, Any]:
+    """The run as JSON, or Missing."""
+    found = reading.runs_listed(con, now(), number, run)
+    if not found:
+        raise Missing(f"there is no run {number}@{run}; /runs lists those there are.")
+    return {"now": now(), **found[0], "phases": reading.phases_of(con, number, run, now()), "findings": []}
+
+
+@answers_json
 async def series(request: Any, datasette: Dashboard) -> Any:
     """The metrics asked for in the window asked for; smallest and largest of each bucket for those in `bands`, without it for all.
 

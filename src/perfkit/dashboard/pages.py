@@ -79,6 +79,24 @@ async def overview(request: Any, datasette: Dashboard) -> Response:
     return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD}, [("load", "1")])
 
 
+async def runs(request: Any, datasette: Dashboard) -> Response:
+    """Every run of every machine."""
+    found = await datasette.read(lambda con: reading.runs_listed(con, api.now()))
+    context = {"empty": not found, "sites": sorted({row["site"] for row in found})}
+    return await respond(request, datasette, Page("runs", context, {"now": api.now(), "runs": found}))
+
+
+async def run(request: Any, datasette: Dashboard) -> Response:
+    """One run: what is to be thought of it, its numbers by phase, and the overview of its time."""
+    number, chosen = int(request.url_vars["id"]), int(request.url_vars["run"])
+    try:
+        told = await datasette.read(lambda con: api.run_told(con, number, chosen))
+    except api.Missing as error:
+        raise NotFound(f"T{str(error)[1:]}") from None
+    frame = {"load": panels.LOAD, "run": told, "pinned": {"run": str(chosen)}}
+    return await _of_collector(request, datasette, OVERVIEW, frame, [("load", "1")])
+
+
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
     number = int(request.url_vars["id"])
@@ -160,7 +178,7 @@ def _data(request: Any, frame: dict[str, Any]) -> list[dict[str, str]]:
     """The URL that the page's script will fetch its charts from, by screen: the browser starts before it has the script."""
     if "screens" not in frame:
         return []
-    window = urlencode([(name, request.args[name]) for name in WINDOW if request.args.get(name)])
+    window = urlencode([(name, request.args[name]) for name in WINDOW if request.args.get(name)] or list(frame.get("pinned", {}).items()))
     return [{"media": one["media"], "url": f"{frame['series']}&points={one['points']}&{window}"} for one in frame["screens"]]
 
 
@@ -169,7 +187,8 @@ async def _of_collector(
 ) -> Response:
     """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
     number = int(request.url_vars["id"])
-    args = {name: request.args[name] for name in WINDOW if request.args.get(name)}
+    pinned = (frame or {}).get("pinned", {})
+    args = {name: request.args[name] for name in WINDOW if request.args.get(name)} or pinned
     collector, stretches, recorded, has_containers, names = await datasette.read(
         lambda con: (
             reading.collector(con, number),
@@ -206,7 +225,9 @@ async def _of_collector(
         "series": datasette.access.root_path + tab.series(number, extra),
         "screens": SCREENS,
     }
-    return await respond(request, datasette, Page(tab.script, context, {**known, **(frame or {})}))
+    shown_run = (frame or {}).get("run")
+    template = "run" if shown_run else ""
+    return await respond(request, datasette, Page(tab.script, {**context, "run": shown_run}, {**known, **(frame or {})}, template))
 
 
 def _recorded(con: sqlite3.Connection, number: int, args: dict[str, str]) -> str:

@@ -26,6 +26,7 @@ class Route:
 
 
 _ID = r"(?P<id>\d{1,9})"
+_RUN = r"(?P<run>\d{1,9})"
 
 ROUTES = (
     Route(r"^/$", pages.collectors, "/"),
@@ -34,8 +35,12 @@ ROUTES = (
     Route(rf"^/collectors/{_ID}/tables$", pages.tables, "/collectors/1/tables"),
     Route(rf"^/collectors/{_ID}/containers$", pages.containers, "/collectors/1/containers"),
     Route(rf"^/collectors/{_ID}/containers/(?P<container>[^/]{{1,200}})$", pages.container, "/collectors/1/containers/4f5d3c2b1a09"),
+    Route(r"^/runs$", pages.runs, "/runs"),
+    Route(rf"^/runs/{_ID}(?:@|%40|~40){_RUN}$", pages.run, "/runs/1@1"),
     Route(r"^/compare$", pages.compare, "/compare?c=1"),
     Route(r"^/api/v1/collectors$", api.collectors, "/api/v1/collectors"),
+    Route(r"^/api/v1/runs$", api.all_runs, "/api/v1/runs"),
+    Route(rf"^/api/v1/runs/{_ID}(?:@|%40|~40){_RUN}$", api.one_run, "/api/v1/runs/1@1"),
     Route(rf"^/api/v1/collectors/{_ID}/series$", api.series, "/api/v1/collectors/1/series"),
     Route(rf"^/api/v1/collectors/{_ID}/percentiles$", api.percentiles, "/api/v1/collectors/1/percentiles"),
     Route(rf"^/api/v1/collectors/{_ID}/findings$", api.findings, "/api/v1/collectors/1/findings"),

@@ -10,7 +10,7 @@ from typing import Any
 from perfkit import sql
 from perfkit.catalog import FIGURES, Table, table
 from perfkit.collection.certificate import Certificate
-from perfkit.dashboard import ranges
+from perfkit.dashboard import ranges, words
 from perfkit.dashboard.ranges import Window
 from perfkit.store import percentiles as stored
 from perfkit.store import runs
@@ -118,6 +118,56 @@ def _counted(con: sqlite3.Connection, number: int, of: Table, device: str) -> bo
 def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:
     """One row per metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window."""
     return [dict(zip(PERCENTILES, row)) for row in stored.of_window(con, number, window.start, window.end, tables)]
+
+
+# What a row per run or phase shows of the machine: metrics of the table host.
+_SHOWN = ("cpu_busy", "mem_used", "disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes")
+
+
+def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
+    """{metric: {"avg", "p95", "max"}} of the host in [start, end] ms, and under "load" what the load tools reported there."""
+    host = stored.of_window(con, number, start, end)
+    known = {row[0].partition(".")[2]: dict(zip(PERCENTILES, row)) for row in host}
+    load = rows(con, "load_figures", collector=number, start=start, end=end)[0]
+    shown = {name: {key: known[name][key] for key in ("avg", "p95", "max")} for name in _SHOWN if name in known}
+    return {**shown, "load": load if load["throughput"] is not None else None}
+
+
+def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
+    """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict and figures."""
+    found = []
+    for row in rows(con, "runs", collector=number, run=run):
+        one = runs.Stretch(
+            row["run"],
+            row["label"],
+            None,
+            row["recording"],
+            row["from_timestamp"],
+            row["to_timestamp"],
+            bool(row["open"]),
+            bool(row["marked"]),
+        )
+        found.append({"id": f"{row['collector']}{one.reference}", **row, **_part(con, row["collector"], one, now_ms)})
+    return found
+
+
+def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:
+    """The phases of a run, by time, each as `runs_listed` has its run."""
+    found = [one for one in runs.stretches(con, number) if one.run == run and one.phase]
+    return [{"phase": one.phase, "label": one.label, **_part(con, number, one, now_ms)} for one in found]
+
+
+def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int) -> Row:
+    told = runs.of_stretch(con, number, one, now_ms=now_ms)
+    return {
+        "from": one.start,
+        "to": one.end,
+        "open": one.open,
+        "recorded": str(told),
+        "certificate": told.as_dict(),
+        "verdict": words.verdict(told),
+        "figures": figures(con, number, one.start, one.end),
+    }
 
 
 def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[Row]:

@@ -1,11 +1,12 @@
 // The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
-import { $, h } from "./dom.js";
-import { byDevice, moment, show, wholeDisks } from "./format.js";
+import { $, figures as table, h, heading } from "./dom.js";
+import { byDevice, moment, show, span, wholeDisks } from "./format.js";
 import { around, containers, findings, phases, quality } from "./notes.js";
 import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
 import { records } from "./series.js";
 import { frame } from "./source.js";
+import * as url from "./url.js";
 import { run } from "./view.js";
 
 // What the load tool said stands on top as far as it is what the test is about.
@@ -52,6 +53,7 @@ window.perfkit = run({
   after: (answer, stats, view, worst) => {
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
+    if ($("#numbers")) numbers(view);
     phases(view);
     quality(answer, view);
     findings(answer, stats, view);
@@ -69,6 +71,34 @@ function devicesOf(spec, answer) {
 const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] });
 
 const newest = (values) => values.findLast((v) => v !== null);
+
+/** The numbers of the run and of each of its phases, a row each. */
+function numbers(view) {
+  const { run } = frame;
+  const heads = ["Phase", "From", "Length", "Recorded", "CPU busy avg", "CPU busy P95", "Memory", "Disk read", "Disk written", "In", "Out"];
+  const loads = run.figures.load ? ["Throughput", "Latency P95", "Errors"] : [];
+  const line = ({ phase, from, to, certificate, figures }) => {
+    const avg = (name, unit) => show(figures[name]?.avg, unit);
+    const load = figures.load ?? {};
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row", class: "text" }, phase ? h("a", { href: url.href({ ...url.NO_WINDOW, run: run.run, phase }) }, phase) : "whole run"),
+      h("td", { class: "text" }, moment(from, view)),
+      h("td", {}, span(to - from)),
+      h("td", {}, `${certificate.samples} of ${certificate.samples_expected}`),
+      h("td", {}, avg("cpu_busy", "%")),
+      h("td", {}, show(figures.cpu_busy?.p95, "%")),
+      h("td", {}, avg("mem_used", "MiB")),
+      ["disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes"].map((name) => h("td", {}, avg(name, "B/s"))),
+      loads.length
+        ? [h("td", {}, show(load.throughput, "ops/s")), h("td", {}, show(load.latency_p95_ms, "ms")), h("td", {}, show(load.errors, "1/s"))]
+        : null,
+    );
+  };
+  const columns = [...heads, ...loads].map((name, i) => heading(name, { class: i < 2 ? "text" : null }));
+  $("#numbers").replaceChildren(table(columns, [line(run), ...run.phases.map(line)]));
+}
 
 /** A tile: what is now and on average of a machine that records, average and peak of one that has finished. */
 function draw(tile, answer, stats, worst, view) {

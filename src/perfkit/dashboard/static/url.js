@@ -3,10 +3,14 @@
 import { base, frame } from "./source.js";
 
 const onDisk = location.protocol === "file:";
+const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
 const params = () => new URLSearchParams(onDisk ? location.hash.slice(1) : location.search);
 
+// A page that is about one run shows its time where the URL asks for no other part.
+const pinned = (key) => (WINDOW_KEYS.some((one) => params().has(one)) ? "" : frame.pinned?.[key]);
+
 /** The value of `key`, or "". */
-export const get = (key) => params().get(key) ?? "";
+export const get = (key) => params().get(key) ?? pinned(key) ?? "";
 
 /** All values of `key`. */
 export const all = (key) => params().getAll(key);
@@ -54,7 +58,6 @@ export function changed(listener) {
 /** How far each range reaches back from the end of the data, in ms. */
 export const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
 
-const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
 // How instants are shown, on whichever page.
 const KEPT_KEYS = ["utc"];
 
@@ -62,7 +65,7 @@ const KEPT_KEYS = ["utc"];
 export const NO_WINDOW = Object.fromEntries(WINDOW_KEYS.map((key) => [key, null]));
 
 /** Whether the page shows a part that was chosen by hand: a zoom, a run or a phase. */
-export const isZoomed = () => Boolean(get("from") || get("to") || get("run") || get("phase"));
+export const isZoomed = () => ["from", "to", "run", "phase"].some((key) => params().has(key));
 
 /** The reference of the run or phase in the URL: "@2", "@2:steady", ":steady", or "". */
 export const reference = () => (get("run") ? `@${get("run")}` : "") + (get("phase") ? `:${get("phase")}` : "");

@@ -1,0 +1,7 @@
+-- Every run with its machine, the newest start first; :collector and :run choose one.
+SELECT r.collector_id AS collector, c.machinename AS machine, c.sitename AS site, r.run, r.label, r.recording, r.from_timestamp, r.to_timestamp,
+       r.open, r.marked
+FROM runs AS r JOIN collectors AS c ON c.id = r.collector_id
+WHERE (:collector IS NULL OR r.collector_id = :collector) AND (:run IS NULL OR r.run = :run)
+ORDER BY r.from_timestamp DESC, c.machinename, r.run DESC
+LIMIT 1000

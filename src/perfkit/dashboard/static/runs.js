@@ -1,0 +1,73 @@
+// The list of runs, newest first: two that are ticked go to compare, and each has the comparison with the one before it.
+
+import { $, h } from "./dom.js";
+import { instant, show, span, zone } from "./format.js";
+import { onLooks } from "./looks.js";
+import { frame } from "./source.js";
+import * as url from "./url.js";
+
+const MOST_COMPARED = 6;
+const all = frame.runs;
+const chosen = new Set();
+
+const compareHref = (ids) => url.link("/compare", { changes: { c: ids } });
+
+/** The run of the same label on the same machine that began before it. */
+const previous = (one) => all.find((other) => other.collector === one.collector && other.label === one.label && other.from < one.from);
+
+function draw() {
+  const words = url.get("q").toLowerCase().split(/\s+/).filter(Boolean);
+  const site = url.get("site");
+  const text = (one) => [one.label, one.machine, one.site, one.id].join(" ").toLowerCase();
+  const found = all.filter((one) => (!site || one.site === site) && words.every((word) => text(one).includes(word)));
+  const nothing = h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No run matches; clear the search to see all."));
+  $("#rows").replaceChildren(...(found.length ? found.map(row) : [nothing]));
+  $("#count").textContent = `${found.length === all.length ? "" : `${found.length} of `}${all.length} run${all.length === 1 ? "" : "s"}`;
+  $("#compare").href = compareHref([...chosen]);
+  $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
+}
+
+function row(one) {
+  const box = h("input", {
+    type: "checkbox",
+    "aria-label": `Compare run ${one.run} of ${one.machine}`,
+    change: (event) => {
+      if (event.target.checked && chosen.size < MOST_COMPARED) chosen.add(one.id);
+      else chosen.delete(one.id);
+      draw();
+    },
+  });
+  box.checked = chosen.has(one.id);
+  const cell = (name, attributes, ...content) => h("td", { "data-head": name, ...attributes }, ...content);
+  const utc = url.get("utc") === "1";
+  const busy = one.figures.cpu_busy;
+  const before = previous(one);
+  return h(
+    "tr",
+    {},
+    h("td", { class: "pick" }, box),
+    h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/runs/${one.id}`) }, one.label), h("small", {}, ` run ${one.run}`)),
+    cell("Machine", { class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, one.machine)),
+    cell("Site", { class: "text" }, one.site),
+    cell("Start", { class: "text" }, `${instant(one.from, utc)} ${zone(one.from, utc)}`),
+    cell("Length", {}, span(one.to - one.from)),
+    cell("Recorded", { class: one.verdict.trusted ? "text" : "text warn" }, one.recorded),
+    cell("CPU busy", {}, show(busy?.avg, "%")),
+    cell("Peak", {}, show(busy?.max, "%")),
+    cell("Throughput", {}, show(one.figures.load?.throughput, "ops/s")),
+    cell("Compare", { class: "text" }, before ? h("a", { href: compareHref([before.id, one.id]) }, "with the previous") : null),
+  );
+}
+
+if ($("#rows")) {
+  $("#search").value = url.get("q");
+  $("#search").addEventListener("input", (event) => url.set({ q: event.target.value || null }, { quiet: true }));
+  const site = $("#site");
+  if (site) {
+    site.value = url.get("site");
+    site.addEventListener("change", () => url.set({ site: site.value || null }, { quiet: true }));
+  }
+  url.changed(draw);
+  draw();
+}
+onLooks(() => $("#rows") && draw());

@@ -1,0 +1,93 @@
+"""Runs: the list of them, the page of one, and their JSON."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from perfkit.store import open_database, runs
+from support.seed import START, fill
+
+FIRST = START * 1000
+
+
+@pytest.fixture
+def marked(tmp_path, serve):
+    """Two machines; the first has the run "load" with the phases "up" and "steady"."""
+    database = tmp_path / "perfkit.db"
+    fill(database, "vm-a", seconds=600)
+    fill(database, "vm-b", seconds=300, gap=(100, 200))
+    with closing(open_database(database)) as con:
+        for at, kind, label in ((210, "start", "up"), (250, "end", "up"), (260, "start", "steady"), (380, "end", "steady")):
+            con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, ?)", (FIRST + at * 1000, kind, label))
+        runs.refresh(con, 1)
+    return serve(database)
+
+
+def test_every_run_is_listed_the_newest_first(marked):
+    answer = httpx.get(f"{marked.url}/api/v1/runs").json()
+    assert [(one["id"], one["machine"], one["label"], one["open"]) for one in answer["runs"]] == [
+        ("1@1", "vm-a", "load", False),
+        ("2@1", "vm-b", "load", False),
+    ]
+    vm_a, vm_b = answer["runs"]
+    assert (vm_a["from"], vm_a["to"]) == (FIRST + 200_000, FIRST + 400_000)
+    assert vm_a["certificate"]["samples"] == vm_a["certificate"]["samples_expected"] == 201
+    assert vm_a["certificate"]["ended"] == "end mark"
+    assert vm_a["verdict"]["trusted"] is True
+    assert vm_b["verdict"] == {"sentence": "Not to be trusted: 99 of 101 samples are missing.", "trusted": False, "limit": None} or (
+        vm_b["verdict"]["trusted"] is False
+    )
+    assert httpx.get(f"{marked.url}/api/v1/runs?collector=2").json()["runs"] == [vm_b]
+
+
+def test_a_run_has_its_phases_and_their_numbers(marked):
+    run = httpx.get(f"{marked.url}/api/v1/runs/1@1").json()
+    assert [(one["phase"], one["certificate"]["samples"]) for one in run["phases"]] == [("up", 41), ("steady", 121)]
+    con = sqlite3.connect(marked.database)
+    steady = "SELECT avg(cpu_busy), max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
+    mean, most = con.execute(steady, (FIRST + 260_000, FIRST + 380_000)).fetchone()
+    busy = run["phases"][1]["figures"]["cpu_busy"]
+    assert (busy["avg"], busy["max"]) == (pytest.approx(mean), pytest.approx(most))
+
+
+@pytest.mark.parametrize("path", ["/api/v1/runs/1@9", "/api/v1/runs/7@1", "/runs/1@9", "/runs/7@1"])
+def test_a_run_that_is_not_there_is_not_found(marked, path):
+    answer = httpx.get(marked.url + path)
+    assert answer.status_code == 404
+    assert "there is no run" in answer.text.lower()
+
+
+def test_the_page_of_all_runs(marked, open_page):
+    """Each run leads to its page; two that are ticked go to compare."""
+    page = open_page(f"{marked.url}/runs")
+    assert page.locator("#rows tr").count() == 2
+    assert page.inner_text("#count") == "2 runs"
+    page.locator("#rows input").nth(0).check()
+    page.locator("#rows input").nth(1).check()
+    assert page.locator("#compare").get_attribute("href") == "/compare?c=1@1&c=2@1"
+    page.click("#rows a:has-text('load')")
+    page.wait_for_selector("body[data-drawn]")
+    assert page.url == f"{marked.url}/runs/1@1"
+
+
+def test_the_page_of_a_run_shows_its_time_alone(marked, open_page):
+    page = open_page(f"{marked.url}/runs/1@1")
+    view = page.evaluate("async () => { const { answer } = await window.perfkit; return [answer.window.from, answer.window.to]; }")
+    assert view == [FIRST + 200_000, FIRST + 400_000]
+    assert page.inner_text("#verdict").startswith("Recorded 201 of 201 samples, no gap")
+    assert page.locator("#numbers tbody th").all_inner_texts() == ["whole run", "up", "steady"]
+    assert page.inner_text("#recorded").startswith("recorded 201 of 201 samples")
+    assert page.locator("#unzoom").is_hidden()
+    page.click("#numbers a:has-text('steady')")
+    page.wait_for_function("document.querySelector('#recorded').textContent.startsWith('recorded 121 of 121')")
+
+
+def test_without_a_run_the_page_says_how_to_make_one(tmp_path: Path, serve, open_page):
+    open_database(tmp_path / "perfkit.db").close()
+    page = open_page(f"{serve(tmp_path / 'perfkit.db').url}/runs")
+    assert "perfkit preflight -- COMMAND" in page.inner_text("main")
