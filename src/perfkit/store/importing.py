@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perfkit.catalog import DEFAULT_SITE as DEFAULT_SITE
 from perfkit.catalog import HOST, Table
 from perfkit.errors import BadInput
 from perfkit.store import columnar, facts, rollup, schema, windows
@@ -17,8 +18,6 @@ from perfkit.store.copying import copy_rollups, copy_samples
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.inputs import stage
 from perfkit.store.staged import Staged
-
-DEFAULT_SITE = "default"
 
 
 @dataclass(frozen=True)
