@@ -12,7 +12,6 @@ from typing import Any
 from datasette_auth_passwords.utils import hash_password, verify_password
 
 from perfkit import files
-from perfkit import files
 from perfkit.errors import BadInput, Failed, reason
 
 VIEWER, ADMIN = "viewer", "admin"

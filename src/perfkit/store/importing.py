@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perfkit.catalog import DEFAULT_SITE as DEFAULT_SITE
+from perfkit import catalog
 from perfkit.catalog import HOST, Table
 from perfkit.errors import BadInput
 from perfkit.store import columnar, facts, rollup, schema, windows
@@ -18,6 +18,8 @@ from perfkit.store.copying import copy_rollups, copy_samples
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.inputs import stage
 from perfkit.store.staged import Staged
+
+DEFAULT_SITE = catalog.DEFAULT_SITE
 
 
 @dataclass(frozen=True)
