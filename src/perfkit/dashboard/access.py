@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from perfkit.dashboard.assets import datasette_script_hashes
-from perfkit.dashboard.foreign_sql import asker
+from perfkit.dashboard.foreign_sql import DATABASE, asker
 from perfkit.dashboard.users import ADMIN, OWNER, Users
 from perfkit.web import is_foreign, is_navigation, names_us, source_of
 
@@ -116,7 +116,7 @@ class Guard:
                 return await _answer(send, 403, "This page is for users with the role admin.")
             asker.set(f"{address} {actor['id'] if actor else ''}")
             scope = {**scope, "actor": actor, "headers": _without_cookie(scope["headers"])}
-        if scope["method"] in ("GET", "HEAD"):
+        if scope["method"] in ("GET", "HEAD") and path.startswith(f"/{DATABASE}"):
             return await _while_heard(self.app, scope, receive, send)
         return await self.app(scope, receive, send)
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from datasette.database import Database, QueryInterrupted, Results
 
+DATABASE = "perfkit"
+"""Its name in URLs."""
 AT_ONCE = 4
 """Statements that run at the same time; one asker may have half of them."""
 MOST_WAITING = 32

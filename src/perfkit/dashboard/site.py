@@ -14,10 +14,9 @@ from itsdangerous import BadSignature
 
 from perfkit.dashboard import assets
 from perfkit.dashboard.access import SESSION_SECONDS, Access
-from perfkit.dashboard.foreign_sql import ForeignSql
+from perfkit.dashboard.foreign_sql import DATABASE, ForeignSql
 from perfkit.dashboard.logins import Logins
 
-DATABASE = "perfkit"
 SQL_MILLISECONDS = 5000
 SQL_THREADS = 6
 READ_SECONDS = 30.0
