@@ -63,7 +63,8 @@ def resident(pid: int) -> int:
 
 @pytest.mark.parametrize(
     ("form", "sql"),
-    [(".json", sql) for sql in HEAVY.values()] + [(form, HEAVY[name]) for form in ("", ".csv") for name in ("a large blob", "a large string")],
+    [(".json", sql) for sql in HEAVY.values()]
+    + [(form, HEAVY[name]) for form in ("", ".csv") for name in ("a large blob", "a large string")],
     ids=[*HEAVY, *(f"{name}, as {form}" for form in ("a page", "CSV") for name in ("a large blob", "a large string"))],
 )
 def test_a_heavy_statement_is_answered_in_a_sentence_and_in_bounds(site, form: str, sql: str) -> None:

@@ -147,7 +147,13 @@ def test_a_link_of_another_site_opens_a_page_and_neither_a_query_nor_data(site: 
 
     assert follow("/collectors/1?range=1h") == 200
     assert follow("/") == 200
-    for path in ("/perfkit?sql=select+1", "/perfkit.json?sql=select+1", "/perfkit/host_metrics?_where=1", "/api/v1/collectors", "/-/metadata"):
+    for path in (
+        "/perfkit?sql=select+1",
+        "/perfkit.json?sql=select+1",
+        "/perfkit/host_metrics?_where=1",
+        "/api/v1/collectors",
+        "/-/metadata",
+    ):
         assert follow(path) == 403, path
 
 

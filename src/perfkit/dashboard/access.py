@@ -16,7 +16,9 @@ from urllib.parse import quote
 
 from perfkit.dashboard.assets import datasette_script_hashes
 from perfkit.dashboard.foreign_sql import DATABASE, asker
+from perfkit.dashboard.parameters import check_datasette
 from perfkit.dashboard.users import ADMIN, OWNER, Users
+from perfkit.errors import BadInput
 from perfkit.web import is_foreign, is_navigation, names_us, source_of
 
 if TYPE_CHECKING:
@@ -117,6 +119,10 @@ class Guard:
             asker.set(f"{address} {actor['id'] if actor else ''}")
             scope = {**scope, "actor": actor, "headers": _without_cookie(scope["headers"])}
         if scope["method"] in ("GET", "HEAD") and path.startswith(f"/{DATABASE}"):
+            try:
+                check_datasette(scope.get("query_string", b"").decode("latin-1"))
+            except BadInput as error:
+                return await _answer(send, 400, str(error))
             return await _while_heard(self.app, scope, receive, send)
         return await self.app(scope, receive, send)
 

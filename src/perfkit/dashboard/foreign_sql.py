@@ -41,7 +41,7 @@ class Wrong(sqlite3.OperationalError):
     status = 400
 
 
-class Interrupted(QueryInterrupted):  # type: ignore[misc]
+class Interrupted(QueryInterrupted):
     """A statement that ended at the limit of time."""
 
     status = 400

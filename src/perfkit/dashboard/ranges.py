@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from perfkit.catalog import RANGES
+from perfkit.dashboard.parameters import instant
 from perfkit.errors import BadInput
-
-# Milliseconds of 1 January 2200: anything later in a URL is a mistake, and too large for SQLite's integers soon after.
-_LATEST = 7_258_118_400_000
 
 
 @dataclass(frozen=True)
@@ -51,22 +47,9 @@ def window(args: Mapping[str, str], first: int, last: int, phases: Sequence[Phas
         return Window(start, end)
     name = args.get("range") or "all"
     if name not in RANGES:
-        raise BadInput(f"{name!r} is not a range; use {', '.join(RANGES)}.")
+        raise BadInput(f"{name[:40]!r} is not a range; use {', '.join(RANGES)}.")
     seconds = RANGES[name]
     return Window(first if seconds is None else max(first, last - int(seconds * 1000)), last, name)
-
-
-def instant(text: str) -> int:
-    """Milliseconds since the epoch of "1768077305000" or "2026-01-10T20:35:05Z" (UTC where no zone is given); else BadInput."""
-    if re.fullmatch(r"\d{1,13}", text):
-        return min(int(text), _LATEST)
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise BadInput(f"{text[:40]!r} is not a time; write 2026-01-10T20:35:05Z or milliseconds since 1970.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return min(max(int(moment.timestamp() * 1000), 0), _LATEST)
 
 
 def phases(marks: Sequence[tuple[int, str, str]]) -> list[Phase]:

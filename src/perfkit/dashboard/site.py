@@ -14,6 +14,7 @@ from itsdangerous import BadSignature
 
 from perfkit.dashboard import assets
 from perfkit.dashboard.access import SESSION_SECONDS, Access
+from perfkit.dashboard.api import TookTooLong
 from perfkit.dashboard.foreign_sql import DATABASE, ForeignSql
 from perfkit.dashboard.logins import Logins
 
@@ -25,12 +26,6 @@ _STEPS = 10_000
 _SIGNED = "actor"
 
 Answer = TypeVar("Answer")
-
-
-class TookTooLong(Exception):
-    """Reading took longer than READ_SECONDS."""
-
-    status = 503
 
 
 class Dashboard(Datasette):
