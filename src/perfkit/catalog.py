@@ -39,13 +39,15 @@ class Column:
 class Table:
     """One output table: `<name>.csv`, and the database table `database_name`.
 
-    Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest.
+    Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest. The CSV has the
+    first `written` columns alone: host.csv keeps its 19 for ever.
     """
 
     name: str
     title: str
     database_name: str
     columns: tuple[Column, ...]
+    written: int | None = None
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -58,7 +60,7 @@ class Table:
     @property
     def header(self) -> tuple[str, ...]:
         """The CSV's columns in order."""
-        return ("timestamp", *(c.name for c in self.columns))
+        return ("timestamp", *(c.name for c in self.columns[: self.written]))
 
     def __getitem__(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
@@ -95,7 +97,9 @@ HOST = Table(
         *_columns("/proc/diskstats", RATE, "ops/s", disk_read_ops="Reads", disk_write_ops="Writes"),
         *_columns("/proc/net/dev", RATE, "B/s", net_rx_bytes="Received", net_tx_bytes="Sent"),
         *_columns("/proc/net/dev", RATE, "packets/s", net_rx_packets="Packets received", net_tx_packets="Packets sent"),
+        *_columns("/proc/stat", SHARE, "%", cpu_busy="Busy"),
     ),
+    written=18,
 )
 
 CPU = Table(
@@ -118,6 +122,7 @@ CPU = Table(
             idle="Idle",
             guest="Guest",
             guest_nice="Guest nice",
+            busy="Busy",
         ),
     ),
 )
@@ -257,8 +262,21 @@ CONTAINERS = Table(
 
 TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS)
 
-# The five ranges that pages and percentiles know, in seconds back from the data's last sample.
-RANGES: dict[str, float | None] = {"all": None, "1h": 3600.0, "6h": 21600.0, "24h": 86400.0, "7d": 604800.0}
+# What is known of a machine besides its samples: columns of the table `collectors`, and keys of quality.json.
+MACHINE = (
+    *_columns("perfkit/session", KEY, "", TEXT, machine_id="Machine id", operating_system="Operating system", kernel="Kernel", architecture="Architecture"),
+    *_columns("/proc/cpuinfo", KEY, "", TEXT, cpu_model="CPU model"),
+    *_columns("/proc/cpuinfo", GAUGE, "", INTEGER, cpus="CPUs"),
+    *_columns("/proc/meminfo", GAUGE, "MiB", REAL, memory_mb="Memory"),
+    *_columns("perfkit/session", KEY, "", TEXT, cloud_vendor="Cloud", instance_type="Instance type", time_zone="Time zone"),
+    *_columns("/sys/class/net, /sys/block", KEY, "", TEXT, totals="Disks and interfaces in the totals are known, or told by name"),
+)
+
+# The figures of a distribution, in the order in which every table of percentiles has them: `samples` is a count, the rest are of the metric's unit.
+FIGURES = ("samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
+
+# The five ranges that pages and percentiles know, in milliseconds back from the data's last sample (process/sql/timeline/windows.sql).
+RANGES: dict[str, int | None] = {"all": None, "1h": 3_600_000, "6h": 21_600_000, "24h": 86_400_000, "7d": 604_800_000}
 
 
 def table(name: str) -> Table:

@@ -44,9 +44,19 @@ def parse_instant(text: str) -> int:
     if text.isdecimal() and len(text) > 8:
         return int(text) * 1000
     try:
-        instant = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip()))
+        return parse_iso(text)
     except ValueError:
         raise BadInput(f"{text!r} is not an instant; write it as 2026-01-01T12:00:00Z.") from None
+
+
+def iso(milliseconds: int) -> str:
+    """An instant as every file and page of perfkit has it: "2026-01-01T00:00:00.001Z"."""
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_iso(text: str) -> int:
+    """Milliseconds since the epoch of an ISO 8601 instant; UTC if it names no zone. Raises ValueError for anything else."""
+    instant = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip()))
     return round((instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)).timestamp() * 1000)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -29,6 +28,7 @@ import uvicorn
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
 
 from perfkit.dashboard.app import make_app  # noqa: E402
+from perfkit.serve.address import Address  # noqa: E402
 from perfkit.store import open_database, windows  # noqa: E402
 from perfkit.store.rollup import close_buckets  # noqa: E402
 from support.seed import fill  # noqa: E402
@@ -92,7 +92,7 @@ def hundred(database: Path) -> None:
 @contextmanager
 def serving(database: Path) -> Iterator[str]:
     """The dashboard over `database`; its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = Address("127.0.0.1", 0).bind("--listen")
     server = uvicorn.Server(uvicorn.Config(make_app(database), log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -208,7 +208,8 @@ def live(database: Path) -> None:
 def chain(folder: Path) -> None:
     """From a sample that a collector takes and streams, through receiver and import, to the same sample in the chart of an open page."""
     from playwright.sync_api import sync_playwright
-    from receive.served import Served
+
+    from support.served import Served
 
     served = Served(folder)
     command = [sys.executable, "-m", "perfkit", "collect", "--mode", "trickle", "--server", served.url, "--spool", str(folder / "spool")]

@@ -81,7 +81,7 @@ def bench_import(place: Path) -> None:
     for number in range(3):
         db = place / f"day{number}.db"
         start = time.perf_counter()
-        found = import_input(db, folder, collector_name="vm-a")
+        [found] = import_input(db, folder, collector_name="vm-a")
         ours.append(found.rows / (time.perf_counter() - start))
         start = time.perf_counter()
         peer = place / f"peer{number}.db"

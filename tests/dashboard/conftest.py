@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from perfkit import catalog
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
@@ -33,9 +35,9 @@ class Site:
 
 
 @contextmanager
-def serving(database: Path, *, login: bool = False) -> Iterator[Site]:
+def serving(database: Path, *, login: bool = False, root_path: str = "") -> Iterator[Site]:
     """The dashboard over `database` on a free port, until the block ends."""
-    access = Access(Users.beside(database), login=login)
+    access = Access(Users.beside(database), login=login, root_path=root_path)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(make_app(database, access), log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -82,7 +84,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, int]]
         for table in ("host_metrics", "levels", "segments", "percentiles", "marks"):
             con.execute(f"DELETE FROM {table}")
         con.executemany(
-            "INSERT INTO host_metrics (collector_id, timestamp, cpu_idle, disk_read_bytes, disk_write_bytes) VALUES (1, ?, 50, 1e6, ?)",
+            "INSERT INTO host_metrics (collector_id, timestamp, cpu_busy, disk_read_bytes, disk_write_bytes) VALUES (1, ?, 50, 1e6, ?)",
             [(t, 1e9 if t == spike else 1e6) for t in times],
         )
         con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?, samples = ?", (times[0], last, len(times)))
@@ -90,6 +92,49 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, int]]
     con.close()
     with serving(database) as running:
         yield running, spike
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two machines of ten minutes each, as they are in practice; not to be changed.
+
+    `large` has 64 CPUs, disks beside loop devices, 14 containers, no error, drop or swap traffic, and a gap of 3 s at 00:05:00.
+    `paused` was recorded twice, with 200 s between.
+    """
+    database = tmp_path_factory.mktemp("large") / "perfkit.db"
+    fill(database, "large", seconds=600, gap=(300, 303))
+    fill(database, "paused", seconds=600)
+    con = open_database(database)
+    with transaction(con):
+        for table, like, copies in (
+            ("cpu", "0", [str(i) for i in range(4, 64)]),
+            ("disk", "sdb", ["loop0", "loop1", "nvme0n1"]),
+            ("containers", "8899aabbccdd", [f"c0ffee{i:06}" for i in range(12)]),
+        ):
+            _copy(con, catalog.table(table), like, copies)
+        for column in ("rx_errors", "tx_errors", "rx_drops", "tx_drops"):
+            con.execute(f"UPDATE network_metrics SET {column} = 0")
+        con.execute("UPDATE system_metrics SET swap_in_pages = 0, swap_out_pages = 0, context_switches = context_switches * 1e4")
+        between = (2, (START + 200) * 1000, (START + 399) * 1000)
+        for table in catalog.TABLES:
+            con.execute(f"DELETE FROM {table.database_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", between)
+        con.execute("DELETE FROM percentiles")
+    con.close()
+    with serving(database) as running:
+        yield running
+
+
+def _copy(con: sqlite3.Connection, table: catalog.Table, like: str, devices: list[str]) -> None:
+    """Further devices of collector 1, each with the values of the device `like`, times a factor of its own."""
+    key, *names = (column.name for column in table.keys)
+    columns = ", ".join(f"{c.name} * (1 + :n / 100.0)" if "%" in c.unit else c.name for c in table.values)
+    for n, device in enumerate(devices):
+        named = "".join(f", {name}" for name in names)
+        con.execute(
+            f"INSERT INTO {table.database_name} SELECT collector_id, :device{named}, timestamp, {columns} FROM {table.database_name}"
+            f" WHERE collector_id = 1 AND {key} = :like",
+            {"device": device, "like": like, "n": -n},
+        )
 
 
 @pytest.fixture
@@ -114,22 +159,27 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def open_page(browser) -> Iterator[Callable]:
-    """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error."""
-    problems: list[str] = []
+    """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error, unless `problems` is false.
+
+    `before` is a script that runs before the page's own.
+    """
+    logged: list[str] = []
     with ExitStack() as stack:
 
-        def open_one(url: str, *, drawn: bool = True, **options):
+        def open_one(url: str, *, drawn: bool = True, before: str = "", problems: bool = True, **options):
             context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "timezone_id": "UTC", **options})
             stack.callback(context.close)
             context.set_default_timeout(120_000)  # a busy machine is no failure
             page = context.new_page()
-            page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: problems.append(str(error)))
+            if problems:
+                page.on("console", lambda message: logged.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: logged.append(str(error)))
+            page.add_init_script(before)
             page.goto(url)
             if drawn:
                 page.wait_for_selector("body[data-drawn]")
             return page
 
-        open_one.problems = problems
+        open_one.problems = logged
         yield open_one
-    assert not problems
+    assert not logged

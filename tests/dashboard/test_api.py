@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import statistics
+from datetime import datetime, timezone
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -87,14 +88,11 @@ def test_percentiles_of_any_window_are_exact(site):
     assert found["host.disk_read_bytes"]["p95"] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive")[94])
 
 
-def test_busy_is_what_is_neither_idle_nor_waiting(site):
-    """The first tile's P95 is that of 100 - idle - iowait, sample by sample."""
+def test_cpu_busy_is_a_column_like_any_other(site):
+    """The first tile's P95 is that of the column cpu_busy, sample by sample."""
     _, answer = fetch(f"{site.url}/api/v1/collectors/2/percentiles?tables=host")
     busy = next(row for row in answer["percentiles"] if row["metric"] == "host.cpu_busy")
-    values = [
-        min(100.0, max(0.0, 100 - idle - wait))
-        for idle, wait in sqlite3.connect(site.database).execute("SELECT cpu_idle, cpu_iowait FROM host_metrics WHERE collector_id = 2")
-    ]
+    values = [value for (value,) in sqlite3.connect(site.database).execute("SELECT cpu_busy FROM host_metrics WHERE collector_id = 2")]
     assert busy["p95"] == pytest.approx(statistics.quantiles(values, n=100, method="inclusive")[94])
 
 
@@ -137,8 +135,8 @@ def test_who_has_the_newest_answer_gets_no_other(tmp_path, serve):
     con = sqlite3.connect(tmp_path / "perfkit.db")
     for change in (
         "UPDATE collectors SET last_timestamp = last_timestamp + 1000, samples = samples + 1",
-        "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed')",
-        "INSERT INTO quality_events VALUES (1, 1767225610000, 1767225611000, 'reset', 'sda', NULL, '')",
+        "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed', 1, 0)",
+        "INSERT INTO quality_events VALUES (1, 1767225610000, 1767225611000, 'reset', 'sda', NULL, '', NULL)",
     ):
         known = {"if-none-match": httpx.get(url).headers["etag"]}
         assert httpx.get(url, headers=known).status_code == 304
@@ -149,11 +147,17 @@ def test_who_has_the_newest_answer_gets_no_other(tmp_path, serve):
     con.close()
 
 
-def test_a_phase_is_a_window(site):
-    """phase=load is the stretch between its marks."""
-    _, answer = fetch(f"{site.url}/api/v1/collectors/1/series?phase=load&metrics=host.cpu_user")
-    marks = [t for (t,) in sqlite3.connect(site.database).execute("SELECT timestamp FROM marks WHERE collector_id = 1 ORDER BY 1")]
+@pytest.mark.parametrize("query", ["run=1", "run=load", "run=last", "phase=load", "run=START"])
+def test_a_run_is_a_window(site, query):
+    """The window lies between the run's marks, and its certificate counts the samples in it."""
+    con = sqlite3.connect(site.database)
+    marks = [t for (t,) in con.execute("SELECT timestamp FROM marks WHERE collector_id = 1 ORDER BY 1")]
+    query = query.replace("START", datetime.fromtimestamp(marks[0] / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    _, answer = fetch(f"{site.url}/api/v1/collectors/1/series?{query}&metrics=host.cpu_user")
     assert [answer["window"]["from"], answer["window"]["to"]] == marks
+    [(samples,)] = con.execute("SELECT count(*) FROM samples WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?", marks)
+    assert answer["recorded"].startswith(f"recorded {samples} of ")
+    assert [(one["reference"], one["name"], one["open"]) for one in answer["runs"]] == [("@1", "load", False)]
 
 
 def test_a_one_second_spike_in_a_week_is_in_every_answer(week):

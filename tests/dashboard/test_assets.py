@@ -1,4 +1,4 @@
-"""The files that pages are made of: one script a page, cached for good under a name that changes with them."""
+"""The files that pages are made of: modules as the browser takes them, cached for good under a name that changes with them."""
 
 from __future__ import annotations
 
@@ -6,39 +6,11 @@ import httpx
 import pytest
 
 from perfkit.dashboard import assets
-from perfkit.dashboard.bundle import bundle
-from perfkit.errors import Failed
 
-MODULES = {
-    "page": (
-        'import { one as first, $ } from "./base.js";\n'
-        'import * as more from "./more.js";\n'
-        "found = [first, $(), more.two(), more.Three.name];\n"
-    ),
-    "more": 'import { one } from "./base.js";\nexport function two() {\n  return one + 1;\n}\nexport class Three {}\n',
-    "base": "export const one = 1;\nexport const $ = () => 4;\nconst inner = 5;\n",
-}
-
-
-def test_a_bundle_is_the_page_behind_what_it_imports(open_page, site):
-    """Every module once, names as they were imported, and what is not exported stays inside."""
-    script = bundle("page", MODULES)
-    assert script.count("const one = 1;") == 1
-    page = open_page(site.url, drawn=False)
-    assert page.evaluate(f"() => {{ let found; {script.replace(chr(34) + 'use strict' + chr(34), '')} return found; }}") == [
-        1,
-        4,
-        2,
-        "Three",
-    ]
-    assert page.evaluate(f"() => {{ let found; {script} return typeof inner; }}") == "undefined"
-
-
-@pytest.mark.parametrize("line", ['import first from "./base.js";', "export default 1;", "export { one };", 'import "./base.js";'])
-def test_a_form_that_the_bundle_does_not_know_is_refused(line):
-    """Rather than served as a script that does not run."""
-    with pytest.raises(Failed, match="which the bundle does not know"):
-        bundle("page", {"page": f"{line}\n", "base": ""})
+LOADED = """() => performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('/assets/'))
+    .map((n) => n.split('/').at(-1))"""
+PRELOADED = "(all) => all.map((one) => one.href.split('/').at(-1))"
+PAGES = ("/", "/collectors/2", "/collectors/2/host", "/collectors/2/tables", "/collectors/2/containers", "/compare?c=1&c=2", "/nowhere")
 
 
 def test_files_are_kept_for_good_and_another_versions_are_not_found(site):
@@ -49,11 +21,35 @@ def test_files_are_kept_for_good_and_another_versions_are_not_found(site):
     assert answer.headers["cache-control"] == "max-age=31536000, immutable"
     assert answer.headers["content-encoding"] == "gzip"
     assert httpx.get(site.url + path.replace(assets.version(), "0123456789")).status_code == 404
-    assert httpx.get(f"{site.url}/assets/{assets.version()}/dom.js").status_code == 404
 
 
-def test_a_page_loads_little(site, open_page):
-    """The overview takes two scripts and one sheet of styles: a first visit from far away waits for few answers."""
-    page = open_page(f"{site.url}/collectors/2")
-    names = page.evaluate("performance.getEntriesByType('resource').map((r) => r.name.split('/').at(-1).split('?')[0])")
-    assert sorted(name for name in names if name.endswith((".js", ".css"))) == ["overview.js", "perfkit.css", "uplot.js"]
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_names_every_module_in_its_head(site, open_page, path):
+    """The browser fetches all of a page's modules at once instead of one import after the other, each once, and nothing else."""
+    page = open_page(site.url + path, drawn=path not in ("/", "/nowhere"), problems=path != "/nowhere")
+    page.wait_for_load_state("networkidle")
+    named = page.locator("link[rel=modulepreload]").evaluate_all(PRELOADED)
+    loaded = [name for name in page.evaluate(LOADED) if name.endswith(".js") and name not in ("uplot.js", "scheme.js")]
+    assert sorted(named) == sorted(set(loaded))
+    assert len(named) == len(set(named))
+
+
+def test_only_pages_with_charts_take_the_chart_library(site, open_page):
+    """A list and a table have none."""
+    for path, charts in (("/", False), ("/collectors/2/tables", False), ("/collectors/2", True), ("/compare", True)):
+        page = open_page(site.url + path, drawn=False)
+        page.wait_for_load_state("networkidle")
+        assert ("uplot.js" in page.evaluate(LOADED)) == charts, path
+
+
+def test_the_modules_import_one_way():
+    """No module imports itself through others: each can be read, and carried elsewhere, with what it names alone."""
+    modules = [name for name in assets.files() if name.endswith(".js")]
+    circles = [
+        (module, other)
+        for module in modules
+        for other in assets.with_imports((module,))
+        if other != module and module in assets.with_imports((other,))
+    ]
+    assert not circles
+    assert assets.with_imports(("chart.js",)) == ("chart.js", "dom.js", "format.js"), "the walk finds something"

@@ -15,7 +15,8 @@ FIRST = 1767225600000
 PATIENCE = 120  # seconds: a busy machine is no failure
 LOAD = """async () => {
     const { panels } = await window.perfkit;
-    return panels.slice(4).map(({ name, shown }) => [name, shown.t.length, shown.series.map((s) => [s.label, s.avg[0]])]);
+    return panels.filter(({ spec }) => spec.table === "load").map(({ title, shown }) =>
+        [title, shown.t.length, shown.series.map((s) => [s.label, s.avg[0]])]);
 }"""
 
 
@@ -29,8 +30,8 @@ def quiet(tmp_path):
         table, column = metric.split(".")
         name = {"host": "host_metrics", "containers": "container_metrics"}.get(table, f"{table}_metrics")
         con.execute(f"UPDATE {name} SET {column} = ?", (50 if rule.startswith("<") else 0,))
-    con.execute("UPDATE host_metrics SET cpu_idle = 4 WHERE timestamp >= ? AND timestamp < ?", (FIRST + 120_000, FIRST + 300_000))
-    con.execute("UPDATE host_metrics SET cpu_idle = 2.5 WHERE timestamp = ?", (FIRST + 200_000,))
+    con.execute("UPDATE host_metrics SET cpu_busy = 96 WHERE timestamp >= ? AND timestamp < ?", (FIRST + 120_000, FIRST + 300_000))
+    con.execute("UPDATE host_metrics SET cpu_busy = 97.5 WHERE timestamp = ?", (FIRST + 200_000,))
     con.execute("UPDATE network_metrics SET rx_drops = 1 WHERE interface = 'eth0' AND timestamp = ?", (FIRST + 301_000,))
     con.commit()
     con.close()
@@ -41,7 +42,7 @@ def test_findings_are_what_was_beyond_its_limit(quiet, serve):
     """Each says what, on which device, for how much of the range, since when, and the worst."""
     found = httpx.get(f"{serve(quiet).url}/api/v1/collectors/1/findings", timeout=PATIENCE).json()["findings"]
     assert [(f["metric"], f["device"], f["share"], f["first"], f["worst"]) for f in found] == [
-        ("host.cpu_idle", "", 30.0, FIRST + 120_000, 2.5),
+        ("host.cpu_busy", "", 30.0, FIRST + 120_000, 97.5),
         ("network.rx_drops", "eth0", 0.17, FIRST + 301_000, 1.0),
     ]
 
@@ -50,16 +51,16 @@ def test_findings_keep_to_the_window_and_the_users_limits(quiet, serve):
     """A window without them has none; other limits find other things."""
     url = f"{serve(quiet).url}/api/v1/collectors/1/findings"
     assert httpx.get(f"{url}?from={FIRST}&to={FIRST + 100_000}", timeout=PATIENCE).json()["findings"] == []
-    own = httpx.get(url, params={"limits": "host.cpu_idle<3"}, timeout=PATIENCE).json()["findings"]
-    assert [(f["metric"], f["share"]) for f in own] == [("host.cpu_idle", 0.17)]
-    assert httpx.get(url, params={"limits": "host.cpu_idle<3;DROP"}, timeout=PATIENCE).status_code == 400
+    own = httpx.get(url, params={"limits": "host.cpu_busy>97"}, timeout=PATIENCE).json()["findings"]
+    assert [(f["metric"], f["share"]) for f in own] == [("host.cpu_busy", 0.17)]
+    assert httpx.get(url, params={"limits": "host.cpu_busy>97;DROP"}, timeout=PATIENCE).status_code == 400
 
 
 def test_findings_stand_on_the_overview(quiet, serve, open_page):
     """As a sentence with the time as a link."""
     page = open_page(f"{serve(quiet).url}/collectors/1?utc=1")
-    page.wait_for_selector("#findings li:has-text('CPU idle')")
-    assert page.inner_text("#findings li:first-child") == "CPU idle below 10 % for 30 % of this range, from 00:02:00, lowest 2.5 %"
+    page.wait_for_selector("#findings li:has-text('CPU busy')")
+    assert page.inner_text("#findings li:first-child") == "CPU busy above 90 % for 30 % of this range, from 00:02:00, highest 97.5 %"
     assert "not 0 for 0.17 % of this range" in page.inner_text("#findings")
 
 
@@ -71,11 +72,11 @@ def test_limits_that_are_none(text):
 
 
 def test_load_tools_are_charted_beside_the_machine(tmp_path, serve, open_page):
-    """Throughput, latency and users of each run are on the overview, P50 and P99 from what the tool has; without a run no panel is."""
+    """Throughput, latency, users and errors of a run are on the overview, P50 and P99 from what the tool has; without a run no panel is."""
     database = tmp_path / "perfkit.db"
     fill(database, seconds=300)
     site = serve(database)
-    assert open_page(f"{site.url}/collectors/1").query_selector("#panel-latency") is None
+    assert open_page(f"{site.url}/collectors/1").query_selector("[id^='panel-load.']") is None
     con = sqlite3.connect(database)
     names = "collector_id, run, timestamp, users, throughput, errors, latency_avg_ms, latency_p95_ms, latency_max_ms"
     con.executemany(
@@ -87,7 +88,8 @@ def test_load_tools_are_charted_beside_the_machine(tmp_path, serve, open_page):
     page = open_page(f"{site.url}/collectors/1")
     shown = page.evaluate(LOAD)
     assert shown == [
-        ["throughput", 180, [["sysbench-1: operations", 160], ["sysbench-1: errors", 0]]],
-        ["latency", 180, [["sysbench-1: P50", 3.5], ["sysbench-1: P95", 9], ["sysbench-1: P99", 20]]],
-        ["users", 180, [["sysbench-1", 8]]],
+        ["Throughput: sysbench-1", 180, [["Operations", 160]]],
+        ["Latency: sysbench-1", 180, [["Average", 3.5], ["P95", 9], ["Maximum", 20]]],
+        ["Users: sysbench-1", 180, [["Users", 8]]],
+        ["Errors: sysbench-1", 180, [["Errors", 0]]],
     ]

@@ -14,7 +14,7 @@ CHARTS = """async () => {
 PAINTED = """() => {
     const canvas = document.querySelector("#panel-cpu canvas");
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    const user = [0x42, 0x69, 0xd0];
+    const user = [0x3d, 0x68, 0xca];
     let found = 0;
     for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] > 120 && user.every((v, k) => Math.abs(pixels[i + k] - v) < 40)) found++;
     return found;
@@ -50,11 +50,11 @@ def charts(page) -> dict[str, list[list[float | None]]]:
     return {chart["name"]: chart["data"] for chart in page.evaluate(CHARTS)}
 
 
-def test_overview_draws_cpu_memory_disk_and_network(site, open_page):
-    """The four charts are drawn with the database's values: the mean over the chart is the mean of the samples."""
+def test_overview_draws_use_and_saturation(site, open_page):
+    """The charts of what is used and what waits are drawn with the database's values: the chart's mean is that of the samples."""
     page = open_page(f"{site.url}/collectors/2?range=all")
     drawn = charts(page)
-    assert list(drawn) == ["cpu", "memory", "disk", "network"]
+    assert list(drawn) == ["cpu", "memory", "disk", "network", "await", "util", "some", "tasks"]
     con = sqlite3.connect(site.database)
     (mean,) = con.execute("SELECT avg(disk_read_bytes) FROM host_metrics WHERE collector_id = 2").fetchone()
     read = [value for value in drawn["disk"][-2] if value is not None]

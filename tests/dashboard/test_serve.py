@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from perfkit.serve.address import Address
 from support.seed import fill
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -119,3 +121,11 @@ def test_wrong_users_are_refused_in_a_sentence(tmp_path, words, text, sentence):
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "users.json").exists()
+
+
+def test_no_part_of_an_answer_waits_for_another():
+    """An answer is a head and a body: the kernel must not hold the body back until the head is acknowledged (Nagle's algorithm)."""
+    with Address("127.0.0.1", 0).bind("--listen") as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -117,7 +117,7 @@ def test_parts_in_any_form_and_order_are_one_timeline(collection: Path, whole: d
     assert _tables(tmp_path / "out") == whole
     twice = sum(b'"perfkit/' not in line for line in lines[:at])
     assert {"kind": "duplicate", "missed": twice} in [
-        {key: event[key] for key in ("kind", "missed")} for event in results[0].quality["events"]
+        {key: event[key] for key in ("kind", "missed")} for event in results[0].quality.as_json()["events"]
     ]
 
 

@@ -22,8 +22,8 @@ def test_import_says_what_came_in_and_what_was_there(tmp_path: Path, db: Path, c
     assert main(["import", str(one), "--file", str(two), "--collector-name", "vm-a", "--site-name", "lab", "--db", str(db)]) == 0
     out = capsys.readouterr().out
     assert f"{one} -> vm-a at lab (collector 1)" in out
-    assert "samples   60 from 2026-01-01T00:00:00Z to 2026-01-01T00:00:59Z (59 s)" in out
-    assert "coverage  100.00 %" in out
+    assert "recorded  60 of 60 samples, no gap" in out
+    assert "time      2026-01-01T00:00:00Z to 2026-01-01T00:00:59Z (59 s)" in out
     assert "rows      60 new" in out
     assert "60 were there already" in out
     assert f"Database: {db}" in out

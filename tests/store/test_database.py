@@ -7,12 +7,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from perfkit import catalog
 from perfkit.errors import BadInput, Failed
-from perfkit.store import default_path, open_database, transaction
+from perfkit.store import database, default_path, open_database, transaction
 from perfkit.store import schema as current
 from support.seed import fill
 
@@ -64,32 +66,53 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mo
     con.executescript((VERSIONS / "1.sql").read_text())
     before = list(con.iterdump())
     con.close()
-    monkeypatch.setattr("perfkit.store.migrations.added_columns", lambda con: ["ALTER TABLE nowhere ADD COLUMN x"])
-    with pytest.raises(sqlite3.OperationalError):
+    monkeypatch.setattr("perfkit.store.runs.refresh", lambda con, collector_id: con.execute("ALTER TABLE nowhere ADD COLUMN x"))
+    with pytest.raises(Failed, match="no such table"):
         open_database(old)
     con = sqlite3.connect(old)
     assert list(con.iterdump()) == before
     con.close()
 
 
-def test_columns_that_the_catalog_has_got_since_are_added(tmp_path: Path) -> None:
-    path = tmp_path / "x.db"
-    con = open_database(path)
-    for table in ("tcp_metrics", "tcp_metrics_10s"):
-        for (name,) in con.execute(f"SELECT name FROM pragma_table_info('{table}') WHERE name LIKE 'listen_overflows%'").fetchall():
-            con.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-    con.execute(f"PRAGMA user_version = {current.VERSION - 1}")
-    con.execute("DROP TABLE segments")
-    con.execute("DROP TABLE live_positions")
-    con.execute("DROP TABLE live_lines")
-    for table in ("disk", "network"):
-        for level in current.LEVELS:
-            for aggregate in current.AGGREGATES:
-                con.execute(f"ALTER TABLE {table}_metrics_{level} ADD COLUMN in_total_{aggregate}")
+def test_an_older_database_gets_recordings_runs_and_cpu_busy(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    con = sqlite3.connect(path)
+    con.executescript((VERSIONS / "2.sql").read_text())
     con.close()
     con = open_database(path)
-    assert con.execute("SELECT listen_overflows FROM tcp_metrics").fetchall() == []
-    assert con.execute("SELECT listen_overflows_max FROM tcp_metrics_10s").fetchall() == []
+    assert con.execute("SELECT timestamp, cpu_busy FROM host_metrics").fetchall() == [(1767225600000, 9), (1767225601000, 9)]
+    assert con.execute("SELECT recording, samples, last_tick FROM recordings").fetchall() == [(1, 2, 1)]
+    assert con.execute("SELECT timestamp, tick FROM samples").fetchall() == [(1767225600000, 0), (1767225601000, 1)]
+    assert con.execute("SELECT run, label, open, to_timestamp FROM runs").fetchall() == [(1, "load", 1, 1767225601000)]
+    assert con.execute("SELECT kind, detail FROM quality_events").fetchall() == [("clock_step", "+1 s")]
+    con.close()
+
+
+def test_the_catalog_is_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column and a table that the catalog has got since appear in a database when it is opened, rollups included; nothing is lost."""
+    path = tmp_path / "x.db"
+    fill(path, seconds=40)
+    grown = catalog.Column("mapped_kb", catalog.INTEGER, catalog.GAUGE, "KiB", "Mapped", "/proc/meminfo")
+    memory = replace(catalog.table("memory"), columns=(*catalog.table("memory").columns, grown))
+    sockets = catalog.Table("sockets", "Sockets", "socket_metrics", (replace(grown, name="in_use"),))
+    tables = (*(memory if table.name == "memory" else table for table in catalog.TABLES), sockets)
+    monkeypatch.setattr(current, "TABLES", tables)
+    for cached in (current.ddl, database._expected):
+        cached.cache_clear()
+    try:
+        with pytest.raises(BadInput, match="brings it up to date"):
+            open_database(path, read_only=True)
+        con = open_database(path)
+        assert con.execute("SELECT count(*), count(used_kb), count(mapped_kb) FROM memory_metrics").fetchone() == (40, 40, 0)
+        assert con.execute("SELECT count(*), count(mapped_kb_max) FROM memory_metrics_10s").fetchone() == (3, 0)
+        assert con.execute("SELECT in_use FROM socket_metrics").fetchall() == con.execute("SELECT in_use_avg FROM socket_metrics_1m").fetchall() == []
+        con.close()
+    finally:
+        monkeypatch.undo()
+        for cached in (current.ddl, database._expected):
+            cached.cache_clear()
+    con = open_database(path, read_only=True)  # an older perfkit still reads what it knows
+    assert con.execute("SELECT count(*) FROM memory_metrics").fetchone() == (40,)
     con.close()
 
 

@@ -36,10 +36,9 @@ def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -
     import_input(db, tmp_path / "processed")
     with closing(open_database(db)) as con:
         export(con, "vm-a", tmp_path / "again")
-    found = import_input(tmp_path / "other.db", tmp_path / "again")
-    assert (found.samples, found.coverage) == (60, 100.0)
-    for table in TABLES:
-        name = f"{table.name}.csv"
+    [found] = import_input(tmp_path / "other.db", tmp_path / "again")
+    assert (found.certificate.samples, found.certificate.coverage) == (60, 100.0)
+    for name in (*(f"{table.name}.csv" for table in TABLES), "samples.csv", "runs.csv", "percentiles.csv", "container_names.json", "system_info.json"):
         assert (tmp_path / "again" / name).read_text() == (tmp_path / "processed" / name).read_text(), name
 
 
@@ -47,9 +46,9 @@ def test_an_exported_folder_imports_again_as_the_same_machine(tmp_path: Path, db
     import_input(db, write_folder(tmp_path / "run", seconds=40), collector_name="vm-a")
     with closing(open_database(db)) as con:
         export(con, "1", tmp_path / "out")
-    found = import_input(tmp_path / "other.db", tmp_path / "out")
+    [found] = import_input(tmp_path / "other.db", tmp_path / "out")
     assert (found.machinename, found.new_samples) == ("vm-a", 40)
-    assert import_input(db, tmp_path / "out").new_rows == 0
+    assert import_input(db, tmp_path / "out")[0].new_rows == 0
 
 
 def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, db: Path) -> None:

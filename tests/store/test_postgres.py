@@ -16,7 +16,6 @@ from perfkit.errors import Failed
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
 from perfkit.store.schema import LEVELS
-from perfkit.store.target import import_into
 from support.database import START, write_folder, write_table
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
@@ -68,7 +67,7 @@ def same(url: str, db: Path) -> None:
     """Every metric table and rollup, the percentiles and the levels have the same rows in both."""
     con = open_database(db, read_only=True)
     names = [t.database_name for t in TABLES] + [f"{t.database_name}_{level}" for t in TABLES for level in LEVELS]
-    for name in (*names, "percentiles", "levels", "marks", "quality_events"):
+    for name in (*names, "percentiles", "levels", "marks", "quality_events", "recordings", "samples", "runs", "phases"):
         assert ordered(ask(url, f"SELECT * FROM {name}")) == ordered(con.execute(f"SELECT * FROM {name}").fetchall()), name
     con.close()
 
@@ -80,22 +79,40 @@ def test_the_rows_are_those_of_sqlite(url: str, tmp_path: Path, db: Path) -> Non
         write_folder(tmp_path / "c", start=START + 9000, seconds=100, seed=3),
     ]
     for path in inputs:
-        theirs = import_into(url, path, collector_name="vm-a")
+        theirs = import_input(url, path, collector_name="vm-a")
         ours = import_input(db, path, collector_name="vm-a")
         assert theirs == ours
     same(url, db)
 
 
+def test_a_column_that_the_catalog_has_got_since_is_added(url: str, tmp_path: Path) -> None:
+    import_input(url, write_table(tmp_path / "host.csv", "host", seconds=20), collector_name="vm-a")
+    with psycopg.connect(url) as con:
+        con.execute("ALTER TABLE host_metrics DROP COLUMN cpu_busy CASCADE")
+        con.execute("DROP TABLE tcp_metrics_10s")
+    import_input(url, write_table(tmp_path / "more.csv", "host", start=START + 100, seconds=20), collector_name="vm-a")
+    assert ask(url, "SELECT count(*), count(cpu_busy) FROM dashboard_performancemetric") == [(40, 20)]
+    assert ask(url, "SELECT count(*) FROM tcp_metrics_10s") == [(0,)]
+
+
+def test_two_machines_keep_apart(url: str, tmp_path: Path) -> None:
+    for number, name in enumerate(("vm-a", "vm-b", "vm-a")):
+        path = write_folder(tmp_path / str(number), start=START + 100 * number, seconds=20, seed=number)
+        import_input(url, path, collector_name=name)
+    counts = "SELECT machinename, c.samples, count(*) FROM collectors c JOIN runs r ON r.collector_id = c.id GROUP BY 1, 2 ORDER BY 1"
+    assert ask(url, counts) == [("vm-a", 40, 2), ("vm-b", 20, 1)]
+
+
 def test_the_same_input_twice_changes_nothing(url: str, tmp_path: Path) -> None:
     path = write_table(tmp_path / "host.csv", "host", seconds=50)
-    assert import_into(url, path, collector_name="vm-a").new_samples == 50
-    again = import_into(url, path, collector_name="vm-a")
+    assert import_input(url, path, collector_name="vm-a")[0].new_samples == 50
+    [again] = import_input(url, path, collector_name="vm-a")
     assert (again.already, again.new_rows) == (True, 0)
     assert ask(url, "SELECT samples FROM collectors") == [(50,)]
 
 
 def test_the_portals_queries_work_word_for_word(url: str, tmp_path: Path) -> None:
-    import_into(url, write_table(tmp_path / "host.csv", "host", seconds=20), collector_name="vm-a")
+    import_input(url, write_table(tmp_path / "host.csv", "host", seconds=20), collector_name="vm-a")
     assert ask(url, "SELECT id, machinename, sitename FROM collectors_collector;") == [(1, "vm-a", "default")]
     counted = "SELECT collector_id, MIN(timestamp), MAX(timestamp), COUNT(*) FROM dashboard_performancemetric GROUP BY collector_id;"
     assert ask(url, counted) == [(1, "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:19.000Z", 20)]
@@ -106,11 +123,11 @@ def test_the_portals_queries_work_word_for_word(url: str, tmp_path: Path) -> Non
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     path = write_table(tmp_path / "host.csv", "host", seconds=5)
     with pytest.raises(Failed, match="the PostgreSQL database refused"):
-        import_into(f"postgresql://perfkit@/none?host={tmp_path}", path, collector_name="vm-a")
+        import_input(f"postgresql://perfkit@/none?host={tmp_path}", path, collector_name="vm-a")
 
 
 def test_a_missing_driver_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     path = write_table(tmp_path / "host.csv", "host", seconds=5)
     with pytest.raises(Failed, match="PERFKIT_DRIVERS=FOLDER"):
-        import_into("postgresql://perfkit@/none", path, collector_name="vm-a")
+        import_input("postgresql://perfkit@/none", path, collector_name="vm-a")

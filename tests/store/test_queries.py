@@ -14,7 +14,7 @@ from datasette.app import Datasette
 
 from perfkit.store import columnar, open_database, series
 from perfkit.store.importing import import_input
-from perfkit.store.windows import named_windows, percentiles
+from perfkit.store.percentiles import of_window, windows
 from support.database import write_folder, write_table
 from support.seed import START, fill
 
@@ -128,7 +128,7 @@ def test_percentiles_of_any_window_are_exact(tmp_path: Path, db: Path, columns: 
         if columns == "half of it by column":
             con.execute("DELETE FROM segments WHERE from_timestamp >= ?", ((START + 400) * 1000,))
         start, end = (START + 57) * 1000, (START + 533) * 1000
-        found = {row[:2]: row[2:] for row in percentiles(con, 1, start, end, ["host", "disk", "containers"])}
+        found = {row[:2]: row[2:] for row in of_window(con, 1, start, end, ["host", "disk", "containers"])}
         for metric, device, sql in (
             ("host.cpu_user", "", "SELECT cpu_user FROM host_metrics WHERE timestamp BETWEEN ? AND ?"),
             ("disk.await_ms", "sdb", "SELECT await_ms FROM disk_metrics WHERE device = 'sdb' AND timestamp BETWEEN ? AND ?"),
@@ -140,23 +140,26 @@ def test_percentiles_of_any_window_are_exact(tmp_path: Path, db: Path, columns: 
             assert found[metric, device] == pytest.approx((len(values), *expected, *cuts)), metric
 
 
-def test_windows_are_the_five_ranges_back_from_the_end_and_the_phases() -> None:
-    marks = [(50_000, "start", "load"), (70_000, "end", "load"), (80_000, "start", "load"), (60_000, "point", "deploy")]
-    found = named_windows(10_000, 100_000_000, marks)
-    assert found["all"] == found["7d"] == (10_000, 100_000_000)
-    assert found["1h"] == (100_000_000 - 3_600_000 + 1, 100_000_000)
-    assert found["phase:load"] == (50_000, 70_000)
-    assert found["phase:load (2)"] == (80_000, 100_000_000)
-    assert "phase:deploy" not in found
+def test_windows_are_the_five_ranges_back_from_the_end_and_the_runs(tmp_path: Path) -> None:
+    fill(tmp_path / "x.db", seconds=2 * 3600)
+    with closing(open_database(tmp_path / "x.db")) as con:
+        found = {window.name: (window.start, window.end) for window in windows(con, 1)}
+        [(samples,)] = con.execute("SELECT samples FROM percentiles WHERE range = '1h' AND metric = 'host.cpu_busy'")
+    last = (START + 7199) * 1000
+    assert found["all"] == found["7d"] == (START * 1000, last)
+    assert found["1h"] == (last - 3_600_000 + 1, last)
+    assert samples == 3600
+    assert found["run:1"] == ((START + 2400) * 1000, (START + 4800) * 1000)
+    assert set(found) == {"all", "1h", "6h", "24h", "7d", "run:1"}
 
 
 def test_stored_percentiles_are_those_that_would_be_computed(tmp_path: Path, db: Path) -> None:
     import_input(db, write_folder(tmp_path / "a", seconds=120), collector_name="vm-a")
     with closing(open_database(db)) as con:
         start, end = START * 1000, (START + 119) * 1000
-        stored = percentiles(con, 1, start, end)
+        stored = of_window(con, 1, start, end)
         con.execute("DELETE FROM percentiles")
-        computed = percentiles(con, 1, start, end)
+        computed = of_window(con, 1, start, end)
     assert [row[:2] for row in stored] == [row[:2] for row in computed]
     for mine, theirs in zip(stored, computed):
         assert mine[2:] == pytest.approx(theirs[2:])

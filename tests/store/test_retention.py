@@ -12,7 +12,7 @@ from perfkit.store import open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
-from perfkit.store.windows import percentiles
+from perfkit.store.percentiles import of_window
 from support.database import START, write_folder
 
 SECONDS = 3000
@@ -65,12 +65,12 @@ def test_a_chart_over_the_pruned_time_comes_from_the_rollups(con) -> None:
 
 
 def test_percentiles_answer_from_what_is_kept_alone(con, tmp_path: Path) -> None:
-    stored = percentiles(con, 1, START * 1000, (NOW - 1) * 1000)
+    stored = of_window(con, 1, START * 1000, (NOW - 1) * 1000)
     prune(con, 1150, now=NOW)
-    assert percentiles(con, 1, START * 1000, (NOW - 1) * 1000) == stored  # the whole run's stay
-    rows = percentiles(con, 1, (START + 60) * 1000, (NOW - 1) * 1000)
+    assert of_window(con, 1, START * 1000, (NOW - 1) * 1000) == stored  # the whole run's stay
+    rows = of_window(con, 1, (START + 60) * 1000, (NOW - 1) * 1000)
     assert rows[0][2] == NOW - KEPT
-    assert percentiles(con, 1, (START + 60) * 1000, (START + 120) * 1000) == []
+    assert of_window(con, 1, (START + 60) * 1000, (START + 120) * 1000) == []
 
 
 def test_collectors_that_came_from_files_stay_when_only_live_ones_are_pruned(con) -> None:
@@ -81,5 +81,5 @@ def test_collectors_that_came_from_files_stay_when_only_live_ones_are_pruned(con
 
 def test_the_same_input_again_does_not_bring_pruned_samples_back(con, tmp_path: Path, db: Path) -> None:
     prune(con, 1150, now=NOW)
-    assert import_input(db, tmp_path / "run", collector_name="vm-a").already
+    assert import_input(db, tmp_path / "run", collector_name="vm-a")[0].already
     assert con.execute("SELECT min(timestamp) FROM host_metrics").fetchone() == (KEPT * 1000,)

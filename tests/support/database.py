@@ -35,9 +35,8 @@ def write_table(path: Path, name: str, *, start: int = START, seconds: int = 60,
         for device in DEVICES.get(name, [()]):
             for second in range(start, start + seconds):
                 mixed = zlib.crc32(f"{seed} {name} {device} {second}".encode())
-                values = (
-                    mixed * p % 999_983 if c.type == INTEGER else mixed * p % 9_999_991 / 10_000 for p, c in enumerate(known.values, 3)
-                )
+                columns = [c for c in known.columns[: known.written] if c in known.values]
+                values = (mixed * p % 999_983 if c.type == INTEGER else mixed * p % 9_999_991 / 10_000 for p, c in enumerate(columns, 3))
                 rows.writerow([iso(second), *device, *values])
     return path
 

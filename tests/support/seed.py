@@ -3,7 +3,7 @@
     from seed import fill
     collector_id = fill(path, "vm-a", seconds=3600)
 
-The rows go in through perfkit.store's own statements; only the numbers are invented here.
+The rows go in through perfkit.store's own statements, and runs, gaps and percentiles are perfkit's: only the numbers are invented here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import json
 import math
 import random
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
-from perfkit.catalog import INTEGER, RANGES, TABLES, Column, Table
-from perfkit.store import open_database, transaction
-from perfkit.store.database import insert_sql
+from perfkit.catalog import INTEGER, TABLES, Column, Table
+from perfkit.process.quality import Mark, Recording
+from perfkit.store import open_database, percentiles, runs, transaction
+from perfkit.store.importing import insert_sql, tell_collector
 from perfkit.store.rollup import close_buckets
 
 START = 1767225600  # 2026-01-01T00:00:00Z
@@ -44,7 +44,7 @@ def fill(
 ) -> int:
     """Add a collector with `seconds` samples at 1 s to the database at `path` (made if missing); its id.
 
-    `gap` leaves out the samples from..to, in seconds after the start, and has its event. The phase "load" is the middle third.
+    `gap` leaves out the samples from..to, in seconds after the start. The run "load" is the middle third.
     """
     rng = random.Random(seed)
     instants = [(start + i) * 1000 for i in range(seconds) if not (gap and gap[0] <= i < gap[1])]
@@ -53,10 +53,11 @@ def fill(
         collector_id = _collector(con, machinename, sitename, instants)
         for table in TABLES:
             rows = [row for device in DEVICES.get(table.name, (None,)) for row in _rows(collector_id, table, device, instants, rng)]
-            con.executemany(insert_sql(table), rows)
+            names = [*(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)]
+            con.executemany(insert_sql(table.database_name, names), rows)
         close_buckets(con, collector_id, instants[-1])
-        _marks_and_quality(con, collector_id, start * 1000, seconds * 1000, gap)
-        _percentiles(con, collector_id, instants)
+        _record(con, collector_id, start * 1000, seconds * 1000, instants)
+        percentiles.refresh(con, collector_id)
     con.close()
     return collector_id
 
@@ -64,10 +65,10 @@ def fill(
 def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int:
     con.execute(
         "INSERT INTO collectors (machinename, sitename, operating_system, kernel, architecture, cpu_model, cpus, memory_mb, cloud_vendor,"
-        " instance_type, time_zone, system_info, period_ms, first_timestamp, last_timestamp, samples)"
+        " instance_type, time_zone, system_info, period_ms, first_timestamp, last_timestamp)"
         " VALUES (?, ?, 'Debian GNU/Linux 12 (bookworm)', '6.1.0-18-amd64', 'x86_64', 'Intel(R) Xeon(R) Platinum 8272CL CPU @ 2.60GHz',"
-        " 4, 16384, 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?, ?)",
-        (machinename, sitename, json.dumps({"total_cpus": 4}), instants[0], instants[-1], len(instants)),
+        " 4, 16384, 'Microsoft Azure', 'Standard_D4s_v3', 'UTC', ?, 1000, ?, ?)",
+        (machinename, sitename, json.dumps({"total_cpus": 4}), instants[0], instants[-1]),
     )
     (collector_id,) = con.execute("SELECT last_insert_rowid()").fetchone()
     con.execute(
@@ -103,53 +104,19 @@ def _value(column: Column, angle: float, rng: random.Random) -> float | int:
     return int(share * top) if column.type == INTEGER else share * top
 
 
-def _marks_and_quality(con, collector_id: int, start: int, length: int, gap: tuple[int, int] | None) -> None:
+def _record(con, collector_id: int, start: int, length: int, instants: list[int]) -> None:
+    """One recording with these samples, and the run "load" in it."""
+    ticks = [(at - instants[0]) // 1000 for at in instants]
+    identity = f"9f5f9ca7-beef-42a5-809f-65621df0c28c {collector_id} 100.0"
+    span = (instants[0], instants[-1], instants[-1])
+    one = Recording(1, identity, identity.split()[0], *span, 1000.0, length / 1000, len(instants), ticks[-1], ticks[-1], 0.4, "duration")
+    taken = runs.take(con, collector_id, [one], [runs.Sample(at, 1, tick, 0.4) for at, tick in zip(instants, ticks)])
     third = length // 3 // 1000 * 1000
-    con.executemany(
-        "INSERT INTO marks VALUES (?, ?, ?, ?)",
-        [(collector_id, start + third, "start", "load"), (collector_id, start + 2 * third, "end", "load")],
-    )
-    if gap:
-        con.execute(
-            "INSERT INTO quality_events VALUES (?, ?, ?, 'gap', '', ?, ?)",
-            (collector_id, start + gap[0] * 1000 - 1000, start + gap[1] * 1000, gap[1] - gap[0], f"{gap[1] - gap[0]} samples missing"),
-        )
-
-
-def _percentiles(con, collector_id: int, instants: list[int]) -> None:
-    windows = {
-        name: (instants[0] if span is None else max(instants[0], instants[-1] - int(span * 1000)), instants[-1])
-        for name, span in RANGES.items()
-    }
-    windows["phase:load"] = tuple(
-        m for (m,) in con.execute("SELECT timestamp FROM marks WHERE collector_id = ? ORDER BY 1", (collector_id,))
-    )
-    for name, (start, end) in windows.items():
-        for table in TABLES:
-            for device in DEVICES.get(table.name, ("",)):
-                for column in table.values:
-                    _one_percentile(con, collector_id, name, start, end, table, column.name, device)
-
-
-def _one_percentile(con, collector_id: int, name: str, start: int, end: int, table: Table, column: str, device: str) -> None:
-    cuts = _cuts(con, collector_id, start, end, table, column, device)
-    con.execute(
-        "INSERT INTO percentiles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (collector_id, name, f"{table.name}.{column}", device, start, end, *cuts),
-    )
-
-
-@cache
-def _cuts(con, collector_id: int, start: int, end: int, table: Table, column: str, device: str) -> tuple:
-    where = f" AND {table.keys[0].name} = '{device}'" if device else ""
-    found = con.execute(
-        f"SELECT {column} FROM {table.database_name} WHERE collector_id = ? {where} AND timestamp BETWEEN ? AND ? ORDER BY 1",
-        (collector_id, start, end),
-    ).fetchall()
-    values = [v for (v,) in found]
-    mean = sum(values) / len(values)
-    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / len(values))
-    return (len(values), values[0], mean, values[-1], spread, *(values[int(q * (len(values) - 1))] for q in (0.5, 0.9, 0.95, 0.99)))
+    marks = [Mark(start + third, "start", "load", 1, 1), Mark(start + 2 * third, "end", "load", 1, 2)]
+    runs.add_marks(con, collector_id, marks, taken)
+    runs.find_gaps(con, collector_id, [1])
+    tell_collector(con, collector_id, instants[0], instants[-1], {})
+    runs.refresh(con, collector_id)
 
 
 if __name__ == "__main__":

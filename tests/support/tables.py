@@ -10,6 +10,8 @@ from perfkit.catalog import TABLES
 Row = dict[str, str]
 FILES = {
     *(f"{table.name}.csv" for table in TABLES),
+    "samples.csv",
+    "runs.csv",
     "percentiles.csv",
     "quality.json",
     "system_info.json",

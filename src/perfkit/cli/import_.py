@@ -24,7 +24,7 @@ def import_(
     inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
     file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
     load: Optional[list[Path]] = typer.Option(
-        None, "--load", help="Output of k6, JMeter, Locust, sysbench or wrk, shown beside the metrics; may be given several times."
+        None, "--load", help="Output of a load tool (k6, JMeter, Gatling, wrk, ...), shown beside the metrics; may be given several times."
     ),
     load_start: Optional[str] = typer.Option(
         None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
@@ -42,32 +42,35 @@ def import_(
     timestamp. A machine is known by its name and its site.
     """
     from perfkit.store.inputs import newest, parts
-    from perfkit.store.target import import_into, resolve
+    from perfkit.store.importing import import_input, target
 
-    target = resolve(db)
+    place = target(db)
     named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path())])
     for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
-            found = import_into(target, path, collector_name=collector_name, site_name=site_name, progress=progress)
-        if not quiet:
-            _print(found)
+            found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
+        for one in [] if quiet else found:
+            _print(one)
     for path in load or []:
-        _import_load(target, path, collector_name, site_name, load_start, quiet)
+        _import_load(place, path, collector_name, site_name, load_start, quiet)
     if not quiet:
-        print(f"Database: {target}")
+        print(f"Database: {place}")
 
 
 def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> None:
     from perfkit.errors import BadInput
-    from perfkit.loadtools.importing import import_run
+    from perfkit.loadtools.importing import import_runs
     from perfkit.units import parse_instant
 
     if not isinstance(target, Path):
         raise BadInput("a load's timeline goes into a database file; name one with --db.")
-    found = import_run(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None)
-    if not quiet:
+    for found in import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None):
+        if quiet:
+            continue
         print(f"{path} ({found.tool}) -> {found.machinename} at {found.sitename}, run {found.run}")
         print(f"  {found.rows:,} rows from {_iso(found.first)} to {_iso(found.last)}" if found.rows else "  nothing to do: imported before")
+        for note in found.notes:
+            print(f"  note: {note}")
 
 
 @contextmanager
@@ -90,14 +93,12 @@ def _bar(path: Path, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
 def _print(found: Imported) -> None:
     where = f"{found.machinename} at {found.sitename} (collector {found.collector_id})"
-    if found.first is None or found.last is None:
-        print(f"{found.origin}: no samples.")
-        return
     print(f"{found.origin} -> {where}")
     span = format_duration(max(1, found.last - found.first) / 1000)
-    print(f"  samples   {found.samples:,} from {_iso(found.first)} to {_iso(found.last)} ({span})")
-    if found.coverage is not None:
-        print(f"  coverage  {found.coverage:.2f} %")
+    print(f"  recorded  {found.certificate}")
+    print(f"  time      {_iso(found.first)} to {_iso(found.last)} ({span})")
+    for note in found.notes:
+        print(f"  note      {note}")
     if found.already:
         print("  nothing to do: the same input was imported before")
     else:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS
+from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perfkit.process.pipeline import Options, Result
+    from perfkit.process.quality import Run
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -107,23 +109,25 @@ class _Display:
 
 
 def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
-    from perfkit.units import format_duration
-
     print(f"Processed {', '.join(str(file) for file in files)}.")
     for result in results:
         told = result.quality
-        seconds = (told["samples_expected"] * (told["period_ms"] or 0)) / 1000
-        print(
-            f"  {result.name}: {told['samples']:,} samples from {told['first_timestamp']} to {told['last_timestamp']}"
-            f" ({format_duration(seconds)}), coverage {told['coverage']:.2f} %."
-        )
-        events = [event["kind"].replace("_", " ") for event in told["events"]]
+        first, last = told.facts["first_timestamp"], told.facts["last_timestamp"]
+        print(f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)} ({format_duration(max(1, last - first) / 1000)}).")
+        for run in told.runs:
+            print(f"  {_run(run)}")
+        events = [event.kind.replace("_", " ") for event in told.events]
         if events:
             counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
             print(f"  Look at quality.json: {counted}.")
-        for part in told["steady"]:
-            print(
-                f"  Steady part of {part['phase']}, proposed by MSER-5: --from {part['from']} --to {part['to']}"
-                f" ({part['kept_percent']:.0f} % of it, CPU {part['cpu_busy']:.0f} % busy)."
-            )
-        print(f"  Output in {result.folder}/: host.csv, one CSV per component, percentiles.csv, quality.json.")
+        for part in told.steady:
+            start, end = iso(part.from_timestamp), iso(part.to_timestamp)
+            print(f"  Steady part of {part.phase}, proposed by MSER-5: --from {start} --to {end} (CPU busy {part.cpu_busy:.1f} %).")
+        print(f"  In {result.folder}: CSV files, percentiles.csv, quality.json.")
+
+
+def _run(run: Run) -> str:
+    """One line for a run or a phase: "run 1 load, 15 s: 16 of 16 samples, no gap"."""
+    length = format_duration(max(1, run.to_timestamp - run.from_timestamp) / 1000)
+    name = f"  phase {run.phase}" if run.phase else f"run {run.run} {run.label}"
+    return f"{name}{', not ended' if run.open else ''}, {length}: {run.certificate}"

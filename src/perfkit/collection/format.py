@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import os
 
-from perfkit.collection.gzip import MAGIC, Inflater
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, BinaryIO, Union
+    from typing import Any, Union
 
     Pathish = Union[str, "os.PathLike[str]"]
 
@@ -28,7 +26,6 @@ END = "perfkit/end"
 MARK_KINDS = ("start", "end", "point")
 
 MAX_LINE = 16 << 20  # bytes; a longer line is damage, not a measurement
-_CHUNK = 1 << 20
 
 # What may stand between quotes in JSON as it is, and the newline, whose escape is the only one that kernel text needs; JSON text
 # within JSON needs two more.
@@ -126,7 +123,7 @@ def decode(line: bytes) -> Line:
 
 
 class Reader:
-    """The lines of a collection in order, plain or gzip, whatever state it is in; memory stays small.
+    """The lines of a collection in order, however it is packed (see opening.py), whatever state it is in; memory stays small.
 
     Damage never raises: `damaged` counts unreadable lines, `first_damaged` is the number of the first (from 1), `truncated` says
     that the file ends within a line or a gzip stream, as after a crash (that line is not counted as damaged), `lines` counts all.
@@ -141,18 +138,16 @@ class Reader:
         self.truncated = False
 
     def __iter__(self) -> Iterator[Line]:
-        with open(self.path, "rb") as file:
-            for raw in self._split(self._chunks(file)):
-                self.lines += 1
-                try:
-                    yield decode(raw)
-                except (ValueError, RecursionError):
-                    self._damage()
+        from perfkit.collection.opening import Opening  # the collecting process writes, and need not know how files are packed
 
-    def text(self) -> Iterator[bytes]:
-        """The file's bytes in chunks, inflated if it is gzip: all of it that can be had. Sets `truncated` of a damaged gzip stream."""
-        with open(self.path, "rb") as file:
-            yield from self._chunks(file)
+        opening = Opening(self.path)
+        for raw in self._split(iter(opening)):
+            self.lines += 1
+            try:
+                yield decode(raw)
+            except (ValueError, RecursionError):
+                self._damage()
+        self.truncated = self.truncated or opening.truncated
 
     def _damage(self) -> None:
         self.damaged += 1
@@ -176,19 +171,6 @@ class Reader:
             self.truncated = True
         else:
             yield rest
-
-    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
-        head = file.read(len(MAGIC))
-        file.seek(0)
-        if head == MAGIC:
-            return self._inflate(file)
-        return iter(lambda: file.read(_CHUNK), b"")
-
-    def _inflate(self, file: BinaryIO) -> Iterator[bytes]:
-        inflater = Inflater(salvage=True)
-        while data := file.read(_CHUNK):
-            yield from inflater.feed(data)
-        self.truncated = self.truncated or inflater.damaged or inflater.within
 
 
 def looks_like(path: Pathish) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -14,12 +15,12 @@ import orjson
 from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
-from perfkit.dashboard import limits, ranges, reading, words
+from perfkit.dashboard import limits, ranges, reading
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput
+from perfkit.store import runs
 from perfkit.store.schema import LEVELS
-from perfkit.store.steady import propose
 
 if TYPE_CHECKING:
     from perfkit.dashboard.site import Dashboard
@@ -118,8 +119,7 @@ def _series(con: sqlite3.Connection, asked: Asked) -> Any:
     points = args.whole("points", POINTS, 2, MOST_POINTS)
     collector = find(con, number)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
-    marks = reading.marks(con, number)
-    window = ranges.window(args, first, last, ranges.phases(marks))
+    window = reading.window(con, number, args)
     start = max(window.start, args.instant("since") or 0)
     bucket = args.width("bucket", min(LEVELS.values()), _WIDEST)
     bands = frozenset(args.names("bands") or ()) if "bands" in args else None
@@ -128,14 +128,17 @@ def _series(con: sqlite3.Connection, asked: Asked) -> Any:
         "now": now(),
         "version": version,
         "collector": number,
-        "window": {"from": window.start, "to": window.end, "name": window.name},
+        "window": _told(window),
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
-        "recorded": words.recorded(reading.recorded(con, number)),
+        "recorded": f"recorded {reading.certificate(con, number, window, now())}",
         "tables": {
             **{table: read(con, table, columns, wanted) for table, columns in asked.metrics.items()},
             **({"load": read_load(con, wanted)} if args.get("load") else {}),
         },
-        "marks": [{"t": t, "kind": kind, "label": label} for t, kind, label in marks if window.start <= t <= window.end],
+        "marks": [
+            {"t": t, "kind": kind, "label": label} for t, kind, label in reading.marks(con, number) if window.start <= t <= window.end
+        ],
+        "runs": stretches(con, number),
         "events": reading.quality(con, number, start, window.end),
     }
 
@@ -156,7 +159,7 @@ def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted:
     window = _window(con, number, args)
     return {
         "collector": number,
-        "window": {"from": window.start, "to": window.end, "name": window.name},
+        "window": _told(window),
         "percentiles": reading.percentiles(con, number, window, wanted),
         "worst_minutes": reading.worst_minutes(con, number, window) if "host" in wanted else [],
     }
@@ -179,16 +182,43 @@ async def steady(request: Any, datasette: Dashboard) -> Any:
 
     def proposed(con: sqlite3.Connection) -> Any:
         window = _window(con, number, args)
-        found = propose(con, number, window.start, window.end, window.name or "all")
+        found = runs.steady(con, number, window.start, window.end, window.name or "all")
         return {"steady": found._asdict() if found else None}
 
     return await datasette.read(proposed)
 
 
+def _told(window: ranges.Window) -> dict[str, Any]:
+    """The window as JSON; `reference` is that of the run or phase that was asked for."""
+    return {"from": window.start, "to": window.end, "name": window.name, "reference": window.stretch.reference if window.stretch else None}
+
+
 def _window(con: sqlite3.Connection, number: int, args: Parameters) -> ranges.Window:
-    collector = find(con, number)
-    phases = ranges.phases(reading.marks(con, number))
-    return ranges.window(args, collector["first_timestamp"] or 0, collector["last_timestamp"] or 0, phases)
+    find(con, number)
+    return reading.window(con, number, args)
+
+
+def stretches(con: sqlite3.Connection, number: int) -> list[dict[str, Any]]:
+    """The collector's runs by number, behind each its phases, as JSON: both ends are included (ms).
+
+    `reference` is what names one behind its machine; `name` is its label, with the run's number where another has the same.
+    """
+    found = runs.stretches(con, number)
+    names = Counter(one.phase or one.label for one in found)
+    return [
+        {
+            "run": one.run,
+            "phase": one.phase,
+            "label": one.label,
+            "name": (one.phase or one.label) + (f" (run {one.run})" if names[one.phase or one.label] > 1 else ""),
+            "from": one.start,
+            "to": one.end,
+            "open": one.open,
+            "marked": one.marked,
+            "reference": one.reference,
+        }
+        for one in found
+    ]
 
 
 def find(con: sqlite3.Connection, number: int) -> reading.Row:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datasette.plugins import pm
 
-from perfkit.dashboard import assets, plugin
+from perfkit.dashboard import assets, dress, plugin
 from perfkit.dashboard.access import Access, App, Guard
 from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
@@ -20,7 +20,7 @@ def make_app(database: Path, access: Access | None = None) -> App:
     """
     open_database(database).close()
     _register()
-    assets.files()  # bundled and packed before the first visit instead of during it
+    assets.files()  # packed before the first visit instead of during it
     access = access or Access(Users.beside(database), login=False)
     dashboard = Dashboard(database, access)
     return Guard(dashboard.app(), dashboard, plugin.is_page)
@@ -37,5 +37,6 @@ def _register() -> None:
     for name in ("datasette.handle_exception", "datasette.forbidden"):
         if pm.has_plugin(name):
             pm.unregister(name=name)
-    if not pm.is_registered(plugin):
-        pm.register(plugin, "perfkit")
+    for ours, name in ((plugin, "perfkit"), (dress, "perfkit-dress")):
+        if not pm.is_registered(ours):
+            pm.register(ours, name)

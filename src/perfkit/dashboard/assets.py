@@ -14,7 +14,6 @@ from typing import Any
 
 from datasette.utils.asgi import NotFound, Response
 
-from perfkit.dashboard.bundle import bundle
 from perfkit.errors import Failed
 
 CHART_LIBRARY = ("uplot.iife.min.js", "uplot.min.css")
@@ -24,9 +23,9 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-# The pages that have a script, and what tells that it draws charts.
-SCRIPTS = ("collectors", "overview", "host", "tables", "containers", "container", "compare")
-_DRAWS = "new uPlot("
+# What every page runs before it is painted and after that, and the module that needs the chart library.
+_EARLY, _EVERYWHERE, _DRAWS = "scheme.js", "looks.js", "chart.js"
+_IMPORT = re.compile(r'^(?:import|}).* from "\./([\w.]+)";$', re.MULTILINE)
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -66,23 +65,48 @@ class File:
 
 @cache
 def files() -> dict[str, File]:
-    """Every file under /assets/VERSION/ by its path there: a script a page, the chart library, styles, the icon."""
+    """Every file under /assets/VERSION/ by its path there: the modules, the chart library, styles, the icon."""
     static, library = folder("static"), chart_library()
-    modules = {path.stem: path.read_text("utf-8") for path in static.glob("*.js")}
-    contents = {f"{name}.js": bundle(name, modules).encode() for name in SCRIPTS}
-    contents |= {name: (static / name).read_bytes() for name in ("perfkit.css", "datasette.css", "icon.svg")}
-    contents["perfkit.css"] = (library / "uplot.min.css").read_bytes() + contents["perfkit.css"]
+    contents = {path.name: path.read_bytes() for path in static.iterdir() if path.is_file()}
+    dress = contents.pop("dress.css")
+    contents["perfkit.css"] = (library / "uplot.min.css").read_bytes() + dress + contents["perfkit.css"]
+    contents["datasette.css"] = dress + contents["datasette.css"]
     contents["uplot.js"] = (library / "uplot.iife.min.js").read_bytes()
     return {name: File(_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, 9)) for name, content in contents.items()}
 
 
+@dataclass(frozen=True)
+class Scripts:
+    """What a page runs, by its path under /assets/VERSION/.
+
+    `early` is run before the page is painted, then `library` ("" without charts), then the modules in `run`; `preload` are all modules
+    that these import, so that the browser fetches them at once instead of one import after the other.
+    """
+
+    early: str
+    library: str
+    run: tuple[str, ...]
+    preload: tuple[str, ...]
+
+
 @cache
-def scripts(page: str) -> tuple[str, ...]:
-    """The paths of the scripts that `page` needs, in their order; none where it has none."""
-    own = files().get(f"{page}.js")
-    if own is None:
-        return ()
-    return ("uplot.js", f"{page}.js") if _DRAWS in own.content.decode() else (f"{page}.js",)
+def scripts(page: str) -> Scripts:
+    """The scripts of `page`; a page without a module of its name has what every page has."""
+    run = (_EVERYWHERE, *([f"{page}.js"] if f"{page}.js" in files() else []))
+    preload = with_imports(run)
+    return Scripts(_EARLY, "uplot.js" if _DRAWS in preload else "", run, preload)
+
+
+def with_imports(modules: tuple[str, ...]) -> tuple[str, ...]:
+    """`modules` and what they import, directly or through others, each once."""
+    found = dict.fromkeys(modules)
+    waiting = list(modules)
+    while waiting:
+        text = files()[waiting.pop()].content.decode()
+        new = [one for one in _IMPORT.findall(text) if one not in found]
+        found |= dict.fromkeys(new)
+        waiting += new
+    return tuple(found)
 
 
 async def asset(request: Any) -> Response:

@@ -15,10 +15,10 @@ from perfkit.errors import BadInput
 
 # "<10" is broken by 9, ">5" by 6; in the metric's own unit. A user's own stand in the page's address.
 LIMITS = {
-    "host.cpu_idle": "<10",
+    "host.cpu_busy": ">90",
     "host.cpu_iowait": ">20",
     "host.cpu_steal": ">5",
-    "cpu.idle": "<5",
+    "cpu.busy": ">95",
     "cpu.steal": ">5",
     "memory.used_percent": ">90",
     "system.swap_out_pages": ">0",

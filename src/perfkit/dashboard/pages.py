@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -13,10 +13,10 @@ from datasette.utils.asgi import NotFound, Response
 from datasette.views.base import DatasetteError
 
 from perfkit.catalog import RANGES, TABLES, table
-from perfkit.dashboard import api, assets, limits, panels, ranges, reading, words
+from perfkit.dashboard import api, assets, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
-from perfkit.errors import PerfkitError
+from perfkit.errors import BadInput, PerfkitError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ _OF_A_REQUEST = (DatasetteError, ValueError, LookupError, TypeError, AttributeEr
 # How many points a chart gets on which screen: about one a pixel of it.
 SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
 # What the URL of a page says about the stretch of time that is shown.
-WINDOW = ("range", "from", "to", "phase")
+WINDOW = ("range", "from", "to", "run", "phase")
 # What should be equal in machines that are compared.
 FINGERPRINT = ("cpu_model", "cpus", "memory_mb", "operating_system", "kernel", "architecture", "cloud_vendor", "instance_type", "period_ms")
 
@@ -64,7 +64,7 @@ class Tab:
 
 OVERVIEW = Tab("overview", "/collectors/{}", "Overview", panels.OVERVIEW)
 HOST = Tab("host", "/collectors/{}/host", "Host", panels.HOST)
-TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables", metrics=("host.cpu_idle",))
+TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables", metrics=("host.cpu_busy",))
 CONTAINERS = Tab("containers", "/collectors/{}/containers", "Containers", panels.CONTAINERS)
 CONTAINER = Tab("container", "/collectors/{}/containers", "Containers", panels.CONTAINER)
 COMPARE = Tab("compare", "/compare?c={}", "Compare", panels.COMPARE)
@@ -178,11 +178,13 @@ async def _of_collector(
 ) -> Response:
     """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
     number = int(request.url_vars["id"])
-    collector, marks, state, names = await datasette.read(
+    args = Parameters(request)
+    collector, stretches, recorded, has_containers, names = await datasette.read(
         lambda con: (
             reading.collector(con, number),
-            reading.marks(con, number),
-            reading.recorded(con, number),
+            api.stretches(con, number),
+            _recorded(con, number, args),
+            reading.has_containers(con, number),
             reading.container_names(con, number),
         )
     )
@@ -194,11 +196,11 @@ async def _of_collector(
     context = {
         "collector": collector,
         "title": tab.title,
-        "state": state,
+        "has_containers": has_containers,
         "tabs": [(datasette.access.root_path + one.path.format(number), one.title) for one in TABS],
-        "phases": ranges.phases(marks),
+        "stretches": stretches,
         "facts": list(words.facts(collector)),
-        "recorded": words.recorded(state),
+        "recorded": recorded,
         "container": shown,
         "container_name": names.get(shown, ""),
     }
@@ -216,6 +218,14 @@ async def _of_collector(
     return await respond(request, datasette, Page(tab.script, context, {**known, **(frame or {})}))
 
 
+def _recorded(con: sqlite3.Connection, number: int, args: Parameters) -> str:
+    """What was recorded of the window that the URL asks for; its script tells what is wrong with the URL."""
+    try:
+        return f"recorded {reading.certificate(con, number, reading.window(con, number, args), api.now())}"
+    except BadInput:
+        return ""
+
+
 def _choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
     """What can be compared: each collector with its phases and what tells its machine from others."""
     return [
@@ -226,7 +236,7 @@ def _choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
             "first": row["first_timestamp"],
             "last": row["last_timestamp"],
             "facts": {name: row[name] for name in FINGERPRINT},
-            "phases": [asdict(phase) for phase in ranges.phases(reading.marks(con, row["id"]))],
+            "runs": api.stretches(con, row["id"]),
         }
         for row in reading.collectors(con)
     ]

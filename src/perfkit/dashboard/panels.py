@@ -13,10 +13,11 @@ from perfkit.dashboard.reading import query
 class Panel:
     """One chart: `series` pairs a column of the catalog's `table` with the colour token it is drawn in.
 
-    `devices` says what a table with several devices becomes: "one" fixed device (`device`), "each" a chart a device, "all" one chart
-    with a line a device. `stack`: areas on top of one another. `heat`: a row a device, coloured by value. `top`: the axis' fixed end,
-    None for as high as the data. `peak`: the idle share whose smallest value becomes a line over a stack. `total`: a column drawn as
-    the level that the others can reach. `missing` says what brings data where there is none.
+    `devices` says what a table with several devices becomes: "one" fixed device (`device`), "each" one chart per device, "all" one chart
+    with one line per device. `stack`: areas on top of one another. `heat`: one row per device, coloured by value. `top`: the axis' fixed
+    end, None for as high as the data. `log`: its series are of different kinds, so that the axis is logarithmic where the largest of one
+    is a thousand times that of another. `peak`: a column whose largest value in each bucket is drawn as the busiest sample, a line over the
+    stack. `total`: a column drawn as the level that the others can reach. `missing` says what brings data where there is none.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Panel:
     stack: bool = False
     heat: bool = False
     top: float | None = None
+    log: bool = False
     peak: str = ""
     total: str = ""
     missing: str = ""
@@ -59,6 +61,7 @@ class Panel:
             "stack": self.stack,
             "heat": self.heat,
             "top": self.top,
+            "log": self.log,
             "peak": self.peak,
             "total": self.total,
             "totalLabel": known[self.total].label if self.total else "",
@@ -81,13 +84,18 @@ def metrics(panels: Iterable[Panel]) -> list[str]:
     return list(dict.fromkeys(f"{panel.table}.{column}" for panel in panels for column in panel.columns))
 
 
+_NO_PRESSURE = "This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1."
 _CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "iowait"), ("cpu_steal", "steal"))
 
 OVERVIEW = (
-    Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_idle"),
+    Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_busy"),
     Panel("memory", "Memory", "host", (("mem_used", "user"), ("mem_cached", "cached"), ("mem_buffers", "irq")), total="mem_total"),
     Panel("disk", "Disk throughput", "host", (("disk_read_bytes", "read"), ("disk_write_bytes", "write"))),
     Panel("network", "Network throughput", "host", (("net_rx_bytes", "rx"), ("net_tx_bytes", "tx"))),
+    Panel("await", "Disk await", "disk", (("await_ms", "user"),), devices="all"),
+    Panel("util", "Disk utilisation", "disk", (("util_percent", "user"),), devices="all", top=100),
+    Panel("some", "Pressure: some tasks stalled", "pressure", (("some_percent", "user"),), devices="all", top=100, missing=_NO_PRESSURE),
+    Panel("tasks", "Tasks", "system", (("running", "user"), ("blocked", "iowait"))),
 )
 
 _STATES = (
@@ -101,8 +109,8 @@ _STATES = (
 )
 
 HOST = (
-    Panel("cores", "Cores over time: not idle", "cpu", (("idle", "user"),), section="CPU", devices="all", heat=True, top=100),
-    Panel("states", "CPU states", "cpu", _STATES, section="CPU", devices="each", stack=True, top=100, peak="idle"),
+    Panel("cores", "Cores over time: busy", "cpu", (("busy", "user"),), section="CPU", devices="all", heat=True, top=100),
+    Panel("states", "CPU states", "cpu", _STATES, section="CPU", devices="each", stack=True, top=100, peak="busy"),
     Panel("guest", "Guests", "cpu", (("guest", "c5"), ("guest_nice", "c6")), section="CPU", devices="each", top=100),
     Panel("load", "Load", "system", (("load1", "user"), ("load5", "system"), ("load15", "irq")), section="CPU"),
     Panel("tasks", "Tasks", "system", (("running", "user"), ("blocked", "iowait")), section="CPU"),
@@ -112,6 +120,7 @@ HOST = (
         "system",
         (("context_switches", "user"), ("interrupts", "system"), ("forks", "steal")),
         section="CPU",
+        log=True,
     ),
     Panel(
         "used",
@@ -127,6 +136,7 @@ HOST = (
         "memory",
         (("anon_kb", "user"), ("slab_kb", "steal"), ("shmem_kb", "system"), ("dirty_kb", "iowait"), ("committed_kb", "irq")),
         section="Memory",
+        log=True,
     ),
     Panel("swap", "Swap space free", "memory", (("swap_free_kb", "user"),), section="Memory", total="swap_total_kb"),
     Panel("swapping", "Swapping", "system", (("swap_in_pages", "read"), ("swap_out_pages", "write")), section="Memory"),
@@ -159,7 +169,7 @@ HOST = (
         section="Pressure",
         devices="all",
         top=100,
-        missing="This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1.",
+        missing=_NO_PRESSURE,
     ),
     Panel(
         "full",
@@ -169,7 +179,7 @@ HOST = (
         section="Pressure",
         devices="all",
         top=100,
-        missing="This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1.",
+        missing=_NO_PRESSURE,
     ),
     Panel("segments", "Segments", "tcp", (("in_segments", "rx"), ("out_segments", "tx")), section="TCP"),
     Panel("retransmits", "Retransmits", "tcp", (("retransmits", "iowait"),), section="TCP"),
@@ -213,10 +223,10 @@ CONTAINER = (
 )
 
 COMPARE = (
-    Panel("cpu", "CPU idle", "host", (("cpu_idle", "user"),), top=100),
-    Panel("user", "CPU user", "host", (("cpu_user", "user"),), top=100),
-    Panel("system", "CPU system", "host", (("cpu_system", "user"),), top=100),
-    Panel("iowait", "CPU I/O wait", "host", (("cpu_iowait", "user"),), top=100),
+    Panel("cpu", "CPU busy", "host", (("cpu_busy", "user"),), top=100),
+    Panel("user", "CPU user", "host", (("cpu_user", "user"),)),
+    Panel("system", "CPU system", "host", (("cpu_system", "user"),)),
+    Panel("iowait", "CPU I/O wait", "host", (("cpu_iowait", "user"),)),
     Panel("memory", "Memory used", "host", (("mem_used", "user"),)),
     Panel("read", "Disk read", "host", (("disk_read_bytes", "user"),)),
     Panel("write", "Disk written", "host", (("disk_write_bytes", "user"),)),
@@ -226,12 +236,12 @@ COMPARE = (
 
 
 def bands(panels: Iterable[Panel]) -> list[str]:
-    """Those of `metrics` whose smallest and largest values are drawn: lines, and the idle share that a peak is made of."""
+    """Those of `metrics` whose smallest and largest values are drawn: lines, and the share that a peak is made of."""
     drawn = [(panel, [panel.peak] if panel.stack or panel.heat else [name for name, _ in panel.series]) for panel in panels]
     return list(dict.fromkeys(f"{panel.table}.{column}" for panel, columns in drawn for column in columns if column))
 
 
-def _load(name: str, title: str, unit: str, series: tuple[tuple[str, str, str], ...]) -> dict[str, object]:
+def _load(name: str, title: str, unit: str, series: tuple[tuple[str, str, str], ...], *, log: bool = False) -> dict[str, object]:
     """A chart of what load tools reported, as `Panel.as_json` would say it; load_metrics is no table of the catalog."""
     columns = ", ".join(["run", *(column for column, _, _ in series)])
     return {
@@ -242,18 +252,29 @@ def _load(name: str, title: str, unit: str, series: tuple[tuple[str, str, str], 
         "key": "run",
         "unit": unit,
         "devices": "all",
+        "log": log,
         "sql": query("chart").format(columns=columns, table="load_metrics", device=" AND run LIKE :device"),
         "series": [{"column": column, "label": label, "colour": colour} for column, label, colour in series],
     }
 
 
+# What the test is about comes first; throughput and errors differ by thousands, and share no axis.
 LOAD = (
-    _load("throughput", "Load: throughput", "ops/s", (("throughput", "operations", "user"), ("errors", "errors", "iowait"))),
+    _load("throughput", "Throughput", "ops/s", (("throughput", "Operations", "user"),)),
     _load(
         "latency",
-        "Load: latency",
+        "Latency",
         "ms",
-        (("latency_p50_ms", "P50", "read"), ("latency_p95_ms", "P95", "system"), ("latency_p99_ms", "P99", "iowait")),
+        (
+            ("latency_avg_ms", "Average", "c1"),
+            ("latency_p50_ms", "P50", "c2"),
+            ("latency_p90_ms", "P90", "c3"),
+            ("latency_p95_ms", "P95", "c4"),
+            ("latency_p99_ms", "P99", "c5"),
+            ("latency_max_ms", "Maximum", "c6"),
+        ),
+        log=True,
     ),
-    _load("users", "Load: users", "users", (("users", "users", "user"),)),
+    _load("users", "Users", "users", (("users", "Users", "user"),)),
+    _load("errors", "Errors", "1/s", (("errors", "Errors", "iowait"),)),
 )

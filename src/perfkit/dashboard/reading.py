@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
-from functools import cache
-from importlib import resources
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from perfkit.catalog import Table, table
+from perfkit import sql
+from perfkit.catalog import FIGURES, Table, table
+from perfkit.collection.certificate import Certificate
+from perfkit.dashboard import ranges
 from perfkit.dashboard.ranges import Window
+from perfkit.store import percentiles as stored
+from perfkit.store import runs
 from perfkit.store.rollup import devices
-from perfkit.store.windows import percentiles as compute
 
-PERCENTILES = ("metric", "device", "samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
+PERCENTILES = ("metric", "device", *FIGURES)
 
 # The device that stands for all others of its table, and how many of a table are shown before any is asked for.
 WHOLE = "all"
@@ -23,10 +25,9 @@ SHOWN_AT_FIRST = 2
 Row = dict[str, Any]
 
 
-@cache
 def query(name: str) -> str:
     """The SQL of queries/<name>.sql."""
-    return resources.files("perfkit.dashboard").joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return sql.read("perfkit.dashboard", f"queries/{name}.sql")
 
 
 def rows(con: sqlite3.Connection, name: str, **parameters: object) -> list[Row]:
@@ -57,9 +58,21 @@ def quality(con: sqlite3.Connection, number: int, start: int, end: int) -> list[
     return rows(con, "quality", collector=number, start=start, end=end)
 
 
-def recorded(con: sqlite3.Connection, number: int) -> Row:
-    """The collector's samples, expected samples, gaps, longest gap in ms, other events, and whether it has containers."""
-    return rows(con, "recorded", collector=number)[0]
+def window(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> Window:
+    """The part of the collector's data that a URL asks for; raises BadInput (see ranges.window)."""
+    return ranges.window(args, stored.windows(con, number), runs.stretches(con, number))
+
+
+def certificate(con: sqlite3.Connection, number: int, shown: Window, now_ms: int) -> Certificate:
+    """What was recorded of the window: the figures of its run or phase where it is one."""
+    if shown.stretch:
+        return runs.of_stretch(con, number, shown.stretch, now_ms=now_ms)
+    return runs.covered(con, number, shown.start, shown.end, now_ms=now_ms)
+
+
+def has_containers(con: sqlite3.Connection, number: int) -> bool:
+    """Whether any container was ever seen on the collector's machine."""
+    return con.execute("SELECT 1 FROM container_metrics WHERE collector_id = ? LIMIT 1", (number,)).fetchone() is not None
 
 
 def version(con: sqlite3.Connection, number: int) -> str:
@@ -103,18 +116,12 @@ def _counted(con: sqlite3.Connection, number: int, of: Table, device: str) -> bo
 
 
 def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:
-    """One row a metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window.
-
-    With the table host comes host.cpu_busy, which the overview's first tile shows; it has no p50, p90, p99 and stddev.
-    """
-    found = [dict(zip(PERCENTILES, row)) for row in compute(con, number, window.start, window.end, tables)]
-    if "host" in tables:
-        found += rows(con, "busy", collector=number, start=window.start, end=window.end)
-    return found
+    """One row per metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window."""
+    return [dict(zip(PERCENTILES, row)) for row in stored.of_window(con, number, window.start, window.end, tables)]
 
 
 def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[Row]:
-    """(tile, minute, value) of the minute with the highest mean, for cpu, memory, disk and network."""
+    """(tile, minute, value) of the 60 s with the highest mean, from `minute` (ms) on, for cpu, memory, disk and network."""
     return rows(con, "worst_minutes", collector=number, start=window.start, end=window.end)
 
 

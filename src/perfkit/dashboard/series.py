@@ -111,7 +111,17 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
         return [v if v is None or not isfinite(v * SCALE) else round(v * SCALE) / SCALE for v in values]
 
 
-LOAD = ("users", "throughput", "errors", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms")
+LOAD = (
+    "users",
+    "throughput",
+    "errors",
+    "latency_avg_ms",
+    "latency_p50_ms",
+    "latency_p90_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "latency_max_ms",
+)
 
 
 def read_load(con: sqlite3.Connection, wanted: Wanted) -> dict[str, Any]:

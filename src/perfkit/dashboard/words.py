@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from perfkit.catalog import Column, table
 from perfkit.dashboard.reading import Row
-from perfkit.units import format_bytes, format_duration
+from perfkit.units import format_bytes
 
 _COMPONENTS = {"cpu": "CPU", "mem": "Memory", "disk": "Disk", "net": "Network"}
 _NOISE = re.compile(r"\((?:R|TM)\)|\bCPU\b|\bProcessor\b|\bIntel\b|\bAMD\b|@.*", re.IGNORECASE)
@@ -22,16 +22,6 @@ def facts(collector: Row) -> Iterator[str]:
     if memory := collector["memory_mb"]:
         yield format_bytes(memory * 1024 * 1024)
     yield from (str(collector[name]) for name in ("operating_system", "kernel", "architecture", "instance_type") if collector[name])
-
-
-def recorded(state: Row) -> str:
-    """How complete the recording is: "recorded 500 of 630 samples (79.4 %), 1 gap of 2 m 10 s"."""
-    samples, expected = state["samples"] or 0, state["expected"] or 0
-    share = f" of {expected:,} samples ({100 * samples / expected:.4g} %)" if expected else " samples"
-    if not state["gaps"]:
-        return f"recorded {samples:,}{share}, no gap"
-    count = "1 gap of" if state["gaps"] == 1 else f"{state['gaps']} gaps, longest"
-    return f"recorded {samples:,}{share}, {count} {format_duration(state['longest_gap'] / 1000)}"
 
 
 def label(column: Column) -> str:

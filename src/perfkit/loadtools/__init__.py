@@ -1,11 +1,12 @@
-"""What load tools say about a run, brought onto the time axis of the host's metrics: k6, JMeter, Locust, sysbench, wrk.
+"""What load tools say of a run, brought onto the time axis of the host's metrics.
 
-Desk tier. Which tool wrote a file is found by its content; a column that a tool does not report is empty.
+Desk tier. `tools` finds which tool wrote a file; a module per kind of output reads it; `requests` makes seconds of single reports;
+`importing` puts the runs into the database. A figure that a tool does not report is empty.
 """
 
 from __future__ import annotations
 
-from perfkit.loadtools.reading import read_timeline
-from perfkit.loadtools.timeline import COLUMNS, Timeline
+from perfkit.loadtools.timeline import COLUMNS, Row, Summary, Timeline
+from perfkit.loadtools.tools import read_runs
 
-__all__ = ["COLUMNS", "Timeline", "read_timeline"]
+__all__ = ["COLUMNS", "Row", "Summary", "Timeline", "read_runs"]

@@ -1,24 +1,32 @@
-"""Brings the timeline of a load beside the metrics of the machine that was under it."""
+"""Brings the runs of a load tool beside the metrics of the machine that was under the load."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import datetime, timezone
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from perfkit.errors import BadInput
-from perfkit.loadtools.reading import read_timeline
-from perfkit.store.database import open_database
-from perfkit.store.load import add_run
+from perfkit.errors import BadInput, reason
+from perfkit.loadtools.output import Output
+from perfkit.loadtools.timeline import Timeline
+from perfkit.loadtools.tools import read_runs
+from perfkit.store.database import open_database, sentences, transaction
+from perfkit.store.importing import DEFAULT_SITE, find_or_add
 
+READING = 2  # of the readers in this package: a file read by older ones is read again
 _SOME = 5  # machines that a message names
 
 
 class ImportedRun(NamedTuple):
-    """What became of one load tool's output; `rows` is 0 where it was there already."""
+    """What became of one run; `rows` is 0 where it was there already. `notes` are sentences for people."""
 
     run: str
     tool: str
@@ -27,44 +35,125 @@ class ImportedRun(NamedTuple):
     rows: int
     first: int
     last: int
+    notes: tuple[str, ...]
 
 
-def import_run(db: Path, path: Path, *, machine: str | None, site: str | None, start: float | None) -> ImportedRun:
-    """Read the load tool's output `path` into the database `db`, as a run called like the file and its start, for one of its collectors.
+def import_runs(db: Path, path: Path, *, machine: str | None, site: str | None, start: float | None) -> list[ImportedRun]:
+    """Bring the runs in the load tool's output `path` into the database `db`, all or none, for one of its collectors.
 
-    The collector is `machine` at `site`, or where `machine` is None the one that was recorded at that time. `start` as in
-    `read_timeline`. The same file twice changes nothing. Raises BadInput for a file that is none, and where no collector or more
-    than one was recorded then.
+    A run is called like the file, its label and its start. The collector is `machine` at `site`, or where `machine` is None the
+    one that was recorded at that time. `start` as in `read_runs`. A file is known by its content: the same again changes nothing,
+    or moves its runs if they now begin elsewhere; one that has grown since replaces what it was; another file of the same name and
+    start is another run. Raises BadInput for a file that is not read, and where no collector or more than one was recorded then.
     """
-    timeline = read_timeline(path, start)
-    first, last = timeline.rows[0]["timestamp"], timeline.rows[-1]["timestamp"]
-    run = f"{path.name.removesuffix('.gz').rsplit('.', 1)[0]} {datetime.fromtimestamp(first / 1000, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    con = open_database(db)
-    try:
+    timelines = read_runs(path, start)
+    first = min(timeline.rows[0].timestamp for timeline in timelines)
+    last = max(timeline.rows[-1].timestamp for timeline in timelines)
+    with closing(open_database(db)) as con, sentences(db):
         machinename, sitename = _collector(con, path, {"machine": machine, "site": site, "first": first, "last": last})
-        rows = add_run(
-            con,
-            machinename,
-            sitename=sitename,
-            run=run,
-            tool=timeline.tool,
-            source=path,
-            digest=f"{digest}@{first}",
-            rows=timeline.rows,
-            requests=timeline.summary.get("requests"),
-            errors=timeline.summary.get("errors"),
-            summary=timeline.summary,
-        )
-    finally:
-        con.close()
-    return ImportedRun(run, timeline.tool, machinename, sitename, rows, first, last)
+        with transaction(con):
+            collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
+            rows, names = _write(con, collector_id, path, timelines)
+    found = []
+    for name, one in zip(names, timelines, strict=True):
+        span = one.rows[0].timestamp, one.rows[-1].timestamp
+        found.append(ImportedRun(name, one.tool, machinename, sitename, rows and len(one.rows), *span, tuple(_notes(one))))
+    return found
+
+
+def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline]) -> tuple[int, list[str]]:
+    """Write the runs in place of what the same file had brought before; the rows written, 0 if all is as it was, and the runs' names."""
+    before = con.execute("SELECT run, digest, summary ->> 'bytes' FROM load_runs WHERE collector_id = ?", [collector_id]).fetchall()
+    sha, grown_from = _digests(path, {int(size) for _, _, size in before if size is not None})
+    digests = [f"{sha}@{timeline.rows[0].timestamp}#{READING}" for timeline in timelines]
+    same = {digest: run for run, digest, _ in before if _content(digest) == sha}
+    if sorted(same) == sorted(digests):
+        return 0, [same[digest] for digest in digests]
+    for run, digest, size in before:
+        if _content(digest) == sha or (size is not None and _content(digest) == grown_from.get(int(size))):
+            con.execute("DELETE FROM load_runs WHERE collector_id = ? AND run = ?", (collector_id, run))
+            con.execute("DELETE FROM load_metrics WHERE collector_id = ? AND run = ?", (collector_id, run))
+    names: list[str] = []
+    for timeline, digest in zip(timelines, digests, strict=True):
+        names.append(_free_name(con, collector_id, path, timeline))
+        con.execute(_sql("load_run_insert"), _run(collector_id, names[-1], path, digest, timeline))
+        con.executemany(_sql("load_metrics_insert"), ((collector_id, names[-1], *row) for row in timeline.rows))
+    return sum(len(timeline.rows) for timeline in timelines), names
+
+
+def _run(collector_id: int, name: str, path: Path, digest: str, timeline: Timeline) -> dict[str, int | str | None]:
+    return {
+        "collector_id": collector_id,
+        "run": name,
+        "tool": timeline.tool,
+        "source": str(path),
+        "digest": digest,
+        "imported_at": time.time_ns() // 1_000_000,
+        "first": timeline.rows[0].timestamp,
+        "last": timeline.rows[-1].timestamp,
+        "requests": timeline.summary.requests,
+        "errors": timeline.summary.errors,
+        "summary": json.dumps(timeline.summary.to_json()),
+    }
+
+
+def _free_name(con: sqlite3.Connection, collector_id: int, path: Path, timeline: Timeline) -> str:
+    """A name that no run of the collector has: the file's and its start, with its folder in front or a number behind if need be."""
+    begun = f"{datetime.fromtimestamp(timeline.rows[0].timestamp / 1000, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    name = " ".join(filter(None, (Output(path).stem, timeline.label, begun)))
+    taken = {run for (run,) in con.execute("SELECT run FROM load_runs WHERE collector_id = ?", [collector_id])}
+    return next(one for one in _names(name, path.absolute().parent.name) if one not in taken)
+
+
+def _names(name: str, folder: str) -> Iterator[str]:
+    yield name
+    yield f"{folder}/{name}"
+    number = 2
+    while True:
+        yield f"{name} ({number})"
+        number += 1
+
+
+def _digests(path: Path, sizes: Iterable[int]) -> tuple[str, dict[int, str]]:
+    """The SHA-256 of the file, and of as many of its first bytes as each of `sizes` says that is smaller than it."""
+    found: dict[int, str] = {}
+    digest, at = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            for size in [*sorted(sizes), None]:
+                while data := file.read(1 << 20 if size is None else min(1 << 20, size - at)):
+                    digest.update(data)
+                    at += len(data)
+                if size == at:
+                    found[at] = digest.copy().hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {reason(error)}.") from None
+    return digest.hexdigest(), found
+
+
+def _content(digest: str) -> str:
+    """The SHA-256 in a run's digest, which says the run's start and the reading as well."""
+    return digest.partition("@")[0]
+
+
+def _notes(timeline: Timeline) -> Iterator[str]:
+    """What people should know of a run that was not wholly understood, or whose generator was at its limit."""
+    summary = timeline.summary
+    if summary.cut:
+        yield "the output breaks off, so the end of the run may be missing."
+    if summary.unread:
+        yield f"lines that could not be read and are left out: {summary.unread:,}."
+    if summary.untimed:
+        yield f"{summary.operation}s without a believable time, which count as errors: {summary.untimed:,}."
+    if summary.dropped:
+        yield f"the generator was at its own limit: it did not start {summary.dropped:,} of the {summary.operation}s that were due."
+    if summary.starved:
+        yield f"the generator was at its own limit: {summary.starved:,} errors say that it had no port, descriptor or memory left."
+    yield from summary.notes
 
 
 def _collector(con: sqlite3.Connection, path: Path, wanted: dict[str, str | int | None]) -> tuple[str, str]:
-    query = resources.files("perfkit.loadtools").joinpath("sql", "collectors_then.sql").read_text("utf-8")
-    found = con.execute(query, wanted).fetchall()
+    found = con.execute(_sql("collectors_then"), wanted).fetchall()
     if len(found) == 1:
         return str(found[0][0]), str(found[0][1])
     if not found and wanted["machine"]:
@@ -73,3 +162,8 @@ def _collector(con: sqlite3.Connection, path: Path, wanted: dict[str, str | int 
         raise BadInput(f"no collector was recorded while {path} ran; import its collection first, or name it with --collector-name.")
     names = ", ".join(f"{machine} at {site}" for machine, site in found[:_SOME])
     raise BadInput(f"several collectors were recorded while {path} ran ({names}); name one with --collector-name and --site-name.")
+
+
+@cache
+def _sql(name: str) -> str:
+    return resources.files("perfkit.loadtools").joinpath("sql", "sqlite", f"{name}.sql").read_text("utf-8")

@@ -1,59 +1,125 @@
-"""What sysbench 1.0 prints: a line every --report-interval seconds, and its closing figures."""
+"""What sysbench prints: a line every --report-interval seconds, and its closing figures."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from perfkit.loadtools.timeline import Timeline, row
+from perfkit.errors import BadInput
+from perfkit.loadtools.marks import Piece, Start
+from perfkit.loadtools.output import Output
+from perfkit.loadtools.timeline import Row, Summary, Timeline, level, number
 
-_LINE = re.compile(r"^\[ (\d+)s \] (.+)$", re.MULTILINE)
-_PERCENTILE = re.compile(r"lat(?:ency)? \(ms,(\d+)%\): ([\d.]+)")
-_FIGURES = {
-    "seconds": r"total time:\s+([\d.]+)s",
-    "events": r"total number of events:\s+(\d+)",
+BANNER = re.compile(r"^sysbench \d", re.MULTILINE)
+_TEST = re.compile(r"^(?:Running the test with following options|Threads started!)", re.MULTILINE)
+_LINE = re.compile(r"^\[\s*(\d{1,9})s ?\] (.+)$", re.MULTILINE)
+_PERCENTILE = re.compile(r"lat(?:ency)? \(ms,(\d+)%\): ([\d.]+)|response time: ()([\d.]+)ms \((\d+)%\)")
+_SECONDS = r"total time:\s+([\d.]+)s"
+_EVENTS = r"total number of events:\s+(\d+)"
+_IGNORED = r"ignored errors:\s+(\d+)"
+_CLOSING = {
     "latency_avg_ms": r"^\s+avg:\s+([\d.]+)",
     "latency_max_ms": r"^\s+max:\s+([\d.]+)",
     "latency_p95_ms": r"^\s+95th percentile:\s+([\d.]+)",
 }
-_BLOCK = re.compile(r"block size:? +(\d+)([KM]?)i?B", re.IGNORECASE)
+_BLOCK = re.compile(r"block size:? +(\d{1,9})([KM]?)i?B", re.IGNORECASE)
 _MIB = 1 << 20
 _KNOWN_PERCENTILES = ("50", "90", "95", "99")
 
 
-def parse(text: str, start: float) -> Timeline:
-    """The timeline of a run that began at `start` (seconds since the epoch).
+def read(output: Output, start: Start) -> list[Timeline]:
+    """Each run in the log. Without report lines its closing figures stand for the whole run, in a row at its start and one at its end.
 
-    Without report lines the closing figures stand for the whole run, in a row at its start and one at its end.
+    Raises BadInput where nothing was printed, and where it is unknown when each run began.
     """
-    figures = {name: _number(pattern, text) for name, pattern in _FIGURES.items()}
-    rows, before = [], 0
+    tests = [(text, prepared) for text, prepared in _tests(output.text()) if _seconds(text) is not None]
+    if not tests:
+        raise BadInput(f"{output.path} holds no figures; sysbench was ended before it printed any.")
+    began = start.of_each("sysbench", [Piece(_seconds(text), prepared) for text, prepared in tests])
+    found = [_run(text, phase.start) for (text, _), phase in zip(tests, began, strict=True)]
+    for timeline, phase in zip(found, began, strict=True):
+        timeline.label = phase.label
+    return found
+
+
+def _tests(log: str) -> list[tuple[str, bool]]:
+    """The text of each run, and whether sysbench did something else (prepare, cleanup) right before it.
+
+    A run begins with sysbench's banner, or where the seconds of the report lines start again.
+    """
+    at = [found.start() for found in BANNER.finditer(log)] or [0]
+    parts: list[str] = []
+    for first, last in zip([0, *at[1:]], [*at[1:], len(log)], strict=True):
+        parts.extend(_restarts(log[first:last]))
+    found, prepared = [], False
+    for part in parts:
+        if _TEST.search(part) or _LINE.search(part):
+            found.append((part, prepared))
+            prepared = False
+        else:
+            prepared = BANNER.search(part) is not None
+    return found
+
+
+def _restarts(text: str) -> list[str]:
+    cuts, before = [0], -1
     for line in _LINE.finditer(text):
-        second, block = int(line[1]), _block_size(text)
-        rows.append(row((start + before) * 1000, **_interval(line[2], block)))
+        second = int(line[1])
+        if second < before:
+            cuts.append(line.start())
         before = second
-    if not rows and figures["seconds"]:
-        rows = _level(start, figures)
-    return Timeline("sysbench", tuple(rows), {"requests": int(figures["events"] or 0)})
+    return [text[first:last] for first, last in zip(cuts, [*cuts[1:], len(text)], strict=True)]
+
+
+def _seconds(text: str) -> float | None:
+    """How long the run took, as far as the log says."""
+    whole = _number(_SECONDS, text)
+    last = [int(line[1]) for line in _LINE.finditer(text)][-1:]
+    return whole if whole is not None else (float(last[0]) if last else None)
+
+
+def _run(text: str, start: float) -> Timeline:
+    block = _block_size(text)
+    rows: list[Row] = []
+    before, widths = 0, []
+    for line in _LINE.finditer(text):
+        second, values = int(line[1]), _interval(line[2], block)
+        if second > before and values["throughput"] is not None:  # with --rate there is a second line, of the queue
+            rows.append(Row(round((start + before) * 1000), **values))
+            widths.append(second - before)
+            before = second
+    events, seconds = _number(_EVENTS, text), _number(_SECONDS, text)
+    if not rows and seconds:
+        closing = {name: _number(pattern, text) for name, pattern in _CLOSING.items()}
+        rows = level(start, seconds, throughput=None if events is None else events / seconds, **closing)
+    ignored = _number(_IGNORED, text)
+    summary = Summary(
+        requests=None if events is None else int(events),
+        errors=None if ignored is None else int(ignored),
+        operation="event",
+        row_seconds=min(widths, default=None),
+        cut=events is None,
+    )
+    return Timeline("sysbench", rows, summary)
 
 
 def _interval(line: str, block: float) -> dict[str, float | None]:
     values: dict[str, float | None] = {
-        "users": _number(r"thds: (\d+)", line),
+        "users": _number(r"(?:thds|threads): (\d+)", line),
         "throughput": _number(r"(?:tps|eps): ([\d.]+)", line),
-        "errors": _number(r"err/s: ([\d.]+)", line),
+        "errors": _number(r"err(?:/s|ors): ([\d.]+)", line),
     }
     if values["throughput"] is None:
         values["throughput"] = _operations(line, block)
-    percentile = _PERCENTILE.search(line)
-    if percentile and percentile[1] in _KNOWN_PERCENTILES:
-        values[f"latency_p{percentile[1]}_ms"] = float(percentile[2])
+    found = _PERCENTILE.search(line)
+    percentile, latency = (found[1] or found[5], found[2] or found[4]) if found else ("", "")
+    if percentile in _KNOWN_PERCENTILES:
+        values[f"latency_p{percentile}_ms"] = number(latency)
     return values
 
 
 def _operations(line: str, block: float) -> float | None:
     """Operations per second of the tests that report MiB/s: memory (one figure), fileio (reads, writes, fsyncs)."""
-    moved = [float(found) for found in re.findall(r"([\d.]+) MiB/s", line)]
+    moved = [number(found) or 0.0 for found in re.findall(r"([\d.]+) MiB/s", line)]
     return sum(moved) * _MIB / block + (_number(r"fsyncs: ([\d.]+)", line) or 0.0) if moved and block else None
 
 
@@ -62,13 +128,6 @@ def _block_size(text: str) -> float:
     return int(found[1]) * {"": 1, "K": 1 << 10, "M": _MIB}[found[2].upper()] if found else 0
 
 
-def _level(start: float, figures: dict[str, float | None]) -> list[dict[str, Any]]:
-    seconds = figures["seconds"] or 0.0
-    values = {name: figures[name] for name in ("latency_avg_ms", "latency_max_ms", "latency_p95_ms")}
-    values["throughput"] = figures["events"] / seconds if figures["events"] is not None and seconds else None
-    return [row(at * 1000, **values) for at in (start, start + seconds)]
-
-
 def _number(pattern: str, text: str) -> float | None:
     found = re.search(pattern, text, re.MULTILINE)
-    return float(found[1]) if found else None
+    return number(found[1]) if found else None

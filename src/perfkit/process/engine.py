@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
-from perfkit import catalog
+from perfkit import sql
 from perfkit.catalog import FLAG, RANGES, TABLES
-from perfkit.process.reading import read, text_size
-from perfkit.process.statements import statement
-from perfkit.process.together import together
+from perfkit.collection.subsystems import HOST, STATFS
+from perfkit.process import memory
+from perfkit.process.reading import read
 
-# sql/<name>.sql, each one SELECT that becomes the table of its name, and the tables that it needs beside `raw`.
-# network, disk, cpu and containers are the most to take apart: each waits for the one before, so that their memory is not needed at once,
-# and the small ones wait for disk, the largest.
-_TABLES = {
-    "sessions": (),
-    "boots": ("sessions",),
-    "samples": ("boots",),
-    "holes": ("samples",),
-    "places": (),
-    "devices": ("places", "sessions"),
-    "network": ("devices", "holes"),
-    "disk": ("devices", "holes", "network"),
-    "cpu": ("holes", "disk"),
-    "containers": ("samples", "cpu"),
-    "memory": ("disk",),
-    "system": ("holes", "disk"),
-    "tcp": ("holes", "disk"),
-    "pressure": ("holes", "disk"),
-    "filesystem": (),
-    "host": ("samples", "cpu", "memory", "disk", "network"),
-    "marks": (),
-    "phases": ("marks", "samples"),
-}
-# The same of a cut to what the user wants to keep.
-_OF_THE_WINDOW = {
-    "system_info": (),
-    "gaps": ("samples", "sessions"),
-    "sources": ("samples", "sessions", "memory", "gaps", "system_info"),
-    "quality": ("samples", "boots", "cpu", "disk", "network", "gaps"),
-}
-
-# A row per sample and device comes before a row per sample.
-LARGEST_FIRST = sorted(TABLES, key=lambda table: not table.keys)
+# The tables in the order in which they are made: sql/<folder>/<name>.sql is one SELECT that becomes the table of its name. The largest texts
+# are taken apart one after the other, so that their memory is not needed at once.
+TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
+COMPONENTS = ("devices", "network", "disk", "cpu", "containers", "memory", "system", "tcp", "pressure", "filesystem", "host", "system_info")
+SUMMARIES = ("machines", "quality")
+# Made before the tables that they stand in.
+_MACROS = ("components/macros", "components/cgroups", "components/device_names")
+# Derived again from what is left where the user keeps a window only.
+_OF_A_WINDOW = ("gaps",)
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
 Step = Callable[[str], None]  # is told the name of the table that is made next
@@ -55,19 +31,24 @@ Step = Callable[[str], None]  # is told the name of the table that is made next
 
 @dataclass(frozen=True)
 class Window:
-    """What to keep: samples from `since` to `until` (ms since the epoch, inclusive) and of the `phase`; None does not bound."""
+    """What to keep: samples from `start` to `end` (ms since the epoch, both included) and of the `phase`; None does not bound."""
 
-    since: int | None = None
-    until: int | None = None
+    start: int | None = None
+    end: int | None = None
     phase: str | None = None
+
+
+def statement(name: str) -> str:
+    """The text of sql/<name>.sql: "components/cpu"."""
+    return sql.read("perfkit.process", f"sql/{name}.sql")
 
 
 class Engine:
     """Collections become tables: `load` them, `derive`, then read `con`.
 
-    `con` then has host, cpu, memory, ... as `perfkit.catalog` lists them, each with `source INTEGER` and `timestamp BIGINT`
-    (milliseconds since the epoch, UTC) in front, and `sources`, `marks`, `phases`, `percentiles` and `quality` (see sql/). What has no
-    value is NULL. Every statement partitions by `source`: one pass serves one file or a thousand live collectors.
+    `con` then has host, cpu, memory, ... as `perfkit.catalog` lists them, each with `machine INTEGER` and `timestamp BIGINT`
+    (milliseconds since the epoch, UTC) in front, and `machines`, `recordings`, `samples`, `marks`, `runs`, `gaps`, `percentiles` and `quality`
+    (see sql/). What has no value is NULL. Every statement partitions by `machine`: one pass serves one file or a thousand live collectors.
     """
 
     def __init__(self, *, memory_limit: int | None = None, threads: int | None = None, temp_folder: Path | None = None) -> None:
@@ -75,9 +56,7 @@ class Engine:
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "preserve_insertion_order": False,  # what has an order says so
-            "allocator_flush_threshold": "1MB",  # freed memory goes back at once: a tenth less at the peak, and after weeks of live import
-            "allocator_bulk_deallocation_flush_threshold": "1MB",
+            **memory.SETTINGS,
         }
         if memory_limit:
             settings["memory_limit"] = f"{memory_limit}B"
@@ -87,23 +66,24 @@ class Engine:
             settings["temp_directory"] = str(temp_folder)
         self.con = duckdb.connect(config=settings)
         self._memory_limit = memory_limit
-        self.con.execute(statement("raw"))
-        self.con.execute(statement("macros"))
+        self._files = 0
+        for name in ("reading/schema", *_MACROS):
+            self.con.execute(statement(name))
 
     def load(self, files: Sequence[tuple[int, Path]], progress: Progress | None = None) -> None:
-        """Add each (source, file); several files may be parts of one source.
+        """Add each (machine, file); several files may be parts of one machine's recordings.
 
         What cannot be read within a file is counted in `inputs`. Raises BadInput where a file cannot be opened.
         """
         before = 0
-        clustered = self._memory_limit is not None and 2 * sum(text_size(file) for _, file in files) > self._memory_limit
-        if clustered:  # the limit is what bounds the memory now
-            self.con.execute(statement("keep_freed"))
-        for source, file in files:
+        load = statement("reading/load")
+        if memory.is_larger_than(self._memory_limit, [file for _, file in files]):
+            memory.keep_freed(self.con)  # the limit is what bounds the memory now
+            load = memory.clustered(load)
+        for machine, file in files:
             tell = None if progress is None else lambda n, start=before: progress(start + n)
-            done = read(self.con, source, file, tell, clustered=clustered)
-            before += done.size
-            self.con.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(done))
+            self._files += 1
+            before += read(self.con, load, machine, self._files, file, tell)
 
     def name_containers(self, names: Mapping[str, str]) -> None:
         """Names for container ids, which win over what the collections say; before `derive`."""
@@ -121,57 +101,66 @@ class Engine:
     ) -> None:
         """Make the tables of what was loaded; the two costly ones only where they are asked for.
 
-        Where `percentiles` are taken, the lines are let go of before: to derive again, load again.
+        Computing percentiles drops the raw lines: call `load` again before another `derive`.
 
-        Tables named in `skip` are emptied if they are there: planning a statement costs 10 ms, too much for a live second without its
-        lines.
+        Tables in `skip` are truncated instead of recomputed (live import only: planning a statement costs about 10 ms).
 
         With a `window`, samples outside of it are dropped; those inside keep the rates that they have in the whole.
         """
         for name in skip:
             self.con.execute(f"TRUNCATE {name}")
+        tell = step or (lambda name: None)
+        self._make("timeline", ("sessions",), tell, skip)
         if "duplicates" not in skip:
-            self._make({"duplicates": ()}, skip, step)
-            self._drop_duplicates()
-        self._make(_TABLES, skip, step)
+            self._take_machines_apart()
+            self._tell_repeated_apart()
+        self._make("timeline", TIMELINE[1:], tell, skip)
+        self._make("components", COMPONENTS, tell, skip)
         if window:
             self._cut(window)
-        self._make(_OF_THE_WINDOW, skip if quality else (*skip, "quality"), step)
+        self._make("summaries", SUMMARIES if quality else SUMMARIES[:1], tell, skip)
         if percentiles:
-            self.con.execute(statement("release"))
-            self.con.execute(statement("keep_freed"))
-            self._take_percentiles(step)
+            memory.release(self.con)
+            self._take_percentiles(tell)
 
-    def _make(self, tables: Mapping[str, Collection[str]], skip: Collection[str], step: Step | None) -> None:
-        def make(con: duckdb.DuckDBPyConnection, name: str) -> None:
-            if step:
-                step(name)
-            con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(name)}")
+    def _make(self, folder: str, names: Sequence[str], tell: Step, skip: Collection[str] = ()) -> None:
+        for name in names:
+            if name not in skip:
+                tell(name)
+                values = {"subsystems": [s.name for s in (*HOST, STATFS)]} if name == "samples" else None
+                self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(f'{folder}/{name}')}", values)
 
-        together(self.con, {name: needs for name, needs in tables.items() if name not in skip}, make)
+    def _take_machines_apart(self) -> None:
+        """Where one input mixes several machines, give each a number of its own: `apart` lists those that are new."""
+        self.con.execute("TRUNCATE apart")
+        if self.con.execute("SELECT 1 FROM sessions GROUP BY machine HAVING count(DISTINCT coalesce(boot_id, '')) > 1").fetchall():
+            self.con.execute(statement("timeline/apart"))
+            self._make("timeline", ("sessions",), lambda name: None)
 
-    def _drop_duplicates(self) -> None:
-        if self.con.execute("FROM duplicates WHERE lines > 0").fetchall():
-            self.con.execute(statement("drop_duplicates"))
+    def _tell_repeated_apart(self) -> None:
+        """Give every sample an instant of its own, and drop what stands twice; mostly there is nothing to do."""
+        self.con.execute(f"CREATE OR REPLACE TABLE repeated AS {statement('reading/repeated')}")
+        if self.con.execute("FROM repeated LIMIT 1").fetchall():
+            self.con.execute(statement("reading/duplicates"))
 
     def _cut(self, window: Window) -> None:
-        self.con.execute(statement("cut"), {"since": window.since, "until": window.until, "phase": window.phase})
+        self.con.execute(statement("timeline/cut"), {"start": window.start, "end": window.end, "phase": window.phase})
         for name in ("samples", *(table.name for table in TABLES)):
-            self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('within')}", {"table": name})
+            self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('timeline/within')}", {"table": name})
+        self.con.execute(statement("timeline/recordings_within"))
+        self._make("timeline", _OF_A_WINDOW, lambda name: None)
 
-    def _take_percentiles(self, step: Step | None = None) -> None:
-        self.con.execute(statement("windows"), {"ranges": list(RANGES), "seconds": list(RANGES.values())})
-        self.con.execute(statement("percentiles_table"))
-
-        def take(con: duckdb.DuckDBPyConnection, name: str) -> None:
-            if step:
-                step(f"percentiles of {name}")
-            table = catalog.table(name)
+    def _take_percentiles(self, tell: Step) -> None:
+        self.con.execute("CREATE OR REPLACE TABLE spans AS SELECT machine, first_timestamp, last_timestamp FROM machines")
+        self.con.execute("CREATE OR REPLACE TABLE ranges (name VARCHAR, milliseconds BIGINT)")
+        self.con.executemany("INSERT INTO ranges VALUES (?, ?)", [(name, ms) for name, ms in RANGES.items()])
+        self._make("timeline", ("windows",), lambda name: None)
+        self.con.execute(statement("summaries/percentiles_table"))
+        for table in TABLES:
+            tell(f"percentiles of {table.name}")
             metrics = [c.name for c in table.values if c.kind != FLAG]
-            device = table.keys[0].name if table.keys else "source"
-            con.execute(statement("percentiles"), {"table": name, "device": device, "metrics": metrics})
-
-        together(self.con, {table.name: () for table in LARGEST_FIRST}, take)
+            device = table.keys[0].name if table.keys else "machine"
+            self.con.execute(statement("summaries/percentiles"), {"table": table.name, "device": device, "metrics": metrics})
 
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""

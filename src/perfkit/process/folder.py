@@ -1,114 +1,121 @@
-"""The output folder: every table of one source as files."""
+"""The output folder: every table of one machine as files."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
 
-from perfkit import catalog
 from perfkit.catalog import RANGES, TABLES, Table
-from perfkit.process.engine import LARGEST_FIRST
-from perfkit.process.statements import statement
-from perfkit.process.steady import proposals
-from perfkit.process.together import together
+from perfkit.process.engine import statement
+from perfkit.process.quality import Quality, Run
+from perfkit.units import iso
 
-FORMAT = 1  # of quality.json
+SAMPLES = "samples.csv"
+SAMPLES_COLUMNS = ("recording", "tick", "lateness_ms")
+_RUN = ("run", "phase", "label", "recording", "from", "to", "seconds", "open")
+_CERTIFICATE = ("samples", "samples_expected", "coverage", "gaps", "longest_gap_ms", "largest_lateness_ms", "clock_steps", "resets", "ended")
+
+_WHOLE = 1 << 53  # from here on not every whole number is a float
 
 Step = Callable[[str], None]  # is told the name of each file before it is written
 
 
-def write(con: duckdb.DuckDBPyConnection, source: int, folder: Path, step: Step) -> None:
-    """Write everything that is known of `source` into `folder`, which exists."""
-
-    def write_table(con: duckdb.DuckDBPyConnection, name: str) -> None:
-        step(f"{name}.csv")
-        write_csv(con, source, catalog.table(name), folder / f"{name}.csv")
-
-    together(con, {table.name: () for table in LARGEST_FIRST}, write_table)
+def write(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality, folder: Path, step: Step) -> None:
+    """Write everything that is known of `machine` into `folder`, which exists."""
+    for table in TABLES:
+        step(f"{table.name}.csv")
+        write_csv(con, machine, table, folder / f"{table.name}.csv")
+    step(SAMPLES)
+    write_samples(con, machine, folder)
     step("percentiles.csv")
-    metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
-    con.execute(
-        statement("csv_percentiles"),
-        {"source": source, "ranges": list(RANGES), "metrics": metrics, "file": str(folder / "percentiles.csv")},
-    )
-    _json(folder / "container_names.json", dict(con.execute(statement("container_names"), {"source": source}).fetchall()))
-    _json(folder / "system_info.json", _system_info(con, source))
-    _json(folder / "quality.json", quality(con, source))
+    write_percentiles(con, machine, folder)
+    write_facts(quality, dict(con.execute(statement("output/container_names"), {"machine": machine}).fetchall()), system_info(con, machine), folder)
 
 
-def write_parquet(con: duckdb.DuckDBPyConnection, source: int, folder: Path, site: str, machine: str) -> None:
-    """Write the tables of `source` as <folder>/<table>/site=/machine=/date=/*.parquet; tables without a row are left out."""
+def write_facts(quality: Quality, container_names: dict[str, str], info: dict[str, object], folder: Path) -> None:
+    """quality.json, runs.csv, container_names.json and system_info.json."""
+    with (folder / "runs.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow((*_RUN, *_CERTIFICATE))
+        rows.writerows(_run_cells(run) for run in quality.runs)
+    _json(folder / "container_names.json", container_names)
+    _json(folder / "system_info.json", info)
+    _json(folder / "quality.json", quality.as_json())
+
+
+def write_parquet(con: duckdb.DuckDBPyConnection, machine: int, folder: Path, site: str, name: str) -> None:
+    """Write the tables of `machine` as <folder>/<table>/site=/machine=/date=/*.parquet; tables without a row are left out."""
     folder.mkdir()
     for table in TABLES:
-        if not _has_rows(con, source, table):
+        if not _has_rows(con, machine, table.name):
             continue
         columns = [column.name for column in table.columns]
-        values = {"source": source, "table": table.name, "columns": columns, "site": site, "machine": machine}
-        con.execute(statement("parquet"), {**values, "folder": str(folder / table.name)})
+        values = {"number": machine, "table": table.name, "columns": columns, "site": site, "machine": name}
+        con.execute(statement("output/parquet"), {**values, "folder": str(folder / table.name)})
 
 
-def quality(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, Any]:
-    """What quality.json says of `source`: facts, `events`, `marks`, proposed `steady` parts, the `session`. Instants are ISO 8601, UTC."""
-    found = con.execute(statement("facts"), {"source": source})
-    facts = dict(zip([column[0] for column in found.description or ()], found.fetchone() or (), strict=True))
-    session = facts.pop("session", None)
-    instants = {key: _iso(facts[key]) for key in ("first_timestamp", "last_timestamp")}
-    events = con.execute(statement("events"), {"source": source}).fetchall()
-    marks = con.execute(statement("marks_of"), {"source": source}).fetchall()
-    return {
-        "format": FORMAT,
-        **facts,
-        **instants,
-        "events": [
-            {"kind": kind, "from": _iso(since), "to": _iso(until), "subject": subject, "missed": missed, "detail": detail}
-            for kind, since, until, subject, missed, detail in events
-        ],
-        "marks": [{"timestamp": _iso(instant), "kind": kind, "label": label} for instant, kind, label in marks],
-        "steady": [
-            {"phase": one.phase, "from": _iso(one.since), "to": _iso(one.until), "cpu_busy": one.mean, "kept_percent": one.kept_percent}
-            for one in proposals(con, source)
-        ],
-        "session": orjson.loads(session) if session else None,
-    }
+def write_csv(con: duckdb.DuckDBPyConnection, machine: int, table: Table, file: Path) -> None:
+    """Write one table of `machine` as CSV; `con` has the table, and `machines` with its column milliseconds."""
+    written = table.columns[: table.written]
+    _write_rows(con, machine, table.name, [c.name for c in written if c in table.values], [c.name for c in table.keys], file)
 
 
-def write_csv(con: duckdb.DuckDBPyConnection, source: int, table: Table, file: Path) -> None:
-    """Write one table of `source` as CSV; `con` has the table, and `sources` with its column milliseconds."""
-    header = ",".join(table.header) + "\n"
-    if not _has_rows(con, source, table):
+def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
+    """Write samples.csv: every sample of `machine`, its recording, its tick in it and how late it was."""
+    _write_rows(con, machine, "samples", SAMPLES_COLUMNS, (), folder / SAMPLES)
+
+
+def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
+    """Write percentiles.csv of `machine`: the ranges, the runs and their phases."""
+    metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
+    values = {"machine": machine, "ranges": list(RANGES), "metrics": metrics, "file": str(folder / "percentiles.csv")}
+    con.execute(statement("output/csv_percentiles"), values)
+
+
+def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, object]:
+    """What system_info.json says of `machine`; empty where no /proc/cpuinfo was recorded."""
+    row = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
+    info: dict[str, object] = orjson.loads(row[0]) if row else {}
+    return {key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()}
+
+
+def _write_rows(
+    con: duckdb.DuckDBPyConnection, machine: int, table: str, values: tuple[str, ...] | list[str], keys: tuple[str, ...] | list[str], file: Path
+) -> None:
+    header = ",".join(("timestamp", *keys, *values)) + "\n"
+    if not _has_rows(con, machine, table):
         file.write_text(header)
         return
-    fraction = con.execute("SELECT milliseconds FROM sources WHERE source = ?", [source]).fetchone()
-    values: dict[str, object] = {
-        **{"source": source, "table": table.name, "file": str(file), "header": header, "newline": "\n"},
-        "values": [column.name for column in table.values],
+    fraction = con.execute("SELECT milliseconds FROM machines WHERE machine = ?", [machine]).fetchone()
+    parameters: dict[str, object] = {
+        **{"machine": machine, "table": table, "file": str(file), "header": header, "newline": "\n", "values": list(values)},
         "instant": "%Y-%m-%dT%H:%M:%S.%gZ" if fraction and fraction[0] else "%Y-%m-%dT%H:%M:%SZ",
     }
-    if table.keys:
-        values |= {"keys": [column.name for column in table.keys], "device": table.keys[0].name}
-    con.execute(statement("csv_keyed" if table.keys else "csv"), values)
+    if keys:
+        parameters |= {"keys": list(keys), "device": keys[0]}
+    con.execute(statement("output/csv_keyed" if keys else "output/csv"), parameters)
 
 
-def _has_rows(con: duckdb.DuckDBPyConnection, source: int, table: Table) -> bool:
-    return bool(con.execute(statement("has_rows"), {"table": table.name, "source": source}).fetchall())
+def _has_rows(con: duckdb.DuckDBPyConnection, machine: int, table: str) -> bool:
+    return bool(con.execute(statement("output/has_rows"), {"table": table, "machine": machine}).fetchall())
 
 
-def _system_info(con: duckdb.DuckDBPyConnection, source: int) -> dict[str, object]:
-    row = con.execute("SELECT system_info FROM system_info WHERE source = ?", [source]).fetchone()
-    info: dict[str, object] = orjson.loads(row[0]) if row else {}
-    return {key: int(value) if isinstance(value, float) and value.is_integer() else value for key, value in info.items()}
+def _run_cells(run: Run) -> tuple[object, ...]:
+    seconds = (run.to_timestamp - run.from_timestamp) / 1000
+    label = [_neutral(text) for text in (run.phase or "", run.label)]
+    span = (run.run, *label, run.recording, iso(run.from_timestamp), iso(run.to_timestamp), seconds, int(run.open))
+    told = run.certificate.as_dict()
+    return (*span, *(told[key] for key in _CERTIFICATE))
+
+
+def _neutral(text: str) -> str:
+    """As the macro of this name: a spreadsheet would run a text that starts like a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
 
 
 def _json(file: Path, value: object) -> None:
     file.write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _iso(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Which collections belong together: the parts and sessions of one machine are one source."""
+"""Which collections belong together: the parts and sessions of one machine are one."""
 
 from __future__ import annotations
 
@@ -8,60 +8,101 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from perfkit.collection import SESSION, Reader
+from perfkit.collection import SESSION, Line, Reader
 from perfkit.errors import BadInput, reason
+from perfkit.process.reading import MARKS
 
-_ENDINGS = (".json.gz", ".ndjson.gz", ".gz", ".json", ".ndjson")
+_ENDINGS = (".json.gz", ".ndjson.gz", ".gz", ".json.xz", ".json.bz2", ".json.zst", ".json", ".ndjson")
 _ROTATED = re.compile(r"-\d{3}$")
 _HEAD = 50  # lines within which a session is looked for; it is the first of a whole collection
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One source: its number, the name that its output goes by, and its files."""
+    """One machine: its number, the name that its output goes by, and its files."""
 
-    source: int
+    number: int
     name: str
     files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the head of a file tells of its machine."""
+
+    name: str
+    identity: str = ""
+    only_containers: bool = False
 
 
 def group(files: Sequence[Path]) -> list[Machine]:
     """The machines whose collections `files` are, in the order of the files.
 
-    perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file.
-    Raises BadInput where a file cannot be read.
+    perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks that
+    were made beside one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a file cannot be read.
     """
-    found: dict[tuple[str, str], list[Path]] = {}
+    found: dict[_Known, list[Path]] = {}
     for file in dict.fromkeys(files):
-        found.setdefault(_identity(file), []).append(file)
-    names = _unique(name for name, _ in found)
+        known = _owner_of_marks(file, found) if file.name.endswith(MARKS) else _known(file)
+        found.setdefault(known, []).append(file)
+    _join_containers(found)
+    names = _unique(known.name for known in found)
     return [Machine(n, name, tuple(parts)) for n, (name, parts) in enumerate(zip(names, found.values()), 1)]
 
 
+def named_apart(machines: Sequence[Machine], apart: Sequence[tuple[int, int, str | None]]) -> list[Machine]:
+    """`machines`, and those of (number, the number of the one in whose files it stood, its name)."""
+    files = {machine.number: machine.files for machine in machines}
+    names = _unique([*(machine.name for machine in machines), *(_safe(name or "") or "machine" for _, _, name in apart)])
+    return [*machines, *(Machine(number, name, files[of]) for (number, of, _), name in zip(apart, names[len(machines) :]))]
+
+
 def stem(file: Path) -> str:
-    """The file's name without its ending: "vm-a" of vm-a.json.gz."""
+    """The file's name without its ending: "vm-a" of vm-a.json.gz, "results" of results.tar.gz."""
     name = file.name
-    return next((name[: -len(ending)] for ending in _ENDINGS if name.endswith(ending) and name != ending), name)
+    endings = (*_ENDINGS, ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
+    return next((name[: -len(ending)] for ending in endings if name.endswith(ending) and name != ending), name)
 
 
-def _identity(file: Path) -> tuple[str, str]:
-    """(name, what tells it from another machine of that name)."""
-    session = _session(file)
-    name = _safe(str(session.get("hostname") or "")) or _safe(_ROTATED.sub("", stem(file))) or "collection"
-    return (name, str(session.get("machine_id") or "")) if session else (name, str(file.resolve().parent))
-
-
-def _session(file: Path) -> dict[str, object]:
+def _known(file: Path) -> _Known:
     try:
-        for line in islice(Reader(file), _HEAD):
-            if line.subsystem == SESSION:
-                facts = line.json()
-                return facts if isinstance(facts, dict) else {}
+        head = list(islice(Reader(file), _HEAD))
     except OSError as error:
         raise BadInput(f"cannot read {file}: {reason(error)}.") from None
-    except ValueError:
-        pass
+    session = _session(head)
+    name = _safe(str(session.get("hostname") or "")) or _safe(_ROTATED.sub("", stem(file))) or "collection"
+    if session:
+        return _Known(name, str(session.get("machine_id") or ""))
+    return _Known(name, str(file.resolve().parent), bool(head) and all(line.subsystem.startswith("container/") for line in head))
+
+
+def _session(head: Sequence[Line]) -> dict[str, object]:
+    for line in head:
+        if line.subsystem == SESSION:
+            try:
+                facts = line.json()
+            except ValueError:
+                continue
+            return facts if isinstance(facts, dict) else {}
     return {}
+
+
+def _owner_of_marks(marks: Path, found: dict[_Known, list[Path]]) -> _Known:
+    """The machine of the collection that `marks` stand beside."""
+    collection = marks.with_name(marks.name.removesuffix(MARKS))
+    for known, files in found.items():
+        if collection in files:
+            return known
+    raise BadInput(f"{marks} holds marks of {collection.name}; name that collection too.")
+
+
+def _join_containers(found: dict[_Known, list[Path]]) -> None:
+    """pcc records host and containers into files of their own: where a folder has one of each, they are of one machine."""
+    for containers in [known for known in found if known.only_containers]:
+        hosts = [known for known in found if not known.only_containers and known.identity == containers.identity]
+        others = [known for known in found if known.only_containers and known.identity == containers.identity]
+        if len(hosts) == len(others) == 1:
+            found[hosts[0]] += found.pop(containers)
 
 
 def _safe(name: str) -> str:

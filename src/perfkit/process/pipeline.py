@@ -1,4 +1,4 @@
-"""From collections to an output folder, whole or not at all."""
+"""`process`: collections in, a folder of files out, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
 
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.process import folder as output
+from perfkit.process import quality
 from perfkit.process.engine import Engine, Window
-from perfkit.process.machines import Machine, group
+from perfkit.process.machines import Machine, group, named_apart
+from perfkit.process.quality import Quality
+from perfkit.process.reading import collections_in
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
@@ -39,27 +41,44 @@ class Result:
 
     name: str
     folder: Path
-    quality: Mapping[str, Any]
+    quality: Quality
 
 
 def process(files: Sequence[Path], outdir: Path, options: Options | None = None, progress: Progress | None = None) -> list[Result]:
     """Process `files` into `outdir`: one machine's output, or a folder per machine where they come from several.
 
-    Raises BadInput for a file that cannot be read or has no usable line, Failed where the output cannot be written. In both cases
-    `outdir` is as it was.
+    A file may be a collection or an archive that holds some. Raises BadInput for a file that cannot be read or has no usable line, Failed
+    where the output cannot be written. In both cases `outdir` is as it was.
     """
     options = options or Options()
     report = progress or (lambda what, done, total: None)
-    machines = group(files)
-    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, _memory_told():
+    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
+        machines = group(collections_in(files, Path(spill, "unpacked")))
         with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
-            _derive(engine, machines, options, report)
+            machines = derive(engine, machines, options, report)
             results = []
             for machine in machines:
                 inner = Path() if len(machines) == 1 else Path(machine.name)
-                results.append(Result(machine.name, outdir / inner, _write(engine, machine, building / inner, options, report)))
+                found = quality.of_engine(engine.con, machine.number)
+                _write(engine, machine, found, building / inner, options, report)
+                results.append(Result(machine.name, outdir / inner, found))
         _replace(building, outdir)
     return results
+
+
+def derive(engine: Engine, machines: Sequence[Machine], options: Options, report: Progress) -> list[Machine]:
+    """Load and derive `machines`; all that there are, those included that stood in another one's file.
+
+    Raises BadInput for a file without a usable line, and for a machine without a sample in the window.
+    """
+    total = sum(file.stat().st_size for machine in machines for file in machine.files)
+    engine.load([(m.number, file) for m in machines for file in m.files], lambda done: report("reading", done, total))
+    _refuse_empty(engine)
+    engine.name_containers(options.container_names)
+    engine.derive(window=options.window, step=lambda name: report(name, total, total))
+    found = named_apart(machines, engine.con.execute("SELECT machine, taken_from, name FROM apart ORDER BY machine").fetchall())
+    _refuse_unsampled(engine, found, options)
+    return found
 
 
 def read_names(file: Path) -> dict[str, str]:
@@ -75,45 +94,8 @@ def read_names(file: Path) -> dict[str, str]:
     return found
 
 
-def _derive(engine: Engine, machines: Sequence[Machine], options: Options, report: Progress) -> None:
-    total = sum(file.stat().st_size for machine in machines for file in machine.files)
-    engine.load([(m.source, file) for m in machines for file in m.files], lambda done: report("reading", done, total))
-    _refuse_empty(engine, machines)
-    engine.name_containers(options.container_names)
-    engine.derive(window=options.window, step=lambda name: report(name, total, total))
-    _refuse_unsampled(engine, machines, options)
-
-
-def _refuse_empty(engine: Engine, machines: Sequence[Machine]) -> None:
-    for (file,) in engine.con.execute("SELECT file FROM inputs WHERE lines = 0").fetchall():
-        raise BadInput(f"{file} is not a collection: none of its lines can be read.")
-
-
-def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Options) -> None:
-    sampled = {source for (source,) in engine.con.execute("SELECT source FROM sources").fetchall()}
-    empty = next((machine for machine in machines if machine.source not in sampled), None)
-    if empty is None:
-        return
-    if options.window is None:
-        raise BadInput(f"{empty.files[0]} is not a collection: it holds no sample.")
-    if options.window.phase:
-        phases = engine.con.execute("SELECT phase FROM phases WHERE source = ? ORDER BY since", [empty.source]).fetchall()
-        there = ", ".join(phase for (phase,) in phases) or "none"
-        raise BadInput(f"{empty.name} has no samples in a phase {options.window.phase!r}; its phases: {there}.")
-    raise BadInput(f"{empty.name} has no samples in that time.")
-
-
-def _write(engine: Engine, machine: Machine, folder: Path, options: Options, report: Progress) -> Mapping[str, Any]:
-    folder.mkdir(exist_ok=True)
-    output.write(engine.con, machine.source, folder, lambda name: report(f"writing {name}", 1, 1))
-    if options.parquet:
-        report("writing Parquet", 1, 1)
-        output.write_parquet(engine.con, machine.source, folder / "parquet", options.site, machine.name)
-    return output.quality(engine.con, machine.source)
-
-
 @contextmanager
-def _memory_told() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Say in a sentence what to do where DuckDB runs out of memory or of room to spill."""
     try:
         yield
@@ -121,9 +103,38 @@ def _memory_told() -> Iterator[None]:
         raise Failed("the memory is too small for this input; raise --memory-limit, or set TMPDIR to a folder with more room.") from None
 
 
+def _refuse_empty(engine: Engine) -> None:
+    for (file, size) in engine.con.execute("SELECT name, bytes FROM inputs WHERE lines = 0 AND NOT ends_with(name, '.marks.json')").fetchall():
+        if size == 0:
+            raise BadInput(f"{file} is not a collection: it is empty; the collector has written nothing into it.")
+        raise BadInput(f"{file} is not a collection: none of its lines can be read.")
+
+
+def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Options) -> None:
+    sampled = {number for (number,) in engine.con.execute("SELECT machine FROM machines").fetchall()}
+    empty = next((machine for machine in machines if machine.number not in sampled), None)
+    if empty is None:
+        return
+    if options.window is None:
+        raise BadInput(f"{empty.files[0]} is not a collection: it holds no sample.")
+    if options.window.phase:
+        runs = engine.con.execute("SELECT name FROM run_names WHERE machine = ? ORDER BY 1", [empty.number]).fetchall()
+        there = ", ".join(name for (name,) in runs) or "none"
+        raise BadInput(f"{empty.name} has no samples in a phase {options.window.phase!r}; its runs and phases: {there}.")
+    raise BadInput(f"{empty.name} has no samples in that time.")
+
+
+def _write(engine: Engine, machine: Machine, found: Quality, folder: Path, options: Options, report: Progress) -> None:
+    folder.mkdir(exist_ok=True)
+    output.write(engine.con, machine.number, found, folder, lambda name: report(f"writing {name}", 1, 1))
+    if options.parquet:
+        report("writing Parquet", 1, 1)
+        output.write_parquet(engine.con, machine.number, folder / "parquet", options.site, machine.name)
+
+
 @contextmanager
 def _beside(outdir: Path) -> Iterator[Path]:
-    """A new folder beside `outdir`, gone afterwards if it was not renamed."""
+    """A temporary sibling of `outdir`, removed unless the caller renamed it."""
     if outdir.exists() and not outdir.is_dir():
         raise BadInput(f"{outdir} is a file; name a folder with --outdir.")
     try:

@@ -40,13 +40,16 @@ class Address:
         where = f"{self.host}:{self.port}"
         try:
             family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+            listener = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise Failed(f"{where} is in use; stop what listens there, or take another port with {option}.") from error
             raise Failed(f"cannot listen on {where}: {reason(error)}; name another address with {option}.") from error
         except UnicodeError as error:
             raise Failed(f"cannot listen on {where}: it is not a host's name; name another address with {option}.") from error
+        # An answer goes out as head and body: the kernel would hold the body back until the head is acknowledged, 40 ms later.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
 
     def url(self, listener: socket.socket, tls: bool) -> str:
         """How another program reaches it."""

@@ -84,7 +84,9 @@ def _upload(options: ServeOptions, ready: Ready) -> None:
     def import_file(file: Path, machine: str, site: str | None) -> dict[str, Any]:
         from perfkit.store.importing import import_input
 
-        return asdict(import_input(options.db, file, collector_name=machine, site_name=site))
+        # The machine is named, so that there is one: import_input refuses a file that mixes several.
+        [found] = import_input(options.db, file, collector_name=machine, site_name=site)
+        return {**asdict(found), "certificate": found.certificate.as_dict()}
 
     os.nice(_LATER_NICE)
     run_uploads(options.data / "uploads", options.limits, import_file, ready)

@@ -21,7 +21,6 @@ import orjson
 from perfkit.catalog import TABLES, Table
 from perfkit.store import rollup, schema
 
-_FOREVER = 1 << 62
 _ORPHAN_SECONDS = 3600
 
 
@@ -49,8 +48,11 @@ def folder(con: sqlite3.Connection) -> Path:
 
 def segments(con: sqlite3.Connection, collector_id: int, table: Table, start: int, end: int) -> list[Segment]:
     """The segments that reach into [start, end), by time; those whose file is gone are left out."""
-    sql = schema.text("segments_in.sql")
-    rows = con.execute(sql, {"collector_id": collector_id, "table_name": table.name, "start": start, "end": end})
+    rows = con.execute(
+        """SELECT name, from_timestamp, until FROM segments
+        WHERE collector_id = ? AND table_name = ? AND from_timestamp < ? AND until > ? ORDER BY from_timestamp""",
+        (collector_id, table.name, end, start),
+    )
     found = [Segment(folder(con) / f"{name}.parquet", first, until) for name, first, until in rows]
     return [segment for segment in found if segment.path.is_file()]
 
@@ -61,16 +63,16 @@ def forget(con: sqlite3.Connection, collector_id: int, start: int, end: int) -> 
 
 
 def write(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, source: int, start: int, until: int
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, machine: int, start: int, until: int
 ) -> None:
-    """Write the segment [start, until) from DuckDB's table of the same name, and name it in the open transaction."""
+    """Write the segment [start, until) of `machine` from DuckDB's table of the same name, and name it in the open transaction."""
     name = uuid.uuid4().hex
     place = folder(con)
     place.mkdir(mode=0o700, exist_ok=True)
     path = place / f"{name}.parquet"
-    values = "".join(f", {name}" for name in schema.quoted(c.name for c in table.columns))
-    sql = schema.text("segment_write.sql").format(table=table.name, columns=values, source=source, path=str(path).replace("'", "''"))
-    duck.execute(sql, {"start": start, "until": until})
+    columns = [c.name for c in table.columns]
+    values = {"table": table.name, "columns": columns, "machine": machine, "start": start, "until": until, "path": str(path)}
+    duck.execute(schema.text("duckdb/write_segment"), values)
     path.chmod(0o600)
     con.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", (name, collector_id, table.name, start, until))
 
@@ -88,7 +90,8 @@ def complete(con: sqlite3.Connection, collector_id: int, end: int, duck: duckdb.
     """Write segments for the samples before `end` that none covers yet, of every table. Call it inside a transaction."""
     for table in TABLES:
         for start, until in uncovered(segments(con, collector_id, table, 0, end), 0, end):
-            if stage_rows(con, duck, collector_id, table, start, until):
+            _make(duck, table, table.name)
+            if _stage(con, duck, collector_id, table, table.name, start, until):
                 write(con, duck, collector_id, table, collector_id, start, until)
 
 
@@ -102,49 +105,53 @@ def uncovered(found: list[Segment], start: int, end: int) -> list[tuple[int, int
     return [*gaps, (start, end)] if start < end else gaps
 
 
-def stage_rows(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, until: int, *, keep: bool = False
-) -> int:
-    """Read samples of [start, until) from SQLite into DuckDB's table of the same name (emptied first unless `keep`); how many.
+def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> None:
+    """Let DuckDB see every sample of [start, end) as <table.name>, with the columns machine (the collector's id), timestamp and the catalog's."""
+    found = segments(con, collector_id, table, start, end)
+    duck.execute(f"DROP VIEW IF EXISTS {table.name}")
+    loose = f"{table.name}_loose"
+    _make(duck, table, loose)
+    for gap in uncovered(found, start, end):
+        _stage(con, duck, collector_id, table, loose, *gap)
+    if not found:
+        duck.execute(f"CREATE VIEW {table.name} AS FROM {loose}")
+        return
+    paths = ", ".join("'" + str(segment.path).replace("'", "''") + "'" for segment in found)
+    names = {"table": table.name, "loose": loose, "columns": ", ".join(schema.quoted(c.name for c in table.columns))}
+    view = schema.text("duckdb/view").format(**names, machine=collector_id, files=f"read_parquet([{paths}])", start=start, until=end)
+    duck.execute(view)
 
-    They travel as JSON in a temporary file: the fastest of the ways that need no numpy.
-    """
+
+def _make(duck: duckdb.DuckDBPyConnection, table: Table, name: str) -> None:
     columns = ", ".join(f'"{c.name}" {schema.DUCK_TYPES[c.type]}' for c in table.columns)
-    verb = "CREATE TABLE IF NOT EXISTS" if keep else "CREATE OR REPLACE TABLE"
-    duck.execute(schema.text("stage_table.sql").format(verb=verb, table=table.name, columns=columns))
-    names = ", ".join(schema.quoted(c.name for c in table.columns))
-    device = schema.device_key(table)
-    select = schema.text("stage_select.sql").format(
-        table=table.database_name, columns=names, device_is=f"{device} = :device AND " if device else ""
-    )
+    duck.execute(f"CREATE OR REPLACE TABLE {name} (machine INTEGER, timestamp BIGINT, {columns})")
+
+
+def _stage(
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, name: str, start: int, until: int
+) -> int:
+    """Add samples of [start, until) from SQLite to DuckDB's table `name`; how many. They travel as JSON: the fastest way without numpy."""
+    select = schema.render("samples_within", table)
+    types = ["INTEGER", "BIGINT", *(schema.DUCK_TYPES[c.type] for c in table.columns)]
     count = 0
-    for one in rollup.devices(con, table, collector_id):
-        cursor = con.execute(select, {"collector_id": collector_id, "device": one, "start": start, "until": until})
+    for device in rollup.devices(con, table, collector_id):
+        cursor = con.execute(select, {"collector_id": collector_id, "device": device, "start": start, "until": until})
         while rows := cursor.fetchmany(200_000):
-            _insert(duck, table, rows)
+            insert(duck, name, types, rows)
             count += len(rows)
     return count
 
 
-def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> None:
-    """Make DuckDB's table of the same name with every sample of [start, end): from the segments, and from SQLite what they lack."""
-    found = segments(con, collector_id, table, start, end)
-    for place, gap in enumerate(uncovered(found, start, end) or [(start, start)]):
-        stage_rows(con, duck, collector_id, table, *gap, keep=place > 0)
-    if found:
-        names = ", ".join(schema.quoted(c.name for c in table.columns))
-        sql = schema.text("stage_segments.sql").format(table=table.name, columns=names)
-        duck.execute(sql, {"source": collector_id, "files": [str(s.path) for s in found], "start": start, "end": end})
-
-
-def _insert(duck: duckdb.DuckDBPyConnection, table: Table, rows: list[tuple[object, ...]]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
+def insert(duck: duckdb.DuckDBPyConnection, name: str, types: list[str], rows: list[tuple[object, ...]]) -> None:
+    """Add `rows`, whose values are of DuckDB's `types`, to its table `name`."""
+    if not rows:
+        return
+    descriptor, path = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(orjson.dumps(rows))
-        types = ["INTEGER", "BIGINT", *(schema.DUCK_TYPES[c.type] for c in table.columns)]
         values = ", ".join(f"(json[{i}]->>'$')::{t}" if t == "VARCHAR" else f"json[{i}]::{t}" for i, t in enumerate(types, 1))
         whole = "DOUBLE[]" if "VARCHAR" not in types else "JSON[]"
-        duck.execute(schema.text("stage_insert.sql").format(table=table.name, values=values, type=whole), {"path": name})
+        duck.execute(schema.text("duckdb/stage_rows").format(table=name, values=values, type=whole), {"path": path})
     finally:
-        Path(name).unlink()
+        Path(path).unlink()

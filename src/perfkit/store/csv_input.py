@@ -1,19 +1,20 @@
-"""Processed files as tables: a folder that `process` wrote, or one host.csv, the portal's older form included."""
+"""Processed files as tables: a folder that `process` wrote, or one host.csv, the portal's older forms included."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from perfkit.catalog import HOST, TABLES, Table
+from perfkit.catalog import CPU, FIGURES, HOST, KEY, TABLES, Column, Table
 from perfkit.errors import BadInput, reason
 from perfkit.store import schema
 
-SOURCE = 1  # the `source` of everything read here
 # Columns by which some exports name the machine of each row; never data.
 MACHINE_COLUMNS = ("machinename", "hostname", "machine", "machine_id", "collector", "sitename", "site")
 _CONVERSION = re.compile(
@@ -33,18 +34,58 @@ def table_files(folder: Path) -> dict[Table, Path]:
 
 
 def read_table(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    """Make the table `<table.name>` from `path`: source, timestamp in ms, the catalog's columns; sorted by key and time.
+    """Make the table `<table.name>` from `path`: machine (1), timestamp in ms, the catalog's columns. A column that the file lacks is empty.
 
-    Raises BadInput that names the missing and unknown columns, or the line that cannot be read.
+    Raises BadInput where it has none of the table's columns, or one twice, and for a line that cannot be read.
     """
-    header = _parquet_header(con, path) if path.suffix == ".parquet" else _csv_header(path)
+    header = header_of(con, path)
     places = _places(table, header, path)
     try:
-        con.execute(_reader(table, header, places, path), {"path": str(path), "source": SOURCE})
+        con.execute(_reader(table, header, places, path), {"path": str(path)})
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise BadInput(_explain(path, str(error))) from error
     _check_timestamps(con, table, path)
     _check_machines(con, table, path)
+
+
+def note(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
+    """What a reader of the imported file should know: which of its columns were left out, and which of the table's are empty."""
+    header = header_of(con, path)
+    old = _kilobytes(table)
+    known = {"timestamp", *MACHINE_COLUMNS, *(c.name for c in table.columns), *old}
+    unknown = [name for name in header if name not in known]
+    missing = [c.name for c in table.columns[: table.written] if c.name not in header and not any(old[k] == c.name and k in header for k in old)]
+    found = [f"{path.name}: left out, because it is not known: {', '.join(unknown)}"] if unknown else []
+    return found + ([f"{path.name}: empty, because the file lacks it: {', '.join(missing)}"] if missing else [])
+
+
+def fill_busy(con: duckdb.DuckDBPyConnection, tables: Collection[Table]) -> None:
+    """host.csv has no cpu_busy: it is the CPU "all" of cpu.csv, else what is neither idle nor waiting for I/O (%)."""
+    if CPU in tables:
+        con.execute(schema.text("duckdb/fill_busy_of_cpu"))
+    con.execute(schema.text("duckdb/fill_busy"))
+
+
+def read_samples(con: duckdb.DuckDBPyConnection, path: Path) -> list[tuple[Any, ...]]:
+    """(timestamp in ms, recording, tick, lateness in ms or None) of samples.csv, in the order of recordings and ticks."""
+    with _as_written(path):
+        return con.execute(schema.text("duckdb/read_samples"), {"path": str(path)}).fetchall()
+
+
+def read_percentiles(con: duckdb.DuckDBPyConnection, path: Path) -> list[tuple[Any, ...]]:
+    """(range, metric, device, catalog.FIGURES) of percentiles.csv; nothing where there is no such file."""
+    if not path.is_file():
+        return []
+    with _as_written(path):
+        return con.execute(schema.text("duckdb/read_percentiles"), {"path": str(path), "figures": list(FIGURES)}).fetchall()
+
+
+@contextmanager
+def _as_written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise BadInput(f"{path} is not as `perfkit process` writes it ({str(error).splitlines()[0]}).") from error
 
 
 def machine_named_in(con: duckdb.DuckDBPyConnection, path: Path) -> str | None:
@@ -52,13 +93,20 @@ def machine_named_in(con: duckdb.DuckDBPyConnection, path: Path) -> str | None:
     column = next((c for c in MACHINE_COLUMNS[:3] if c in _csv_header(path)), None) if path.suffix == ".csv" else None
     if column is None:
         return None
-    sql = schema.text("csv_machine.sql").format(column=column)
-    names = [name for (name,) in con.execute(sql, {"path": str(path)}).fetchall()]
+    rows = con.execute(
+        "SELECT DISTINCT COLUMNS([$column]) FROM read_csv($path, header = true, all_varchar = true) ORDER BY 1", {"column": column, "path": str(path)}
+    )
+    names = [name for (name,) in rows.fetchall()]
     if len(names) > 1:
         raise BadInput(
             f"{path} mixes rows of several machines ({', '.join(names[:3])}); split it by its column {column} and import each part."
         )
     return str(names[0]) if names and names[0] else None
+
+
+def header_of(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """The names of the file's columns."""
+    return _parquet_header(con, path) if path.suffix == ".parquet" else _csv_header(path)
 
 
 def _csv_header(path: Path) -> list[str]:
@@ -72,7 +120,7 @@ def _csv_header(path: Path) -> list[str]:
 
 def _parquet_header(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     try:
-        return [str(row[0]) for row in con.execute(schema.text("parquet_header.sql"), {"path": str(path)}).fetchall()]
+        return [str(row[0]) for row in con.execute("DESCRIBE FROM read_parquet($path)", {"path": str(path)}).fetchall()]
     except duckdb.Error as error:
         raise BadInput(f"{path} is not a Parquet file.") from error
 
@@ -82,15 +130,19 @@ def _places(table: Table, header: Sequence[str], path: Path) -> dict[str, str]:
     if not header or "timestamp" not in header:
         raise BadInput(f"{path} is no {table.name}.csv: its first line must be {','.join(table.header)}.")
     places = {c.name: f'"{c.name}"' for c in table.columns if c.name in header}
-    old_form = {c.name: f'"{c.name}_kb" / 1024' for c in table.columns if table is HOST and f"{c.name}_kb" in header}
-    missing = [c.name for c in table.columns if c.name not in places and c.name not in old_form]
-    known = {"timestamp", *places, *(f"{name}_kb" for name in old_form), *MACHINE_COLUMNS}
-    unknown = [name for name in header if name not in known]
+    places |= {name: f'"{old}" / 1024' for old, name in _kilobytes(table).items() if old in header and name not in header}
     twice = sorted({name for name in header if list(header).count(name) > 1})
-    if missing or unknown or twice:
-        wrong = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown), ("twice", twice)) if names]
-        raise BadInput(f"{path} has not the columns of {table.name}.csv ({'; '.join(wrong)}).")
-    return old_form | places
+    if twice:
+        raise BadInput(f"{path} has the column {twice[0]} twice; leave one of them out.")
+    missing_keys = [c.name for c in table.keys if c.name not in places]
+    if not places or missing_keys:
+        raise BadInput(f"{path} has not the columns of {table.name}.csv: its first line must be {','.join(table.header)}.")
+    return {c.name: places.get(c.name, "NULL") for c in table.columns}
+
+
+def _kilobytes(table: Table) -> dict[str, str]:
+    """The portal's names of columns that it has in KiB, by which column of ours they are in MiB."""
+    return {f"{c.name}_kb": c.name for c in table.columns if table is HOST and c.unit == "MiB"}
 
 
 def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: Path) -> str:
@@ -98,14 +150,18 @@ def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: P
     columns = ", ".join(
         f"'{name}': '{types.get(name, 'VARCHAR' if name in ('timestamp', *MACHINE_COLUMNS) else 'DOUBLE')}'" for name in header
     )
-    return schema.text("read_parquet.sql" if path.suffix == ".parquet" else "read_csv.sql").format(
+    return schema.text("duckdb/read_parquet" if path.suffix == ".parquet" else "duckdb/read_csv").format(
         name=table.name,
         types=columns,
-        columns=", ".join(f'{_finite(places[c.name], types[c.name])} AS "{c.name}"' for c in table.columns),
+        columns=", ".join(f'{_value(c, places[c.name], types[c.name])} AS "{c.name}"' for c in table.columns),
     )
 
 
-def _finite(place: str, type_: str) -> str:
+def _value(column: Column, place: str, type_: str) -> str:
+    if place == "NULL":
+        return f"NULL::{type_}"
+    if column.kind == KEY:  # as process writes a name that a spreadsheet would take for a formula
+        return f"if(regexp_matches({place}, '^''[-=+@\\t\\r\\n]'), substr({place}, 2), {place})"
     return f"CASE WHEN isfinite({place}) THEN {place} END" if type_ == "DOUBLE" else place
 
 
@@ -118,7 +174,7 @@ def _explain(path: Path, message: str) -> str:
 
 
 def _check_timestamps(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    bad = con.execute(schema.text("csv_bad_timestamp.sql").format(name=table.name)).fetchone()
+    bad = con.execute(f"SELECT count(*) FROM {table.name} WHERE timestamp IS NULL").fetchone()
     if bad and bad[0]:
         where = _first_bad_line(path)
         raise BadInput(f"{path}{where}: the timestamp is neither ISO 8601 nor Unix seconds; nothing was imported.")
@@ -140,10 +196,11 @@ def _first_bad_line(path: Path) -> str:
 def _check_machines(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
     """Equal rows count once; different rows for one instant cannot be of one machine."""
     keys = "".join(f", {c.name}" for c in table.keys[:1])
-    find = schema.text("csv_duplicates.sql").format(name=table.name, keys=keys)
+    find = f"""SELECT strftime(make_timestamp(timestamp * 1000), '%Y-%m-%dT%H:%M:%SZ')
+        FROM {table.name} GROUP BY timestamp{keys} HAVING count(*) > 1 ORDER BY timestamp LIMIT 1"""
     if con.execute(find).fetchone() is None:
         return
-    con.execute(schema.text("csv_distinct.sql").format(name=table.name))
+    con.execute(f"CREATE OR REPLACE TABLE {table.name} AS SELECT DISTINCT * FROM {table.name}")
     twice = con.execute(find).fetchone()
     if twice:
         raise BadInput(f"{path} has different rows for the same instant, such as {twice[0]}: does it mix machines? Nothing was imported.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
-from perfkit.catalog import Table
+from perfkit import sql
 from perfkit.errors import BadInput, Failed, reason
-from perfkit.store import migrations, schema
+from perfkit.store import runs, schema
 
 BUSY_MS = 10_000
 
@@ -73,7 +74,7 @@ def sentences(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorname", "")
         for start, sentence in _SENTENCES.items():
             if code.startswith(start):
-                raise Failed(sentence.format(path=path)) from error
+                raise Failed(sentence.format(path=path, error=error)) from error
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise BadInput(f"{path} is not a perfkit database, or it is damaged ({error}); name another with --db.") from error
         raise
@@ -86,15 +87,9 @@ _SENTENCES = {
     "SQLITE_CANTOPEN": "{path} cannot be opened; check that its folder exists and that you may write there, or name another with --db.",
     "SQLITE_FULL": "no space is left for {path}; nothing was changed; free some space or name another place with --db.",
     "SQLITE_IOERR": "reading or writing {path} failed; nothing was changed; check the disk and its free space.",
+    "SQLITE_ERROR": "{path} cannot be read or written as it is ({error}); another program may have changed it: name another with --db.",
     "SQLITE_PERM": "{path} cannot be opened: permission denied; change its permissions or name another with --db.",
 }
-
-
-def insert_sql(table: Table) -> str:
-    """One row into `table`: collector, keys, timestamp, values; a row that is there already stays as it is."""
-    places = ", ".join("?" * (2 + len(table.columns)))
-    names = ", ".join(schema.quoted(["collector_id", *(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)]))
-    return f"INSERT OR IGNORE INTO {table.database_name} ({names}) VALUES ({places})"
 
 
 def _connect(uri: str, busy_ms: int) -> sqlite3.Connection:
@@ -122,14 +117,14 @@ def _check(con: sqlite3.Connection, path: Path, read_only: bool) -> None:
         raise BadInput(f"{path} is a database, but not one of perfkit's; name another with --db.")
     if version > schema.VERSION:
         raise BadInput(f"{path} has schema version {version}, newer than this perfkit knows ({schema.VERSION}); use a newer perfkit.")
-    if version < schema.VERSION and read_only:
-        raise BadInput(
-            f"{path} has the older schema version {version}; any command that writes, such as `perfkit import`, brings it up to date."
-        )
     if empty:
         _create(con)
-    elif version < schema.VERSION:
-        _migrate(con)
+    elif version < schema.VERSION or not _has_all(con):
+        if read_only:
+            raise BadInput(
+                f"{path} has the older schema version {version}; any command that writes, such as `perfkit import`, brings it up to date."
+            )
+        _bring_up_to_date(con)
 
 
 def _create(con: sqlite3.Connection) -> None:
@@ -138,22 +133,75 @@ def _create(con: sqlite3.Connection) -> None:
     con.execute("PRAGMA journal_mode = WAL")
     with transaction(con):
         if con.execute("PRAGMA user_version").fetchone() == (0,):  # else another process was faster
-            run_script(con, schema.ddl())
+            _run_script(con, schema.ddl())
             con.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             con.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
-def _migrate(con: sqlite3.Connection) -> None:
+def _has_all(con: sqlite3.Connection) -> bool:
+    """Whether the database has every table and column that this perfkit's catalog has; it may have more, of a newer one."""
+    return all(set(columns) <= set(_columns_of(con, table)) for table, columns in _expected().items())
+
+
+@cache
+def _expected() -> dict[str, dict[str, str]]:
+    """Each table of a new database: its columns, and what declares each in an ALTER TABLE."""
+    with closing(_new()) as con:
+        return {name: _columns_of(con, name) for (name,) in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _columns_of(con: sqlite3.Connection, table: str) -> dict[str, str]:
+    """The table's columns with their declarations; empty where there is no such table."""
+    declared = con.execute('SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)', (table,)).fetchall()
+    return {
+        name: f'"{name}" {type_}{" NOT NULL" if not_null else ""}{"" if default is None else f" DEFAULT {default}"}'
+        for name, type_, not_null, default in declared
+    }
+
+
+def _bring_up_to_date(con: sqlite3.Connection) -> None:
+    """Add what the catalog has and the database lacks, then run the scripts from its version on, all in one transaction."""
     with transaction(con):
         (version,) = con.execute("PRAGMA user_version").fetchone()  # another process may have been faster
+        grown = _grow(con)
         for step in range(version, schema.VERSION):
-            run_script(con, migrations.statements(step))
-        for statement in migrations.added_columns(con):
-            con.execute(statement)
+            _run_script(con, sql.read("perfkit.store", f"migrations/{step}.sql"))
+            if step == 2:
+                for (collector_id,) in con.execute("SELECT id FROM collectors").fetchall():
+                    runs.refresh(con, collector_id)
+        for table in grown:  # the copies by column lack the new ones
+            con.execute("DELETE FROM segments WHERE table_name || '_metrics' = ?", (table,))
         con.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
-def run_script(con: sqlite3.Connection, script: str) -> None:
+def _grow(con: sqlite3.Connection) -> list[str]:
+    """Make the tables and columns that are missing; the tables that got a column."""
+    grown = []
+    with closing(_new()) as new:
+        parts = new.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type <> 'table'").fetchall()
+    for kind, name, statement in parts:
+        there = con.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        if there is None:
+            con.execute(statement)
+        elif kind == "table":
+            known = _columns_of(con, name)
+            missing = [declared for column, declared in _expected()[name].items() if column not in known]
+            for declared in missing:
+                con.execute(f"ALTER TABLE {name} ADD COLUMN {declared}")
+            grown += [name] if missing else []
+        elif kind == "view" and there != (statement,):
+            con.execute(f"DROP VIEW {name}")
+            con.execute(statement)
+    return grown
+
+
+def _new() -> sqlite3.Connection:
+    con = sqlite3.connect(":memory:", isolation_level=None)
+    con.executescript(schema.ddl())
+    return con
+
+
+def _run_script(con: sqlite3.Connection, script: str) -> None:
     """Run the statements of `script` within the open transaction, which sqlite3's own executescript would commit."""
     statement = ""
     for line in script.splitlines(keepends=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import tempfile
@@ -10,15 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import orjson
 
 from perfkit.catalog import TABLES
 from perfkit.errors import BadInput, Failed, reason
-from perfkit.process.engine import Engine
-from perfkit.process.folder import write_csv
-from perfkit.store import columnar, schema
-
-_FOREVER = 1 << 53
+from perfkit.process import folder as output
+from perfkit.process.engine import Engine, statement
+from perfkit.store import columnar, runs, schema
 
 
 @dataclass(frozen=True)
@@ -34,63 +32,66 @@ def export(
 ) -> Exported:
     """Write the samples of a collector (its machine's name, or its id) in [start, end] ms as a processed folder.
 
-    The files are those of `process`, value by value; quality.json has the facts, marks and events, so that `import` takes the folder.
-    `outdir` is written whole or not at all. Raises BadInput for a collector that is unknown or stands at several sites, and where
-    `outdir` exists.
+    The files are those of `process`, value by value, so that `import` takes the folder. `outdir` is written whole or not at all.
+    Raises BadInput for a collector that is unknown or stands at several sites, and where `outdir` exists.
     """
-    facts = _collector(con, collector, site)
+    collector_id = find(con, collector, site)
     if outdir.exists():
         raise BadInput(f"{outdir} exists already; name another folder with --outdir.")
-    since, until = max(0, start or 0), (_FOREVER if end is None else end + 1)
+    first, last = max(0, start or 0), (runs.FOREVER if end is None else end)
     with _beside(outdir) as folder, Engine() as engine:
-        duck = engine.con
-        fraction = con.execute(schema.text("export_fraction.sql"), {"id": facts["id"]}).fetchone()[0]
-        duck.execute(schema.text("export_sources.sql"), {"source": facts["id"], "milliseconds": bool(fraction)})
-        rows = {}
-        for table in TABLES:
-            columnar.stage(con, duck, facts["id"], table, since, until)
-            write_csv(duck, facts["id"], table, folder / f"{table.name}.csv")
-            found = duck.execute(schema.text("count.sql").format(table=table.name), [facts["id"]]).fetchone()
-            rows[table.name] = int(found[0]) if found else 0
-        if not rows["host"]:
+        rows = _write(con, engine, collector_id, folder, first, last)
+        if not rows["samples"]:
             raise BadInput(f"{collector} has no samples in that time; leave out --from and --to to see what it has.")
-        recorded = max(rows[name] for name in ("host", "memory", "system"))
-        _write_facts(con, facts, folder, recorded, (since, until))
     return Exported(outdir, rows)
 
 
-def _collector(con: sqlite3.Connection, name: str, site: str | None) -> dict[str, Any]:
-    cursor = con.execute(schema.text("export_collector.sql"), {"name": name, "site": site})
-    found = [dict(zip([column[0] for column in cursor.description], row)) for row in cursor]
+def find(con: sqlite3.Connection, name: str, site: str | None) -> int:
+    """The id of the collector of that name or id. Raises BadInput where there is none, or one at each of several sites."""
+    found = con.execute(
+        """SELECT id, sitename FROM collectors WHERE (machinename = :name OR CAST(id AS TEXT) = :name) AND (:site IS NULL OR sitename = :site)
+        ORDER BY machinename = :name DESC""",
+        {"name": name, "site": site},
+    ).fetchall()
     if not found:
         known = [row[0] for row in con.execute("SELECT DISTINCT machinename FROM collectors ORDER BY 1 LIMIT 10")]
         raise BadInput(f"there is no collector {name!r}{f' at {site}' if site else ''}; there are: {', '.join(known) or 'none'}.")
     if len(found) > 1:
-        sites = ", ".join(row["sitename"] for row in found)
-        raise BadInput(f"{name} stands at several sites ({sites}); name one with --site-name.")
-    return found[0]
+        raise BadInput(f"{name} stands at several sites ({', '.join(row[1] for row in found)}); name one with --site-name.")
+    return int(found[0][0])
 
 
-def _write_facts(con: sqlite3.Connection, facts: dict[str, Any], folder: Path, samples: int, span: tuple[int, int]) -> None:
-    values = {"id": facts["id"], "since": span[0], "until": span[1]}
-    marks = con.execute(schema.text("export_marks.sql"), values)
-    events = con.execute(schema.text("export_events.sql"), values).fetchall()
-    expected = samples + sum(missed or 0 for _, _, kind, _, missed, _ in events if kind == "gap")
-    info = json.loads(facts.pop("system_info") or "{}")
-    session = json.loads(facts.pop("session") or "null")
-    quality = {
-        "format": 1,
-        "hostname": facts["machinename"],
-        **{key: value for key, value in facts.items() if key not in ("id", "machinename", "sitename")},
-        "samples": samples,
-        "samples_expected": expected,
-        "coverage": 100.0 * samples / expected,
-        "marks": [dict(zip(("timestamp", "kind", "label"), row)) for row in marks],
-        "events": [dict(zip(("from", "to", "kind", "subject", "missed", "detail"), row)) for row in events],
-        "session": session,
-    }
-    (folder / "quality.json").write_text(json.dumps(quality, indent=2) + "\n", "utf-8")
-    (folder / "system_info.json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
+def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: Path, first: int, last: int) -> dict[str, int]:
+    """The folder's files; the rows of each table."""
+    duck = engine.con
+    within = (collector_id, first, last)
+    samples = con.execute(
+        "SELECT ?1, timestamp, recording, tick, lateness_ms FROM samples WHERE collector_id = ?1 AND timestamp BETWEEN ?2 AND ?3", within
+    ).fetchall()
+    duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, recording BIGINT, tick BIGINT, lateness_ms DOUBLE)")
+    columnar.insert(duck, "samples", ["INTEGER", "BIGINT", "BIGINT", "BIGINT", "DOUBLE"], samples)
+    fraction = any(row[1] % 1000 for row in samples)
+    duck.execute("CREATE TABLE machines AS SELECT $machine::INTEGER AS machine, $fraction AS milliseconds", {"machine": collector_id, "fraction": fraction})
+    rows = {"samples": len(samples)}
+    for table in TABLES:
+        columnar.attach(con, duck, collector_id, table, first, last + 1)
+        output.write_csv(duck, collector_id, table, folder / f"{table.name}.csv")
+        [(rows[table.name],)] = duck.execute(f"SELECT count(*) FROM {table.name}").fetchall()
+    output.write_samples(duck, collector_id, folder)
+    _take_percentiles(con, engine, collector_id, first, last)
+    output.write_percentiles(duck, collector_id, folder)
+    names = dict(duck.execute(statement("output/container_names"), {"machine": collector_id}).fetchall())
+    [(info,)] = con.execute("SELECT system_info FROM collectors WHERE id = ?", (collector_id,))
+    if samples:
+        output.write_facts(runs.quality(con, collector_id, first, last), names, orjson.loads(info or "{}"), folder)
+    return rows
+
+
+def _take_percentiles(con: sqlite3.Connection, engine: Engine, collector_id: int, first: int, last: int) -> None:
+    """The stored percentiles of windows that lie in [first, last]."""
+    rows = con.execute(schema.text("sqlite/percentiles_within"), {"collector_id": collector_id, "first": first, "last": last}).fetchall()
+    engine.con.execute(statement("summaries/percentiles_table"))
+    columnar.insert(engine.con, "percentiles", ["INTEGER", "VARCHAR", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", *["DOUBLE"] * 8], rows)
 
 
 @contextmanager

@@ -1,32 +1,86 @@
-"""What can be imported, told apart by what it is: a processed folder, a lone host.csv, a collection."""
+"""What can be imported, told apart by what it is (a processed folder, a lone host.csv, a collection), as one machine's tables in DuckDB."""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perfkit.catalog import HOST, TABLES
+import duckdb
+import orjson
+
+from perfkit import catalog
+from perfkit.catalog import HOST, MACHINE, TABLES, Table
 from perfkit.collection import looks_like
 from perfkit.collection import newest as newest_collection
+from perfkit.collection.certificate import Gap, certify
 from perfkit.errors import BadInput, reason
+from perfkit.process import quality as qualities
 from perfkit.process.engine import Engine
-from perfkit.store import columnar, csv_input, facts, schema
-from perfkit.store.staged import Staged, digest
+from perfkit.process.folder import SAMPLES, system_info
+from perfkit.process.machines import group
+from perfkit.process.pipeline import Options, derive, memory_errors
+from perfkit.process.quality import Event, Quality, Recording
+from perfkit.process.reading import collections_in
+from perfkit.store import columnar, csv_input, schema
+from perfkit.store.runs import UNNAMED, Sample
 
-FOLDER_EXTRAS = ("system_info.json", "quality.json", "percentiles.csv")
+FOLDER_EXTRAS = ("system_info.json", "quality.json", "percentiles.csv", SAMPLES)
 
 
-def stage(path: Path) -> Staged:
-    """Read the input at `path` into DuckDB. Raises BadInput where it is none of the three, or a damaged one."""
-    try:
-        if path.is_dir():
-            return _folder(path)
-        if not path.is_file():
-            raise BadInput(f"there is no {path}; give a collection, a processed folder or a host.csv with --file.")
-        return _host_csv(path) if path.suffix.lower() == ".csv" else _collection(path)
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
+@dataclass
+class Staged:
+    """One machine's input: `con` has a table per name of the catalog in `tables`, with the columns machine, timestamp (ms) and the catalog's."""
+
+    con: duckdb.DuckDBPyConnection
+    origin: Path
+    kind: str
+    digest: str
+    tables: tuple[Table, ...]
+    machine: int
+    hostname: str | None
+    quality: Quality
+    samples: list[Sample]
+    system_info: dict[str, Any] = field(default_factory=dict)
+    percentiles: list[tuple[Any, ...]] = field(default_factory=list)  # (range, metric, device, catalog.FIGURES)
+    notes: list[str] = field(default_factory=list)  # sentences about columns that were left out or are missing
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last instant of a sample: a recording's first has levels, but no rates and so no row in host."""
+        return self.quality.facts["first_timestamp"], self.quality.facts["last_timestamp"]
+
+    def count(self, table: Table) -> int:
+        """Rows of one table."""
+        row = self.con.execute(f"SELECT count(*) FROM {table.name} WHERE machine = ?", [self.machine]).fetchone()
+        return int(row[0]) if row else 0
+
+    def facts(self) -> dict[str, Any]:
+        """Columns of `collectors` by name, those that are known."""
+        known = {name: self.quality.facts.get(name) for name in (*(c.name for c in MACHINE), "period_ms")}
+        texts = {"session": self.quality.session, "system_info": self.system_info}
+        known |= {name: orjson.dumps(value).decode() if value else None for name, value in texts.items()}
+        return {name: value for name, value in known.items() if value is not None}
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[list[Staged]]:
+    """The machines that the input at `path` holds, mostly one. Raises BadInput where it is none of the three, or a damaged one."""
+    if path.is_dir():
+        with _of_folder(path) as found:
+            yield [found]
+    elif not path.is_file():
+        raise BadInput(f"there is no {path}; give a collection, a processed folder or a host.csv with --file.")
+    elif path.suffix.lower() == ".csv":
+        with _of_host_csv(path) as found:
+            yield [found]
+    else:
+        with _of_collection(path) as machines:
+            yield machines
 
 
 def parts(path: Path) -> list[Path]:
@@ -47,52 +101,130 @@ def newest(folder: Path) -> Path:
     return max(candidates, key=lambda path: (path / "host.csv" if path.is_dir() else path).stat().st_mtime)
 
 
-def _folder(path: Path) -> Staged:
+def digest(files: Iterable[Path]) -> str:
+    """SHA-256 over the contents of `files` in the order of their names."""
+    whole = hashlib.sha256()
+    for path in sorted(files):
+        with path.open("rb") as file:
+            whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+@contextmanager
+def _of_collection(path: Path) -> Iterator[list[Staged]]:
+    try:
+        if not looks_like(path):
+            raise BadInput(f"{path} is neither a collection nor a host.csv; see `perfkit import --help`.")
+        with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(temp_folder=Path(folder)) as engine, memory_errors():
+            files = collections_in([path], Path(folder))
+            machines = derive(engine, group(files), Options(), lambda what, done, total: None)
+            of_path = digest([path, *(file for file in files if file.parent == path.parent and file != path)])
+            yield [_of_machine(engine.con, path, of_path, machine.number) for machine in machines]
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine: int) -> Staged:
+    found = qualities.of_engine(con, machine)
+    if found.facts["samples"] < 2:
+        raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
+    samples = con.execute(
+        "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine]
+    ).fetchall()
+    figures = ", ".join(catalog.FIGURES)
+    return Staged(
+        con,
+        path,
+        "collection",
+        of_path,
+        TABLES,
+        machine,
+        found.facts.get("hostname"),
+        found,
+        [Sample(*row) for row in samples],
+        system_info(con, machine),
+        con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall(),
+    )
+
+
+@contextmanager
+def _of_folder(path: Path) -> Iterator[Staged]:
     files = csv_input.table_files(path)
     if HOST not in files:
         raise BadInput(f"{path} is no processed folder: it has no host.csv; make one with `perfkit process`.")
-    extras = [path / name for name in FOLDER_EXTRAS if (path / name).is_file()]
-    staged = Staged(columnar.connect(), path, "folder", digest([*files.values(), *extras]), tuple(files))
-    for table, file in files.items():
-        csv_input.read_table(staged.con, table, file)
-    facts.from_folder(staged, _json(path / "quality.json"), _json(path / "system_info.json"), path / "percentiles.csv")
-    return staged
+    con = columnar.connect()
+    try:
+        for table, file in files.items():
+            csv_input.read_table(con, table, file)
+        csv_input.fill_busy(con, tuple(files))
+        told = _quality(path / "quality.json")
+        found, samples = _recorded(con, path, tuple(files), told)
+        extras = [path / name for name in FOLDER_EXTRAS if (path / name).is_file()]
+        of_path = digest([*files.values(), *extras])
+        info = _object(path / "system_info.json")
+        figures = csv_input.read_percentiles(con, path / "percentiles.csv")
+        notes = [sentence for table, file in files.items() for sentence in csv_input.note(con, table, file)]
+        yield Staged(con, path, "folder", of_path, tuple(files), 1, _hostname(found), found, samples, info, figures, notes)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
+    finally:
+        con.close()
 
 
-def _host_csv(path: Path) -> Staged:
-    staged = Staged(columnar.connect(), path, "host.csv", digest([path]), (HOST,))
-    csv_input.read_table(staged.con, HOST, path)
-    staged.hostname = csv_input.machine_named_in(staged.con, path) or _named_beside(path)
-    facts.from_samples(staged)
-    return staged
+@contextmanager
+def _of_host_csv(path: Path) -> Iterator[Staged]:
+    con = columnar.connect()
+    try:
+        csv_input.read_table(con, HOST, path)
+        csv_input.fill_busy(con, (HOST,))
+        found, samples = _recorded(con, path, (HOST,), None)
+        name = csv_input.machine_named_in(con, path)
+        if name is None and path.name == "host.csv":
+            name = _hostname(_quality(path.parent / "quality.json"))
+        yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=csv_input.note(con, HOST, path))
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
+    finally:
+        con.close()
 
 
-def _named_beside(path: Path) -> str | None:
-    quality = _json(path.parent / "quality.json") if path.name == "host.csv" else {}
-    return facts.hostname(quality)
+def _recorded(con: duckdb.DuckDBPyConnection, path: Path, tables: tuple[Table, ...], told: Quality | None) -> tuple[Quality, list[Sample]]:
+    """What is known of the recordings, and their samples: as the folder tells, or one recording made of the samples that the tables have."""
+    if told and told.recordings and (path / SAMPLES).is_file():
+        return told, [Sample(*row) for row in csv_input.read_samples(con, path / SAMPLES)]
+    instants = " UNION ".join(f"SELECT timestamp FROM {table.name}" for table in tables)
+    con.execute(f"CREATE OR REPLACE TABLE instants AS {instants}")
+    con.execute(schema.text("duckdb/sampled"))
+    samples = [Sample(*row) for row in con.execute("SELECT timestamp, recording, tick, lateness_ms FROM samples ORDER BY timestamp").fetchall()]
+    if not samples:
+        raise BadInput(f"{path} has no rows: there is nothing to import.")
+    (period,) = con.execute("SELECT any_value(period_ms) FROM samples").fetchone() or (None,)
+    first, last = samples[0].timestamp, samples[-1].timestamp
+    one = Recording(1, f"{UNNAMED}{first}", None, first, last, last, period, None, len(samples), samples[-1].tick, None, None, None)
+    gaps = [Gap(a.timestamp, b.timestamp, b.tick - a.tick - 1) for a, b in zip(samples, samples[1:])]
+    events = [Event("gap", gap.start_ms, gap.end_ms, missed=gap.missed, recording=1) for gap in gaps if gap.missed]
+    counted = certify(len(samples), gaps).as_dict()
+    facts = {**(told.facts if told else {}), "first_timestamp": first, "last_timestamp": last, "period_ms": period}
+    facts |= {name: counted[name] for name in ("samples", "samples_expected", "coverage")}
+    others = [event._replace(recording=None) for event in (told.events if told else ()) if event.kind != "gap"]
+    marks = tuple(mark._replace(recording=1) for mark in told.marks) if told else ()
+    return Quality(facts, (one,), (), marks, (*events, *others), session=told.session if told else None), samples
 
 
-def _collection(path: Path) -> Staged:
-    if not looks_like(path):
-        raise BadInput(f"{path} is neither a collection nor a host.csv; see `perfkit import --help`.")
-    engine = Engine()
-    engine.load([(1, path)])
-    engine.derive()
-    names = [str(name) for (name,) in engine.con.execute(schema.text("engine_machines.sql")).fetchall()]
-    if len(names) > 1:
-        raise BadInput(f"{path} mixes recordings of several machines ({', '.join(names[:3])}); import each machine's own file.")
-    staged = Staged(engine.con, path, "collection", digest([path]), TABLES)
-    facts.from_engine(staged)
-    if staged.con.execute(schema.text("count.sql").format(table=HOST.name), [staged.source]).fetchone() == (0,):
-        raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
-    return staged
+def _quality(path: Path) -> Quality | None:
+    return qualities.of_json(path.read_bytes(), str(path)) if path.is_file() else None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _hostname(quality: Quality | None) -> str | None:
+    name = quality.facts.get("hostname") if quality else None
+    return name if isinstance(name, str) and name else None
+
+
+def _object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_bytes())
+        found = orjson.loads(path.read_bytes())
     except ValueError as error:
         raise BadInput(f"{path} is not JSON: {error}.") from error
     return found if isinstance(found, dict) else {}

@@ -12,18 +12,20 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
 from perfkit.catalog import HOST, TABLES, Table
+from perfkit.collection.certificate import CUT_OFF, RECORDING
 from perfkit.process.engine import Engine
-from perfkit.store import columnar, rollup, schema
-from perfkit.store.database import insert_sql, open_database, sentences, transaction
-from perfkit.store.importing import DEFAULT_SITE, find_or_add
+from perfkit.process.quality import Mark, Recording
+from perfkit.store import columnar, percentiles, rollup, runs, schema
+from perfkit.store.database import open_database, sentences, transaction
+from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, tell_collector
 from perfkit.store.pending import Pending, RawLine, parse
+from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
 _TIDY_MS = 300_000
@@ -39,10 +41,10 @@ class LiveBatch(NamedTuple):
     lines: bytes
 
 
-# Tables whose statement may be left out when no new line comes from a source that starts like this.
-_FED_BY = {
-    "duplicates": (),
-    "phases": (),
+# Tables that live import does not need: samples tell the gaps, the database's marks its runs.
+_NEVER_LIVE = ("duplicates", "gaps", "runs")
+# Tables whose statement may be left out when no new line comes from a subsystem that starts like this.
+_NEEDS_SUBSYSTEM = {
     "marks": ("perfkit/mark",),
     "containers": ("container/",),
     "pressure": ("/proc/pressure/",),
@@ -54,17 +56,21 @@ _FACTS = frozenset({"perfkit/session", "/proc/cpuinfo"})
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
     """The tables that stay empty; those of the machine's facts too, unless there are new `facts`."""
-    return [*(() if facts else ("sources", "system_info")), *_without_lines(new)]
+    without_lines = [table for table, starts in _NEEDS_SUBSYSTEM.items() if not any(name.startswith(starts) for name in new)]
+    return [*_NEVER_LIVE, *(() if facts else ("machines", "system_info")), *without_lines]
 
 
-def _without_lines(new: set[str]) -> list[str]:
-    return [table for table, starts in _FED_BY.items() if not any(subsystem.startswith(starts) for subsystem in new)]
+_CLOSED = """SELECT run, NULL FROM runs WHERE collector_id = :id AND open = 0 AND marked = 1
+    UNION ALL SELECT run, phase FROM phases WHERE collector_id = :id AND open = 0"""
 
 
-@cache
-def _samples_sql(table: Table) -> str:
-    names = schema.quoted([*(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)])
-    return schema.text("live_samples.sql").format(columns=", ".join(names), table=table.name)
+def _one_line(name: str, value: Any) -> Any:
+    """JSON as imports of files write it."""
+    return orjson.dumps(orjson.loads(value)).decode() if name in ("session", "system_info") else value
+
+
+def _is_broken(ticks: Sequence[int], due: int | None) -> bool:
+    return any(later - tick > 1 for tick, later in zip(ticks, ticks[1:])) or (due is not None and due > max(ticks))
 
 
 class _Machine:
@@ -72,9 +78,8 @@ class _Machine:
         self.id = collector_id
         self.pending = pending
         self.last = -1  # newest sample in the database
-        self.seen = -1  # newest sample that was received live
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
-        self.untold = False  # has a session or CPUs that `collectors` does not know yet
+        self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
         self.hour = -1  # up to which its samples stand by column
 
 
@@ -133,14 +138,14 @@ class Live:
             collector_id = find_or_add(self._con, name, site)
             row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
             known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
-            known.last, known.seen = self._con.execute(schema.text("live_known.sql"), {"id": collector_id}).fetchone()
+            (known.last,) = self._con.execute("SELECT coalesce(last_timestamp, -1) FROM collectors WHERE id = ?", (collector_id,)).fetchone()
         return known
 
     def _take_in(self) -> int:
         now = self._now()
         rows: list[tuple[int, RawLine]] = []
-        after: list[tuple[int, int, bool, int]] = []
-        grown: list[_Machine] = []
+        grown: dict[int, _Machine] = {}
+        after: dict[int, int] = {}  # the newest sample that was taken before, by machine
         new_of: set[str] = set()
         for machine in self._machines.values():
             if not machine.pending.waiting:
@@ -148,73 +153,96 @@ class Live:
             last = machine.pending.taken
             before, taken = machine.pending.take(now)
             if taken:
-                grown.append(machine)
-                after.append((machine.id, min(last, taken[0].stamp - 1), machine.untold, machine.seen))
+                grown[machine.id] = machine
+                after[machine.id] = min(last, taken[0].stamp - 1)
                 rows += [(machine.id, line) for line in (*before, *taken)]
                 new_of.update(line.subsystem for line in taken)
-                machine.untold |= any(line.subsystem in _FACTS for line in taken)
+                machine.facts_changed |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
-        skip = _unneeded(new_of, facts=any(untold for _, _, untold, _ in after))
+        skip = _unneeded(new_of, facts=any(machine.facts_changed for machine in grown.values()))
         self._derive(rows, after, skip)
-        stamps = {source: stamp for source, stamp, *_ in after}
-        new = sum(self._append(table, stamps) for table in TABLES if table.name not in skip)
+        new = sum(self._append(table) for table in TABLES if table.name not in skip)
         self._note(grown, skip)
         return new
 
-    def _derive(self, rows: Sequence[tuple[int, RawLine]], after: list[tuple[int, int, bool, int]], skip: list[str]) -> None:
+    def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
         self._engine.clear()
         descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(b"\n".join(orjson.dumps({"source": source, **line._asdict()}) for source, line in rows))
-            self._engine.con.execute(schema.text("live_load.sql"), {"path": name})
+                file.write(b"\n".join(orjson.dumps({"machine": machine, **line._asdict()}) for machine, line in rows))
+            self._engine.con.execute(schema.text("duckdb/live_load"), {"path": name})
         finally:
             Path(name).unlink()
         self._engine.derive(percentiles=False, quality=False, skip=skip)
-        self._engine.con.execute(schema.text("live_after.sql"), dict(zip(("sources", "stamps", "untold", "seen"), map(list, zip(*after)))))
+        self._engine.con.execute(schema.text("duckdb/live_after"), {"machines": list(after), "instants": list(after.values())})
 
-    def _append(self, table: Table, after: Mapping[int, int]) -> int:
+    def _append(self, table: Table) -> int:
         """Insert the new samples of one table; how many host samples that were."""
-        place = 1 + len(table.keys)
-        rows = [row for row in self._engine.con.execute(_samples_sql(table)).fetchall() if row[place] > after[row[0]]]
-        count = self._con.executemany(insert_sql(table), rows).rowcount if rows else 0
+        columns = ["timestamp", *(c.name for c in table.columns)]
+        cursor = self._engine.con.execute(schema.text("duckdb/live_samples"), {"table": table.name, "columns": columns})
+        names = [column[0] for column in cursor.description or ()][1:]
+        rows = cursor.fetchall()
+        count = self._con.executemany(insert_sql(table.database_name, names), rows).rowcount if rows else 0
         return count if table is HOST else 0
 
-    def _note(self, grown: list[_Machine], skip: Collection[str]) -> None:
-        """What is known of the machines beside their samples: gaps, marks, span, hardware; and the rollups from time to time."""
-        self._con.executemany("INSERT OR IGNORE INTO quality_events VALUES (?, ?, ?, ?, ?, ?, ?)", self._fetch("live_gaps"))
-        if "marks" not in skip:
-            self._con.executemany("INSERT OR IGNORE INTO marks VALUES (?, ?, ?, ?)", self._fetch("live_marks"))
-        self._grow(grown)
-        if "sources" not in skip:
-            facts = self._fetch("live_facts")
-            self._con.executemany(schema.text("live_facts_update.sql"), facts)
-            told = {row[-1] for row in facts}
-            for machine in grown:
-                machine.untold &= machine.id not in told
-        for machine in grown:
+    def _note(self, grown: Mapping[int, _Machine], skip: Collection[str]) -> None:
+        """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; and from time to time the rollups."""
+        recordings = self._by_machine("recordings", Recording._fields)
+        samples = self._by_machine("samples", Sample._fields)
+        marks = {} if "marks" in skip else self._by_machine("marks", Mark._fields)
+        facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
+        for number, machine in grown.items():
+            found = [Recording(**row) for row in recordings.get(number, ())]
+            taken = sorted((Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp))
+            if taken:
+                self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
+            if machine.facts_changed and number in facts:
+                told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
+                tell_collector(self._con, number, machine.last, machine.last, told)
+                machine.facts_changed = False
             self._tidy(machine)
         if self._full_hours:
             machine = self._full_hours.popleft()
             columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
 
-    def _grow(self, grown: list[_Machine]) -> None:
-        """Bring first and last timestamps, samples and coverage up to date."""
-        spans = {row[0]: row[1:] for row in self._fetch("live_spans")}
-        values = []
-        for machine in (machine for machine in grown if machine.id in spans):
-            first, last, new = spans[machine.id]
-            if first <= machine.last:
-                rollup.refresh(self._con, machine.id, first, last)
-                columnar.forget(self._con, machine.id, first, last + 1)
-            values.append({"id": machine.id, "first": first, "last": last, "known": machine.last, "new": new, "now": self._now()})
-            machine.last, machine.seen = max(machine.last, last), max(machine.seen, last)
-        for name in ("live_grow", "live_collection", "live_coverage"):
-            self._con.executemany(schema.text(f"{name}.sql"), values)
+    def _by_machine(self, table: str, names: Sequence[str]) -> dict[int, list[dict[str, Any]]]:
+        """Rows of a derived table by their machine."""
+        cursor = self._engine.con.execute(schema.text("duckdb/live_rows"), {"table": table, "columns": list(names)})
+        columns = [column[0] for column in cursor.description or ()]
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in cursor.fetchall():
+            known = dict(zip(columns, row, strict=True))
+            found.setdefault(known.pop("machine"), []).append(known)
+        return found
 
-    def _fetch(self, name: str) -> list[tuple[Any, ...]]:
-        return self._engine.con.execute(schema.text(f"{name}.sql")).fetchall()
+    def _grow(self, machine: _Machine, recordings: list[Recording], samples: list[Sample], marks: list[Mark]) -> None:
+        """Bring recordings, gaps, runs and the collector's span up to date."""
+        con, last = self._con, max(sample.timestamp for sample in samples)
+        alive = [one._replace(ended=RECORDING) if one.ended == CUT_OFF else one for one in recordings]
+        taken = runs.take(con, machine.id, alive, samples)
+        runs.add_marks(con, machine.id, marks, taken)
+        first = min(sample.timestamp for sample in samples)
+        broken = [
+            taken[one.recording].number
+            for one in alive
+            if one.recording in taken and _is_broken(taken[one.recording].ticks, one.due_tick)
+        ]
+        runs.find_gaps(con, machine.id, broken, first)
+        new = sum(one.new for one in taken.values())
+        if new and first < machine.last and any(sample.timestamp < machine.last for sample in samples[1:]):
+            rollup.refresh(con, machine.id, first, last)
+            columnar.forget(con, machine.id, first, last + 1)
+        machine.last = max(machine.last, last)
+        tell_collector(con, machine.id, first, last, {})
+        con.execute(schema.text("sqlite/live_collection"), {"id": machine.id, "now": self._now(), "first": first, "last": last, "new": new})
+        known = {number for (number,) in con.execute("SELECT DISTINCT recording FROM runs WHERE collector_id = ?", (machine.id,))}
+        if marks or not known.issuperset(one.number for one in taken.values()) or any(one.ended != RECORDING for one in alive):
+            runs.refresh(con, machine.id)
+        else:
+            for one in taken.values():
+                runs.extend(con, machine.id, one.number, last)
 
     def _tidy(self, machine: _Machine) -> None:
         """Every few minutes, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""
@@ -223,7 +251,8 @@ class Live:
             return
         machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
-        self._con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range NOT LIKE 'phase:%'", (machine.id,))
+        closed = {runs.window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id})}
+        percentiles.refresh(self._con, machine.id, only=lambda window: window.name in closed)
         hour = machine.last // _HOUR
         if machine.hour not in (-1, hour):
             self._full_hours.append(machine)

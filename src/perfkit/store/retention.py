@@ -14,6 +14,8 @@ from perfkit.store.database import sentences, transaction
 # How many times longer than the samples each rollup is kept; one that is not named is kept for good.
 KEPT_LONGER = {"10s": 3, "1m": 12}
 _ALIGNED = max(schema.LEVELS.values())
+_COLLECTORS = """SELECT id FROM collectors WHERE last_timestamp IS NOT NULL
+    AND (NOT :live_only OR EXISTS (SELECT 1 FROM collections WHERE collector_id = collectors.id AND kind = 'live'))"""
 _CHUNK_MS = 86_400_000  # deleted in one transaction, so that a live writer never waits long
 
 
@@ -37,7 +39,7 @@ def prune(con: sqlite3.Connection, older_than: float, *, live_only: bool = False
     with sentences(path):
         before = _size(con, path)
         rows = rolled = 0
-        for (collector_id,) in con.execute(schema.text("prune_collectors.sql"), {"live_only": live_only}).fetchall():
+        for (collector_id,) in con.execute(_COLLECTORS, {"live_only": live_only}).fetchall():
             limit = int((moment - older_than) * 1000)
             rows += _samples(con, collector_id, limit - limit % _ALIGNED)
             for level, times in KEPT_LONGER.items():
@@ -76,16 +78,15 @@ def _delete(con: sqlite3.Connection, collector_id: int, ending: str, width: int,
         until = min(end, start - start % _CHUNK_MS + _CHUNK_MS)
         with transaction(con):
             rows += sum(_delete_rows(con, table, ending, collector_id, start, until) for table in TABLES)
-            con.execute(schema.text("reach.sql"), {"collector_id": collector_id, "width": width, "from": until, "until": 0})
+            if not ending:
+                con.execute("DELETE FROM samples WHERE collector_id = ? AND timestamp >= ? AND timestamp < ?", (collector_id, start, until))
+            rollup.set_reach(con, collector_id, width, 0, until)
         start = until
     return rows
 
 
 def _delete_rows(con: sqlite3.Connection, table: Table, ending: str, collector_id: int, start: int, until: int) -> int:
-    device = schema.device_key(table)
-    sql = schema.text("prune_rows.sql").format(
-        table=f"{table.database_name}{ending}", device_is=f"{device} = :device AND " if device else ""
-    )
+    sql = schema.render("prune", table, ending.lstrip("_"))
     names = rollup.devices(con, table, collector_id, ending.lstrip("_"))
     values = {"collector_id": collector_id, "start": start, "until": until}
     return sum(con.execute(sql, {**values, "device": name}).rowcount for name in names)

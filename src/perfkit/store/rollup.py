@@ -7,7 +7,6 @@ readers take what is newer from the samples.
 from __future__ import annotations
 
 import sqlite3
-from functools import cache
 
 from perfkit.catalog import TABLES, Table
 from perfkit.store import schema
@@ -15,12 +14,9 @@ from perfkit.store import schema
 
 def devices(con: sqlite3.Connection, table: Table, collector_id: int, level: str = "") -> list[str | None]:
     """The devices of `table` that the collector has rows of, sorted; [None] where a sample is one row."""
-    device = schema.device_key(table)
-    if device is None:
+    if schema.device_key(table) is None:
         return [None]
-    name = f"{table.database_name}_{level}" if level else table.database_name
-    sql = schema.text("devices.sql").format(device=device, table=name)
-    return [value for (value,) in con.execute(sql, {"collector_id": collector_id})]
+    return [value for (value,) in con.execute(schema.render("devices", table, level), {"collector_id": collector_id})]
 
 
 def close_buckets(con: sqlite3.Connection, collector_id: int, upto: int) -> None:
@@ -45,13 +41,17 @@ def fill(con: sqlite3.Connection, collector_id: int, level: str, start: int, unt
     values = {"collector_id": collector_id, "width": schema.LEVELS[level], "start": start, "until": until}
     for table in TABLES:
         for device in devices(con, table, collector_id):
-            con.execute(_fill_sql(table.name, level), {**values, "device": device})
-    set_reach(con, collector_id, values["width"], until)
+            con.execute(schema.render("rollup", table, level), {**values, "device": device})
+    set_reach(con, collector_id, schema.LEVELS[level], until)
 
 
 def set_reach(con: sqlite3.Connection, collector_id: int, width: int, until: int, start: int = 0) -> None:
     """Remember that the level's buckets are there until `until`, and that those before `start` were pruned; neither goes back."""
-    con.execute(schema.text("reach.sql"), {"collector_id": collector_id, "width": width, "from": start, "until": until})
+    con.execute(
+        """INSERT INTO levels (collector_id, width_ms, from_timestamp, until) VALUES (?, ?, ?, ?)
+        ON CONFLICT DO UPDATE SET until = max(until, excluded.until), from_timestamp = max(from_timestamp, excluded.from_timestamp)""",
+        (collector_id, width, start, until),
+    )
 
 
 def reach(con: sqlite3.Connection, collector_id: int) -> dict[int, tuple[int, int]]:
@@ -60,31 +60,3 @@ def reach(con: sqlite3.Connection, collector_id: int) -> dict[int, tuple[int, in
     rows = con.execute("SELECT width_ms, from_timestamp, until FROM levels WHERE collector_id = ?", (collector_id,))
     found.update({width: (start, until) for width, start, until in rows})
     return found
-
-
-def insert_sql(table: Table, level: str) -> str:
-    """One bucket into the rollup table of `level`: collector, keys, bucket, samples, then min, avg, max of each value."""
-    places = ", ".join("?" * (3 + len(table.keys) + len(columns(table))))
-    names = ", ".join(["collector_id", *(c.name for c in table.keys), "timestamp, samples", *columns(table)])
-    return f"INSERT OR REPLACE INTO {table.database_name}_{level} ({names}) VALUES ({places})"
-
-
-def columns(table: Table) -> list[str]:
-    """The value columns of the table's rollups, in order."""
-    return [f"{c.name}_{a}" for c in schema.metrics(table) for a in schema.AGGREGATES]
-
-
-@cache
-def _fill_sql(name: str, level: str) -> str:
-    table = next(t for t in TABLES if t.name == name)
-    device = schema.device_key(table)
-    names = columns(table)
-    return schema.text("rollup.sql").format(
-        table=table.database_name,
-        level=level,
-        keys="".join(f"{c.name}, " for c in table.keys),
-        device_is=f"{device} = :device AND " if device else "",
-        columns=", ".join(names),
-        excluded=", ".join(f"excluded.{c}" for c in names),
-        aggregates=", ".join(f'{a}("{c.name}")' for c in schema.metrics(table) for a in schema.AGGREGATES),
-    )

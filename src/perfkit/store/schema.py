@@ -1,14 +1,14 @@
-"""The database's tables as SQL: the fixed ones from schema.sql, the metric tables and their rollups from the catalog."""
+"""The database's tables as SQL: the fixed ones from sqlite/schema.sql, the metric tables and their rollups from the catalog."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib import resources
 
-from perfkit.catalog import FLAG, HOST, INTEGER, REAL, TABLES, TEXT, Column, Table
+from perfkit import sql
+from perfkit.catalog import FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, TEXT, Column, Table
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
 
 # Rollup levels: the tables' ending, and the bucket's width in milliseconds.
@@ -17,10 +17,32 @@ DUCK_TYPES = {TEXT: "VARCHAR", INTEGER: "BIGINT", REAL: "DOUBLE"}
 AGGREGATES = ("min", "avg", "max")
 
 
-@cache
 def text(name: str) -> str:
-    """The file `name` of this package."""
-    return resources.files("perfkit.store").joinpath(name).read_text("utf-8")
+    """The file <name>.sql of this package: "sqlite/rollup" is SQLite's, "duckdb/read_csv" is DuckDB's."""
+    return sql.read("perfkit.store", f"{name}.sql")
+
+
+@cache
+def render(name: str, table: Table, level: str = "") -> str:
+    """sqlite/<name>.sql for one metric table, or for its rollups of `level`. Names of tables and columns come from the catalog alone.
+
+    {table}        with its level's ending          {device_is}    what restricts a statement to one :device, if the table has devices
+    {keys}         its key columns, with a comma    {columns}      its value columns
+    {aggregates}   min, avg, max of each metric     {rolled_up}    the rollup's columns for these
+    """
+    device = device_key(table)
+    rolled_up = [name.split()[0] for name in rollup_columns(table)]
+    return text(f"sqlite/{name}").format(
+        table=f"{table.database_name}_{level}" if level else table.database_name,
+        samples=table.database_name,
+        device=device,
+        device_is=f"{device} = :device AND " if device else "",
+        keys="".join(f"{c.name}, " for c in table.keys),
+        columns=", ".join(quoted(c.name for c in table.values)),
+        aggregates=", ".join(f'{a}("{c.name}")' for c in metrics(table) for a in AGGREGATES),
+        rolled_up=", ".join(rolled_up),
+        excluded=", ".join(f"excluded.{name}" for name in rolled_up),
+    )
 
 
 def quoted(names: Iterable[str]) -> list[str]:
@@ -38,21 +60,27 @@ def device_key(table: Table) -> str | None:
     return table.keys[0].name if table.keys else None
 
 
+@cache
 def ddl() -> str:
     """Everything an empty database needs, as one script."""
-    return "\n".join([text("schema.sql"), *(sql for table in TABLES for sql in metric_tables(table)), _portal()])
+    fixed = text("sqlite/schema").format(
+        machine=_list(f"{c.name} {c.type}" for c in MACHINE),
+        figures=_list(f"{name} {'INTEGER NOT NULL' if name == 'samples' else REAL}" for name in FIGURES),
+    )
+    portal = text("sqlite/portal").format(columns=", ".join(quoted(c.name for c in HOST.columns)))
+    return "\n".join([fixed, *(script for table in TABLES for script in _metric_tables(table)), portal])
 
 
-def metric_tables(table: Table) -> Iterator[str]:
+def _metric_tables(table: Table) -> Iterator[str]:
     device = device_key(table)
     names = {
         "table": table.database_name,
         "key": f"{device}, " if device else "",
         "key_columns": "".join(f'"{c.name}" {c.type} NOT NULL,\n    ' for c in table.keys),
     }
-    yield text("metric_table.sql").format(columns=_list(f'"{c.name}" {c.type}' for c in table.values), **names)
+    yield text("sqlite/metric_table").format(columns=_list(f'"{c.name}" {c.type}' for c in table.values), **names)
     for level in LEVELS:
-        yield text("rollup_table.sql").format(columns=_list(rollup_columns(table)), level=level, **names)
+        yield text("sqlite/rollup_table").format(columns=_list(rollup_columns(table)), level=level, **names)
 
 
 def rollup_columns(table: Table) -> Iterator[str]:
@@ -63,9 +91,5 @@ def rollup_columns(table: Table) -> Iterator[str]:
             yield f"{column.name}_{aggregate} {INTEGER if whole else REAL}"
 
 
-def _portal() -> str:
-    return text("portal.sql").format(columns=", ".join(quoted(c.name for c in HOST.columns)))
-
-
-def _list(items: Iterator[str]) -> str:
+def _list(items: Iterable[str]) -> str:
     return ",\n    ".join(items)

@@ -92,7 +92,7 @@ def _level(bucket: int) -> str:
 def _sql(name: str, level: str, columns: tuple[str, ...]) -> str:
     table = catalog.table(name)
     device = schema.device_key(table)
-    return schema.text("series.sql" if level else "series_raw.sql").format(
+    return schema.text("sqlite/series" if level else "sqlite/series_raw").format(
         table=table.database_name,
         level=level,
         device_is=f"{device} = :device AND " if device else "",

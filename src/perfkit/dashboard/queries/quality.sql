@@ -1,5 +1,5 @@
 -- Gaps, resets and whatever else the recording has to confess in the window, newest last.
-SELECT from_timestamp, to_timestamp, kind, subject, missed, detail
+SELECT from_timestamp, to_timestamp, kind, subject, missed, detail, recording
 FROM quality_events
 WHERE collector_id = :collector AND to_timestamp >= :start AND from_timestamp <= :end
 ORDER BY from_timestamp

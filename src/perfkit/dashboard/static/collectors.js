@@ -1,9 +1,10 @@
 // The list of collectors: live ones on top, refreshed while the page is looked at.
 
-import { $, base, frame, h } from "./dom.js";
-import { instant, show, span } from "./format.js";
-import { onLooks } from "./redraw.js";
-import { fetchJSON } from "./series.js";
+import { $, $$, h } from "./dom.js";
+import { instant, show, span, zone } from "./format.js";
+import { onLooks } from "./looks.js";
+import { isLive } from "./series.js";
+import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
 const REFRESH_MS = 2000;
@@ -18,7 +19,7 @@ const chosen = new Set();
 async function refresh() {
   if (document.hidden) return;
   try {
-    const answer = await fetchJSON(`${base}/api/v1/collectors`);
+    const answer = await ask("collectors");
     const before = list.length;
     const facts = new Map(list.map((row) => [row.id, row.facts]));
     list = answer.collectors.map((row) => ({ ...row, facts: facts.get(row.id) ?? [] }));
@@ -32,12 +33,15 @@ async function refresh() {
   }
 }
 
-const live = (row) => row.last_timestamp !== null && now - row.last_timestamp < Math.max(15000, 3 * (row.period_ms ?? 1000));
+const live = (row) => isLive(now, row.last_timestamp, row.period_ms);
+
+/** The busiest minute of the last hour, in %. */
+const peak = ({ spark: minutes }) => (minutes?.length ? Math.max(...minutes.filter((v) => v !== null)) : null);
 
 const ORDERS = {
   "": (a, b) => live(b) - live(a) || (b.last_timestamp ?? 0) - (a.last_timestamp ?? 0) || a.machinename.localeCompare(b.machinename),
   name: (a, b) => a.machinename.localeCompare(b.machinename, "en", { numeric: true }),
-  busy: (a, b) => (b.latest?.busy ?? -1) - (a.latest?.busy ?? -1),
+  busy: (a, b) => (peak(b) ?? -1) - (peak(a) ?? -1),
   coverage: (a, b) => (a.coverage ?? 101) - (b.coverage ?? 101),
 };
 
@@ -57,8 +61,10 @@ function draw() {
   if (focused) document.getElementById(focused)?.focus();
   const running = list.filter(live).length;
   $("#count").textContent =
-    `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now; figures are each machine's newest`;
-  $("#compare").href = `${base}/compare?${[...chosen].map((id) => `c=${id}`).join("&")}`;
+    `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now`;
+  // What a machine does now is known only of one that records.
+  for (const cell of $$(".list .now")) cell.hidden = !running;
+  $("#compare").href = url.link("/compare", { changes: { c: [...chosen] } });
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
 }
 
@@ -75,39 +81,39 @@ function row(one) {
     },
   });
   box.checked = chosen.has(one.id);
+  const present = (value, unit) => (on ? show(value, unit) : "–");
+  const cell = (name, attributes, ...content) => h("td", { "data-head": name, ...attributes }, ...content);
   return h(
     "tr",
-    {},
-    h("td", {}, box),
+    { class: on ? "on" : null },
+    h("td", { class: "pick" }, box),
     h(
       "th",
       { scope: "row", class: "text" },
-      h("a", { title: one.machinename, href: `${base}/collectors/${one.id}`, id: `open-${one.id}` }, one.machinename),
+      h("a", { title: one.machinename, href: url.link(`/collectors/${one.id}`), id: `open-${one.id}` }, one.machinename),
       on ? h("span", { class: "live on" }, "LIVE") : null,
     ),
-    h("td", { class: "text", title: one.sitename }, one.sitename),
-    h("td", { class: "text muted" }, (one.facts ?? []).join(" · ")),
-    h("td", { class: "text" }, spark(one.spark)),
-    h("td", {}, show(one.latest?.busy, "%")),
-    h("td", {}, show(one.latest?.memory, "%")),
-    h("td", {}, show(one.latest?.disk, "B/s")),
-    h("td", {}, show(one.latest?.network, "B/s")),
-    h(
-      "td",
+    cell("Site", { class: "text", title: one.sitename }, one.sitename),
+    cell("Hardware", { class: "text muted" }, (one.facts ?? []).join(" · ")),
+    cell("CPU, last hour", { class: "text" }, spark(one.spark)),
+    cell("CPU", { class: "text" }, on ? `now ${show(one.latest?.busy, "%")}` : peak(one) === null ? "–" : `peak ${show(peak(one), "%")}`),
+    cell("Memory", { class: "now" }, present(one.latest?.memory, "%")),
+    cell("Disk", { class: "now" }, present(one.latest?.disk, "B/s")),
+    cell("Network", { class: "now" }, present(one.latest?.network, "B/s")),
+    cell(
+      "Coverage",
       { class: one.coverage !== null && one.coverage < 99 ? "warn" : null },
       one.coverage === null ? "–" : `${Number(one.coverage.toFixed(1))} %`,
       one.gaps ? h("small", {}, ` ${one.gaps} gap${one.gaps === 1 ? "" : "s"}`) : null,
     ),
-    h(
-      "td",
-      { title: one.last_timestamp ? instant(one.last_timestamp, true) + " UTC" : null },
-      one.last_timestamp === null
-        ? "no sample yet"
-        : on
-          ? `${span(Math.max(0, now - one.last_timestamp))} ago`
-          : instant(one.last_timestamp, false),
-    ),
+    cell("Last data", { title: one.last_timestamp ? `${instant(one.last_timestamp, true)} UTC` : null }, last(one, on)),
   );
+}
+
+function last({ last_timestamp: at }, on) {
+  if (at === null) return "no sample yet";
+  const utc = url.get("utc") === "1";
+  return on ? `${span(Math.max(0, now - at))} ago` : `${instant(at, utc)} ${zone(at, utc)}`;
 }
 
 /** The CPU of at most the last hour as bars a minute, from 0 to 100 %; a short recording has wide ones. */
@@ -124,7 +130,6 @@ function spark(minutes) {
       height: tall.toFixed(1),
     });
   });
-  const most = Math.max(...minutes.filter((v) => v !== null));
   return h(
     "svg:svg",
     {
@@ -133,7 +138,7 @@ function spark(minutes) {
       height: SPARK.height,
       viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
       role: "img",
-      "aria-label": `CPU busy in the last hour of data, at most ${show(most, "%")}`,
+      "aria-label": `CPU busy in the last hour of data, at most ${show(peak({ spark: minutes }), "%")}`,
     },
     bars,
   );

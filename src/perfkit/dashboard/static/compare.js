@@ -1,26 +1,26 @@
-// Two to six collectors or phases over one another, and a table with what differs.
-// One is a subject: a collector, or one phase of it ("3" or "3:steady" in the URL's c).
+// Two to six collectors, runs or phases over one another, and a table with what differs.
+// One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
-import { draw as chart, update } from "./chart.js";
 import { MOST, difference, machines } from "./compare_tables.js";
-import { $, $$, base, frame, h, say } from "./dom.js";
-import { show, span, stretch } from "./format.js";
-import { keys } from "./keys.js";
-import { links, unitOf } from "./panel.js";
-import { onLooks } from "./redraw.js";
-import { fetchJSON } from "./series.js";
+import { $, $$, h, say } from "./dom.js";
+import { span, stretch } from "./format.js";
+import { keys, onLooks } from "./looks.js";
+import { Plot } from "./panel.js";
+import { csv, links } from "./save.js";
+import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
-const HEIGHT = 168;
 const POINTS = 500;
 
 const byId = new Map(frame.collectors.map((c) => [c.id, c]));
-const view = { from: 0, to: 1, utc: false, p95: false, gaps: [], resets: [], bands: [] };
-const charts = new Map();
+const view = { from: 0, to: 1, utc: false, p95: false, gaps: [], pauses: [], resets: [], bands: [], gutter: 0 };
+const plots = new Map(
+  frame.panels.map((spec) => [spec, new Plot({ name: spec.id, title: spec.title, about: "a line for each of those compared" })]),
+);
 let run = 0;
 let shown = null;
 
-/** The subjects of the URL: {key, collector, phase, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
+/** The subjects of the URL: {key, collector, part, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
 function subjects() {
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   const mark = url.get("mark");
@@ -28,16 +28,27 @@ function subjects() {
     .all("c")
     .slice(0, MOST)
     .map((key, i) => {
-      const [id, ...rest] = key.split(":");
+      const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
       const collector = byId.get(Number(id));
       if (!collector?.last) return null;
-      const phase = collector.phases.find((p) => p.label === rest.join(":"));
-      const to = phase?.end ?? collector.last;
-      const from = phase?.start ?? Math.max(collector.first, to - range);
-      const zero = collector.phases.find((p) => p.label === mark)?.start ?? from;
-      return { key, collector, phase, from, to, zero, colour: `c${i + 1}`, label: collector.name + (phase ? ` · ${phase.label}` : "") };
+      const part = partOf(collector, reference);
+      const to = part?.to ?? collector.last;
+      const from = part?.from ?? Math.max(collector.first, to - range + 1);
+      const zero = marked(collector).find((one) => one.name === mark)?.from ?? from;
+      return { key, collector, part, from, to, zero, colour: `c${i + 1}`, label: collector.name + (part ? ` · ${part.name}` : "") };
     })
     .filter(Boolean);
+}
+
+/** The marked runs of a collector and their phases. */
+const marked = ({ runs }) => runs.filter((one) => one.marked);
+
+/** The run or phase that "@2", "@peak", "@2:steady" or ":steady" names, the newest where several are called so; undefined for "". */
+function partOf(collector, reference) {
+  const { run, phase } = url.stretch(reference);
+  const whole = collector.runs.findLast((one) => !one.phase && [String(one.run), one.label].includes(run));
+  if (run) return phase ? collector.runs.find((one) => one.run === whole?.run && one.phase === phase) : whole;
+  return marked(collector).findLast((one) => (one.phase ?? one.label) === phase);
 }
 
 async function load() {
@@ -45,8 +56,8 @@ async function load() {
   const found = subjects();
   controls(found);
   machines(found, choose, view);
-  if (!found.length) return nothing("Choose two to six collectors or phases above; each gets a colour and a line on every chart.");
-  problem(found.length === 1 ? "One is chosen; add another to compare it with." : "");
+  if (!found.length) return nothing();
+  problem(found.length === 1 ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
   document.body.classList.add("loading");
   try {
     const byStart = url.get("align") !== "clock";
@@ -55,18 +66,21 @@ async function load() {
     view.from = zoomed ? Number(url.get("from")) : Math.min(...found.map((s) => s.from - s.shift));
     view.to = zoomed ? Number(url.get("to")) : Math.max(...found.map((s) => s.to - s.shift));
     view.relative = byStart;
-    const window = (s) => `from=${Math.max(0, Math.round(view.from + s.shift))}&to=${Math.max(0, Math.round(view.to + s.shift))}`;
+    const queries = found.map(clip);
     const answers = await Promise.all(
-      found.map((s) => fetchJSON(`${frame.series.replace("/ID/", `/${s.collector.id}/`)}&points=${POINTS}&${clip(s, window(s))}`)),
+      found.map(({ collector }, i) => ask("series", { collector: collector.id, query: `points=${POINTS}&${queries[i]}` })),
     );
     if (mine !== run) return;
-    shown = [found, answers];
-    panels(found, answers);
+    shown = [found, answers, null];
+    panels(...shown);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
     const stats = await Promise.all(
-      found.map((s) => fetchJSON(`${base}/api/v1/collectors/${s.collector.id}/percentiles?tables=host&${clip(s, window(s))}`)),
+      found.map(({ collector }, i) => ask("percentiles", { collector: collector.id, query: `tables=host&${queries[i]}` })),
     );
-    if (mine === run) difference(found, stats);
+    if (mine !== run) return;
+    shown = [found, answers, stats];
+    panels(...shown);
+    difference(found, stats);
   } catch (error) {
     problem(error.message);
   } finally {
@@ -74,108 +88,111 @@ async function load() {
   }
 }
 
-/** A subject never shows more than its own stretch, so that a phase stays that phase. */
-function clip(subject, query) {
-  const asked = new URLSearchParams(query);
-  const from = Math.max(Number(asked.get("from")), subject.from);
-  return `from=${from}&to=${Math.max(from, Math.min(Number(asked.get("to")), subject.to))}`;
+/** What to ask for: a subject never shows more than its own stretch, so that a phase stays that phase. */
+function clip({ from, to, shift }) {
+  const start = Math.max(Math.round(view.from + shift), from, 0);
+  return `from=${start}&to=${Math.max(start, Math.min(Math.round(view.to + shift), to))}`;
 }
 
 /** One chart a metric, a line a subject; all lines on one list of times. */
-function panels(found, answers) {
-  for (const spec of frame.panels) {
-    const { place, legend, menu } = panel(spec);
-    const column = spec.series[0].column;
-    const tables = answers.map((a) => a.tables.host);
-    const bucket = Math.max(...tables.map((t) => t.bucket_ms), 1000);
-    const at = (t, shift) => Math.round((t - shift) / bucket) * bucket;
-    const t = [...new Set(tables.flatMap((table, i) => table.t.map((one) => at(one, found[i].shift))))].sort((a, b) => a - b);
-    const series = found.map((s, i) => {
-      const values = new Map(tables[i].t.map((one, j) => [at(one, s.shift), j]));
-      const pick = (kind) =>
-        tables[i].devices[""]?.[column]?.[kind] &&
-        t.map((one) => (values.has(one) ? tables[i].devices[""][column][kind][values.get(one)] : null));
-      return { key: s.key, label: s.label, colour: s.colour, avg: pick("avg") ?? t.map(() => null), min: pick("min"), max: pick("max") };
-    });
-    const input = { t, unit: spec.unit, top: spec.top, stack: false, series, step: bucket * 2.5 };
-    const shape = JSON.stringify([series.map((s) => [s.key, Boolean(s.max)]), place.clientWidth, view.relative]);
-    const old = charts.get(spec.id);
-    if (old?.shape === shape) update(old.chart, input);
-    else {
-      old?.chart.destroy();
-      charts.set(spec.id, {
-        chart: chart(
-          place,
-          input,
-          view,
-          { zoom, unzoom, cursor: (u) => read(u, input, legend) },
-          { width: place.clientWidth, height: HEIGHT },
-        ),
-        shape,
-        spec,
-      });
-    }
-    read(null, input, legend);
-    menu.replaceChildren(...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, links(spec, "", s.collector.id, s.from, s.to)))));
+function panels(found, answers, stats) {
+  $("#panels").hidden = false;
+  if (!$("#panels").childElementCount) $("#panels").append(...[...plots.values()].map((plot) => plot.element));
+  for (const [spec, plot] of plots) plot.shown = overlaid(spec, found, answers, stats);
+  for (const plot of plots.values()) plot.measure();
+  view.gutter = Math.max(...[...plots.values()].map((plot) => plot.gutter(view)));
+  const name = found.map((s) => s.label).join(", ");
+  for (const [spec, plot] of plots) {
+    plot.paint(view, { zoom, unzoom, cursor });
+    plot.menu.replaceChildren(
+      ...found.map((s) => h("li", {}, h("b", {}, s.label), h("ul", {}, taken(spec, s)))),
+      h("li", {}, h("button", { type: "button", click: () => plot.png(name) }, "PNG")),
+    );
   }
-  window.perfkit = Promise.resolve({ panels: [...charts].map(([name, { chart: c }]) => ({ name, chart: c })) });
+  window.perfkit = Promise.resolve({ panels: [...plots.values()] });
   $("#stretch").textContent = view.relative
     ? `${span(view.to - view.from)} from ${url.get("mark") || "each start"}`
     : stretch(view.from, view.to, view.utc);
 }
 
-function panel(spec) {
-  let element = $(`#panel-${spec.id}`);
-  if (!element) {
-    element = h(
-      "section",
-      { class: "panel", id: `panel-${spec.id}` },
-      h(
-        "header",
-        {},
-        h("h2", {}, spec.title, h("span", { class: "unit" }, unitOf(spec.unit))),
-        h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), h("ul", { class: "menu-list" })),
-      ),
-      h("div", {
-        class: "plot",
-        role: "img",
-        "aria-label": `${spec.title}: a line for each of those compared; the table below has their figures`,
-      }),
-      h("ul", { class: "chips" }),
-    );
-    $("#panels").append(element);
-  }
-  return { place: $(".plot", element), legend: $(".chips", element), menu: $(".menu-list", element) };
+/** What the menu leads to for one subject. */
+function taken(spec, { collector, from, to }) {
+  const name = `${collector.name}-${spec.id}`;
+  const samples = () => csv({ name, spec, from, to, period: 1000, devices: [""], collector: collector.id });
+  return [...links(spec, "", collector.id, from, to), h("li", {}, h("button", { type: "button", click: samples }, "CSV"))];
 }
 
-function read(u, input, legend) {
-  const index = u?.cursor.idx;
-  const at = index == null || u.cursor.left < 0 ? -1 : input.t.indexOf(u.data[0][index]);
-  legend.replaceChildren(
-    ...input.series.map((s) =>
-      h(
-        "li",
-        { colour: `var(--${s.colour})` },
-        h("i", { class: "swatch" }),
-        s.label,
-        " ",
-        h("b", {}, show(at < 0 ? s.avg.findLast((v) => v !== null) : s.avg[at], input.unit)),
-      ),
-    ),
-  );
+function cursor(plot, u) {
+  if (!u.cursor.event && u.cursor.left >= 0 && plot.chart !== u) return;
+  plot.read(u, view.utc);
+}
+
+function overlaid(spec, found, answers, stats) {
+  const column = spec.series[0].column;
+  const tables = answers.map((a) => a.tables.host);
+  const bucket = Math.max(...tables.map((t) => t.bucket_ms), 1000);
+  const at = (t, shift) => Math.round((t - shift) / bucket) * bucket;
+  const t = [...new Set(tables.flatMap((table, i) => table.t.map((one) => at(one, found[i].shift))))].sort((a, b) => a - b);
+  const series = found.map((s, i) => {
+    const values = new Map(tables[i].t.map((one, j) => [at(one, s.shift), j]));
+    const own = tables[i].devices[""]?.[column];
+    const pick = (kind) => own?.[kind] && t.map((one) => (values.has(one) ? own[kind][values.get(one)] : null));
+    return {
+      key: s.key,
+      label: s.label,
+      colour: s.colour,
+      avg: pick("avg") ?? t.map(() => null),
+      min: pick("min"),
+      max: pick("max"),
+      stats: stats?.[i].percentiles.find(({ metric }) => metric === `host.${column}`) ?? (stats ? {} : null),
+      hidden: url.list("hide").includes(s.key),
+    };
+  });
+  return { t, unit: spec.unit, top: spec.top, stack: false, series, step: bucket * 2.5 };
 }
 
 function choose(list) {
   url.set({ c: [...new Set(list.map(String).filter(Boolean))], from: null, to: null });
 }
 
-function nothing(sentence) {
+/** Nothing is chosen: what to do, and what there is to choose from. */
+function nothing() {
   shown = null;
-  for (const { chart: c } of charts.values()) c.destroy();
-  charts.clear();
+  for (const plot of plots.values()) {
+    plot.chart?.destroy();
+    plot.chart = null;
+  }
   $("#panels").replaceChildren();
-  $("#difference").replaceChildren();
-  problem(sentence);
+  $("#panels").hidden = true;
+  problem("");
+  const known = frame.collectors.filter((c) => c.last);
+  const sentence = known.length
+    ? "Choose two to six machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. "
+    : "There is no machine with data yet. ";
+  const where = known.length ? "Or tick them under " : "How to get some stands under ";
+  $("#difference").replaceChildren(
+    h("p", {}, sentence, where, h("a", { href: url.link("/") }, "Collectors"), "."),
+    ...(known.length > 1
+      ? [
+          h(
+            "ul",
+            { class: "suggested" },
+            suggestions(known).map(({ c, words }) => h("li", {}, h("a", { href: url.href({ c }) }, words))),
+          ),
+        ]
+      : []),
+  );
+}
+
+/** Pairs that are likely meant: runs or phases of one machine, the newest two machines. */
+function suggestions(known) {
+  const phases = known.flatMap((one) => {
+    const own = marked(one);
+    return own.length > 1
+      ? [{ c: own.slice(0, 2).map(({ reference }) => one.id + reference), words: `${one.name}: ${own[0].name} and ${own[1].name}` }]
+      : [];
+  });
+  return [{ c: known.slice(0, 2).map(({ id }) => String(id)), words: `${known[0].name} and ${known[1].name}` }, ...phases.slice(0, 3)];
 }
 
 function problem(sentence) {
@@ -186,20 +203,34 @@ function problem(sentence) {
 
 function controls(found) {
   view.utc = url.get("utc") === "1";
-  $("#utc").setAttribute("aria-pressed", String(view.utc));
   $("#align").value = url.get("align") || "start";
-  const labels = [...new Set(found.flatMap((s) => s.collector.phases.map((p) => p.label)))].filter((label) =>
-    found.every((s) => s.collector.phases.some((p) => p.label === label)),
+  const labels = [...new Set(found.flatMap((s) => marked(s.collector).map((one) => one.name)))].filter((name) =>
+    found.every((s) => marked(s.collector).some((one) => one.name === name)),
   );
   $("#mark").replaceChildren(
     h("option", { value: "" }, "first sample"),
     ...labels.map((label) => h("option", { value: label }, `mark ${label}`)),
   );
   $("#mark").value = url.get("mark");
+  $("#unzoom").hidden = !url.get("from");
   for (const link of $$("[data-range]")) {
     link.href = url.href({ range: link.dataset.range, from: null, to: null });
     if (!url.get("from") && (url.get("range") || "all") === link.dataset.range) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
+  }
+  tabs(found[0]);
+}
+
+/** The pages of the first that is compared: whoever came from them finds back. */
+function tabs(first) {
+  const known = $$("#tabs a");
+  $("#tabs").hidden = !first;
+  if (!first) return;
+  $("#tabs").setAttribute("aria-label", `Pages of ${first.collector.name}`);
+  for (const anchor of known) {
+    if (anchor.dataset.tab === "compare") continue;
+    const changes = first.part ? url.stretch(first.part.reference) : { range: url.get("range") };
+    anchor.href = url.link(`/collectors/${first.collector.id}${anchor.dataset.tab}`, { changes });
   }
 }
 
@@ -208,7 +239,7 @@ const unzoom = () => url.set({ from: null, to: null });
 
 for (const name of ["align", "mark"])
   $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
-$("#utc").addEventListener("click", () => url.set({ utc: view.utc ? null : "1" }, { quiet: true }));
+$("#unzoom").addEventListener("click", unzoom);
 for (const link of $$("[data-range]"))
   link.addEventListener("click", (event) => {
     event.preventDefault();

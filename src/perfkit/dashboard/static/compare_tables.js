@@ -1,7 +1,9 @@
 // The tables of a comparison: whose machines they are and what differs between them, and the figures beside one another.
 
-import { $, base, figures, frame, h, heading, scroller } from "./dom.js";
-import { instant, show, span } from "./format.js";
+import { $, figures, h, heading, scroller } from "./dom.js";
+import { instant, show, span, zone } from "./format.js";
+import { frame } from "./source.js";
+import * as url from "./url.js";
 
 // As many as one chart can tell apart.
 export const MOST = 6;
@@ -39,33 +41,31 @@ export function machines(found, choose, view) {
       "tr",
       { colour: `var(--${s.colour})` },
       h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.label)),
-      h("td", { class: "text muted when" }, `${instant(s.from, view.utc)}, ${span(s.to - s.from)}`),
+      h("td", { class: "text muted when" }, `${instant(s.from, view.utc)} ${zone(s.from, view.utc)}, ${span(s.to - s.from)}`),
       facts(s),
       h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
     ),
   );
   $("#chosen").replaceChildren(
-    scroller("Machines", figures(heads, rows)),
+    ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
     found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
 
 function adding(found, choose) {
-  const choices = ({ id, name, site, phases }) => [
+  const choices = ({ id, name, site, runs }) => [
     h("option", { value: id }, `${name} (${site})`),
-    ...phases.map(({ label }) => h("option", { value: `${id}:${label}` }, `${name} · ${label}`)),
+    ...runs.filter(({ marked }) => marked).map((one) => h("option", { value: id + one.reference }, `${name} · ${one.name}`)),
   ];
   return h(
     "select",
-    { "aria-label": "Add a collector or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) },
-    h("option", { value: "" }, found.length ? "Add…" : "Choose a collector or phase…"),
+    { "aria-label": "Add a collector, run or phase", change: (event) => choose([...found.map((s) => s.key), event.target.value]) },
+    h("option", { value: "" }, found.length ? "Add…" : "Choose a collector, run or phase…"),
     frame.collectors.filter((c) => c.last).flatMap(choices),
   );
 }
 
-function subjectHref({ collector, phase }) {
-  return `${base}/collectors/${collector.id}${phase ? `?phase=${encodeURIComponent(phase.label)}` : ""}`;
-}
+const subjectHref = ({ collector, part }) => url.link(`/collectors/${collector.id}`, { changes: url.stretch(part?.reference ?? "") });
 
 function machineFact(name, value, differs) {
   return h("td", { class: differs ? "text bad" : "text" }, differs ? "≠ " : "", fact(name, value));

@@ -1,14 +1,18 @@
 // One container.
 
-import { $, frame } from "./dom.js";
-import { Panel } from "./panel.js";
+import { $ } from "./dom.js";
+import { Panel, quiet } from "./panel.js";
+import { frame } from "./source.js";
 import { run } from "./view.js";
+
+let made = [];
 
 window.perfkit = run({
   tables: ["containers"],
   build: () => {
-    const panels = frame.panels.map((spec) => new Panel(spec, { device: frame.container }));
-    $("#panels").replaceChildren(...panels.map((p) => p.element));
-    return panels;
+    made = frame.panels.map((spec) => new Panel(spec, { device: frame.container, folds: true }));
+    $("#panels").replaceChildren(...made.map((p) => p.element));
+    return made;
   },
+  after: () => $("#quiet").replaceChildren(...quiet(made)),
 });

@@ -1,13 +1,12 @@
 // All containers of a machine: stacked CPU and memory, limits, and a row for each.
 
-import { $, frame, h, heading } from "./dom.js";
+import { $, h, heading } from "./dom.js";
 import { show } from "./format.js";
-import { Panel } from "./panel.js";
+import { Panel, quiet } from "./panel.js";
+import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
-// More series than this on one chart tell nothing apart: the largest are drawn, the table has all.
-const DRAWN = 12;
 // As docker and podman shorten it.
 const ID_SHOWN = 12;
 const COLUMNS = [
@@ -21,31 +20,24 @@ const COLUMNS = [
 ];
 const UNITS = { cpu_percent: "%", cpu_throttled_percent: "%", memory_current_bytes: "B", memory_percent: "%", pids_current: "" };
 
+let made = [];
+
 window.perfkit = run({
   tables: ["containers"],
   build: (answer) => {
-    const devices = busiest(answer.tables.containers);
-    $("#none").hidden = devices.length > 0;
-    if (!devices.length) return [];
-    const panels = frame.panels.map((spec) => {
-      const panel = new Panel(spec, { devices });
-      panel.names = frame.names;
-      return panel;
-    });
-    $("#panels").replaceChildren(...panels.map((p) => p.element));
-    return panels;
+    const { devices, t } = answer.tables.containers;
+    $("#none").hidden = t.length > 0;
+    if (!t.length) return [];
+    const named = Object.keys(devices).sort((a, b) => (frame.names[a] ?? a).localeCompare(frame.names[b] ?? b, "en", { numeric: true }));
+    made = frame.panels.map((spec) => new Panel(spec, { devices: named, names: frame.names, folds: true }));
+    $("#panels").replaceChildren(...made.map((p) => p.element));
+    return made;
   },
   after: (answer, stats) => {
+    $("#quiet").replaceChildren(...quiet(made));
     if (stats) table(stats);
   },
 });
-
-function busiest({ devices }) {
-  const sum = (id) => (devices[id].cpu_percent?.avg ?? []).reduce((all, v) => all + (v ?? 0), 0);
-  return Object.keys(devices)
-    .sort((a, b) => sum(b) - sum(a))
-    .slice(0, DRAWN);
-}
 
 function table(stats) {
   const ids = Object.keys(stats["containers.memory_current_bytes"] ?? stats["containers.cpu_percent"] ?? {});

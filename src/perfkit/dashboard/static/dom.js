@@ -1,4 +1,4 @@
-// Building elements. Text is always text: nothing here parses HTML.
+// Building elements, and the colours of the moment. Text is always text: nothing here parses HTML.
 
 /** An element: `h("td", {class: "number", title: "n"}, "12", child)`. Functions become listeners, null and false are left out. */
 export function h(name, attributes = {}, ...children) {
@@ -15,7 +15,7 @@ export function h(name, attributes = {}, ...children) {
 }
 
 /** A column's heading. */
-export const heading = (text, attributes = {}) => h("th", { scope: "col", ...attributes }, text);
+export const heading = (content, attributes = {}) => h("th", { scope: "col", ...attributes }, content);
 
 /** A table of figures with the cells of its head and its rows. */
 export const figures = (heads, rows) => h("table", { class: "figures" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
@@ -23,25 +23,26 @@ export const figures = (heads, rows) => h("table", { class: "figures" }, h("thea
 /** A table that scrolls sideways in its place, by keyboard too; `label` is what it holds. */
 export const scroller = (label, table) => h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
 
-/** What the server put into the page. */
-export const frame = JSON.parse(document.body.dataset.frame);
-
-/** The path under which a proxy serves us, "" without one: every path starts with it. */
-export const base = frame.base;
-
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const tokens = new Map();
+const probe = h("i", { class: "hidden" });
 
-/** The present value of a colour token; asked for dozens of times a drawing, so that it is kept until the scheme changes. */
-export function token(name) {
-  if (!tokens.has(name)) tokens.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
-  return tokens.get(name);
+/** The present value of a colour token, as a canvas takes it; asked for dozens of times a drawing, so that it is kept. */
+export function token(name, alpha = 1) {
+  const key = `${name} ${alpha}`;
+  if (!tokens.has(key)) tokens.set(key, resolved(name, alpha));
+  return tokens.get(key);
 }
 
-/** A colour token with transparency, as two hexadecimal digits. */
-export const shade = (name, alpha) => token(name) + alpha;
+/** A token may be light-dark(): an element that has it as its colour tells what that is now. */
+function resolved(name, alpha) {
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(--${name})`;
+  const [red, green, blue] = getComputedStyle(probe).color.match(/[\d.]+/g);
+  return alpha === 1 ? `rgb(${red}, ${green}, ${blue})` : `rgba(${red}, ${green}, ${blue}, ${alpha})`;
+}
 
 /** Read the tokens again when next asked for. */
 export const recolour = () => tokens.clear();

@@ -1,4 +1,4 @@
-// Numbers, spans and instants as people read them.
+// Numbers, spans, instants and devices as people read them, and tables as spreadsheets do.
 
 const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const DECIMAL = ["", "k", "M", "G", "T"];
@@ -30,6 +30,21 @@ export function show(value, unit) {
   return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
 }
 
+/** Where the prefixes of a unit begin, as a value in it, and how much each is of the one before: of "MiB" 2 ** -20 and 1024. */
+export const prefixes = (unit) =>
+  BYTES[unit] ? { one: 1 / BYTES[unit][0], next: 1024 } : { one: unit === "ms" ? 1e-3 : 1e-6, next: 1000 };
+
+/** The unit, with its prefix, in which `bare` shows figures like `like`. */
+export const unitLike = (like, unit) => short(scaled(like ?? 0, unit, like ?? 0)[1]);
+
+/** The number alone, in the unit that `unitLike` names; a figure that would be next to nothing in it has its own. */
+export function bare(value, unit, like) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const [number, prefixed] = scaled(value, unit, like);
+  const own = value && Math.abs(value) < Math.abs(like) / 1000 && scaled(value, unit)[1] !== prefixed;
+  return own ? show(value, unit) : digits(number);
+}
+
 const SHORT = {
   "% of one core": "%",
   packets: "pkt",
@@ -43,7 +58,7 @@ const SHORT = {
 /** A unit where there is little room; the title has it in full. */
 export function short(unit) {
   if (SHORT[unit]) return SHORT[unit];
-  if (unit.endsWith("1/s")) return unit.replace("1/s", "/s");
+  if (unit.endsWith("1/s")) return unit.replace(/ ?1\/s$/, "/s");
   return unit.replace(/^(k |M |G )?([a-z]+)(\/s)?$/, (all, prefix = "", word, rate = "") => prefix + (SHORT[word] ?? word) + rate);
 }
 
@@ -101,35 +116,71 @@ export function day(ms, utc) {
 /** "11 Nov 2026 10:02:11". */
 export const instant = (ms, utc) => `${day(ms, utc)} ${clock(Math.round(ms / 1000) * 1000, utc)}`;
 
+/** The offset of the clock that is shown, at the instant `ms`: "UTC", "UTC+1", "UTC−3:30". */
+export function zone(ms, utc) {
+  const minutes = utc ? 0 : -new Date(ms).getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `UTC${minutes < 0 ? "−" : "+"}${hours}${rest ? `:${two(rest)}` : ""}`;
+}
+
+/** The zone's name: "UTC", "Europe/Berlin". */
+export const zoneName = (utc) => (utc ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone);
+
 /** An instant within a stretch: "10:02:11", with its day where the stretch has several. */
 export function moment(ms, { from, to, utc }) {
   const [, month, date] = parts(ms, utc);
   return `${day(from, utc) === day(to, utc) ? "" : `${date} ${MONTHS[month]} `}${clock(Math.floor(ms / 1000) * 1000, utc)}`;
 }
 
-/** "11 Nov 2026 10:02:11 – 10:12:41 (10 m 30 s)". */
+/** "11 Nov 2026 10:02:11 – 10:12:41 UTC+1 (10 m 30 s)". */
 export function stretch(from, to, utc) {
   const end = day(from, utc) === day(to, utc) ? clock(Math.floor(to / 1000) * 1000, utc) : instant(to, utc);
-  return `${instant(from, utc)} – ${end} (${span(to - from)})`;
+  return `${instant(from, utc)} – ${end} ${zone(to, utc)} (${span(to - from)})`;
 }
 
 /** The labels of an axis of spans since a start: "2 m 10 s", "0". */
 export const spans = (values) => values.map((ms) => (ms === 0 ? "0" : `${ms < 0 ? "−" : ""}${span(Math.abs(ms))}`));
 
-/** The labels of a time axis whose ticks are `step` ms apart: the day wherever it changes. */
+/** The labels of a time axis whose ticks are `step` ms apart: midnight is named by its day. */
 export function ticks(values, step, utc) {
-  let before = null;
   return values.map((ms) => {
     const [, mo, d, h, m, s, f] = parts(ms, utc);
-    const today = `${d} ${MONTHS[mo]}`;
-    const time =
-      step < 1000
-        ? `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`
-        : step < 60000
-          ? `${two(h)}:${two(m)}:${two(s)}`
-          : `${two(h)}:${two(m)}`;
-    const label = step >= 86400000 ? today : today === before ? time : `${time}\n${today}`;
-    before = today;
-    return label;
+    if (step >= 86400000 || (step >= 60000 && !h && !m)) return `${d} ${MONTHS[mo]}`;
+    if (step < 1000) return `${two(h)}:${two(m)}:${two(s)}.${String(f).padStart(3, "0")}`;
+    return step < 60000 ? `${two(h)}:${two(m)}:${two(s)}` : `${two(h)}:${two(m)}`;
   });
+}
+
+// What stands for all devices of a table.
+export const WHOLE = "all";
+// Loop and RAM disks, volumes made of disks, interfaces inside the machine.
+const MADE =
+  /^(loop|ram|zram|sr|fd|nbd|dm-|md|drbd|bcache|lo$|veth|docker|br-|virbr|cni|flannel|cali|tun|tap|dummy|ifb|sit|tunl|gre|wg)\d*/;
+const PARTITION = /^((?:s|v|xv|h)d[a-z]+)\d+$|^((?:nvme\d+n|mmcblk|nbd|loop)\d+)p\d+$/;
+
+/** Sorts what stands for all first, then disks and interfaces before what is made of them, then by number where names are numbered. */
+export function byDevice(a, b) {
+  const order = (name) => (name === WHOLE ? 0 : MADE.test(name) ? 2 : 1);
+  return order(a) - order(b) || a.localeCompare(b, "en", { numeric: true });
+}
+
+/** Whole disks of `devices`: no partition of one that is there, nothing that is made of others; all where that leaves none. */
+export function wholeDisks(devices) {
+  const whole = devices.filter((name) => {
+    const [, disk, numbered] = name.match(PARTITION) ?? [];
+    return !MADE.test(name) && !devices.includes(disk ?? numbered);
+  });
+  return whole.length ? whole : devices;
+}
+
+/** Lines of cells as a CSV. */
+export const csvOf = (head, lines) => [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+
+/** Text that a spreadsheet would take for a formula gets a quote in front. */
+function cell(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number") return String(value);
+  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

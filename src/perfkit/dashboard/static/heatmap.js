@@ -1,165 +1,185 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { GUTTER, RIGHT, hatch } from "./annotations.js";
-import { STEPS } from "./chart.js";
+import { behind, framework, heightFor, over, scaleOf, select, timeAxis } from "./chart.js";
 import { h, token } from "./dom.js";
-import { clock, show, ticks } from "./format.js";
-import { links } from "./panel.js";
+import { clock, show, zone } from "./format.js";
+import { shownTime } from "./panel.js";
+import { links, picture } from "./save.js";
 
-const ROW = 14;
-const LEAST = 80;
+// From so many rows on it is as tall as two charts and what lies between them, and rows are no thinner than this.
+const MANY = 24;
+const BETWEEN = 60;
+const ROW = 3;
+const LABEL = 14;
 const SHADES = 6;
 
 export class Heatmap {
-  /** `spec` draws 100 minus its first column, for each of `devices`. */
-  constructor(spec, devices) {
-    Object.assign(this, { spec, devices, name: spec.id });
-    this.place = h("div", { class: "plot low", role: "img", "aria-label": `${spec.title}: darker is busier; ${devices.length} rows` });
-    this.height = Math.max(LEAST, Math.min(devices.length * ROW, 640)) + 44;
-    this.readout = h("output", { class: "headline" });
+  /** `spec` draws 100 minus its first column, for each of `devices`; a click on a row calls `pick(device)`. */
+  constructor(spec, devices, pick) {
+    Object.assign(this, { spec, devices, pick, name: spec.id, title: spec.title });
+    this.place = h("div", { class: "plot", role: "img", "aria-label": `${spec.title}: darker is busier; ${devices.length} rows` });
     this.menu = h("ul");
+    this.readout = h("li", { class: "head" });
     this.element = h(
       "section",
-      { class: "panel wide", id: `panel-${spec.id}` },
+      { class: devices.length > MANY ? "panel tall" : "panel", id: `panel-${spec.id}` },
       h(
         "header",
         {},
-        h("h2", {}, spec.title, h("span", { class: "unit" }, "% of each core")),
-        this.readout,
-        scale(),
+        h("h2", { title: spec.title }, spec.title),
         h("details", { class: "menu" }, h("summary", { "aria-label": `${spec.title}: more` }, "⋯"), this.menu),
       ),
       this.place,
+      h("ul", { class: "legend" }, this.readout, h("li", {}, scale())),
     );
   }
 
-  measure() {
-    this.width = this.place.clientWidth;
-  }
-
-  show(answer, stats, view, on) {
+  take(answer) {
     const table = answer.tables[this.spec.table];
     const column = this.spec.series[0].column;
     this.t = table.t;
     this.cells = this.devices.map((device) =>
-      (table.devices[device]?.[column]?.avg ?? []).map((idle) => (idle === null ? null : Math.max(0, 100 - idle))),
+      table.devices[device]?.[column]?.avg ?? [],
     );
     this.step = table.bucket_ms || answer.data.period_ms || 1000;
-    this.view = view;
     this.shown = { t: this.t };
-    if (this.chart && this.drawnWidth === this.width) {
+  }
+
+  measure() {
+    this.width = this.place.clientWidth;
+    this.top = this.place.getBoundingClientRect().top;
+  }
+
+  /** Row labels are short; the charts' own labels say how wide the axes are. */
+  gutter() {
+    return 0;
+  }
+
+  paint(view, on) {
+    this.view = view;
+    this.head();
+    if (!this.width) return;
+    const shape = `${this.width} x ${this.tall()}`;
+    if (this.chart && this.shape === shape) {
       this.chart.setData(this.data(), true);
       return;
     }
-    this.drawnWidth = this.width;
+    this.shape = shape;
     this.chart?.destroy();
     this.place.replaceChildren();
-    this.chart = new uPlot(this.options(on), this.data(), this.place);
+    this.chart = this.draw(this.place, view, on, {
+      width: this.width,
+      height: this.tall(),
+    });
+    this.chart.over.addEventListener("click", () => this.device && this.pick?.(this.device));
+  }
+
+  tall() {
+    const chart = heightFor(this.width);
+    return this.devices.length > MANY ? Math.max(2 * chart + BETWEEN, this.devices.length * ROW) : chart;
   }
 
   data() {
     return [this.t, ...this.cells];
   }
 
-  options(on) {
-    const { view } = this;
+  draw(place, view, on, size) {
     const rows = this.devices.length;
-    return {
-      width: this.width,
-      height: this.height,
-      ms: 1,
-      tzDate: (ms) => (view.utc ? uPlot.tzDate(new Date(ms), "Etc/UTC") : new Date(ms)),
-      legend: { show: false },
-      padding: [4, RIGHT, 0, 0],
-      cursor: {
-        sync: { key: "page", setSeries: false },
-        drag: { x: true, y: false, setScale: false, dist: 6 },
-        points: { show: false },
-        bind: { dblclick: () => () => on.unzoom() },
-      },
+    const common = framework(view, { ...on, cursor: null }, size);
+    const options = {
+      ...common,
+      cursor: { ...common.cursor, y: true, points: { show: false } },
       scales: { x: { time: true, range: () => [view.from, view.to] }, y: { range: () => [0, rows] } },
-      axes: [
-        {
-          stroke: () => token("muted"),
-          font: "11px system-ui, sans-serif",
-          grid: { show: false },
-          ticks: { stroke: () => token("line"), size: 4 },
-          size: 36,
-          space: 72,
-          incrs: STEPS,
-          values: (u, splits, a, s, step) => ticks(splits, step, view.utc),
-        },
-        {
-          stroke: () => token("muted"),
-          font: "11px system-ui, sans-serif",
-          grid: { show: false },
-          ticks: { show: false },
-          size: GUTTER,
-          splits: () => this.labels().map(([at]) => at),
-          values: () => this.labels().map(([, name]) => name),
-        },
-      ],
+      axes: [timeAxis(view), this.rowAxis(view, size)],
       series: [{}, ...this.cells.map(() => ({ paths: () => null, points: { show: false } }))],
       hooks: {
-        drawClear: [(u) => view.gaps.forEach(([from, to]) => hatch(u, from, to))],
-        drawAxes: [(u) => this.paint(u)],
-        setCursor: [(u) => this.read(u)],
-        setSelect: [(u) => this.zoom(u, on)],
+        drawClear: [(u) => behind(u, view)],
+        drawAxes: [(u) => this.cellsOn(u, view)],
+        draw: [(u) => over(u, view, true)],
+        setCursor: [(u) => on.cursor(this, u)],
+        setSelect: [(u) => select(u, on)],
       },
+    };
+    return new uPlot(options, this.data(), place);
+  }
+
+  rowAxis(view, size) {
+    const scale = scaleOf(view);
+    const every = Math.ceil((this.devices.length * LABEL * scale) / (size.height - 60 * scale));
+    const rows = this.devices.map((device, i) => [this.devices.length - i - 0.5, device]).filter((_, i) => i % every === 0);
+    return {
+      stroke: () => token("muted"),
+      font: `${11 * scale}px system-ui, sans-serif`,
+      grid: { show: false },
+      ticks: { show: false },
+      size: () => view.gutter * scale,
+      gap: 4 * scale,
+      splits: () => rows.map(([at]) => at),
+      values: () => rows.map(([, device]) => device),
     };
   }
 
-  labels() {
-    const every = Math.ceil(this.devices.length / 24);
-    return this.devices.map((device, i) => [this.devices.length - i - 0.5, device]).filter((_, i) => i % every === 0);
-  }
-
-  paint(u) {
+  cellsOn(u, view) {
     const { ctx, bbox } = u;
-    const colour = token(this.spec.series[0].colour);
     const tall = bbox.height / this.devices.length;
-    const start = Math.max(
-      0,
-      this.t.findIndex((t) => t + this.step >= this.view.from),
-    );
+    const first = this.t.findIndex((t) => t + this.step >= view.from);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    ctx.fillStyle = colour;
-    for (let i = start; i < this.t.length && this.t[i] <= this.view.to; i++) {
+    ctx.fillStyle = token(this.spec.series[0].colour);
+    for (let i = Math.max(0, first); i < this.t.length && this.t[i] <= view.to; i++) {
       const x = Math.floor(u.valToPos(this.t[i], "x", true));
       const wide = Math.max(1, Math.ceil(u.valToPos(this.t[i] + this.step, "x", true)) - x);
       this.cells.forEach((values, row) => {
         if (values[i] == null) return;
+        const y = Math.round(bbox.top + row * tall);
         ctx.globalAlpha = 0.06 + (values[i] / 100) * 0.94;
-        ctx.fillRect(x, Math.round(bbox.top + row * tall), wide, Math.max(1, Math.round(tall) - 1));
+        ctx.fillRect(x, y, wide, Math.max(1, Math.round(bbox.top + (row + 1) * tall) - y - (tall > 4 ? 1 : 0)));
       });
     }
     ctx.restore();
   }
 
-  read(u) {
+  /** What is under the cursor; the mouse names a row, the cursor of another chart only the time. */
+  read(u, utc) {
     const i = u.cursor.idx;
-    const row = Math.floor((u.cursor.top / u.over.clientHeight) * this.devices.length);
-    const value = this.cells[row]?.[i];
-    this.readout.textContent =
-      i == null || value === undefined || u.cursor.left < 0
-        ? ""
-        : `core ${this.devices[row]} at ${clock(this.t[i], this.view.utc)}: ${show(value, "%")}`;
+    this.device = null;
+    if (i == null || u.cursor.left < 0) return this.head();
+    const time = `at ${clock(shownTime(this.t[i], this.step), utc)} ${zone(this.t[i], utc)}`;
+    const known = this.cells.map((values) => values[i]).filter((v) => v != null);
+    if (!this.place.matches(":hover"))
+      return this.head(known.length ? `${time}: ${show(Math.min(...known), "%")} … ${show(Math.max(...known), "%")}` : time);
+    const row = Math.min(this.devices.length - 1, Math.max(0, Math.floor((u.cursor.top / u.over.clientHeight) * this.devices.length)));
+    this.device = this.devices[row];
+    this.head(`CPU ${this.device} ${time}: ${show(this.cells[row][i], "%")}`);
   }
 
-  zoom(u, on) {
-    const { left, width } = u.select;
-    if (width < 2) return;
-    const from = Math.round(u.posToVal(left, "x"));
-    const to = Math.round(u.posToVal(left + width, "x"));
-    u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
-    on.zoom(from, to);
+  head(words = "") {
+    this.readout.textContent = words || `% busy, a row a CPU${this.pick ? "; a click on one shows its states" : ""}`;
   }
 
-  links(collector, from, to) {
-    this.menu.replaceChildren(...links(this.spec, null, collector, from, to));
+  links(collector, from, to, machine) {
+    this.menu.replaceChildren(
+      ...links(this.spec, null, collector, from, to),
+      h("li", {}, h("button", { type: "button", click: () => this.png(machine) }, "PNG")),
+    );
+  }
+
+  png(machine) {
+    const { view, width, name, title } = this;
+    const on = { zoom() {}, unzoom() {}, cursor() {} };
+    const drawing = (place, scaled, size) => this.draw(place, scaled, on, size);
+    return picture({
+      name,
+      title,
+      machine,
+      head: "light 0 %, dark 100 % busy; a row a CPU",
+      rows: [],
+      view,
+      size: { width, height: this.chart.height },
+      drawing,
+    });
   }
 }
 

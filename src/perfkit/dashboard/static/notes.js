@@ -1,21 +1,35 @@
 // The notes under the overview's charts: findings, phases, quality of the recording, containers.
 
-import { $, base, figures, frame, h, heading } from "./dom.js";
+import { $, figures as table, h, heading } from "./dom.js";
 import { digits, instant, moment, show, span, stretch } from "./format.js";
 import * as limits from "./limits.js";
-import { fetchJSON } from "./series.js";
+import { ask, frame } from "./source.js";
 import * as url from "./url.js";
-import { phasesOf } from "./view.js";
 
 const EVENTS_SHOWN = 12;
 const FINDINGS_SHOWN = 8;
 const CONTAINERS_SHOWN = 8;
-const KINDS = { gap: "gap", reset: "counter reset", clock: "clock step", hotplug: "device came or went", late: "late samples" };
+const KINDS = {
+  reset: "counter reset",
+  clock_step: "clock set",
+  hot_plug: "device came",
+  unplug: "device went",
+  ended_early: "ended early",
+  overlap: "two boots at once",
+  shared_stamp: "samples share a stamp",
+  guessed_totals: "totals by device names",
+};
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
+// The figures that the findings shown belong to.
+let judged = null;
+
+/** What stands in a box until its content has come. */
+const loading = () => h("li", { class: "muted" }, "Loading…");
 
 /** The containers that used most CPU. */
 export function containers(stats) {
+  if (!stats) return $("#containers").replaceChildren(h("p", { class: "muted" }, "Loading…"));
   const cpu = stats["containers.cpu_percent"] ?? {};
   const memory = stats["containers.memory_current_bytes"] ?? {};
   const ids = Object.keys({ ...cpu, ...memory }).sort((a, b) => (cpu[b]?.avg ?? 0) - (cpu[a]?.avg ?? 0));
@@ -26,30 +40,38 @@ export function containers(stats) {
     [memory[id]?.avg, memory[id]?.max].map((v) => h("td", {}, show(v, "B"))),
   ];
   const rows = ids.slice(0, CONTAINERS_SHOWN).map((id) => h("tr", {}, row(id).flat()));
-  $("#containers").replaceChildren(rows.length ? figures(heads, rows) : h("p", { class: "muted" }, "No container ran in this range."));
+  $("#containers").replaceChildren(rows.length ? table(heads, rows) : h("p", { class: "muted" }, "No container ran in this range."));
 }
 
 /** The URL that shows the minute with two before and two after it. */
-export const around = (minute) => url.href({ from: minute - 120000, to: minute + 180000, range: null, phase: null });
+export const around = (minute) => url.href({ ...url.NO_WINDOW, from: minute - 120000, to: minute + 180000 });
 
-/** Where limits were broken, in sentences: what, by how much, for how long, since when. */
-export async function findings({ tables }, view) {
+/** Where limits were broken, in sentences: what, by how much, for how long, since when. Asked for once with each set of figures. */
+export async function findings({ tables }, stats, view) {
+  const place = $("#findings");
+  if (!stats) {
+    judged = null;
+    place.replaceChildren(loading());
+    return;
+  }
+  if (stats === judged) return;
+  judged = stats;
   const query = `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
-  const path = `${base}/api/v1/collectors/${frame.collector}/findings?${query}`;
-  const answer = await fetchJSON(path).catch((error) => ({ error: error.message, findings: [] }));
+  const answer = await ask("findings", { query }).catch((error) => ({ error: error.message, findings: [] }));
+  if (stats !== judged) return;
   const shown = answer.findings.slice(0, FINDINGS_SHOWN).map((one) => h("li", {}, sentence(one, view)));
   const more = answer.findings.length - FINDINGS_SHOWN;
-  const tablesHref = `${base}/collectors/${frame.collector}/tables${location.search}`;
+  const tablesHref = url.link(`/collectors/${frame.collector}/tables`, { keep: true });
   if (more > 0) shown.push(h("li", {}, h("a", { href: tablesHref }, `${more} more in the tables`)));
-  if (answer.error) shown.push(h("li", {}, answer.error));
+  if (answer.error) shown.push(h("li", { class: "bad" }, `The findings could not be had: ${answer.error}`));
   else if (!shown.length) shown.push(fine(tables, "Nothing went beyond a limit in this range."));
-  $("#findings").replaceChildren(...shown);
+  place.replaceChildren(...shown);
 }
 
 function sentence({ label, device, unit, rule, share, first, worst }, view) {
   const below = rule[0] === "<";
   const limit = rule === ">0" ? "not 0" : `${below ? "below" : "above"} ${show(Number(rule.slice(1)), unit)}`;
-  const of = url.get("phase") ? `phase ${url.get("phase")}` : "this range";
+  const of = named() || "this range";
   return [
     h("b", { class: share >= 10 ? "bad" : "warn" }, `${label}${device ? ` ${frame.names[device] ?? device}` : ""}`),
     ` ${limit} for ${share < 0.1 ? "less than 0.1" : digits(share)} % of ${of}, from `,
@@ -58,52 +80,56 @@ function sentence({ label, device, unit, rule, share, first, worst }, view) {
   ];
 }
 
+/** What the run or phase that is shown is called in the list of them. */
+const named = () => $("#phase")?.selectedOptions[0]?.value && $("#phase").selectedOptions[0].textContent.replace(/^– /, "");
+
 /** That nothing is wrong, where anything was recorded that could be. */
 function fine(tables, words) {
   return tables.host.t.length ? h("li", { class: "ok" }, `✓ ${words}`) : h("li", { class: "muted" }, "Nothing was recorded in this range.");
 }
 
-/** A proposal for the steady part of a phase, when asked for; applied by its link alone. */
-async function steady(button, phase, view) {
-  const { steady: found } = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/steady?phase=${encodeURIComponent(phase)}`);
-  const href = found && url.href({ from: found.since, to: found.until, phase: null, range: null });
+/** A proposal for the steady part of a run or phase, when asked for; applied by its link alone. */
+async function steady(button, reference, view) {
+  const chosen = Object.entries(url.stretch(reference)).filter(([, value]) => value);
+  const { steady: found } = await ask("steady", { query: new URLSearchParams(chosen) });
+  const href = found && url.href({ ...url.NO_WINDOW, from: found.from_timestamp, to: found.to_timestamp });
   const words = found
-    ? [h("a", { href }, `steady part ${stretch(found.since, found.until, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
+    ? [h("a", { href }, `steady part ${stretch(found.from_timestamp, found.to_timestamp, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
     : ["no steady part found"];
-  proposals.set(phase, [" · ", ...words]);
-  button.replaceWith(...proposals.get(phase));
+  proposals.set(reference, [" · ", ...words]);
+  button.replaceWith(...proposals.get(reference));
 }
 
-/** The phases, each a link to itself. */
-export function phases({ marks }, view) {
-  const found = phasesOf(marks).filter(({ from, to }) => to > from);
+/** The runs and phases, each a link to itself. */
+export function phases(view) {
+  const found = view.bands.filter(({ reference }) => reference);
   $("#phases").replaceChildren(
-    ...found.map(({ from, to, label }) =>
+    ...found.map(({ from, to, label, reference }) =>
       h(
         "li",
         {},
-        h("a", { href: url.href({ phase: label, range: null, from: null, to: null }) }, label),
+        h("a", { href: url.href({ ...url.NO_WINDOW, ...url.stretch(reference) }) }, label),
         ` ${stretch(from, to, view.utc)}`,
-        proposals.get(label) ??
-          h("button", { type: "button", class: "link", click: (event) => steady(event.target, label, view) }, "steady part?"),
+        proposals.get(reference) ??
+          h("button", { type: "button", class: "link", click: (event) => steady(event.target, reference, view) }, "steady part?"),
       ),
     ),
     ...(found.length
       ? []
-      : [h("li", { class: "muted" }, "No phase is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
+      : [h("li", { class: "muted" }, "No run is marked here; ", h("code", {}, "perfkit mark"), " marks one while it records.")]),
   );
 }
 
-/** What the recording has to confess: gaps, resets, clock steps. */
+/** What was wrong with the recording: gaps, resets, clock steps. */
 export function quality({ events, tables }, view) {
-  const shown = events.slice(-EVENTS_SHOWN).map((event) => h("li", {}, confession(event, view)));
-  const all = `${base}/perfkit/quality_events?collector_id=${frame.collector}`;
+  const shown = events.slice(-EVENTS_SHOWN).map((event) => h("li", {}, told(event, view)));
+  const all = url.link("/perfkit/quality_events", { changes: { collector_id: frame.collector } });
   if (events.length > EVENTS_SHOWN) shown.push(h("li", {}, h("a", { href: all }, `all ${events.length}`)));
   if (!events.length) shown.push(fine(tables, "No gap, no reset, no clock step in this range."));
   $("#quality").replaceChildren(...shown);
 }
 
-function confession({ kind, subject, from_timestamp: from, to_timestamp: to, missed, detail }, view) {
+function told({ kind, subject, from_timestamp: from, to_timestamp: to, missed, detail }, view) {
   return [
     h("b", { class: kind === "gap" ? "warn" : null }, KINDS[kind] ?? kind.replace(/_/g, " ")),
     subject ? ` ${subject}` : "",

@@ -1,116 +1,120 @@
-// The overview: tiles with the worst minutes, four summary charts, and the notes below them.
+// The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
-import { $, frame, h } from "./dom.js";
-import { moment, show } from "./format.js";
+import { $, h } from "./dom.js";
+import { byDevice, moment, show, wholeDisks } from "./format.js";
 import { around, containers, findings, phases, quality } from "./notes.js";
-import { Panel } from "./panel.js";
+import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
+import { records } from "./series.js";
+import { frame } from "./source.js";
 import { run } from "./view.js";
 
+// What the load tool said stands on top as far as it is what the test is about.
+const LEADING = 2;
+// A mean over a minute says something about a stretch of several.
+const MINUTES_FROM = 120_000;
 const TILES = [
-  { id: "cpu", title: "CPU busy", unit: "%", metrics: ["host.cpu_busy"], now: (c) => busy(c) },
-  { id: "memory", title: "Memory used", unit: "MiB", metrics: ["host.mem_used"], now: (c) => last(c.mem_used) },
+  { id: "cpu", title: "CPU busy", unit: "%", metrics: ["host.cpu_busy"], columns: ["cpu_busy"] },
+  { id: "memory", title: "Memory", unit: "MiB", metrics: ["host.mem_used"], columns: ["mem_used"] },
   {
     id: "disk",
     title: "Disk",
     unit: "B/s",
     metrics: ["host.disk_read_bytes", "host.disk_write_bytes"],
+    columns: ["disk_read_bytes", "disk_write_bytes"],
     signs: ["read", "write"],
-    now: (c) => [last(c.disk_read_bytes), last(c.disk_write_bytes)],
   },
   {
     id: "network",
     title: "Network",
     unit: "B/s",
     metrics: ["host.net_rx_bytes", "host.net_tx_bytes"],
+    columns: ["net_rx_bytes", "net_tx_bytes"],
     signs: ["in", "out"],
-    now: (c) => [last(c.net_rx_bytes), last(c.net_tx_bytes)],
   },
 ];
 
-// The figures that the findings shown belong to.
-let judged = null;
-
-const last = (column) => column?.avg.findLast((v) => v !== null) ?? null;
-const busy = (c) => {
-  const idle = last(c.cpu_idle);
-  return idle === null ? null : Math.max(0, 100 - idle - (last(c.cpu_iowait) ?? 0));
-};
+let made = [];
 
 window.perfkit = run({
-  tables: $("#containers") ? ["host", "containers"] : ["host"],
+  tables: [
+    "host",
+    ...new Set(frame.panels.map((spec) => spec.table).filter((name) => name !== "host")),
+    ...($("#containers") ? ["containers"] : []),
+  ],
   build: (answer) => {
-    const runs = Object.keys(answer.tables.load.devices);
-    const panels = [
-      ...frame.panels.map((spec) => new Panel(spec)),
-      ...(runs.length ? frame.load.map((spec) => new Panel(spec, { devices: runs })) : []),
-    ];
-    $("#panels").replaceChildren(...panels.map((p) => p.element));
-    return panels;
+    const load = lanes(answer.tables.load).flatMap((runs) => frame.load.map((spec) => [spec, new LoadPanel(spec, runs)]));
+    const leads = ([spec]) => frame.load.indexOf(spec) < LEADING;
+    const machine = frame.panels.map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table !== "host" }));
+    made = [...load.filter(leads).map(([, panel]) => panel), ...machine, ...load.filter((one) => !leads(one)).map(([, panel]) => panel)];
+    $("#panels").replaceChildren(...made.map((p) => p.element));
+    return made;
   },
   after: (answer, stats, view, worst) => {
-    const host = answer.tables.host.devices[""] ?? {};
-    $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, host, stats, worst, view)));
-    phases(answer, view);
+    $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
+    $("#quiet").replaceChildren(...quiet(made));
+    phases(view);
     quality(answer, view);
-    if (stats && $("#containers")) containers(stats);
-    if (stats && stats !== judged) {
-      judged = stats;
-      findings(answer, view);
-    }
+    findings(answer, stats, view);
+    if ($("#containers")) containers(stats);
   },
 });
 
-function draw(tile, host, stats, worst, view) {
-  const now = [tile.now(host)].flat();
+function devicesOf(spec, answer) {
+  if (spec.devices !== "all") return null;
+  const found = Object.keys(answer.tables[spec.table]?.devices ?? {}).sort(byDevice);
+  return spec.table === "disk" ? wholeDisks(found) : found;
+}
+
+/** What a tile shows of a column: its points, and of the merged ones the largest samples. */
+const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] });
+
+const newest = (values) => values.findLast((v) => v !== null);
+
+/** A tile: what is now and on average of a machine that records, average and peak of one that has finished. */
+function draw(tile, answer, stats, worst, view) {
+  const { t, devices } = answer.tables.host;
+  const host = devices[""] ?? {};
+  const found = tile.columns.map((name) => points(host, name));
   const figures = tile.metrics.map((metric) => stats?.[metric]?.[""]);
-  const total = tile.id === "memory" ? last(host.mem_total) : null;
-  const peak = worst?.find((row) => row.tile === tile.id);
-  const row = (name, values, looks = null) =>
-    h(
-      "tr",
-      { class: looks },
-      h("th", { scope: "row" }, name),
-      values.map((v) => h("td", {}, show(v, tile.unit))),
-    );
+  const each = (figure) => figures.map((one) => (stats ? show(one?.[figure], tile.unit) : "…"));
+  const when = found.map(({ max }) => peak(max, t, view));
+  const most = each("max");
+  const peaks = tile.signs ? [row("peak", most), row("at", when)] : [row("peak", [when[0] === "–" ? "–" : [most[0], " at ", when[0]]])];
+  const now = found.map(({ avg }) => show(newest(avg), tile.unit));
+  const rows = records(answer)
+    ? [row("now", now, "now"), row("avg", each("avg")), row("P95", each("p95"))]
+    : [row("avg", each("avg"), "now"), row("P95", each("p95")), ...peaks];
+  const busiest = worst?.find((one) => one.tile === tile.id);
+  const total = tile.id === "memory" && host.mem_total ? h("small", {}, ` used of ${show(newest(host.mem_total.avg), tile.unit)}`) : null;
   return h(
     "section",
     { class: "tile", id: `tile-${tile.id}` },
-    h("h2", {}, tile.title, total ? h("small", {}, ` of ${show(total, tile.unit)}`) : null),
-    h(
-      "table",
-      {},
-      tile.signs
-        ? h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              h("td"),
-              tile.signs.map((sign) => h("th", { scope: "col" }, sign)),
-            ),
-          )
-        : null,
-      h(
-        "tbody",
-        {},
-        row("now", now, "now"),
-        row(
-          "avg",
-          figures.map((f) => f?.avg),
-        ),
-        row(
-          "P95",
-          figures.map((f) => f?.p95),
-        ),
-      ),
-    ),
-    h(
-      "p",
-      { class: "worst" },
-      peak
-        ? h("a", { href: around(peak.minute) }, `worst minute ${moment(peak.minute, view).slice(0, -3)}: ${show(peak.value, tile.unit)}`)
-        : h("small", {}, " "),
-    ),
+    h("h2", {}, tile.title, total),
+    h("table", {}, tile.signs ? signs(tile.signs) : null, h("tbody", {}, rows)),
+    minute(busiest, figures, tile.unit, view),
   );
+}
+
+function row(name, cells, looks = null) {
+  const columns = cells.map((cell) => h("td", {}, cell));
+  return h("tr", { class: looks }, h("th", { scope: "row" }, name), columns);
+}
+
+function signs(names) {
+  const columns = names.map((name) => h("th", { scope: "col" }, name));
+  return h("thead", {}, h("tr", {}, h("td"), columns));
+}
+
+/** When the largest value was, as a link to the minutes around it. */
+function peak(values, t, view) {
+  const at = values.reduce((best, v, i) => (v !== null && (best < 0 || v > values[best]) ? i : best), -1);
+  return at < 0 ? "–" : h("a", { href: around(t[at]) }, moment(t[at], view));
+}
+
+/** The worst minute, where a minute is less than what is shown anyway. */
+function minute(worst, figures, unit, view) {
+  const mean = figures.reduce((sum, f) => sum + (f?.avg ?? 0), 0);
+  if (!worst || view.to - view.from < MINUTES_FROM || worst.value < mean) return h("p", { class: "worst" });
+  const words = `worst minute ${moment(worst.minute, view).slice(0, -3)}: ${show(worst.value, unit)}`;
+  return h("p", { class: "worst" }, h("a", { href: around(worst.minute) }, words));
 }

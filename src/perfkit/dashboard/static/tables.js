@@ -1,8 +1,9 @@
 // Utilisation tables: every metric's figures in the window, by component; sortable, copied as CSV, JSON or Markdown.
 
-import { $, $$, figures, frame, h, heading, say, scroller } from "./dom.js";
-import { show } from "./format.js";
+import { $, $$, figures, h, heading, say, scroller } from "./dom.js";
+import { byDevice, csvOf, show } from "./format.js";
 import { keep, limits } from "./limits.js";
+import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
@@ -28,18 +29,13 @@ window.perfkit = run({
     if (!stats) return;
     rows = Object.entries(stats).flatMap(([metric, devices]) =>
       Object.values(devices)
-        .sort(byDevice)
+        .sort((a, b) => byDevice(a.device, b.device))
         .map((row) => ({ ...row, metric })),
     );
     rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
     draw();
   },
 });
-
-/** What stands for all first, then by number where names are numbers. */
-function byDevice(a, b) {
-  return (b.device === "all") - (a.device === "all") || a.device.localeCompare(b.device, "en", { numeric: true });
-}
 
 url.changed(draw);
 $("#filter").value = url.get("q");
@@ -114,26 +110,30 @@ function group(name, found) {
   const devices = DEVICE_TABLES.has(name);
   const heads = [
     sorter("name", "Metric"),
-    devices ? heading("Device", { class: "text" }) : null,
+    devices ? heading("Device", { class: "text device-column" }) : null,
     ...FIGURES.map(([id, label]) => sorter(id, label)),
   ];
   const line = (row) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, column(row).label),
-      devices ? h("td", { class: "text" }, frame.names?.[row.device] ?? row.device) : null,
+      h("th", { scope: "row" }, column(row).label, devices ? h("span", { class: "device" }, device(row)) : null),
+      devices ? h("td", { class: "text device-column" }, device(row)) : null,
       FIGURES.map(([id]) => cell(row, id)),
     );
   const table = scroller(title, figures(heads, found.map(line)));
   return h("section", { class: "panel wide", id: `table-${name}` }, h("header", {}, h("h2", {}, title)), table);
 }
 
+const device = (row) => frame.names?.[row.device] ?? row.device;
+
 /** A heading that sorts by its column. */
 function sorter(id, label) {
   const [by, direction] = url.get("sort").split(":");
   const [order, arrow] = by !== id ? [null, ""] : direction === "asc" ? ["ascending", " ▴"] : ["descending", " ▾"];
-  return heading(h("button", { type: "button", click: () => sort(id) }, label, arrow), { "aria-sort": order });
+  // Paper repeats a head on every sheet, but not the buttons in it.
+  const words = h("span", { class: "paper" }, label);
+  return heading([h("button", { type: "button", click: () => sort(id) }, label, arrow), words], { "aria-sort": order });
 }
 
 function cell(row, id) {
@@ -158,7 +158,7 @@ async function copy(kind) {
   const heads = ["metric", "device", "unit", ...FIGURES.map(([id]) => id)];
   const lines = chosen().map((row) => [row.metric, row.device, column(row).unit, ...FIGURES.map(([id]) => row[id])]);
   const text = {
-    csv: () => [heads, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n",
+    csv: () => csvOf(heads, lines),
     json: () =>
       JSON.stringify(
         lines.map((line) => Object.fromEntries(line.map((v, i) => [heads[i], v]))),
@@ -180,12 +180,4 @@ async function copy(kind) {
   const before = button.textContent;
   button.textContent = "copied";
   setTimeout(() => (button.textContent = before), 1500);
-}
-
-/** Text that a spreadsheet would take for a formula gets a quote in front. */
-function quoted(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return String(value);
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
 }

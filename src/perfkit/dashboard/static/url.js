@@ -1,8 +1,9 @@
-// What the page shows stands in its URL, so that a link shows the same to a colleague.
+// What the page shows stands in its URL, so that a link shows the same to a colleague. A file opened from disk keeps it behind the #.
 
-import { base, frame } from "./dom.js";
+import { base, frame } from "./source.js";
 
-const params = () => new URLSearchParams(location.search);
+const onDisk = location.protocol === "file:";
+const params = () => new URLSearchParams(onDisk ? location.hash.slice(1) : location.search);
 
 /** The value of `key`, or "". */
 export const get = (key) => params().get(key) ?? "";
@@ -10,24 +11,38 @@ export const get = (key) => params().get(key) ?? "";
 /** All values of `key`. */
 export const all = (key) => params().getAll(key);
 
-/** The URL with `changes` made to it; null takes a key out, an array repeats it. */
-export function href(changes) {
-  const next = params();
+/** The values of `key` that stand in one, with commas. */
+export const list = (key) => get(key).split(",").filter(Boolean);
+
+function changedBy(changes, next) {
   for (const [key, value] of Object.entries(changes)) {
     next.delete(key);
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== "") next.append(key, one);
+    for (const one of Array.isArray(value) ? value : [value]) if (one !== null && one !== undefined && one !== "") next.append(key, one);
   }
-  const query = next.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/");
+  return next.toString().replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/");
+}
+
+/** The URL with `changes` made to it; null takes a key out, an array repeats it. */
+export function href(changes) {
+  const query = changedBy(changes, params());
+  if (onDisk) return `#${query}`;
   return location.pathname + (query ? `?${query}` : "");
 }
 
 /** Make `changes`; as a step that "back" undoes, unless `quiet`. */
 export function set(changes, { quiet = false } = {}) {
   const next = href(changes);
-  if (next === location.pathname + location.search) return;
+  if (next === href({})) return;
   if (quiet) history.replaceState(history.state, "", next);
   else history.pushState(null, "", next);
   dispatchEvent(new Event("perfkit:url"));
+}
+
+/** Put `key` in or out of the list `name`, here and for whoever gets the link. */
+export function toggle(name, key) {
+  const found = new Set(list(name));
+  if (!found.delete(key)) found.add(key);
+  set({ [name]: [...found].join(",") || null }, { quiet: true });
 }
 
 /** Call `listener` whenever the URL changes, by us or by back and forward. */
@@ -39,7 +54,24 @@ export function changed(listener) {
 /** How far each range reaches back from the end of the data, in ms. */
 export const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
 
-const WINDOW_KEYS = ["range", "from", "to", "phase"];
+const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
+// How instants are shown, on whichever page.
+const KEPT_KEYS = ["utc"];
+
+/** No window: what a range button, a phase or a zoom puts its own into. */
+export const NO_WINDOW = Object.fromEntries(WINDOW_KEYS.map((key) => [key, null]));
+
+/** Whether the page shows a part that was chosen by hand: a zoom, a run or a phase. */
+export const isZoomed = () => Boolean(get("from") || get("to") || get("run") || get("phase"));
+
+/** The reference of the run or phase in the URL: "@2", "@2:steady", ":steady", or "". */
+export const reference = () => (get("run") ? `@${get("run")}` : "") + (get("phase") ? `:${get("phase")}` : "");
+
+/** What names a run or phase in a URL, of its reference: {run: "2", phase: "steady"} of "@2:steady"; both null of "". */
+export function stretch(of) {
+  const [run, ...phase] = of.replace(/^@/, "").split(":");
+  return { run: run || null, phase: phase.join(":") || null };
+}
 
 /** The part of the URL that says which stretch of time is shown. */
 export function windowQuery() {
@@ -48,8 +80,16 @@ export function windowQuery() {
   return query;
 }
 
-/** The page of one container, with the window that is shown. */
-export function containerHref(id) {
-  const query = windowQuery().toString();
-  return `${base}/collectors/${frame.collector}/containers/${encodeURIComponent(id)}${query ? `?${query}` : ""}`;
+/** `path` of another page of ours with its own `changes`, the zone that is shown here, and the window if `keep` says so. */
+export function carry(path, { changes = {}, keep = false } = {}) {
+  const [place, own = ""] = path.split("?");
+  const kept = Object.fromEntries([...KEPT_KEYS, ...(keep ? WINDOW_KEYS : [])].map((key) => [key, get(key)]));
+  const query = changedBy({ ...kept, ...changes }, new URLSearchParams(own));
+  return place + (query ? `?${query}` : "");
 }
+
+/** The URL of the page at `path` under where we are served, as `carry`. */
+export const link = (path, options) => base + carry(path, options);
+
+/** The page of one container, with the window that is shown. */
+export const containerHref = (id) => link(`/collectors/${frame.collector}/containers/${encodeURIComponent(id)}`, { keep: true });

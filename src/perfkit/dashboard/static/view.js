@@ -1,10 +1,10 @@
 // A collector's page: its panels, one window of time, one cursor, and what is new every second.
 
-import { $, $$, base, frame, h, say } from "./dom.js";
-import { span, stretch } from "./format.js";
-import { keys } from "./keys.js";
-import { onLooks } from "./redraw.js";
-import { Series, fetchJSON } from "./series.js";
+import { $, $$, say } from "./dom.js";
+import { span, stretch, zoneName } from "./format.js";
+import { keys, onLooks } from "./looks.js";
+import { Series, age, bandsOf, gapsOf, pausesOf, records, resetsOf } from "./series.js";
+import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
 // An answer of "nothing new" costs the server a millisecond.
@@ -13,11 +13,12 @@ const IDLE_POLL_MS = 1500;
 const STATS_EVERY_MS = 5000;
 
 /**
- * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `after(answer, stats)` runs when either has changed.
+ * Run the page. `build(answer)` makes the panels once the first answer tells which devices there are; `after(answer, stats, view, worst)`
+ * runs when any of them has changed, without stats while those of a new window are computed.
  */
 export async function run({ build, after = () => {}, tables = ["host"] }) {
   const page = { panels: [], stats: null, answer: null };
-  const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], resets: [], bands: [] };
+  const view = { from: frame.first, to: frame.last, utc: false, p95: true, gaps: [], pauses: [], resets: [], bands: [], gutter: 0 };
   const series = new Series();
   const on = { zoom, unzoom: () => unzoom(view), cursor };
 
@@ -26,9 +27,12 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     document.body.classList.add("loading");
     try {
       page.answer = await series.load();
+      page.stats = page.worst = null; // another window's say nothing of this one
       problem("");
-      show();
+      const unseen = [];
+      show(unseen);
       await painted();
+      for (const panel of unseen) paint(panel);
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
       loadStats();
     } catch (error) {
@@ -42,9 +46,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     const query = series.query;
     const started = performance.now();
     page.statsAt = Infinity;
-    const answer = await fetchJSON(`${base}/api/v1/collectors/${frame.collector}/percentiles?tables=${tables.join(",")}&${query}`).catch(
-      (error) => problem(error.message),
-    );
+    const answer = await ask("percentiles", { query: `tables=${tables.join(",")}&${query}` }).catch((error) => problem(error.message));
     if (query !== series.query) return;
     if (!answer) {
       page.statsAt = performance.now() + STATS_EVERY_MS;
@@ -59,16 +61,26 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     document.body.dataset.stats = "1";
   }
 
-  function show() {
-    annotate(view, page.answer);
-    if (!page.panels.length) page.panels = build(page.answer);
+  /** Draw all; with a list, what is below the window comes into it instead, so that what is seen is painted first. */
+  function show(unseen = null) {
+    const { answer, stats } = page;
+    annotate(view, answer);
+    if (!page.panels.length) page.panels = build(answer);
+    for (const panel of page.panels) panel.take(answer, stats, records(answer));
+    for (const panel of page.panels) panel.settle?.();
     for (const panel of page.panels) panel.measure();
+    view.gutter = Math.max(...page.panels.map((panel) => panel.gutter(view)), 0);
     for (const panel of page.panels) {
-      panel.show(page.answer, page.stats, view, on);
-      panel.links?.(frame.collector, view.from, view.to);
+      if (unseen && panel.top > innerHeight) unseen.push(panel);
+      else paint(panel);
     }
-    headings(view, page.answer);
-    after(page.answer, page.stats, view, page.worst);
+    headings(view, answer);
+    after(answer, stats, view, page.worst);
+  }
+
+  function paint(panel) {
+    panel.paint(view, on);
+    panel.links(frame.collector, view.from, view.to, $("h1").textContent);
   }
 
   /** Only styles, visibility or the like have changed: no fetch. */
@@ -76,6 +88,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     setControls(view);
     if (page.answer) show();
   }
+  page.redraw = redraw;
 
   let windowKey = url.windowQuery().toString();
   url.changed(() => {
@@ -90,14 +103,14 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     link.addEventListener("click", (event) => {
       if (event.metaKey || event.ctrlKey) return;
       event.preventDefault();
-      url.set({ range: link.dataset.range, from: null, to: null, phase: null });
+      url.set({ ...url.NO_WINDOW, range: link.dataset.range });
     });
   }
-  $("#utc")?.addEventListener("click", () => url.set({ utc: view.utc ? null : "1" }, { quiet: true }));
   $("#p95")?.addEventListener("click", () => url.set({ p95: view.p95 ? "0" : null }, { quiet: true }));
-  $("#phase")?.addEventListener("change", (event) => url.set({ phase: event.target.value || null, range: null, from: null, to: null }));
+  $("#phase")?.addEventListener("change", (event) => url.set({ ...url.NO_WINDOW, ...url.stretch(event.target.value) }));
+  $("#unzoom")?.addEventListener("click", () => unzoom(view));
   keys({
-    range: (name) => url.set({ range: name, from: null, to: null, phase: null }),
+    range: (name) => url.set({ ...url.NO_WINDOW, range: name }),
     move: (part) => move(view, part),
     zoom: (factor) => closer(view, factor),
     unzoom: () => unzoom(view),
@@ -107,8 +120,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   poll();
 
   async function poll() {
-    const fixed = url.get("from") || url.get("to") || url.get("phase");
-    if (!document.hidden && !fixed && page.answer) {
+    if (!document.hidden && !url.isZoomed() && page.answer) {
       try {
         if (await series.extend()) {
           page.answer = series.answer;
@@ -122,76 +134,59 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
         if (error.name !== "AbortError") problem(`No connection to the server (${error.message}); trying again.`);
       }
     }
-    setTimeout(poll, isLive(page.answer) ? LIVE_POLL_MS : IDLE_POLL_MS);
+    setTimeout(poll, records(page.answer) ? LIVE_POLL_MS : IDLE_POLL_MS);
   }
 
   function cursor(panel, u) {
     if (!u.cursor.event && u.cursor.left >= 0 && panel.chart !== u) return;
-    const index = u.cursor.idx;
-    const at = index == null || u.cursor.left < 0 ? null : panel.shown.t.indexOf(u.data[0][index]);
-    panel.legend(at !== null && at >= 0 ? at : null);
-    panel.tip(panel.place.matches(":hover") ? u : null, view.utc);
+    panel.read(u, view.utc);
   }
   return page;
 }
 
-/** Whether samples still arrive: the newest is no older than a few periods by the server's own clock. */
-export function isLive(answer) {
-  if (!answer?.data.to) return false;
-  const clock = answer.now + (performance.now() - answer.received);
-  return clock - answer.data.to < Math.max(15000, 3 * (answer.data.period_ms ?? 1000));
-}
-
 function annotate(view, answer) {
   Object.assign(view, { from: answer.window.from, to: Math.max(answer.window.to, answer.window.from + 1) });
-  view.gaps = answer.events.filter((e) => e.kind === "gap").map((e) => [e.from_timestamp, e.to_timestamp]);
-  view.resets = answer.events.filter((e) => e.kind === "reset").map((e) => e.from_timestamp);
-  view.bands = phasesOf(answer.marks);
-}
-
-/** Marks as bands: a start with the next end of its label, a point as a line. */
-export function phasesOf(marks) {
-  const open = {};
-  const bands = [];
-  for (const { t, kind, label } of [...marks].sort((a, b) => a.t - b.t)) {
-    if (kind === "start") open[label] = t;
-    else if (kind === "end" && label in open) {
-      bands.push({ from: open[label], to: t, label });
-      delete open[label];
-    } else bands.push({ from: t, to: t, label });
-  }
-  for (const [label, t] of Object.entries(open)) bands.push({ from: t, to: t, label: `${label} starts` });
-  return bands;
+  view.gaps = gapsOf(answer);
+  view.pauses = pausesOf(answer);
+  view.resets = resetsOf(answer);
+  view.bands = bandsOf(answer);
 }
 
 function headings(view, answer) {
   const place = $("#stretch");
-  if (place) place.textContent = stretch(view.from, view.to, view.utc);
+  if (place) {
+    place.textContent = stretch(view.from, view.to, view.utc);
+    place.title = `times in ${zoneName(view.utc)}`;
+  }
+  if ($("#phase")) $("#phase").value = answer.window.reference ?? "";
   if ($("#recorded")) $("#recorded").textContent = answer.recorded;
   const live = $("#live");
   if (!live) return;
-  const on = isLive(answer);
+  const on = records(answer);
   live.className = on ? "live on" : "live";
-  const age = answer.now + (performance.now() - answer.received) - answer.data.to;
-  live.textContent = on ? `LIVE, ${span(Math.max(0, age))} ago` : "not recording";
-  const empty = Object.values(answer.tables).every(({ t }) => !t.length);
-  if (empty && answer.data.to) problem(`No data in this range: ALL shows ${stretch(answer.data.from, answer.data.to, view.utc)}.`);
+  live.textContent = on ? `LIVE, ${span(Math.max(0, age(answer)))} ago` : "not recording";
+  if (Object.values(answer.tables).every(({ t }) => !t.length)) problem(emptiness(answer, view));
+}
+
+/** Why there is nothing to see. */
+function emptiness({ data }, view) {
+  if (!data.to) return "This machine has sent no sample yet; the page shows them as they come.";
+  if (url.isZoomed() || (url.get("range") || "all") !== "all")
+    return `No data in this range: ALL shows ${stretch(data.from, data.to, view.utc)}.`;
+  return "Nothing of what this page shows was recorded on this machine.";
 }
 
 function setControls(view) {
   view.utc = url.get("utc") === "1";
   view.p95 = url.get("p95") !== "0";
-  const zoomed = url.get("from") || url.get("to") || url.get("phase");
   for (const link of $$("[data-range]")) {
-    link.href = url.href({ range: link.dataset.range, from: null, to: null, phase: null });
-    const current = !zoomed && (url.get("range") || "all") === link.dataset.range;
+    link.href = url.href({ ...url.NO_WINDOW, range: link.dataset.range });
+    const current = !url.isZoomed() && (url.get("range") || "all") === link.dataset.range;
     if (current) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  for (const link of $$("[data-page]")) link.href = link.dataset.page + location.search;
-  $("#utc")?.setAttribute("aria-pressed", String(view.utc));
   $("#p95")?.setAttribute("aria-pressed", String(view.p95));
-  if ($("#phase")) $("#phase").value = url.get("phase");
+  if ($("#unzoom")) $("#unzoom").hidden = !url.isZoomed();
 }
 
 /** Draw the new window from the data at hand; what is finer comes when it has been fetched. */
@@ -199,18 +194,18 @@ function preview(view, page) {
   if (!page.answer || !page.panels.length) return;
   const { from: first, to: last } = page.answer.data;
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
-  if (url.get("phase")) return;
+  if (url.get("run") || url.get("phase")) return;
   view.from = url.get("from") ? Number(url.get("from")) || view.from : Math.max(first, last - range);
   view.to = url.get("to") ? Number(url.get("to")) || view.to : last;
   for (const { chart } of page.panels) chart?.setScale("x", { min: view.from, max: view.to });
 }
 
 function zoom(from, to) {
-  url.set({ from: String(Math.max(0, from)), to: String(Math.max(to, from + 1)), range: null, phase: null });
+  url.set({ ...url.NO_WINDOW, from: String(Math.max(0, from)), to: String(Math.max(to, from + 1)) });
 }
 
 function unzoom() {
-  if (url.get("from") || url.get("to") || url.get("phase")) url.set({ from: null, to: null, phase: null, range: null });
+  if (url.isZoomed()) url.set(url.NO_WINDOW);
 }
 
 function move(view, part) {

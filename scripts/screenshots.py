@@ -1,0 +1,248 @@
+"""Take pictures of every page of the dashboard: light and dark, three widths, and paper.
+
+    build/venv/bin/python scripts/screenshots.py build/screenshots
+    build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
+
+Invented machines are imported, a real collector streams this one as `live-1`, and `perfkit serve` shows them. What was imported stays in
+the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import reduce
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from support import invent  # noqa: E402 - from this checkout
+from support.served import SOURCE, Served  # noqa: E402
+
+CHROMIUM = "/usr/bin/chromium"
+WIDTHS = (1440, 400, 2560)
+SCHEMES = ("light", "dark")
+HEIGHT = 900
+PHONE = 600
+DPI = 70
+ZONE = "Europe/Berlin"
+UNTIL_LIVE = 45  # seconds of samples before the pictures
+START = invent.START
+
+# A page's name and its path; the ids are those of MACHINES, in the order of their import.
+PAGES = {
+    "collectors": "/",
+    "overview": "/collectors/1",
+    "zoomed": "/collectors/1?from=2026-01-01T00:08:00Z&to=2026-01-01T00:12:00Z",
+    "host": "/collectors/1/host",
+    "host-64": "/collectors/3/host",
+    "tables": "/collectors/1/tables",
+    "containers": "/collectors/1/containers",
+    "container": "/collectors/1/containers/CONTAINER",
+    "compare": "/compare?c=1&c=2",
+    "compare-empty": "/compare",
+    "pause": "/collectors/4",
+    "day": "/collectors/5",
+    "live": "/collectors/LIVE",
+    "nothing": "/collectors/1?from=2027-01-01T00:00:00Z&to=2027-01-01T01:00:00Z",
+    "missing": "/collectors/99",
+    "datasette-rows": "/perfkit/host_metrics?collector_id=1",
+    "datasette-machines": "/perfkit/collectors",
+    "datasette-sql": "/perfkit?QUERY",
+    "datasette": "/perfkit",
+    "first-visit": "/",
+    "login": "/-/login",
+}
+PRINTED = ("overview", "host", "tables", "compare")
+
+_PHASES = [(60, "warm-up", "start"), (240, "warm-up", "end"), (300, "steady", "start"), (660, "deploy", "point")]
+_STEADY = [*_PHASES, (900, "steady", "end"), (960, "cool-down", "start"), (1140, "cool-down", "end")]
+_WAVES = [(300, 150, 0.62), (450, 150, 0.78), (600, 300, 0.93), (1000, 40, 0.99)]
+MACHINES: tuple[dict[str, Any], ...] = (
+    {
+        "hostname": "web-1",
+        "seconds": 1200,
+        "loops": 2,
+        "containers": 3,
+        "spikes": _WAVES,
+        "gaps": [(400, 3), (720, 130)],
+        "marks": _STEADY,
+    },
+    {"hostname": "web-2", "seconds": 1200, "containers": 2, "seed": 1, "spikes": _WAVES[:2], "marks": _STEADY},
+    {
+        "hostname": "big-1",
+        "seconds": 600,
+        "cpus": 64,
+        "disks": 6,
+        "interfaces": 4,
+        "containers": 14,
+        "spikes": [(200, 200, 0.9)],
+        "marks": [(200, "steady", "start"), (400, "steady", "end")],
+    },
+    {"hostname": "db-1", "seconds": 600, "marks": [(60, "steady", "start"), (400, "steady", "end")]},
+    {"hostname": "db-1", "seconds": 600, "start": START + 4800, "seed": 2, "spikes": [(200, 100, 0.95)]},
+    {"hostname": "idle-1", "seconds": 86_400, "frequency": 10.0, "gaps": [(30_000, 20)]},
+)
+
+
+def main() -> int:
+    options = options_()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(options.folder / "empty", ignore_errors=True)
+    shutil.rmtree(options.folder / "spool", ignore_errors=True)
+    served = prepare(options.folder)
+    empty = Served(options.folder / "empty")
+    try:
+        with collecting(served, options.folder):
+            time.sleep(UNTIL_LIVE)
+            take(options, addresses(served, empty))
+    finally:
+        served.stop()
+        empty.stop()
+    return 0
+
+
+def prepare(folder: Path) -> Served:
+    """A server over the invented machines, which are imported once, and nothing that was streamed before."""
+    invented, data = folder / "invented.db", folder / "data"
+    if not invented.exists():
+        for number, machine in enumerate(MACHINES):
+            path = invent.write(folder / f"{machine['hostname']}-{number}.json.gz", **machine)
+            perfkit("import", path, "--db", invented)
+        load = locust(folder / "checkout_stats_history.csv", START + 60, 1080)
+        perfkit("import", "--load", load, "--collector-name", "web-1", "--db", invented)
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir()
+    shutil.copy(invented, data / "perfkit.db")
+    return Served(data)
+
+
+def perfkit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    """One command of this checkout."""
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("env", {})
+    command = [sys.executable, "-m", "perfkit", *map(str, arguments)]
+    return subprocess.run(command, env=environment, text=True, capture_output=True, check=True, **options)  # noqa: S603 - our own
+
+
+def locust(path: Path, start: int, seconds: int) -> Path:
+    """Invented output of Locust: throughput that grows with the users until the machine is full, and the latency that comes of it."""
+    head = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%,Total Request Count,"
+    head += "Total Failure Count,Total Median Response Time,Total Average Response Time,Total Min Response Time,Total Max Response Time,"
+    head += "Total Average Content Size"
+    lines, requests, failures = [head], 0, 0
+    for second in range(seconds):
+        users = 20 + second // 60 * 10
+        rate = 1800 * (1 - math.exp(-users / 80)) + 40 * math.sin(second / 7)
+        wait = 8 + users**2 / 400 + 6 * abs(math.sin(second / 11))
+        failed = 2 if second % 97 < 3 and users > 120 else 0
+        requests, failures = requests + int(rate), failures + failed
+        times = ",".join(str(round(wait * factor)) for factor in (1, 1.2, 1.4, 1.6, 2.1, 3.2, 5.5, 8, 14, 20, 24))
+        lines.append(
+            f"{start + second},{users},,Aggregated,{rate:.2f},{failed:.2f},{times},{requests},{failures},{wait:.0f},{wait:.0f},2,900,512"
+        )
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@contextmanager
+def collecting(served: Served, folder: Path) -> Iterator[None]:
+    """A collector that streams this machine as `live-1` while the block runs."""
+    command = [sys.executable, "-m", "perfkit", "collect", "--mode", "trickle", "--server", served.url, "--identifier", "live-1"]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE), "PCC_APIKEY": served.key}
+    command += ["--spool", str(folder / "spool")]
+    collector = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603 - our own
+    try:
+        yield
+    finally:
+        collector.terminate()
+        collector.wait()
+
+
+def addresses(served: Served, empty: Served) -> dict[str, str]:
+    """The full URL of every page of PAGES."""
+    listed = httpx.get(f"{served.dashboard}/api/v1/collectors").json()["collectors"]
+    live = next((one["id"] for one in listed if one["machinename"] == "live-1"), 1)
+    containers = httpx.get(f"{served.dashboard}/api/v1/collectors/1/series?metrics=containers.cpu_percent").json()
+    container = next(iter(containers["tables"]["containers"]["devices"]))
+    query = urlencode({"sql": "select * from host_metrics where collector_id = :collector limit 50", "collector": 1})
+    places = {"LIVE": str(live), "CONTAINER": container, "QUERY": query}
+
+    def filled(path: str) -> str:
+        return reduce(lambda text, place: text.replace(*place), places.items(), path)
+
+    return {name: (empty if name == "first-visit" else served).dashboard + filled(path) for name, path in PAGES.items()}
+
+
+def take(options: argparse.Namespace, urls: dict[str, str]) -> None:
+    """Every page that was asked for, in every scheme and width, and on paper."""
+    wanted = [name for name in PAGES if not options.only or name in options.only]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        for width, scheme in ((width, scheme) for width in options.width for scheme in options.scheme):
+            phone = width < PHONE
+            context = browser.new_context(
+                viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, timezone_id=ZONE, has_touch=phone, is_mobile=phone
+            )
+            for name in wanted:
+                page = opened(context, urls[name])
+                page.screenshot(path=options.folder / f"{name}-{width}-{scheme}.png", full_page=True)
+                if width == WIDTHS[0]:
+                    page.screenshot(path=options.folder / f"{name}-first-{scheme}.png")
+                page.close()
+            context.close()
+        if options.print and shutil.which("pdftoppm"):
+            for name in (name for name in PRINTED if name in wanted):
+                page = opened(browser.new_context(viewport={"width": WIDTHS[0], "height": HEIGHT}, timezone_id=ZONE), urls[name])
+                sheet(page, options.folder / f"{name}-paper")
+                page.context.close()
+        elif options.print:
+            print("pdftoppm is missing: nothing was printed; install poppler-utils.", file=sys.stderr)
+        browser.close()
+
+
+def opened(context: Any, url: str) -> Any:
+    """The page at `url`, drawn."""
+    page = context.new_page()
+    page.on("pageerror", lambda error: print(f"{url}: {error}", file=sys.stderr))
+    page.on("console", lambda message: print(f"{url}: {message.text}", file=sys.stderr) if message.type == "error" else None)
+    page.goto(url)
+    page.wait_for_function("() => !document.body.dataset.frame || window.perfkit === undefined || document.body.dataset.stats")
+    page.wait_for_timeout(300)
+    return page
+
+
+def sheet(page: Any, path: Path) -> None:
+    """The page's PDF, and a picture of each of its sheets."""
+    pdf = path.with_suffix(".pdf")
+    page.pdf(path=pdf, format="A4", print_background=False)
+    subprocess.run(["pdftoppm", "-r", str(DPI), "-png", str(pdf), str(path)], check=True)  # noqa: S603, S607 - from PATH, on our own file
+
+
+def options_() -> argparse.Namespace:
+    def words(text: str) -> list[str]:
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(description="Take pictures of every page.")
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("--only", type=words, default=[], metavar="PAGE,...", help=f"these alone: {', '.join(PAGES)}")
+    parser.add_argument("--width", type=lambda text: [int(one) for one in words(text)], default=WIDTHS, metavar="PIXELS,...")
+    parser.add_argument("--scheme", type=words, default=SCHEMES, metavar="light,dark")
+    parser.add_argument("--no-print", dest="print", action="store_false", help="no paper")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

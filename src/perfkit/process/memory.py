@@ -1,0 +1,41 @@
+"""What keeps the memory of a large input in bounds, each trick with its measured gain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from perfkit.process.reading import text_size
+
+# Freed memory goes back to the system at once: a tenth less at the peak of a day (November 2026), and none more after weeks of live import.
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "allocator_flush_threshold": "1MB",
+    "allocator_bulk_deallocation_flush_threshold": "1MB",
+}
+# For what comes after the kernel's texts are gone: freed pages are used again, 0.9 s less of the kernel's time for a day.
+_KEEP_FREED = ("RESET allocator_flush_threshold", "RESET allocator_bulk_deallocation_flush_threshold")
+def is_larger_than(limit: int | None, files: Sequence[Path]) -> bool:
+    """Whether the text of `files` takes more than half of `limit` (bytes), so that it will be moved to disk and back."""
+    return limit is not None and 2 * sum(text_size(file) for file in files) > limit
+
+
+def clustered(load: str) -> str:
+    """The statement reading/load.sql, with each subsystem's texts together and the lines numbered.
+
+    Where the texts will not all stay in memory a week in 2 GB takes half the time, because a component reads its own part of the disk alone.
+    """
+    return load.replace("NULL AS line", "($file::BIGINT << 40) + row_number() OVER () AS line") + "ORDER BY subsystem"
+
+
+def keep_freed(con: duckdb.DuckDBPyConnection) -> None:
+    """Let freed memory wait for its next use from here on."""
+    for statement in _KEEP_FREED:
+        con.execute(statement)
+
+
+def release(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the kernel's texts once every number is taken from them: most of the memory. perfkit's own lines stay."""
+    con.execute("CREATE OR REPLACE TABLE raw AS FROM raw WHERE starts_with(subsystem, 'perfkit/')")
+    keep_freed(con)

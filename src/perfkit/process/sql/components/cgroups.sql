@@ -1,0 +1,49 @@
+-- What each control group used: the one reading of the JSON lines of containers ('container/...') and services ('service/...').
+--
+-- Source: the cgroup's files (Documentation/admin-guide/cgroup-v2.rst; cgroup-v1/) as one JSON object:
+--   cpu_usage_usec cpu_user_usec cpu_system_usec cpu_periods cpu_throttled (cpu.stat)  cpu_quota cpu_period (us, cpu.max)
+--   memory_current memory_max (B)  memory_inactive_file (B, memory.stat)  io_read_bytes io_write_bytes io_read_ops io_write_ops (io.stat, all
+--   devices)  pids_current  inode (of the cgroup: another inode is another cgroup, and no rate spans the two)
+CREATE OR REPLACE MACRO cgroups_of(prefix) AS TABLE
+WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON again
+    SELECT machine, timestamp, stretch, monotonic, clock, subsystem, from_json(measurement, '{
+        "container_id": "VARCHAR", "container_name": "VARCHAR", "runtime": "VARCHAR", "unit": "VARCHAR", "inode": "DOUBLE",
+        "cpu_usage_usec": "DOUBLE", "cpu_user_usec": "DOUBLE", "cpu_system_usec": "DOUBLE", "cpu_periods": "DOUBLE", "cpu_throttled": "DOUBLE",
+        "cpu_quota": "DOUBLE", "cpu_period": "DOUBLE", "memory_current": "DOUBLE", "memory_max": "DOUBLE", "memory_inactive_file": "DOUBLE",
+        "io_read_bytes": "DOUBLE", "io_write_bytes": "DOUBLE", "io_read_ops": "DOUBLE", "io_write_ops": "DOUBLE", "pids_current": "DOUBLE",
+        "cpu_pressure_usec": "DOUBLE"}') AS c
+    FROM raw JOIN samples USING (machine, timestamp)
+    WHERE starts_with(subsystem, prefix) AND json_valid(measurement)
+), fields AS (
+    SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
+), steps AS (
+    SELECT *, seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
+           lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
+           lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
+           lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
+           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
+    FROM fields
+    WINDOW previous AS (PARTITION BY machine, stretch, id, inode ORDER BY clock)
+)
+SELECT machine, timestamp, id, container_name, runtime,
+       rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS cpu_percent,            -- %, 100 is one core
+       rate(cpu_user_usec, user_before, seconds) / 1e4 AS cpu_user_percent,         -- %, 100 is one core
+       rate(cpu_system_usec, system_before, seconds) / 1e4 AS cpu_system_percent,   -- %, 100 is one core
+       whole_bytes(memory_current) AS memory_current_bytes,                         -- B, page cache inside
+       whole_bytes(memory_max) AS memory_max_bytes,                                 -- B, the limit; empty without one
+       100 * sane(memory_current) / nullif(sane(memory_max), 0) AS memory_percent,  -- % of the limit
+       whole_bytes(io_read_bytes) AS io_read_bytes,                                 -- B since the cgroup's start
+       whole_bytes(io_write_bytes) AS io_write_bytes,                               -- B since the cgroup's start
+       whole_bytes(io_read_ops) AS io_read_ops,                                     -- reads since the cgroup's start
+       whole_bytes(io_write_ops) AS io_write_ops,                                   -- writes since the cgroup's start
+       whole_bytes(pids_current) AS pids_current,                                   -- processes and threads
+       rate(io_read_bytes, read_before, seconds) AS io_read_bytes_per_s,            -- B/s
+       rate(io_write_bytes, written_before, seconds) AS io_write_bytes_per_s,       -- B/s
+       cpu_percent * cpu_period / nullif(known(cpu_quota), 0) AS cpu_limit_percent, -- % of the quota; empty without one
+       if(increase(cpu_periods, periods_before) > 0, 100 * increase(cpu_throttled, throttled_before) / (cpu_periods - periods_before), NULL)
+           AS cpu_throttled_percent,                                                -- % of the enforcement periods that were throttled
+       whole_bytes(at_least(sane(memory_current) - sane(memory_inactive_file), 0)) AS memory_working_set_bytes,  -- B, without droppable cache
+       at_most(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4, 100) AS cpu_stalled_percent,              -- % of the time, some task waiting
+       CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset' END AS why
+FROM steps
+WHERE seconds IS NULL OR seconds > 0

@@ -1,0 +1,47 @@
+-- Every disk and network interface of a machine, and whether the host's total counts it (in_total 1 or 0), so that each byte counts once.
+--   told  whether the session said so; else it was decided by the device's name
+--
+-- perfkit's collections carry the topology of /sys in their session: a disk counts if it is not made of other block devices, an
+-- interface if it is physical. For others, and for a device that no session lists, the name decides (`device_names`): it counts unless it is
+-- a partition or a VLAN of a device that is listed too, or its name is one of a device that is made of others. Where nothing would count but
+-- names that may lead out of the machine (tunnels, taps), these count.
+WITH sessions_devices AS (
+    SELECT machine, timestamp, 'disk' AS kind, unnest(map_entries(from_json(facts -> '$.disks', '"MAP(VARCHAR, JSON)"'))) AS entry FROM sessions
+    UNION ALL
+    SELECT machine, timestamp, 'interface', unnest(map_entries(from_json(facts -> '$.interfaces', '"MAP(VARCHAR, JSON)"'))) FROM sessions
+), topology AS (
+    SELECT machine, kind, entry.key AS device, max_by(try_cast(entry.value ->> '$.in_total' AS BOOLEAN), timestamp) AS in_total
+    FROM sessions_devices
+    GROUP BY ALL
+), seen AS (
+    SELECT machine, if(subsystem = '/proc/net/dev', 'interface', 'disk') AS kind, device_of(subsystem, line) AS device, any_value(line) AS line,
+           bool_or(regexp_matches(line, '[a-z]\d+n\d+ .*[1-9]')) AS moved
+    FROM (SELECT machine, subsystem, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem IN ('/proc/diskstats', '/proc/net/dev'))
+    WHERE device <> ''
+    GROUP BY ALL
+), named AS (
+    SELECT s.*, coalesce(nullif(regexp_extract(device, CASE s.kind WHEN 'disk' THEN '^(.*\d)p\d+$' ELSE '^(.+)\.\d+$' END, 1), ''),
+                         nullif(regexp_extract(device, CASE s.kind WHEN 'disk' THEN '^(.*\D)\d+$' ELSE '^$' END, 1), '')) AS parent,
+           any_value(n.role) AS role
+    FROM seen AS s LEFT JOIN device_names AS n ON n.kind = s.kind AND regexp_matches(s.device, n.pattern)
+    GROUP BY ALL
+), guessed AS (
+    SELECT n.*, parents.device IS NULL AND CASE
+               WHEN role IS NULL THEN true
+               -- The hidden paths of a multipath disk count where its head does not count itself (before Linux 6.4).
+               WHEN role = 'path' THEN NOT coalesce(heads.moved, false)
+               -- The fast twin of a paravirtual interface, whose packets that interface counts too.
+               WHEN role = 'twin' THEN twins.machine IS NULL
+               ELSE false END AS counts
+    FROM named AS n
+    LEFT JOIN seen AS parents ON parents.machine = n.machine AND parents.kind = n.kind AND parents.device = n.parent
+    LEFT JOIN seen AS heads ON heads.machine = n.machine AND heads.kind = n.kind AND heads.device = regexp_replace(n.device, 'c\d+(n\d+)$', '\1')
+                               AND heads.device <> n.device
+    LEFT JOIN (SELECT DISTINCT machine FROM seen WHERE kind = 'interface' AND regexp_matches(device, '^eth\d+$')) AS twins ON twins.machine = n.machine
+), decided AS (
+    SELECT *, counts OR (role = 'outward' AND NOT bool_or(counts) OVER (PARTITION BY machine, kind)) AS by_name FROM guessed
+)
+SELECT d.machine, d.kind, d.device, if(coalesce(t.in_total, d.by_name), 1, 0) AS in_total, t.in_total IS NOT NULL AS told,
+       regexp_matches(d.line, '^ *\d+ +\d+ +\S.* (?:\d+ +){13}\d+ *') AS counts_discards  -- fields 12 to 15 of /proc/diskstats are there
+FROM decided AS d
+LEFT JOIN topology AS t ON t.machine = d.machine AND t.kind = d.kind AND t.device = d.device

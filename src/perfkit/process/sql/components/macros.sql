@@ -1,0 +1,85 @@
+-- What the components share. Every derived number goes through these.
+
+-- The reads of one kernel file: each with `clock` (s), and the instant of the read before it in the same stretch (`earlier`; NULL for the first).
+CREATE OR REPLACE MACRO reads_of(name) AS TABLE
+    SELECT machine, timestamp, stretch, monotonic, clock, measurement,
+           lag(timestamp) OVER (PARTITION BY machine, stretch ORDER BY clock) AS earlier
+    FROM raw JOIN samples USING (machine, timestamp)
+    WHERE subsystem = name;
+
+-- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
+CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
+    coalesce(clock - clock_before, (wall - wall_before) / 1000);
+
+-- The lines of a text.
+CREATE OR REPLACE MACRO lines_of(text) AS string_split(text, chr(10));
+
+-- A number of the kernel's is never negative, and none comes near 2^62: such a value is garbage, and unknown.
+CREATE OR REPLACE MACRO sane(value) AS if(value >= 0 AND value < 4611686018427387904, value, NULL);
+
+-- A whole number as the kernel prints it; NULL where the field is missing or damaged.
+CREATE OR REPLACE MACRO whole(token) AS sane(try_cast(token AS BIGINT));
+
+-- `value`, but never more than `most`, or less than `fewest`; NULL stays NULL (least() and greatest() would skip it).
+CREATE OR REPLACE MACRO at_most(value, most) AS if(value > most, most, value);
+CREATE OR REPLACE MACRO at_least(value, fewest) AS if(value < fewest, fewest, value);
+
+-- A part of `total`; unknown where it is more than that.
+CREATE OR REPLACE MACRO part_of(value, total) AS if(value > total, NULL, value);
+
+-- A byte count for a column of whole numbers; NULL where it would not fit.
+CREATE OR REPLACE MACRO whole_bytes(value) AS sane(value)::BIGINT;
+
+-- A counter's increase; NULL for one that went back (it was reset) and for garbage.
+CREATE OR REPLACE MACRO increase(now, before) AS if(now >= before AND before >= 0 AND now < 4611686018427387904, now - before, NULL);
+
+-- The difference of two readings, negative where the counter went back; NULL where one of them is garbage.
+CREATE OR REPLACE MACRO delta(now, before) AS
+    if(now >= 0 AND before >= 0 AND now < 4611686018427387904 AND before < 4611686018427387904, now - before, NULL);
+CREATE OR REPLACE MACRO known(delta) AS if(delta >= 0, delta, NULL);
+CREATE OR REPLACE MACRO increased(delta) AS if(delta > 0, delta, 0);
+
+-- A counter's increase per second. Takes columns: an expression would be computed twice.
+CREATE OR REPLACE MACRO rate(now, before, seconds) AS if(seconds > 0, increase(now, before) / seconds, NULL);
+
+-- Increase of a counter between two lists of fields; nothing to compute where the device was idle.
+CREATE OR REPLACE MACRO grown(idle, now, before, n) AS CASE WHEN idle THEN 0 ELSE increase(now[n], before[n]) END;
+
+-- The same of a time of /proc/diskstats (ms), which the kernel keeps in 32 bits: near its end it wraps, anywhere else it was reset.
+CREATE OR REPLACE MACRO wrapped(idle, now, before, n) AS
+    CASE WHEN idle THEN 0 WHEN before[n] > 3221225472 AND before[n] < 4294967296 AND now[n] < 1073741824 THEN now[n] - before[n] + 4294967296
+         ELSE increase(now[n], before[n]) END;
+
+-- A line of /proc/diskstats ("   8       0 sda 31302 ...") or of /proc/net/dev ("  eth0: 823325 ...") up to its counters, and the device that
+-- it is about; '' for a line without one. A name may hold blanks, quotes and colons: counters are what follows it.
+CREATE OR REPLACE MACRO head_of(subsystem, line) AS
+    CASE subsystem WHEN '/proc/diskstats' THEN regexp_extract(line, '^ *\d+ +\d+ +\S+ (?: *[^\s\d-]\S* )*') ELSE regexp_extract(line, '^.*:') END;
+CREATE OR REPLACE MACRO device_of(subsystem, line) AS
+    CASE subsystem WHEN '/proc/diskstats' THEN regexp_extract(line, '^ *\d+ +\d+ +(\S+(?: +[^\s\d-]\S*)*) ', 1) ELSE regexp_extract(line, '^ *(.*):', 1) END;
+
+-- The numbers that follow the head of a line, one blank between two; NULL for a line that is damaged. DOUBLE, because no sum or difference
+-- of it can overflow.
+CREATE OR REPLACE MACRO counters(line, head) AS try_cast(string_split(substr(line, length(head) + 1), ' ') AS DOUBLE[]);
+
+-- The number in the line of a key, as in /proc/meminfo ("MemFree:  114728 kB") and /proc/vmstat ("pgpgin 1234"); NULL without such a line.
+-- Searches for the key and matches only there: four times as fast as one pattern over the whole text.
+CREATE OR REPLACE MACRO number_of(text, key) AS
+    whole(regexp_extract(substr(text, nullif(strpos(text, chr(10) || key), 0) + length(key) + 1, 32), '^ *(\d+)', 1));
+
+-- The fields of a file in /proc/pressure; '' where there is no such line.
+CREATE OR REPLACE MACRO psi(text) AS regexp_extract(text,
+    '^some avg10=([\d.]+) avg60=[\d.]+ avg300=[\d.]+ total=(\d+)\s*(?:full avg10=([\d.]+) avg60=[\d.]+ avg300=[\d.]+ total=(\d+))?',
+    ['some_avg10', 'some_us', 'full_avg10', 'full_us']);
+
+-- The first value of a key in /proc/cpuinfo ("model name  : Intel ..."); NULL where the key is missing.
+CREATE OR REPLACE MACRO cpuinfo(text, key) AS nullif(regexp_extract(text, '(?m)^' || key || '[ \t]*:[ \t]*(.*?)[ \t]*$', 1), '');
+
+-- A text that is safe in a spreadsheet: one that starts like a formula (= + - @, tab, line end) gets a quote in front.
+CREATE OR REPLACE MACRO neutral(text) AS if(ascii(text) IN (9, 10, 13, 43, 45, 61, 64), '''' || text, text);
+
+-- A text as one CSV cell.
+CREATE OR REPLACE MACRO quoted(text) AS if(regexp_matches(text, '[",\n\r]'), '"' || replace(text, '"', '""') || '"', text);
+
+-- The values of a JSON array of numbers as CSV cells: without the brackets (trim() would cost more than all the rest), null as nothing.
+CREATE OR REPLACE MACRO cells(list) AS
+    CASE WHEN contains(list, 'null') THEN replace(substr(list, 2, strlen(list) - 2), 'null', '') ELSE substr(list, 2, strlen(list) - 2) END;

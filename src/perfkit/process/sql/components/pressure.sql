@@ -1,0 +1,24 @@
+-- pressure.csv: the share of time in which tasks stalled for want of a resource (PSI).
+--
+-- Source: /proc/pressure/{cpu,memory,io}; Documentation/accounting/psi.rst. Lines "some" (at least one task stalled) and
+-- "full" (all non-idle tasks stalled at once; for cpu since Linux 5.13):
+--   avg10, avg60, avg300 in percent, decaying averages of the kernel's;  total in microseconds since boot
+WITH reads AS MATERIALIZED (  -- else every field of it would match the pattern again
+    SELECT machine, timestamp, stretch, monotonic, clock, subsystem, psi(measurement) AS text
+    FROM raw JOIN samples USING (machine, timestamp)
+    WHERE subsystem IN ('/proc/pressure/cpu', '/proc/pressure/memory', '/proc/pressure/io')
+), pairs AS (
+    SELECT machine, timestamp, subsystem, whole(text.some_us) AS some_us, whole(text.full_us) AS full_us,
+           try_cast(text.some_avg10 AS DOUBLE) AS some_avg10, try_cast(text.full_avg10 AS DOUBLE) AS full_avg10,
+           whole(lag(text.some_us) OVER previous) AS some_before, whole(lag(text.full_us) OVER previous) AS full_before,
+           seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds
+    FROM reads
+    WINDOW previous AS (PARTITION BY machine, stretch, subsystem ORDER BY clock)
+)
+SELECT machine, timestamp, subsystem[16:] AS resource,
+       at_most(rate(some_us, some_before, seconds) / 1e4, 100) AS some_percent,  -- % of the interval
+       at_most(rate(full_us, full_before, seconds) / 1e4, 100) AS full_percent,  -- % of the interval
+       if(some_avg10 <= 100, some_avg10, NULL) AS some_avg10,                    -- %, the kernel's 10 s average
+       if(full_avg10 <= 100, full_avg10, NULL) AS full_avg10,                    -- %, the kernel's 10 s average
+       CASE WHEN some_us < some_before OR full_us < full_before THEN 'reset' END AS why
+FROM pairs

@@ -1,2 +1,0 @@
--- Each container of a source and the name that it had last.
-SELECT container_id, max_by(container_name, timestamp) FROM containers WHERE source = $source GROUP BY container_id ORDER BY 2, 1

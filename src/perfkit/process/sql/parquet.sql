@@ -1,8 +1,0 @@
--- A table of one source as Parquet in Hive folders: site=/machine=/date= (of UTC). `timestamp` is an instant with time zone.
-COPY (
-    SELECT make_timestamp(timestamp * 1000)::TIMESTAMPTZ AS timestamp, COLUMNS($columns),
-           $site AS site, $machine AS machine, strftime(make_timestamp(timestamp * 1000), '%Y-%m-%d') AS date
-    FROM query_table($table)
-    WHERE source = $source
-    ORDER BY timestamp
-) TO $folder (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (site, machine, date))

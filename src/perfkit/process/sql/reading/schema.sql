@@ -1,0 +1,31 @@
+-- What was read, before anything is derived from it.
+
+-- The lines; `timestamp` in milliseconds since the epoch, `monotonic` in seconds or NULL. `machine` and `file` are numbers that the caller gave.
+-- Rows stand in the order of the lines in their files; where they do not (memory.py), `line` is their number. place() is that order.
+CREATE TABLE raw (machine INTEGER, file INTEGER, line BIGINT, timestamp BIGINT, monotonic DOUBLE, subsystem VARCHAR, measurement VARCHAR);
+
+-- The files, their damage, and the process that records into one at this moment (pid; NULL if none does).
+CREATE TABLE inputs (
+    machine INTEGER, file INTEGER, name VARCHAR, bytes BIGINT, lines BIGINT, unreadable BIGINT, first_unreadable BIGINT, truncated BOOLEAN,
+    recorder BIGINT
+);
+
+-- Machines that stood in another one's input (timeline/apart.sql).
+CREATE TABLE apart (machine INTEGER, taken_from INTEGER, name VARCHAR);
+
+-- Lines that stood twice and were dropped (duplicates.sql).
+CREATE TABLE duplicates (machine INTEGER, lines BIGINT);
+
+-- Machines whose samples come faster than their whole-second stamps tell apart, and how many share one at most (duplicates.sql).
+CREATE TABLE shared_stamps (machine INTEGER, most BIGINT);
+
+-- Names that the user gave to containers.
+CREATE TABLE container_names (container_id VARCHAR, name VARCHAR);
+
+-- Every sample (timeline/samples.sql).
+CREATE TABLE samples (
+    machine INTEGER, timestamp BIGINT, recording BIGINT, stretch BIGINT, clock DOUBLE, before BIGINT, first BOOLEAN, tick BIGINT, period DOUBLE,
+    lateness_ms DOUBLE
+);
+
+CREATE OR REPLACE MACRO place(line, row) AS coalesce(line, row);

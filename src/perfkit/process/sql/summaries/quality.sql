@@ -1,0 +1,97 @@
+-- What a reader of the numbers has to know, one row per event:
+--   gap          samples are missing between two neighbours of a recording (missed)
+--   reboot       the machine booted again        clock_step   the wall clock was set (detail: by how much)
+--   ended_early  a recording stopped with an error before its promised end (missed; detail: why)
+--   overlap      two boots of one machine at the same time: its clock was behind, or two machines share one name
+--   reset        counters of a device went back, so that it has no rate here
+--   hot_plug     a device appeared after the first sample, or came back    unplug  it is gone from the sample after this
+--   unusable     numbers that cannot be, from the first to the last time (missed: in how many samples; detail: what is wrong)
+--   shared_stamp samples faster than their collector's stamps, spread evenly over each second (missed: the most in a second)
+--   guessed_totals  which disks or interfaces count in the host's totals was decided by their names
+--   damaged      lines that could not be read (missed: how many; detail: where the first stood)
+--   truncated    the file ends within a line     duplicate    lines that stood twice (missed: how many)
+-- Instants are milliseconds since the epoch; what has none gets the machine's first and last. `subject` is the device, the counter or the file.
+WITH spans AS (
+    SELECT machine, min(timestamp) AS first_timestamp, max(timestamp) AS last_timestamp FROM samples GROUP BY machine
+), steps AS (
+    -- By the monotonic clock where there is one; else a stretch ends where the wall clock was set.
+    SELECT machine, recording, lag(timestamp) OVER w AS from_timestamp, timestamp AS to_timestamp, stretch <> lag(stretch) OVER w AS broken,
+           (timestamp - lag(timestamp) OVER w) / 1000 - (clock - lag(clock) OVER w) AS stepped, clock - lag(clock) OVER w AS seconds
+    FROM samples WINDOW w AS (PARTITION BY machine, recording ORDER BY clock)
+), boots AS (
+    SELECT machine, recording, from_timestamp, to_timestamp, boot_id IS DISTINCT FROM lag(boot_id) OVER w AND lag(recording) OVER w IS NOT NULL AS rebooted,
+           max(to_timestamp) OVER (PARTITION BY machine ORDER BY recording ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS ended_before
+    FROM (SELECT *, coalesce(boot_id, identity) AS boot FROM recordings)
+    WINDOW w AS (PARTITION BY machine ORDER BY recording)
+), present AS (
+    SELECT machine, timestamp, 'cpu ' || cpu AS subject, why FROM cpu
+    UNION ALL SELECT machine, timestamp, 'disk ' || device, why FROM disk
+    UNION ALL SELECT machine, timestamp, 'network ' || interface, why FROM network
+), blanks AS (
+    SELECT machine, timestamp, 'cpu ' || cpu AS subject, why FROM cpu WHERE idle IS NULL
+    UNION ALL SELECT machine, timestamp, 'disk ' || device, why FROM disk WHERE read_ops IS NULL
+    UNION ALL SELECT machine, timestamp, 'network ' || interface, why FROM network WHERE rx_bytes IS NULL
+), starts AS (
+    SELECT blanks.*, before, present.subject IS NOT NULL AS was_there
+    FROM blanks JOIN samples USING (machine, timestamp)
+    LEFT JOIN present ON present.machine = blanks.machine AND present.subject = blanks.subject AND present.timestamp = samples.before
+), patchy AS (
+    -- Devices that miss some sample; the rest need no closer look.
+    SELECT machine, subject
+    FROM (
+        SELECT machine, 'cpu ' || cpu AS subject, count(*) AS seen FROM cpu GROUP BY machine, cpu
+        UNION ALL SELECT machine, 'disk ' || device, count(*) FROM disk GROUP BY machine, device
+        UNION ALL SELECT machine, 'network ' || interface, count(*) FROM network GROUP BY machine, interface
+    ) JOIN (SELECT machine, count(*) AS samples FROM samples GROUP BY machine) USING (machine)
+    WHERE seen < samples
+), ends AS (
+    -- Gone from the sample after, although its file was read there.
+    SELECT last.machine, last.timestamp, next.timestamp AS after, last.subject
+    FROM present AS last
+    SEMI JOIN patchy ON patchy.machine = last.machine AND patchy.subject = last.subject
+    JOIN samples AS next ON next.machine = last.machine AND next.before = last.timestamp
+    JOIN raw ON raw.machine = next.machine AND raw.timestamp = next.timestamp AND raw.subsystem
+        = CASE split_part(last.subject, ' ', 1) WHEN 'cpu' THEN '/proc/stat' WHEN 'disk' THEN '/proc/diskstats' ELSE '/proc/net/dev' END
+    ANTI JOIN present AS there ON there.machine = last.machine AND there.subject = last.subject AND there.timestamp = next.timestamp
+), unusable AS (
+    SELECT machine, timestamp, subject, why FROM present WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'memory', why FROM memory WHERE why IS NOT NULL
+    UNION ALL SELECT machine, timestamp, 'filesystem ' || mount, why FROM filesystem WHERE why IS NOT NULL
+), resets AS (
+    SELECT machine, timestamp, 'pressure ' || resource AS subject FROM pressure WHERE why = 'reset'
+    UNION ALL SELECT machine, timestamp, 'container ' || container_id FROM containers WHERE why = 'reset'
+)
+SELECT machine, 'gap' AS kind, from_timestamp, to_timestamp, '' AS subject, missed, NULL AS detail, recording FROM gaps
+UNION ALL
+SELECT machine, 'reboot', from_timestamp, from_timestamp, '', NULL, NULL, recording FROM boots WHERE rebooted
+UNION ALL
+SELECT machine, 'overlap', from_timestamp, to_timestamp, '', NULL, 'the clock was behind after a reboot, or two machines share this name', recording
+FROM boots WHERE rebooted AND ended_before > from_timestamp
+UNION ALL
+SELECT machine, 'clock_step', from_timestamp, to_timestamp, '', NULL, if(broken, 'the wall clock was set', format('{:+.3f} s', stepped)), recording
+FROM steps WHERE broken OR abs(stepped) > 0.25 + 0.001 * seconds
+UNION ALL
+SELECT machine, 'ended_early', last_timestamp, to_timestamp, '', greatest(floor(duration * 1000 / period_ms) - last_tick, 0)::BIGINT, ended, recording
+FROM recordings WHERE starts_with(ended, 'error')
+UNION ALL
+SELECT machine, if(was_there, 'reset', 'hot_plug'), before, timestamp, subject, NULL, NULL, NULL FROM starts
+WHERE before IS NOT NULL AND (NOT was_there OR why IS NULL OR why = 'reset')
+UNION ALL
+SELECT machine, 'reset', before, timestamp, subject, NULL, NULL, NULL FROM resets JOIN samples USING (machine, timestamp) WHERE before IS NOT NULL
+UNION ALL
+SELECT machine, 'unplug', timestamp, after, subject, NULL, NULL, NULL FROM ends
+UNION ALL
+SELECT machine, 'unusable', min(timestamp), max(timestamp), subject, count(DISTINCT timestamp), string_agg(DISTINCT why, '; ' ORDER BY why), NULL
+FROM unusable GROUP BY machine, subject
+UNION ALL
+SELECT machine, 'shared_stamp', first_timestamp, last_timestamp, '', most, 'their instants are estimates', NULL FROM shared_stamps JOIN spans USING (machine)
+UNION ALL
+SELECT machine, 'guessed_totals', first_timestamp, last_timestamp, kind, NULL, string_agg(device, ' ' ORDER BY device) FILTER (in_total = 1), NULL
+FROM devices JOIN spans USING (machine) GROUP BY machine, kind, first_timestamp, last_timestamp HAVING NOT bool_and(told)
+UNION ALL
+SELECT machine, 'damaged', first_timestamp, last_timestamp, name, unreadable, 'first in line ' || first_unreadable, NULL
+FROM inputs JOIN spans USING (machine) WHERE unreadable > 0
+UNION ALL
+SELECT machine, 'truncated', last_timestamp, last_timestamp, name, NULL, NULL, NULL FROM inputs JOIN spans USING (machine) WHERE truncated
+UNION ALL
+SELECT machine, 'duplicate', first_timestamp, last_timestamp, '', lines, NULL, NULL FROM duplicates JOIN spans USING (machine) WHERE lines > 0

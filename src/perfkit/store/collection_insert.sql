@@ -1,2 +1,0 @@
-INSERT INTO collections (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp, samples, samples_expected, coverage)
-VALUES (:collector_id, :digest, :source, :kind, :imported_at, :first, :last, :samples, :expected, :coverage)

@@ -1,1 +1,0 @@
-SELECT timestamp, kind, label FROM marks WHERE source = ?

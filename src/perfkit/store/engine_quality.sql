@@ -1,1 +1,0 @@
-SELECT from_timestamp, to_timestamp, kind, subject, missed, detail FROM quality WHERE source = ?

@@ -1,1 +1,0 @@
-SELECT {columns} FROM sources WHERE source = ?

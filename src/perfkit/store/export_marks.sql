@@ -1,1 +1,0 @@
-SELECT timestamp, kind, label FROM marks WHERE collector_id = :id AND timestamp >= :since AND timestamp < :until ORDER BY timestamp

@@ -1,1 +1,0 @@
-SELECT source, timestamp, kind, label FROM marks

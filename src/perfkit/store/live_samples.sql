@@ -1,1 +1,0 @@
-SELECT source, {columns} FROM {table}

@@ -1,1 +1,0 @@
-SELECT column_name FROM (DESCRIBE SELECT * FROM read_parquet($path))

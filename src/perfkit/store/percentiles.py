@@ -1,0 +1,116 @@
+"""Percentiles of any window, exactly, by the SQL of process; those of the named windows (ranges, runs, phases) are stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import duckdb
+import orjson
+
+from perfkit import catalog
+from perfkit.process.engine import statement
+from perfkit.store import columnar, rollup, schema
+
+# metric as table.column, device or "", then catalog.FIGURES. A metric without a value in the window has no row.
+Row = tuple[Any, ...]
+
+
+class Window(NamedTuple):
+    """A named window in ms since the epoch, both ends included: a range, "run:3" or "run:3:steady"."""
+
+    name: str
+    start: int
+    end: int
+
+
+def windows(con: sqlite3.Connection, collector_id: int) -> list[Window]:
+    """The named windows of a collector; none where it has no samples."""
+    query = schema.text("sqlite/windows").format(definition=statement("timeline/windows"))
+    ranges = orjson.dumps(catalog.RANGES).decode()
+    return [Window(*row) for row in con.execute(query, {"collector_id": collector_id, "ranges": ranges})]
+
+
+def of_window(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str] = ("host",)) -> list[Row]:
+    """Of every metric of `tables` over the samples in [start, end] ms, both included: from what is stored, else computed."""
+    if stored := _stored(con, collector_id, start, end, tables):
+        return stored
+    with closing(columnar.connect()) as duck:
+        found = _compute(con, duck, collector_id, [Window("asked", start, end)], tables)
+    return [row[3:] for row in found]
+
+
+def store(con: sqlite3.Connection, collector_id: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Keep `rows` of (range, from, to, *Row) as the collector's percentiles."""
+    names = ", ".join(("collector_id", "range", "from_timestamp", "to_timestamp", "metric", "device", *catalog.FIGURES))
+    places = ", ".join("?" * (6 + len(catalog.FIGURES)))
+    con.executemany(f"INSERT OR REPLACE INTO percentiles ({names}) VALUES ({places})", ((collector_id, *row) for row in rows))
+
+
+def refresh(
+    con: sqlite3.Connection, collector_id: int, changed: tuple[int, int] | None = None, only: Callable[[Window], bool] = lambda window: True
+) -> None:
+    """Bring the stored percentiles up to date after samples in `changed` (ms, both included) came or went.
+
+    Every named window has its own then, or those of them that `only` tells.
+    """
+    named = {window.name: window for window in windows(con, collector_id)}
+    kept: set[str] = set()
+    for name, start, end in con.execute(
+        "SELECT DISTINCT range, from_timestamp, to_timestamp FROM percentiles WHERE collector_id = ?", (collector_id,)
+    ).fetchall():
+        if named.get(name) == (name, start, end) and (changed is None or end < changed[0] or start > changed[1]):
+            kept.add(name)
+        else:
+            con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range = ?", (collector_id, name))
+    if missing := [window for name, window in named.items() if name not in kept and only(window)]:
+        with closing(columnar.connect()) as duck:
+            store(con, collector_id, _compute(con, duck, collector_id, missing, [table.name for table in catalog.TABLES]))
+
+
+def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str]) -> list[Row]:
+    """What is stored for exactly this window, in the order of _compute."""
+    figures = ", ".join(catalog.FIGURES)
+    found = con.execute(
+        f"SELECT metric, device, {figures} FROM percentiles WHERE collector_id = ? AND from_timestamp = ? AND to_timestamp = ?",
+        (collector_id, start, end),
+    )
+    place = {metric: number for number, metric in enumerate(_metrics(tables))}
+    known = {row[:2]: row for row in found if row[0] in place}
+    return sorted(known.values(), key=lambda row: (place[row[0]], row[1]))
+
+
+def _metrics(tables: Sequence[str]) -> list[str]:
+    return [f"{name}.{column.name}" for name in tables for column in schema.metrics(catalog.table(name))]
+
+
+def _compute(
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[Window], tables: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """Rows of (range, from, to, *Row) of each window."""
+    try:
+        return _taken(con, duck, collector_id, asked, tables)
+    except duckdb.IOException:  # a segment was replaced between its look-up and its reading
+        return _taken(con, duck, collector_id, asked, tables)
+
+
+def _taken(
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[Window], tables: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    kept = rollup.reach(con, collector_id)[0][0]
+    start, end = max(kept, min(window.start for window in asked)), max(window.end for window in asked)
+    duck.execute("CREATE OR REPLACE TABLE windows (machine INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
+    duck.executemany("INSERT INTO windows VALUES (?, ?, ?, ?)", [(collector_id, *window) for window in asked])
+    duck.execute(statement("summaries/percentiles_table"))
+    for name in tables:
+        table = catalog.table(name)
+        columnar.attach(con, duck, collector_id, table, start, end + 1)
+        metrics = [column.name for column in schema.metrics(table)]
+        duck.execute(statement("summaries/percentiles"), {"table": name, "device": schema.device_key(table) or "machine", "metrics": metrics})
+    figures = ", ".join(catalog.FIGURES)
+    return duck.execute(
+        f"SELECT range, from_timestamp, to_timestamp, metric, device, {figures} FROM percentiles ORDER BY range, list_position($metrics, metric), device",
+        {"metrics": _metrics(tables)},
+    ).fetchall()

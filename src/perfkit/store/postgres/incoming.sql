@@ -1,1 +1,0 @@
-COPY (SELECT {columns} FROM {table} WHERE source = {source}) TO '{path}' (FORMAT csv, HEADER false)

@@ -1,1 +1,0 @@
-SELECT 1 FROM collections WHERE collector_id = :id AND digest = :digest

@@ -1,1 +1,0 @@
-DELETE FROM {table} WHERE collector_id = :collector_id AND {device_is}timestamp >= :start AND timestamp < :until

@@ -1,1 +1,0 @@
-SELECT min(timestamp), max(timestamp) FROM {table} WHERE source = ?

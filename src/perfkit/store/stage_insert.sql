@@ -1,3 +1,0 @@
-INSERT INTO {table}
-SELECT {values}
-FROM read_json($path, format = 'array', records = false, columns = {{'json': '{type}'}}, maximum_object_size = 1073741824)

@@ -1,3 +1,0 @@
-SELECT collector_id, timestamp, {columns}
-FROM {table}
-WHERE collector_id = :collector_id AND {device_is}timestamp >= :start AND timestamp < :until

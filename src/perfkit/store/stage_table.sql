@@ -1,1 +1,0 @@
-{verb} {table} (source INTEGER, timestamp BIGINT, {columns})

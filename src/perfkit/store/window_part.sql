@@ -1,1 +1,0 @@
-    SELECT {device} AS device, {columns} FROM {source} WHERE timestamp BETWEEN $start AND $end

@@ -1,0 +1,93 @@
+"""Datasette's own pages in our dress: instants as text, numbers rounded, long texts folded, colours that can be read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from perfkit.dashboard.dress import _rounded, _text
+from support.seed import fill
+
+AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+
+
+def test_instants_stand_beside_their_milliseconds(site, open_page):
+    """In tables, in rows and in what a query gives, min() and max() of them too; a number of bytes as large is none."""
+    page = open_page(f"{site.url}/perfkit/host_metrics?collector_id=1", drawn=False)
+    assert page.locator("td.col-timestamp").first.inner_text() == "1767225600000 2026-01-01 00:00:00 UTC"
+    sql = "select max(timestamp), 1767225600001 as from_timestamp, 1767225600001 as size_bytes from host_metrics where collector_id = 1"
+    page = open_page(f"{site.url}/perfkit?{httpx.QueryParams(sql=sql)}", drawn=False)
+    assert page.locator("tbody td").all_inner_texts() == [
+        "1767227099000 2026-01-01 00:24:59 UTC",
+        "1767225600001 2026-01-01 00:00:00.001 UTC",
+        "1767225600001",
+    ]
+
+
+def test_numbers_are_rounded_to_look_at_and_whole_to_take_away(site, open_page):
+    """Four figures in the page, all of them on a hover and in the CSV."""
+    page = open_page(f"{site.url}/perfkit/host_metrics?collector_id=1&_size=1", drawn=False)
+    cell = page.locator("td.col-cpu_user .rounded")
+    (exact,) = sqlite3.connect(site.database).execute("SELECT cpu_user FROM host_metrics WHERE collector_id = 1 LIMIT 1").fetchone()
+    assert cell.inner_text() == _rounded(exact)
+    assert cell.get_attribute("title") == str(exact)
+    answer = httpx.get(f"{site.url}/perfkit/host_metrics.csv?collector_id=1&_size=1").text
+    assert str(exact) in answer
+    assert "UTC" not in answer
+
+
+def test_long_json_is_folded(tmp_path, serve, open_page):
+    """Its beginning, and a click shows it with a key per line; markup in it is text."""
+    database = tmp_path / "perfkit.db"
+    fill(database, seconds=60)
+    con = sqlite3.connect(database)
+    con.execute("UPDATE collectors SET system_info = ?", (json.dumps({"cpus": list(range(40)), "name": HOSTILE * 3}),))
+    con.commit()
+    con.close()
+    page = open_page(f"{serve(database).url}/perfkit/collectors", drawn=False)
+    cell = page.locator("td.col-system_info")
+    assert cell.bounding_box()["height"] < 60
+    assert cell.locator("summary").inner_text().startswith('{"cpus": [0, 1, 2')
+    cell.locator("summary").click()
+    assert '\n "name": "<img' in cell.locator("pre").inner_text()
+    assert page.query_selector("img") is None
+    assert page.title() != "owned"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path", ["/perfkit", "/perfkit/host_metrics?collector_id=1&_size=5", "/perfkit?sql=select+1+as+one", "/perfkit/collectors/1"]
+)
+def test_their_words_can_be_read(site, open_page, path, scheme):
+    """Enough contrast in both schemes."""
+    page = open_page(site.url + path, drawn=False, color_scheme=scheme)
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    assert page.evaluate(AXE, {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (18.041137113402, "18.04"),
+        (5060.4453125, "5060"),
+        (15944.5, "15944"),
+        (0.00123456, "0.001235"),
+        (1e-9, "0.000000001"),
+        (0.0, "0"),
+        (-2.5, "-2.5"),
+        (1e18, "1000000000000000000"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_rounding_has_four_figures_and_no_exponent(value, text):
+    assert _rounded(value) == text
+
+
+def test_an_instant_is_utc_to_the_millisecond():
+    assert _text(1767225600001) == "2026-01-01 00:00:00.001 UTC"

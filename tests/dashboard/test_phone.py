@@ -1,0 +1,90 @@
+"""Every page on a phone: 400 pixels wide, and no mouse."""
+
+from __future__ import annotations
+
+import pytest
+
+PHONE = {"viewport": {"width": 400, "height": 800}, "has_touch": True, "is_mobile": True}
+# Cells of a panel's table that are seen in part: [text, left, right] and the frame's edges.
+CUT = """(frame) => {
+    const { left, right } = frame.getBoundingClientRect();
+    const first = frame.querySelector("tbody :is(th, td)").getBoundingClientRect();
+    return [...frame.querySelectorAll("td")].map((cell) => [cell.textContent, cell.getBoundingClientRect()])
+        .filter(([text, box]) => box.width && box.left < right - 1 && box.right > first.right + 1)
+        .filter(([text, box]) => box.right > right + 1 || box.left < first.right - 1).map(([text, box]) => [text, box.left, box.right]);
+}"""
+CLIPPED = """(frame) => [...frame.querySelectorAll("tbody td")].filter((cell) => cell.scrollWidth > cell.clientWidth + 1)
+    .map((cell) => cell.textContent)"""
+
+
+def test_collectors_are_cards(site, open_page):
+    """Each says what its figures are, the box to compare it is large, and nothing has to be scrolled sideways."""
+    page = open_page(site.url, drawn=False, **PHONE)
+    cards = page.locator("#rows tr")
+    assert cards.count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    labels = page.evaluate("[...document.querySelectorAll('#rows tr:first-child td[data-head]')].map((cell) => cell.dataset.head)")
+    assert {"Site", "Hardware", "CPU", "Coverage", "Last data"} <= set(labels)
+    card, name = cards.first.bounding_box(), cards.first.locator("th a").bounding_box()
+    box = cards.first.locator("input").bounding_box()
+    assert box["width"] >= 20
+    assert box["x"] > name["x"] + name["width"], "and beside the name"
+    assert card["width"] > 360
+
+
+@pytest.mark.parametrize(
+    ("path", "frame"),
+    [
+        ("/collectors/1/tables", "#table-disk .scroll"),
+        ("/collectors/1/tables", "#table-host .scroll"),
+        ("/compare?c=1&c=2", "#difference .scroll"),
+    ],
+    ids=["tables with devices", "tables", "compare"],
+)
+def test_tables_keep_their_first_column_and_cut_no_number(site, open_page, path, frame):
+    """Before and after a swipe sideways, what is seen is seen whole."""
+    page = open_page(site.url + path, **PHONE)
+    page.wait_for_selector(f"{frame} tbody th")
+    place = page.locator(frame)
+    first = place.locator("tbody th").first
+    before = first.bounding_box()
+    assert place.evaluate(CUT) == []
+    assert place.evaluate(CLIPPED) == []
+    place.evaluate("(one) => one.scrollBy({ left: 130, behavior: 'instant' })")
+    page.wait_for_timeout(300)  # the browser snaps to a column
+    assert place.evaluate("(one) => one.scrollLeft") > 50
+    assert first.bounding_box()["x"] == pytest.approx(before["x"], abs=1)
+    assert place.evaluate(CUT) == []
+
+
+def test_a_device_is_named_with_its_metric(site, open_page):
+    """There is no room for a column of devices."""
+    page = open_page(f"{site.url}/collectors/1/tables?q=await", **PHONE)
+    page.wait_for_selector("#table-disk tbody th")
+    assert page.locator("#table-disk tbody th").first.inner_text().split("\n")[1] == "sda"
+
+
+def test_a_zoom_is_left_by_a_tap(site, open_page):
+    """Where nothing can be double-clicked and there is no key."""
+    page = open_page(f"{site.url}/collectors/1?phase=load", **PHONE)
+    page.tap("#unzoom")
+    page.wait_for_selector("body[data-drawn='2']")
+    assert "phase" not in page.url
+    assert not page.locator("#unzoom").is_visible()
+
+
+@pytest.mark.parametrize("path", ["/collectors/1", "/collectors/1/host", "/compare?c=1&c=2"])
+def test_all_tabs_are_seen(site, open_page, path):
+    """None is cut off at the side."""
+    page = open_page(site.url + path, **PHONE)
+    tabs = page.locator(".tabs a")
+    assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
+
+
+def test_legends_stay_short(site, open_page):
+    """Two lines at most under a chart of the overview, with one figure a series."""
+    page = open_page(f"{site.url}/collectors/1", **PHONE)
+    page.wait_for_selector("body[data-stats]")
+    tall = page.locator("#panels .legend").evaluate_all("(all) => all.map((one) => [one.textContent, one.clientHeight])")
+    assert [one for one in tall if one[1] > 2 * 18 + 2] == []
