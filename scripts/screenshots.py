@@ -4,7 +4,8 @@
     build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
 
 Invented machines are imported, a real collector streams this one as `live-1`, and `perfkit serve` shows them. What was imported stays in
-the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
+the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per
+sheet; that needs pdftoppm (poppler-utils).
 """
 
 from __future__ import annotations

@@ -1,6 +1,17 @@
 """Where Python starts perfkit.pyz, and the unpacked desk tier. In the syntax of any Python, so that an old one gets a sentence."""
 
+import os
+import signal
 import sys
+
+
+def interrupted(*_):
+    os.write(2, b"perfkit: interrupted.\n")
+    os._exit(1)
+
+
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, interrupted)  # Ctrl-C before a command has begun: there is nothing to clean up
 
 if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pyproject.toml does not know
     found = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - an old Python knows no f-strings
@@ -12,6 +23,6 @@ if archive is not None:
     # The modules of the start, compiled for this Python if the file has them; the rest of the path follows.
     sys.path.insert(0, archive + "/bytecode/" + str(sys.implementation.cache_tag))
 
-from perfkit.__main__ import main  # noqa: E402 - only now may the import use newer syntax
+from perfkit.__main__ import run  # noqa: E402 - only now may the import use newer syntax
 
-sys.exit(main(sys.argv[1:]))
+run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from perfkit.errors import PerfkitError
@@ -16,6 +17,10 @@ def main(argv: list[str]) -> int:
         from perfkit.collect.__main__ import main as collect
 
         return collect()
+    if any(word.startswith(("--apikey", "-apikey")) for word in argv):
+        from perfkit import apikey
+
+        apikey.hide(argv)
     archive = getattr(getattr(__spec__, "loader", None), "archive", None)
     if archive is not None:
         from perfkit.bootstrap import tier
@@ -43,5 +48,18 @@ def _run_unpacked(archive: str, argv: list[str]) -> int:
     return code
 
 
+def run() -> None:
+    """Run this process's command line and exit. Ctrl-C ends it with a sentence, whenever it comes."""
+    try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there may be something to clean up
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("perfkit: interrupted.", file=sys.stderr)
+        code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's own end is not to be interrupted
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run()

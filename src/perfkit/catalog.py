@@ -39,8 +39,8 @@ class Column:
 class Table:
     """One output table: `<name>.csv`, and the database table `database_name`.
 
-    Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest. The CSV has the
-    first `written` columns alone: host.csv keeps its 19 for ever.
+    Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest. The CSV has
+    the first `written` columns alone: host.csv keeps its 19 for ever.
     """
 
     name: str
@@ -264,7 +264,16 @@ TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, C
 
 # What is known of a machine besides its samples: columns of the table `collectors`, and keys of quality.json.
 MACHINE = (
-    *_columns("perfkit/session", KEY, "", TEXT, machine_id="Machine id", operating_system="Operating system", kernel="Kernel", architecture="Architecture"),
+    *_columns(
+        "perfkit/session",
+        KEY,
+        "",
+        TEXT,
+        machine_id="Machine id",
+        operating_system="Operating system",
+        kernel="Kernel",
+        architecture="Architecture",
+    ),
     *_columns("/proc/cpuinfo", KEY, "", TEXT, cpu_model="CPU model"),
     *_columns("/proc/cpuinfo", GAUGE, "", INTEGER, cpus="CPUs"),
     *_columns("/proc/meminfo", GAUGE, "MiB", REAL, memory_mb="Memory"),
@@ -272,7 +281,8 @@ MACHINE = (
     *_columns("/sys/class/net, /sys/block", KEY, "", TEXT, totals="Disks and interfaces in the totals are known, or told by name"),
 )
 
-# The figures of a distribution, in the order in which every table of percentiles has them: `samples` is a count, the rest are of the metric's unit.
+# The figures of a distribution, in the order in which every table of percentiles has them: `samples` is a count, the rest are of the
+# metric's unit.
 FIGURES = ("samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
 
 # The five ranges that pages and percentiles know, in milliseconds back from the data's last sample (process/sql/timeline/windows.sql).

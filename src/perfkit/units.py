@@ -7,19 +7,23 @@ from datetime import datetime, timezone
 
 from perfkit.errors import BadInput
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 1e10  # seconds, some 300 years
 _BYTES = {"": 1, "B": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30}
+_PART = rf"(\d+(?:\.\d*)?|\.\d+)\s*({'|'.join(sorted(_SECONDS, key=len, reverse=True))})"
 _NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of "500ms", "1s", "10m", "24h" or "7d".
+def parse_duration(text: str, *, zero: bool = False) -> float:
+    """Seconds of "500ms", "1s", "10m", "24h" or "7d", and of several together as Go writes them: "1h30m", "2m0.5s".
 
-    Raises BadInput for anything else, a bare number and zero included: a duration always has a unit.
+    With `zero`, "0s" and "0" are 0. Raises BadInput for anything else, a bare number included: a duration always has a unit.
     """
-    found = _NUMBER_AND_UNIT.fullmatch(text)
-    seconds = float(found[1]) * _SECONDS.get(found[2], 0.0) if found else 0.0
-    if seconds <= 0:
+    parts = re.findall(_PART, text)
+    if zero and text.strip() == "0":
+        return 0.0
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if not re.fullmatch(rf"\s*({_PART}\s*)+", text) or not (zero or seconds > 0) or seconds > _LONGEST:
         raise BadInput(f"{text!r} is not a duration; write a number and a unit: 500ms, 1s, 10m, 24h, 7d.")
     return seconds
 

@@ -20,11 +20,12 @@ import duckdb
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
+from perfkit.store.windows import percentiles  # noqa: E402
+
 from perfkit.catalog import INTEGER, TABLES, TEXT, Table, table  # noqa: E402
 from perfkit.store import open_database, series  # noqa: E402
 from perfkit.store.importing import import_input  # noqa: E402
 from perfkit.store.schema import LEVELS  # noqa: E402
-from perfkit.store.windows import percentiles  # noqa: E402
 
 START = 1767225600
 DAY = 86_400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.collection import Reader, decode, encode, looks_like, newest
+from perfkit.collection import Reader, decode, encode, looks_like
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
 
@@ -101,15 +100,10 @@ def test_the_reader_survives_every_single_byte_being_wrong(tmp_path: Path) -> No
         list(Reader(tmp_path / "c.json"))
 
 
-def test_newest_is_the_collection_written_last_and_nothing_else(tmp_path: Path) -> None:
-    assert newest(tmp_path) is None
-    for age, name, text in ((30, "old.json", numbered(1)[0]), (20, "run.json", numbered(1)[0]), (10, "package.json", b'{"name":"x"}\n')):
-        (tmp_path / name).write_bytes(text)
-        os.utime(tmp_path / name, (1_700_000_000 - age,) * 2)
-    (tmp_path / "folder.json").mkdir()
-    assert newest(tmp_path) == str(tmp_path / "run.json")
-    (tmp_path / "run2.json.gz").write_bytes(gzip.compress(numbered(1)[0]))
-    assert newest(tmp_path) == str(tmp_path / "run2.json.gz")
+def test_a_collection_is_known_by_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_bytes(b'{"name":"x"}\n')
+    (tmp_path / "run.json").write_bytes(numbered(1)[0])
+    assert looks_like(tmp_path / "run.json")
     assert not looks_like(tmp_path / "package.json")
     assert not looks_like(tmp_path / "missing.json")
 

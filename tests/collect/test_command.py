@@ -155,11 +155,14 @@ def test_marks_from_another_process_are_in_the_collection(tmp_path: Path, name: 
     assert refused.returncode == 2 and "nobody records into" in refused.stderr
 
 
-def test_a_mark_goes_into_a_collection_of_the_go_collector(tmp_path: Path) -> None:
+def test_a_mark_of_a_collection_of_the_go_collector_goes_beside_it(tmp_path: Path) -> None:
     line = '{"timestamp":1767813011,"subsystem":"/proc/loadavg","measurement":"0.1"}\n'
     (tmp_path / "pcc.json").write_text(line)
-    assert perfkit("mark", "x", "--collection", "pcc.json", cwd=tmp_path).returncode == 0
-    assert [line.subsystem for line in read(tmp_path / "pcc.json")] == ["/proc/loadavg", MARK]
+    for label in ("x", "y"):
+        assert perfkit("mark", label, "--collection", "pcc.json", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "pcc.json").read_text() == line
+    marks = read(tmp_path / "pcc.json.marks.json")
+    assert [(mark.subsystem, json.loads(mark.measurement)["label"]) for mark in marks] == [(MARK, "x"), (MARK, "y")]
 
 
 def test_sigusr1_records_a_burst(tmp_path: Path) -> None:
@@ -178,12 +181,11 @@ def test_sigusr1_records_a_burst(tmp_path: Path) -> None:
         (("--frequency", "1ms"), "10ms apart"),
         (("--frequency", "1"), "not a duration"),
         (("--duration", "soon"), "not a duration"),
-        (("--mode", "remote"), "no mode"),
+        (("--mode", "remote"), "not a mode"),
         (("--mode", "trickle"), "--server"),
         (("--mode", "trickle", "--server", "http://localhost:1"), "needs a key"),
-        (("--mode", "trickle", "--server", "ftp://x", "--apikey", "k"), "no receiver's address"),
         (("--mode", "trickle", "--server", "http://x", "--apikey-file", "missing"), "cannot read the key"),
-        (("--burst", "10ms"), "no burst"),
+        (("--burst", "10ms"), "not a burst"),
         (("--max-size", "1KB"), "smaller than 64KB"),
         (("--max-files", "3"), "--max-size"),
         (("--collection", "no/such/folder/run.json"), "no such file or directory"),
@@ -197,6 +199,12 @@ def test_a_wrong_wish_is_one_sentence_and_leaves_nothing(tmp_path: Path, words: 
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_receivers_address_that_is_none_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    done = perfkit("collect", "--mode", "trickle", "--server", "ftp://x", cwd=tmp_path, PCC_APIKEY="k")
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert done.stderr == "perfkit: 'ftp://x' is not a receiver's address; write --server http://HOST:PORT or https://HOST.\n"
 
 
 def test_it_is_served_first_where_that_is_permitted_and_says_how(tmp_path: Path) -> None:
@@ -223,7 +231,7 @@ def test_two_collectors_never_share_a_file(tmp_path: Path) -> None:
 _RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from perfkit.collect.options import Options
+from perfkit.collect.launch import Options
 from perfkit.collect.run import run
 run(Options(collection=sys.argv[2], frequency=0.01, duration=None, containers=False))
 """

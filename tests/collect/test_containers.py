@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from perfkit.collect.container_names import Names
-from perfkit.collect.containers import Containers, identify
+from perfkit.collect.containers import Containers, Names, identify
 from perfkit.collection import decode, line_head
 from support.proc import InventedClock, build, make_collector, read
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.collect.cloud import vendor_and_type
+from perfkit.collect.session import vendor_and_type
 from perfkit.collect.topology import disks, interfaces
 from support.proc import build
 

@@ -16,12 +16,12 @@ import pytest
 
 from collect.test_command import PERFKIT, environment, perfkit, wait_for
 from perfkit.collect import trickle
+from perfkit.collect.receiver_client import LATER, TAKEN, ReceiverClient
 from perfkit.collect.spool import Spool
 from perfkit.collect.trickle import Backoff, TrickleSink
-from perfkit.collect.wire import Receiver
 from perfkit.collection import Reader, encode
 from perfkit.errors import BadInput, Failed
-from support.unkind_server import OK, UnkindServer, serving
+from support.unkind_server import ACKNOWLEDGEMENTS, OK, UnkindServer, serving
 
 KEY = "correct-horse"
 
@@ -48,7 +48,7 @@ class Sink:
     def __init__(self, server: UnkindServer, folder: Path, timeout: float = 2.0, cacert: str = "", **bounds: Any) -> None:
         self.said: list[str] = []
         self.spool = a_spool(folder, **bounds)
-        receiver = Receiver(server.url, KEY, "vm-a", cacert, timeout=timeout)
+        receiver = ReceiverClient(server.url, KEY, "vm-a", cacert, timeout=timeout)
         self.sink = TrickleSink(self.spool, receiver, self.said.append, lambda: None)
 
     def send(self, first: int, count: int) -> None:
@@ -93,11 +93,10 @@ FAILURES: list[Any] = [
     (429, {"Retry-After": "0"}, b'{"error":"too many"}'),
     (404, {}, b"not here"),
     (302, {"Location": "http://example.com/"}, b""),
-    (200, {}, b'{"error":"not stored"}'),
-    (200, {}, b""),
     (200, {}, b"<html>a captive portal</html>"),
     "hang up",
     "half an answer",
+    "half a body",
     "nonsense",
 ]
 
@@ -137,15 +136,90 @@ def test_a_refused_key_stops_at_once_and_loses_nothing(tmp_path: Path, status: i
         assert len(server.requests) == 1
 
 
-def test_a_batch_that_is_rejected_is_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
-    with serving(OK, (400, {}, b'{"error":"bad"}')) as server:
+@pytest.mark.parametrize("body", ACKNOWLEDGEMENTS, ids=str)
+def test_every_receivers_own_acknowledgement_is_one(tmp_path: Path, body: bytes) -> None:
+    with serving(*[(200, {}, body)] * 99) as server:
+        sink = Sink(server, tmp_path / "spool")
+        sink.send(0, 60)
+        sink.sink.close()
+        assert arrived(server) == list(range(60))
+        assert sink.said == []
+
+
+@pytest.mark.parametrize("status", [400, 415, 500])
+def test_a_receiver_that_takes_no_gzip_gets_plain_json_from_then_on(tmp_path: Path, status: int) -> None:
+    with serving(refuses_gzip=status) as server:
+        sink = Sink(server, tmp_path / "spool")
+        sink.send(0, 60)
+        sink.sink.close()
+        assert arrived(server) == list(range(60))
+        assert [request["headers"].get("Content-Encoding") for request in server.requests] == ["gzip"] + [None] * (len(server.requests) - 1)
+        assert sink.said == []
+
+
+REJECTIONS: list[Any] = [
+    (400, {}, b'{"error":"bad"}'),
+    (422, {}, b""),
+    (200, {}, b'{"error":"bad"}'),
+    (200, {}, b'{"status":"error","message":"bad"}'),
+    (200, {}, b'{"success":false}'),
+]
+
+
+@pytest.mark.parametrize("rejection", REJECTIONS, ids=str)
+def test_a_batch_that_is_rejected_is_set_aside_and_the_rest_goes_on(tmp_path: Path, rejection: Any) -> None:
+    with serving(OK, rejection) as server:
         sink = Sink(server, tmp_path / "spool")
         sink.send(0, 41)
-        sink.sink.close()
+        with pytest.raises(Failed, match=r"^10 samples reached nobody: the receiver rejected 1 batches"):
+            sink.sink.close()
         assert arrived(server) == [0, *range(11, 41)]
+        assert len(server.requests) == 5
     (aside,) = (tmp_path / "spool").glob("*.rejected")
     assert [line.timestamp for line in Reader(aside) if line.subsystem == "/proc/stat"] == list(range(1, 11))
     assert str(aside) in sink.said[0]
+
+
+@pytest.mark.parametrize("body", [b'{"message":"hello"}', b"stored, thanks", b"[1]", b"7"], ids=str)
+def test_a_success_that_is_not_understood_is_asked_for_once_more_and_the_batch_kept(tmp_path: Path, body: bytes) -> None:
+    with serving(OK, (200, {}, body), (200, {}, body)) as server:
+        sink = Sink(server, tmp_path / "spool")
+        sink.send(0, 21)
+        with pytest.raises(Failed, match=r"10 samples reached nobody.*without an acknowledgement"):
+            sink.sink.close()
+        assert arrived(server) == [0, *range(11, 21)]
+        assert len(server.requests) == 4
+    assert len(list((tmp_path / "spool").glob("*.rejected"))) == 1
+
+
+def test_a_receiver_that_rejects_everything_is_told_of_now_and_then(tmp_path: Path) -> None:
+    with serving(*[(400, {}, b'{"error":"bad"}')] * 99) as server:
+        sink = Sink(server, tmp_path / "spool")
+        sink.send(0, 91)
+        with pytest.raises(Failed, match=r"^91 samples reached nobody: the receiver rejected 10 batches \(HTTP 400: bad\)"):
+            sink.sink.close()
+        assert len(sink.said) == 4  # the first, the second, the fourth, the eighth
+        assert sink.sink.facts()["rejected_batches"] == 10
+
+
+def test_a_ping_asks_for_the_receivers_clock_and_shows_no_key() -> None:
+    pong = (200, {}, b'{"origintimestamp":1,"timestamp":2}')
+    with serving(pong, (200, {}, b"{}"), (302, {"Location": "https://login"}, b"")) as server:
+        client = ReceiverClient(server.url, KEY, "vm-a")
+        answers = [client.ping() for _ in range(3)]
+        client.close()
+        assert [answer.meaning for answer in answers] == [TAKEN, LATER, LATER]
+        assert (answers[0].body["timestamp"], answers[2].status, answers[2].location) == (2, 302, "https://login")
+        assert {request["path"] for request in server.requests} == {"/v1/ping"}
+        assert all("apikey" not in request["headers"] for request in server.requests)
+    gone = client.ping()
+    assert (gone.meaning, gone.status, gone.reason) == (LATER, 0, "connection refused")
+
+
+def test_a_key_in_clear_is_known() -> None:
+    addresses = ("http://10.0.0.1", "https://10.0.0.1", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080")
+    assert [ReceiverClient(url, KEY).sends_key_in_clear for url in addresses] == [True, False, False, False, False]
+    assert ReceiverClient("http://10.0.0.1").sends_key_in_clear is False
 
 
 def test_a_batch_that_is_too_large_is_sent_in_halves(tmp_path: Path) -> None:
@@ -154,6 +228,15 @@ def test_a_batch_that_is_too_large_is_sent_in_halves(tmp_path: Path) -> None:
         sink.send(0, 21)
         sink.sink.close()
         assert arrived(server) == list(range(21))
+
+
+def test_of_a_batch_in_halves_only_what_was_not_taken_counts_as_lost(tmp_path: Path) -> None:
+    with serving(OK, (413, {}, b""), OK, (400, {}, b"")) as server:
+        sink = Sink(server, tmp_path / "spool")
+        sink.send(0, 11)
+        with pytest.raises(Failed, match=r"^5 samples reached nobody"):
+            sink.sink.close()
+        assert arrived(server) == list(range(6))
 
 
 def test_a_full_spool_drops_the_oldest_and_says_how_many(tmp_path: Path) -> None:
@@ -169,11 +252,13 @@ def test_a_full_spool_drops_the_oldest_and_says_how_many(tmp_path: Path) -> None
         server.script.clear()
         server.released.set()
         wait_for(lambda: sink.spool.waiting == 1)
-        sink.sink.close()
+        with pytest.raises(Failed, match=f"^{sink.spool.dropped_samples} samples are lost: .*--spool-size"):
+            sink.sink.close()
         numbers = arrived(server)
         assert numbers[-1] == 400 and numbers == sorted(numbers)
         lines = len(server.taken) + facts["spool_dropped_lines"]
         assert lines == 401 * 3
+        assert len(numbers) + sink.spool.dropped_samples == 401
 
 
 def test_a_spool_on_a_full_disk_gives_up_the_oldest_first(tmp_path: Path) -> None:
@@ -225,15 +310,15 @@ def test_waits_double_with_jitter_up_to_a_limit_and_heed_the_receiver() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "http://u:p@x", "http://x:port", "http://[x", "http://x/?key=1"])
-def test_an_address_that_is_none_is_a_sentence(url: str) -> None:
-    with pytest.raises(BadInput, match="no receiver's address"):
-        Receiver(url, KEY, "vm-a")
+def test_a_wrong_address_is_a_sentence(url: str) -> None:
+    with pytest.raises(BadInput, match="not a receiver's address"):
+        ReceiverClient(url, KEY, "vm-a")
 
 
 @pytest.mark.parametrize("key", ["", "  ", "a\r\nX-Evil: 1", "clé"])
 def test_a_key_that_no_header_can_carry_is_a_sentence(key: str) -> None:
     with pytest.raises(BadInput, match="API key"):
-        Receiver("http://x", key, "vm-a")
+        ReceiverClient("http://x", key, "vm-a")
 
 
 @pytest.fixture
@@ -264,7 +349,7 @@ def test_https_is_spoken_with_a_ca_that_is_trusted_and_with_no_other(
         with pytest.raises(Failed, match="could not be sent"):  # before the server goes: what it resets, Python's ssl leaves unclosed
             stranger.sink.close()
     with pytest.raises(BadInput, match="--cacert"):
-        Receiver("https://x", KEY, "vm-a", str(certificate[1]))
+        ReceiverClient("https://x", KEY, "vm-a", str(certificate[1]))
 
 
 # The command
@@ -298,6 +383,16 @@ def test_a_wrong_key_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
     with serving((401, {}, b'{"error":"wrong key"}')) as server, trickling(tmp_path, server.url, "--frequency", "1h") as process:
         assert process.wait(20) == 1
         assert process.stderr and "refuses the API key (HTTP 401: wrong key)" in process.stderr.read()
+
+
+def test_a_run_whose_batches_are_rejected_ends_with_1_and_says_how_many_samples_reached_nobody(tmp_path: Path) -> None:
+    rejections = [(400, {}, b'{"error":"bad"}')] * 999
+    words = ("--duration", "160ms", "--batch-size", "1")
+    with serving(*rejections) as server, trickling(tmp_path, server.url, *words) as process:
+        assert process.wait(20) == 1
+        said = process.stderr.read() if process.stderr else ""
+    assert "Recorded 9 of 9 samples, no gap" in said
+    assert "perfkit: 9 samples reached nobody" in said
 
 
 def test_a_run_is_sent_whole_with_its_session_marks_and_end(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ PATIENCE = 120
 SOURCE = Path(__file__).parents[2] / "src" / "perfkit" / "dashboard"
 
 # What each of our routes reads of its URL; `test_the_parameters_of_every_route_are_known` holds the list against the code.
-WINDOW = ("range", "from", "to", "phase")
+WINDOW = ("range", "from", "to", "run", "phase")
 PARAMETERS = {
     "series": (*WINDOW, "metrics", "device", "device.disk", "device.cpu", "points", "since", "bucket", "bands", "every", "load"),
     "percentiles": (*WINDOW, "tables"),

@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 import pytest
-
 from perfkit.process.statements import statement
 
 QUERY = "WITH series AS (SELECT phase, timestamp, value FROM measured) " + statement("steady")

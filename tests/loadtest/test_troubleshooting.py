@@ -20,6 +20,7 @@ import pytest
 
 from support import invent
 from support.running import ENVIRONMENT, FAULTY, wait_for
+from support.server import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,11 +188,51 @@ def wrong_key(desk: Desk) -> None:
     desk.run("preflight", "--server", address, "--apikey", "wrong-key-1", code=1)
 
 
+def stream(desk: Desk, address: str, key: str, *words: str) -> None:
+    """A collector that streams from the folder `spool`."""
+    desk.start("collect", "--mode", "trickle", "--server", address, "--spool", "spool", "--frequency", "200ms", *words, PCC_APIKEY=key)
+    wait_for((desk.folder / "spool" / "lock").exists)
+
+
 def full_spool(desk: Desk) -> None:
-    (desk.folder / "spool").mkdir()
-    (desk.folder / "spool" / "000000000001.ndjson").write_text("waiting\n")
+    stream(desk, "http://127.0.0.1:1", KEY)
+    desk.run("preflight", "--spool", "spool", "--wait", "300ms", code=1)
+
+
+def cut_off_receiver(desk: Desk) -> None:
+    with running(desk.folder / "data") as one:
+        stream(desk, one.url, one.key)
+        words = ("preflight", "--spool", "spool", "--", "sh", "-c", "touch started; while ! [ -e end ]; do sleep 0.1; done")
+        run = subprocess.Popen(
+            [sys.executable, "-m", "perfkit", *words], cwd=desk.folder, env=desk.environment, text=True, stdout=-1, stderr=-1
+        )
+        assert run.stderr is not None
+        wait_for((desk.folder / "started").exists)
+        one.kill()
+        desk.printed += run.stderr.readline()
+        one.start()
+        desk.printed += run.stderr.readline()
+        (desk.folder / "end").touch()
+        desk.printed += "".join(run.communicate(timeout=200))
+        assert run.returncode == 0, desk.printed
+
+
+def another_receiver(desk: Desk) -> None:
     key = new_key(desk)
-    desk.run("preflight", "--server", receiver(desk), "--apikey", key, "--spool", "spool", "--wait", "300ms", code=1)
+    stream(desk, "http://127.0.0.1:1", key)
+    desk.run("preflight", "--server", receiver(desk), "--spool", "spool", "--wait", "300ms", code=1, PCC_APIKEY=key)
+
+
+def several_collectors(desk: Desk) -> None:
+    desk.collect()
+    stream(desk, "http://127.0.0.1:1", KEY)
+    desk.run("preflight", code=2)
+    desk.run("mark", "here", code=2)
+
+
+def short_wait(desk: Desk) -> None:
+    desk.collect("--frequency", "2s")
+    desk.run("preflight", "--collection", "vm.json", "--wait", "1s", code=1)
 
 
 def no_collection(desk: Desk) -> None:
@@ -228,6 +269,8 @@ SCENARIOS: dict[str, Callable[[Desk], None]] = {
     "the recording ended before the load": too_short,
     "two collectors on one file": second_collector,
     "a full disk in the middle of the test": full_disk,
+    "the wrong collection was taken": several_collectors,
+    "preflight fails although samples come": short_wait,
     "gaps": gap,
     "times do not match other machines'": clock,
     "a number without a unit": lambda desk: desk.run("collect", "--frequency", "1", code=2),
@@ -236,6 +279,8 @@ SCENARIOS: dict[str, Callable[[Desk], None]] = {
     "302 on an upload": upload_without_key,
     "401": wrong_key,
     "samples arrive late or not at all": full_spool,
+    "part of the test is missing at the receiver": cut_off_receiver,
+    "the samples are on another receiver": another_receiver,
     '"no such file"': lambda desk: desk.run("process", "--collection", "none.json", code=2),
     "nothing to process": lambda desk: desk.run("process", code=2),
     "no data after processing": no_collection,

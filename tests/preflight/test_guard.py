@@ -34,6 +34,38 @@ def test_the_load_does_not_start_where_the_proof_fails(tmp_path: Path) -> None:
     assert not (tmp_path / "started").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--collection", "none.json", "--wait", "200ms"], 2, "does not exist"),
+        (["--wait", "300"], 2, "is not a duration"),
+        (["--collection", "vm.json", "--label", ""], 2, "a mark's label"),
+        (["--server", "127.0.0.1:9"], 1, "nothing answers"),
+    ],
+    ids=["no file", "a wrong option", "a wrong label", "no receiver"],
+)
+def test_a_failure_before_the_load_says_that_it_was_not_started(
+    tmp_path: Path, collector: Start, words: list[str], code: int, says: str
+) -> None:
+    collector(tmp_path / "vm.json", "--frequency", "200ms")
+    done = perfkit("preflight", *words, "--", "touch", tmp_path / "started", cwd=tmp_path)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "the load was not started" in done.stdout + done.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_what_is_no_command_was_not_started_either(tmp_path: Path, collector: Start) -> None:
+    collector(tmp_path / "vm.json", "--frequency", "200ms")
+    (tmp_path / "program").write_bytes(b"\x7fELF rubbish")
+    (tmp_path / "program").chmod(0o755)
+    done = perfkit("preflight", "--collection", tmp_path / "vm.json", "--", tmp_path / "program")
+    assert done.returncode == 2
+    assert "cannot run" in done.stderr and "the load was not started" in done.stderr
+    assert [mark["kind"] for mark in marks(tmp_path / "vm.json")] == ["start", "end"]
+    assert list(tmp_path.glob("*.log")) == []
+
+
 def test_marks_name_command_exit_code_and_the_file_with_its_output(tmp_path: Path, collector: Start) -> None:
     file = tmp_path / "vm.json"
     collector(file, "--frequency", "200ms")
@@ -162,3 +194,26 @@ def test_watch_fails_at_once_where_the_collector_is_killed(tmp_path: Path, colle
     stdout, _ = run.communicate(timeout=200)
     assert run.returncode == 1
     assert "the collector has gone" in stdout
+
+
+@pytest.mark.parametrize("until", ["imported", "watching", "loaded"])
+def test_an_interrupt_at_any_moment_is_a_sentence(tmp_path: Path, collector: Start, until: str) -> None:
+    """Ctrl-C while it starts, while it watches, and when the load has just ended and the certificate is due."""
+    file = tmp_path / "vm.json"
+    collector(file, "--frequency", "2s")
+    run = guarded(file, "--", "touch", str(tmp_path / "started"))
+    if until == "watching":
+        fds = Path(f"/proc/{run.pid}/fd")
+        wait_for(lambda: any(one.exists() and one.samefile(file) for one in fds.iterdir()))
+    if until == "loaded":
+        wait_for((tmp_path / "started").exists)
+    run.send_signal(signal.SIGINT)
+    stdout, stderr = run.communicate(timeout=200)
+    assert "Traceback" not in stderr
+    if until == "loaded":
+        assert "load        exit code" in stdout
+    else:
+        assert run.returncode in (1, -signal.SIGINT)
+        assert not (tmp_path / "started").exists()
+    if until == "watching":
+        assert "interrupted; the load was not started" in stderr

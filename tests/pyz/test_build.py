@@ -217,5 +217,6 @@ def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Pat
     assert not any(name.endswith((".whl", ".so")) for name in names)
     assert not [name for name in names if of_desk(name)]
     assert {name.split("/")[1].removesuffix(".py") for name in names if name.startswith("perfkit/")} == {
-        *("__init__", "__main__", "bootstrap", "cli", "collect", "collection", "commands", "errors", "preflight", "units")
+        *("__init__", "__main__", "apikey", "bootstrap", "cli", "collect", "collection", "commands", "errors", "originals", "preflight"),
+        "units",
     }

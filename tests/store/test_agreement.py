@@ -38,7 +38,9 @@ def differences(one: dict[str, list[tuple]], other: dict[str, list[tuple]]) -> d
     def rounded(rows: list[tuple]) -> set[tuple]:
         return {tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in row) for row in rows}
 
-    return {name: sorted(rounded(one[name]) ^ rounded(other[name]), key=repr)[:4] for name in one if rounded(one[name]) != rounded(other[name])}
+    return {
+        name: sorted(rounded(one[name]) ^ rounded(other[name]), key=repr)[:4] for name in one if rounded(one[name]) != rounded(other[name])
+    }
 
 
 def cut(path: Path) -> None:

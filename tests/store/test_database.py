@@ -105,7 +105,11 @@ def test_the_catalog_is_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         con = open_database(path)
         assert con.execute("SELECT count(*), count(used_kb), count(mapped_kb) FROM memory_metrics").fetchone() == (40, 40, 0)
         assert con.execute("SELECT count(*), count(mapped_kb_max) FROM memory_metrics_10s").fetchone() == (3, 0)
-        assert con.execute("SELECT in_use FROM socket_metrics").fetchall() == con.execute("SELECT in_use_avg FROM socket_metrics_1m").fetchall() == []
+        assert (
+            con.execute("SELECT in_use FROM socket_metrics").fetchall()
+            == con.execute("SELECT in_use_avg FROM socket_metrics_1m").fetchall()
+            == []
+        )
         con.close()
     finally:
         monkeypatch.undo()

@@ -38,7 +38,14 @@ def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -
         export(con, "vm-a", tmp_path / "again")
     [found] = import_input(tmp_path / "other.db", tmp_path / "again")
     assert (found.certificate.samples, found.certificate.coverage) == (60, 100.0)
-    for name in (*(f"{table.name}.csv" for table in TABLES), "samples.csv", "runs.csv", "percentiles.csv", "container_names.json", "system_info.json"):
+    for name in (
+        *(f"{table.name}.csv" for table in TABLES),
+        "samples.csv",
+        "runs.csv",
+        "percentiles.csv",
+        "container_names.json",
+        "system_info.json",
+    ):
         assert (tmp_path / "again" / name).read_text() == (tmp_path / "processed" / name).read_text(), name
 
 

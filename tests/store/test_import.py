@@ -222,7 +222,11 @@ def test_clones_that_share_a_name_are_not_mixed(tmp_path: Path, db: Path) -> Non
 
 
 PORTAL_FORMS = {
-    "fewer columns": ("timestamp,cpu_user,cpu_idle", [7.5, 90], "cpu_user = 7.5 AND cpu_iowait IS NULL AND cpu_busy = 10 AND mem_total IS NULL"),
+    "fewer columns": (
+        "timestamp,cpu_user,cpu_idle",
+        [7.5, 90],
+        "cpu_user = 7.5 AND cpu_iowait IS NULL AND cpu_busy = 10 AND mem_total IS NULL",
+    ),
     "pcc's portal": ("timestamp,cpu_user,mem_total_kb,mem_free_kb", [7.5, 2048, 1024], "mem_total = 2 AND mem_used IS NULL"),
     "a column that nobody knows": ("timestamp,cpu_user,gpu", [7.5, 1], "cpu_user = 7.5"),
 }

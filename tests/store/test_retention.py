@@ -10,9 +10,9 @@ import pytest
 from perfkit.catalog import TABLES
 from perfkit.store import open_database, series
 from perfkit.store.importing import import_input
+from perfkit.store.percentiles import of_window
 from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
-from perfkit.store.percentiles import of_window
 from support.database import START, write_folder
 
 SECONDS = 3000

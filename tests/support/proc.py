@@ -9,7 +9,7 @@ from typing import Any
 from perfkit.collect.clock import Ticker
 from perfkit.collect.collector import Collector
 from perfkit.collect.file_sink import FileSink
-from perfkit.collect.options import Options
+from perfkit.collect.launch import Options
 from perfkit.collect.progress import Progress
 from perfkit.collect.sample import Sampler
 from perfkit.collect.sources import open_sources

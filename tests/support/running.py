@@ -29,7 +29,8 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a perfkit command to its end."""
     command = [sys.executable, "-m", "perfkit", *map(str, words)]
-    return subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=200, check=False, **options)
+    options = {"env": ENVIRONMENT, "text": True, "capture_output": True, "timeout": 200} | options
+    return subprocess.run(command, check=False, **options)
 
 
 def preflight(*words: object) -> tuple[int, dict[str, dict[str, str]]]:

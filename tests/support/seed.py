@@ -109,7 +109,8 @@ def _record(con, collector_id: int, start: int, length: int, instants: list[int]
     ticks = [(at - instants[0]) // 1000 for at in instants]
     identity = f"9f5f9ca7-beef-42a5-809f-65621df0c28c {collector_id} 100.0"
     span = (instants[0], instants[-1], instants[-1])
-    one = Recording(1, identity, identity.split()[0], *span, 1000.0, length / 1000, len(instants), ticks[-1], ticks[-1], 0.4, "duration")
+    boot_id = identity.split(maxsplit=1)[0]
+    one = Recording(1, identity, boot_id, *span, 1000.0, length / 1000, len(instants), ticks[-1], ticks[-1], 0.4, "duration")
     taken = runs.take(con, collector_id, [one], [runs.Sample(at, 1, tick, 0.4) for at, tick in zip(instants, ticks)])
     third = length // 3 // 1000 * 1000
     marks = [Mark(start + third, "start", "load", 1, 1), Mark(start + 2 * third, "end", "load", 1, 2)]

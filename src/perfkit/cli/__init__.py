@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from perfkit import __version__
 from perfkit.commands import COMMANDS
 from perfkit.errors import PerfkitError
+from perfkit.originals import ONE_DASH
 
 # What every command's own app is made with: plain help (rich is slow to load), no shell completion to install.
 APP_SETTINGS: dict[str, Any] = {
@@ -70,7 +71,7 @@ def main(argv: list[str]) -> int:
     """
     ours = argv[: argv.index("--")] if "--" in argv else argv
     debug = "--debug" in ours or bool(os.environ.get("PERFKIT_DEBUG"))
-    argv = [word for word in ours if word != "--debug"] + argv[len(ours) :]
+    argv = _with_two_dashes([word for word in ours if word != "--debug"]) + argv[len(ours) :]
     try:
         return app(argv, prog_name="perfkit", standalone_mode=False) or 0
     except PerfkitError as error:
@@ -90,6 +91,16 @@ def main(argv: list[str]) -> int:
         if debug:
             raise
         return _complain(f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1)
+
+
+def _with_two_dashes(argv: list[str]) -> list[str]:
+    """`argv` with `-collection` as `--collection`, for the commands whose originals had their options with one dash."""
+    command = next((word for word in argv if not word.startswith("-")), "")
+    if command not in ONE_DASH or all(word.startswith("--") or not word.startswith("-") for word in argv):
+        return argv
+    known = typer.main.get_command(importlib.import_module(COMMANDS[command][1]).app).params
+    names = {name for option in known for name in (*option.opts, *option.secondary_opts)}
+    return [f"-{word}" if f"-{word.partition('=')[0]}" in names else word for word in argv]
 
 
 def _complain(sentence: str, exit_code: int) -> int:

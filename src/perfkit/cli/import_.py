@@ -41,8 +41,8 @@ def import_(
     Without an input: the newest of them in the current folder. The same input twice changes nothing; inputs of one machine merge by
     timestamp. A machine is known by its name and its site.
     """
-    from perfkit.store.inputs import newest, parts
     from perfkit.store.importing import import_input, target
+    from perfkit.store.inputs import newest, parts
 
     place = target(db)
     named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path())])

@@ -18,17 +18,14 @@ def mark(
     collection: Optional[Path] = typer.Option(
         None,
         envvar="PCC_COLLECTION",
-        help="Collection being recorded, or a trickling collector's spool folder.  [default: the newest here]",
+        help="Collection being recorded, or a trickling collector's spool folder.  [default: the one that is being recorded here]",
     ),
     kind: str = typer.Option("point", help="start and end bound a phase of that label; point is an instant."),
 ) -> None:
     """Write a mark into a collection that is being recorded."""
     from perfkit.collect.marks import send_mark
-    from perfkit.collection import newest
-    from perfkit.errors import BadInput
+    from perfkit.collection.choose import choose
 
-    path = str(collection) if collection else newest()
-    if path is None:
-        raise BadInput("there is no collection in this folder; name one with --collection.")
+    path = str(collection) if collection else choose(spools=True)
     send_mark(path, label, kind)
     print(f"Marked {label!r} ({kind}) in {path}.")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
+from typing import TYPE_CHECKING, List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
 
 import typer
 
 from perfkit.cli import APP_SETTINGS
+
+if TYPE_CHECKING:
+    from perfkit.preflight import Report
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -18,53 +22,100 @@ def preflight(
     command: Optional[List[str]] = typer.Argument(  # noqa: UP006 - as above
         None, metavar="[-- COMMAND ...]", help="A load to run, only if the proof holds; its exit code is passed on."
     ),
-    collection: Optional[Path] = typer.Option(None, envvar="PCC_COLLECTION", help="The collection.  [default: the newest here]"),
+    collection: Optional[Path] = typer.Option(
+        None,
+        envvar="PCC_COLLECTION",
+        help="The collection, or the spool of a streaming collector.  [default: the one that is being recorded here]",
+    ),
     wait: Optional[str] = typer.Option(None, help="How long to watch.  [default: 5s, or two and a half periods if longer]"),
     watch: bool = typer.Option(False, "--watch", help="Go on watching until the collection ends; say at once when it stops."),
     machine: bool = typer.Option(False, "--machine", help="Check this machine before a collection is started."),
-    server: Optional[str] = typer.Option(None, help="Check the way to this receiver: ping, key, a test batch."),
-    apikey: Optional[str] = typer.Option(None, envvar="PCC_APIKEY", help="The receiver's key."),
-    spool: Optional[Path] = typer.Option(None, help="With --server: the collector's spool, which must drain."),
+    server: Optional[str] = typer.Option(
+        None, help="Check the way to this receiver: ping, key, a test batch; with --spool or a command, that samples arrive there."
+    ),
+    apikey: str = typer.Option("", envvar="PCC_APIKEY", help="The receiver's key; better in PCC_APIKEY, where others cannot see it."),
+    apikey_file: Optional[Path] = typer.Option(None, help="File whose first line is the key; - is standard input."),
+    identifier: str = typer.Option("", envvar="PCC_IDENTIFIER", help="This machine's name at the receiver.  [default: hostname]"),
+    cacert: Optional[Path] = typer.Option(None, help="CA certificates (PEM) to trust instead of the system's."),
+    spool: Optional[Path] = typer.Option(None, help="A streaming collector's spool: prove that what it records is acknowledged."),
     label: str = typer.Option("load", help="With a command: the label of its start and end marks."),
     stop_on_loss: bool = typer.Option(False, "--stop-on-loss", help="With a command: end it as soon as recording stops."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object a line instead of text."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object per line instead of text."),
 ) -> None:
-    """Prove that a collection is being recorded; run a load only if it is.
+    """Prove that a collection is being recorded, or that a stream arrives; run a load only if it is so.
 
     Exit code 0 if all holds, 1 if not, 2 if the file or the options are wrong.
     """
+    from contextlib import nullcontext
+
+    from perfkit.apikey import read
     from perfkit.cli import verdicts
-    from perfkit.preflight.guard import require_command
+    from perfkit.preflight.guard import NOT_STARTED, before_the_load, require_command
     from perfkit.units import parse_duration
 
-    if command:
-        require_command(command)
-    seconds = parse_duration(wait) if wait else None
-    if machine or server:
-        code = _check_other(machine=machine, server=server, apikey=apikey, spool=spool, wait=seconds or 5.0, as_json=as_json)
-        if code or not (collection or command or watch):
-            raise typer.Exit(code)
-    path = _named(collection)
-    from perfkit.preflight import check_recording
+    def show(report: Report) -> int:
+        return verdicts.show(report._replace(consequence=NOT_STARTED if command else ""), as_json).exit_code
 
-    report = check_recording(path, seconds)
-    verdicts.show(report, as_json, "recording", "NOT recording")
-    if not report.passed or not (command or watch):
-        raise typer.Exit(report.exit_code)
+    with before_the_load() if command else nullcontext():
+        if command:
+            require_command(command)
+        seconds = parse_duration(wait) if wait else None
+        named = _named(collection, spool)
+        code = _check_machine(show) if machine else 0
+        if server:
+            code = max(code, _check_server(show, server, read(apikey, apikey_file), identifier, cacert))
+        if code or ((machine or server) and not (named or command or watch)):
+            raise typer.Exit(code)
+        path = named or _chosen(server, seconds)
+        code = show(_check(path, seconds, server))
+        if code or not (command or watch):
+            raise typer.Exit(code)
     raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
 
 
-def _check_other(*, machine: bool, server: str | None, apikey: str | None, spool: Path | None, wait: float, as_json: bool) -> int:
-    from perfkit.cli import verdicts
+def _named(collection: Path | None, spool: Path | None) -> Path | None:
+    """What the user names to be proven; --spool wins over a PCC_COLLECTION that is set for other commands."""
+    from perfkit.errors import BadInput
+
+    if spool is not None and not spool.is_dir():
+        raise BadInput(f"{spool} is not a folder; name the folder given to collect --spool.")
+    return spool or collection
+
+
+def _chosen(server: str | None, wait: float | None) -> Path:
+    """What is recorded in this folder; with a `server`, it has to be a stream. Raises BadInput."""
+    from perfkit.collection.choose import choose
+    from perfkit.errors import BadInput
+    from perfkit.preflight.observe import DEFAULT_WAIT
+
+    path = Path(choose(spools=True, wait=DEFAULT_WAIT if wait is None else wait))
+    if server and not path.is_dir():
+        raise BadInput(
+            f"no collector streams to {server} from this folder ({path} is a file); start collect --mode trickle here, or name its --spool."
+        )
+    return path
+
+
+def _check_machine(show: Callable[[Report], int]) -> int:
     from perfkit.preflight.machine import check_machine
+
+    return show(check_machine(Path.cwd()))
+
+
+def _check_server(show: Callable[[Report], int], server: str, apikey: str, identifier: str, cacert: Path | None) -> int:
     from perfkit.preflight.server import check_server
 
-    reports = []
-    if machine:
-        reports.append(verdicts.show(check_machine(Path.cwd()), as_json, "ready", "NOT ready"))
-    if server:
-        reports.append(verdicts.show(check_server(server, apikey, spool, wait), as_json, "reachable", "NOT usable"))
-    return max(report.exit_code for report in reports)
+    return show(check_server(server, apikey, identifier, str(cacert or "")))
+
+
+def _check(path: Path, wait: float | None, server: str | None) -> Report:
+    if path.is_dir():
+        from perfkit.preflight.stream import check_stream
+
+        return check_stream(path, wait, server)
+    from perfkit.preflight import check_recording
+
+    return check_recording(path, wait)
 
 
 def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json: bool) -> int:
@@ -72,24 +123,17 @@ def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json
     from perfkit.preflight.guard import run_guarded
 
     outcome = run_guarded(path, command, label=label, stop_on_loss=stop_on_loss, tell=_tell)
-    verdicts.show(outcome.certificate, as_json, "the load was recorded", "the load was NOT recorded")
+    verdicts.show(outcome.certificate, as_json)
     return outcome.exit_code
 
 
 def _watch(path: Path, as_json: bool) -> int:
     from perfkit.cli import verdicts
-    from perfkit.preflight.watching import watch_until_end
+    from perfkit.preflight.stream import open_watch
+    from perfkit.preflight.watch import watch_until_end
 
-    return verdicts.follow(watch_until_end(path), as_json)
+    return verdicts.follow(watch_until_end(open_watch(path)), as_json)
 
 
 def _tell(sentence: str) -> None:
     print(f"perfkit: {sentence}", file=sys.stderr, flush=True)
-
-
-def _named(collection: Path | None) -> Path:
-    if collection:
-        return collection
-    from perfkit.preflight.recording import find
-
-    return find(Path())

@@ -113,7 +113,10 @@ def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
     for result in results:
         told = result.quality
         first, last = told.facts["first_timestamp"], told.facts["last_timestamp"]
-        print(f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)} ({format_duration(max(1, last - first) / 1000)}).")
+        print(
+            f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)}"
+            f" ({format_duration(max(1, last - first) / 1000)})."
+        )
         for run in told.runs:
             print(f"  {_run(run)}")
         events = [event.kind.replace("_", " ") for event in told.events]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright_black"}
 
 
-def show(report: Report, as_json: bool, good: str, bad: str) -> Report:
-    """Print one line a check and the verdict in the words given; the first failure's advice goes to stderr."""
-    verdict = f"{report.subject}: {good if report.passed else bad}"
+def show(report: Report, as_json: bool) -> Report:
+    """Print one line per check and the verdict; the first failure's advice goes to stderr."""
+    verdict = f"{report.subject}: {report.verdict}"
     if as_json:
         print(json.dumps(report.as_dict()), flush=True)
     elif sys.stdout.isatty():

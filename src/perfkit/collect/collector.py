@@ -8,16 +8,19 @@ from perfkit.collect.clock import Ticker
 from perfkit.collect.sample import SLOW, Sampler
 from perfkit.collect.session import session
 from perfkit.collection import END, SELF, SESSION, encode_json
+from perfkit.collection.certificate import Gap, certify
 from perfkit.errors import PerfkitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
-    from perfkit.collect.options import Options
+    from perfkit.collect.launch import Options
+    from perfkit.collect.marks import Requests
     from perfkit.collect.progress import Progress
     from perfkit.collect.sample import Clock
-    from perfkit.collect.signals import Requests
+    from perfkit.collection.certificate import Certificate
 
     class Sink(Protocol):
         """Where lines go. `write` keeps them in order and raises a PerfkitError when it cannot go on."""
@@ -36,7 +39,7 @@ class Collector:
     """Samples into `sink` until the duration is over or a stop is requested.
 
     Everything it touches is handed in: the machine's facts, the sampler with its sources, the clock, the requests of signals and
-    marks, the sink. `unavailable` names sources that could not be opened, with the reason.
+    marks, the sink. `form` turns lines into another collector's before they are written.
     """
 
     def __init__(  # noqa: PLR0913 (everything it touches is handed in)
@@ -49,15 +52,17 @@ class Collector:
         requests: Requests,
         sink: Sink,
         progress: Progress,
+        form: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self._options, self._facts, self._sampler, self._clock = options, facts, sampler, clock
-        self._requests, self._sink, self._progress = requests, sink, progress
+        self._requests, self._sink, self._progress, self._form = requests, sink, progress, form
         self._started = clock.monotonic()
         self._end = None if options.duration is None else self._started + options.duration
-        self._ticker = Ticker(self._started, options.frequency)
+        self._ticker = Ticker(self._started, options.frequency, self._end)
         self._burst: Ticker | None = None
         self._burst_end = 0.0
         self._part = 0
+        self._written = 0  # samples
 
     def run(self) -> str:
         """Record until the end; returns why it ended: "duration" or "signal".
@@ -65,13 +70,14 @@ class Collector:
         Raises what the sink raises, after the end line has been tried.
         """
         try:
-            self._sink.write(self._session_line() + self._sampler.cpuinfo(*self._wall()) + self._sample())
+            self._write(self._session_line() + self._sampler.cpuinfo(*self._wall()) + self._sample())
+            self._written += 1
             self._record()
         except PerfkitError as error:
             self._try_to_end(str(error))
             raise
         reason = "signal" if self._requests.stop else "duration"
-        self._sink.write(self._end_line({"reason": reason, "detail": self._requests.stop}))
+        self._write(self._end_line({"reason": reason, "detail": self._requests.stop}))
         self._sink.close()
         return reason
 
@@ -79,18 +85,34 @@ class Collector:
         while self._wait():
             lines = self._sample()
             if self._sampler.is_slow:
-                lines = self._news() + lines
-            self._sink.write(lines)
+                lines = self._topology_lines() + lines
+            self._write(lines)
+            self._written += 1
             if self._options.max_size is not None:
                 self._rotate_if_due()
 
-    def _news(self) -> bytes:
-        """The lines that tell of other CPUs, disks or interfaces than before."""
+    def _write(self, lines: bytes) -> None:
+        if self._form is not None:
+            lines = self._form(lines)
+        if lines:
+            self._sink.write(lines)
+
+    def _topology_lines(self) -> bytes:
+        """Session and cpuinfo lines, if CPUs, disks or interfaces have come or gone."""
         lines = self._session_line() if self._sampler.devices_changed else b""
         if self._sampler.cpus_changed:
             lines = self._sampler.cpuinfo(*self._wall()) + lines
         self._sampler.devices_changed = self._sampler.cpus_changed = False
         return lines
+
+    @property
+    def certificate(self) -> Certificate:
+        """What has been recorded so far of what should be."""
+        ticker, to_wall = self._ticker, self._clock.wall_ns() / 1e6 - self._clock.monotonic() * 1000
+        gaps = [Gap(round(start * 1000 + to_wall), round(end * 1000 + to_wall), missed) for start, end, missed in ticker.gaps]
+        found = certify(self._written, gaps, largest_lateness_ms=ticker.max_lateness * 1000)
+        found.gaps, found.samples_expected = ticker.gap_count, self._sampler.samples + ticker.missed  # `gaps` are the longest alone
+        return found
 
     # One tick
 
@@ -117,7 +139,7 @@ class Collector:
         marks, wants_burst = self._requests.take()
         self._sink.check()
         if marks:
-            self._sink.write(b"".join(marks))
+            self._write(b"".join(marks))
         if wants_burst and self._options.burst:
             now = self._clock.monotonic()
             self._burst = Ticker(now, self._options.burst)
@@ -176,12 +198,12 @@ class Collector:
 
     def _end_line(self, why: dict[str, Any]) -> bytes:
         ticker = self._ticker
-        value = {**why, "samples": self._sampler.samples, "missed": ticker.missed, "late": ticker.late}
+        value = {**why, "samples": self._written, "missed": ticker.missed, "late": ticker.late}
         return encode_json(*self._wall(), self._clock.monotonic(), END, value)
 
     def _try_to_end(self, detail: str) -> None:
         try:
-            self._sink.write(self._end_line({"reason": "error", "detail": detail}))
+            self._write(self._end_line({"reason": "error", "detail": detail}))
             self._sink.close()
         except PerfkitError:
             pass
@@ -189,6 +211,6 @@ class Collector:
     def _rotate_if_due(self) -> None:
         following = self._sink.next_file()
         if following:
-            self._sink.write(self._end_line({"reason": "rotated", "next": following}))
+            self._write(self._end_line({"reason": "rotated", "next": following}))
             self._sink.rotate()
-            self._sink.write(self._session_line() + self._sampler.cpuinfo(*self._wall()))
+            self._write(self._session_line() + self._sampler.cpuinfo(*self._wall()))

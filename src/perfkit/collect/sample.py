@@ -44,7 +44,14 @@ def _names(subsystem: str, text: bytes) -> frozenset[bytes]:
 
 
 class Sampler:
-    """Takes samples. `cpus_changed` and `devices_changed` tell after one whether its CPUs, disks or interfaces are others."""
+    """Takes samples.
+
+    promised         the sources that each sample should hold
+    samples          how many have been taken
+    is_slow          whether the last one was one of every `slow`, with what changes slowly
+    cpus_changed     whether the set of CPUs is another than in the slow sample before; who has seen it sets it back
+    devices_changed  the same of disks and interfaces
+    """
 
     def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None, slow: int = SLOW) -> None:
         self._sources, self._clock, self._proc, self._group = sources, clock, proc, group
@@ -105,7 +112,7 @@ class Sampler:
 
     @property
     def is_well(self) -> bool:
-        """Whether every source gives something, as before: then there are no `failures` to tell."""
+        """True if no source has failed or recovered since the last call of `failures`."""
         return self._whole and not self._failed
 
     def failures(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from perfkit.errors import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from perfkit.collection.subsystems import Cut
+    from perfkit.collection.subsystems import Cut, Subsystem
 
 _BUFFER = 1 << 14
 # Of a file of many records seq_file hands out at most a page at a time, and ends a read early only when the next record does not fit.
@@ -84,10 +84,10 @@ class Source:
         self._descriptor = -1
 
 
-def open_sources(proc: str) -> tuple[list[Source], dict[str, str]]:
-    """The host's sources that can be read, and why the others cannot."""
+def open_sources(proc: str, subsystems: tuple[Subsystem, ...] = HOST) -> tuple[list[Source], dict[str, str]]:
+    """The sources that can be read, and why the others cannot."""
     sources, unavailable = [], {}
-    for subsystem in HOST:
+    for subsystem in subsystems:
         source = Source(subsystem.name, subsystem.cut, proc, subsystem.records)
         if source.read():
             sources.append(source)

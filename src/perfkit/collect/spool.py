@@ -12,6 +12,7 @@ import threading
 import time
 
 from perfkit.collection import lock
+from perfkit.collection.subsystems import OCCASIONAL
 from perfkit.errors import BadInput, Failed, reason
 
 TYPE_CHECKING = False
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".ndjson"
 _REJECTED = ".rejected"
+_SUBSYSTEM = b',"subsystem":"'
+_NOT_SAMPLED = tuple(name.encode() for name in OCCASIONAL)
+
+
+def samples_in(lines: list[bytes]) -> int:
+    """How many samples the lines are of: each sample has one line of every source."""
+    counts: dict[bytes, int] = {}
+    for line in lines:
+        subsystem = line.partition(_SUBSYSTEM)[2].partition(b'"')[0]
+        if not subsystem.startswith(_NOT_SAMPLED):
+            counts[subsystem] = counts.get(subsystem, 0) + 1
+    return max(counts.values(), default=0)
 
 
 class Batch:
@@ -54,7 +67,7 @@ class Spool:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
-        self.dropped_lines = 0
+        self.dropped_lines = self.dropped_samples = 0
         self.written = 0
         self._limit, self._batch_lines, self._interval, self._monotonic = limit, batch_lines, interval, monotonic
         self._changed = threading.Condition()
@@ -122,7 +135,9 @@ class Spool:
         """Give up the oldest batch that is not on its way; False if there is none."""
         for batch in self._waiting:
             if batch is not self._sending:
-                self.dropped_lines += len(batch.lines())
+                lines = batch.lines()
+                self.dropped_lines += len(lines)
+                self.dropped_samples += samples_in(lines)
                 self._forget(batch)
                 return True
         return False

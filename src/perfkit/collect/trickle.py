@@ -1,4 +1,4 @@
-"""The trickle sink: samples go to the spool at once, and from there to a receiver as the network allows.
+"""Trickle: what the spool holds goes to a receiver as the network allows.
 
 Sampling never waits for the network: a thread of its own sends, in order, and tries again until a batch is acknowledged.
 """
@@ -9,7 +9,9 @@ import random
 import threading
 import time
 
-from perfkit.collect import wire
+from perfkit.collect.acknowledged import Acknowledged
+from perfkit.collect.receiver_client import LATER, REFUSED, TAKEN, TOO_LARGE, UNCLEAR, Answer, ReceiverClient
+from perfkit.collect.spool import samples_in
 from perfkit.errors import Failed
 from perfkit.units import format_bytes
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT, _LONGEST_WAIT, _LONGEST_ASKED = 0.5, 60.0, 300.0  # seconds
 _LOOK = 1.0  # seconds between two looks for something to send
 _FAREWELL = 10.0  # seconds that the end of a run waits for what is still to be sent
+_MOST_UNCLEAR = 2  # how often a batch is sent whose answer is a success and no acknowledgement
 
 
 class Backoff:
@@ -41,14 +44,22 @@ class Backoff:
 
 
 class Sender:
-    """Sends what the spool holds until told to stop. `fatal` is the error after which nothing more can be sent."""
+    """Sends what the spool holds until told to stop.
 
-    def __init__(self, spool: Spool, receiver: wire.Receiver, say: Callable[[str], None], wake: Callable[[], None]) -> None:
-        self.sent_batches = 0
+    fatal     the error after which nothing more can be sent
+    sent      batches that the receiver has acknowledged
+    rejected  batches that it will never take; they are set aside in the spool. `lost` are the samples in them, `verdict` its last words.
+    """
+
+    def __init__(self, spool: Spool, receiver: ReceiverClient, say: Callable[[str], None], wake: Callable[[], None]) -> None:
         self.fatal: Failed | None = None
+        self.sent = self.rejected = self.lost = 0
+        self.verdict = ""
         self._spool, self._receiver, self._say, self._wake = spool, receiver, say, wake
+        self._acknowledged = Acknowledged(spool.folder, say)
         self._backoff = Backoff()
         self._trouble = ""
+        self._unclear = 0  # answers in a row to the same batch
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="trickle", daemon=True)
         self._thread.start()
@@ -68,52 +79,72 @@ class Sender:
         except OSError as error:
             self.fatal = Failed(f"the spool {self._spool.folder} cannot be read: {error}; name another with --spool.")
         finally:
+            self._acknowledged.close()
             self._receiver.close()
             self._wake()
 
     def _deliver(self, batch: Batch) -> None:
         lines = batch.lines()
-        answer = self._send(lines) if lines else wire.Answer(wire.TAKEN)
-        if answer.meaning == wire.TAKEN:
+        answer, kept_out = self._send(lines) if lines else (Answer(TAKEN), [])
+        self._unclear = self._unclear + 1 if answer.meaning == UNCLEAR else 0
+        if answer.meaning == TAKEN:
+            self._acknowledged.add(lines)
             self._taken(batch)
-        elif answer.meaning == wire.REFUSED:
+        elif answer.meaning == REFUSED:
             self.fatal = Failed(
-                f"the receiver refuses the API key ({answer.sentence}); check --apikey: "
+                f"the receiver refuses the API key ({answer.sentence}); check PCC_APIKEY or --apikey-file: "
                 f"nothing is lost, the lines wait in {self._spool.folder}."
             )
-        elif answer.meaning in (wire.REJECTED, wire.TOO_LARGE):
-            self._say(f"The receiver rejects a batch ({answer.sentence}); it is kept as {self._spool.reject(batch)}.")
-        else:
+        elif answer.meaning == LATER or 0 < self._unclear < _MOST_UNCLEAR:
             self._later(answer)
+        else:
+            self._set_aside(batch, answer, kept_out)
+            if len(kept_out) < len(lines):  # sent in halves, some were taken
+                lost = frozenset(kept_out)
+                self._acknowledged.add([line for line in lines if line not in lost])
 
-    def _send(self, lines: list[bytes]) -> wire.Answer:
-        """As one request; in halves where that is too large."""
+    def _send(self, lines: list[bytes]) -> tuple[Answer, list[bytes]]:
+        """As one request; in halves where that is too large. The answer that decides, and the lines that were not taken."""
         answer = self._receiver.send(lines)
-        if answer.meaning != wire.TOO_LARGE or len(lines) < 2:
-            return answer
+        if answer.meaning != TOO_LARGE or len(lines) < 2:
+            return answer, [] if answer.meaning == TAKEN else lines
         half = len(lines) // 2
-        first = self._send(lines[:half])
-        return self._send(lines[half:]) if first.meaning == wire.TAKEN else first
+        first, left = self._send(lines[:half])
+        if first.meaning in (LATER, REFUSED):
+            return first, lines
+        second, right = self._send(lines[half:])
+        return (second if first.meaning == TAKEN or second.meaning in (LATER, REFUSED) else first), left + right
 
     def _taken(self, batch: Batch) -> None:
         self._spool.acknowledge(batch)
         self._backoff.reset()
-        self.sent_batches += 1
+        self.sent += 1
         if self._trouble:
             self._trouble = ""
             self._say("The receiver answers again.")
 
-    def _later(self, answer: wire.Answer) -> None:
+    def _later(self, answer: Answer) -> None:
         if not self._trouble:
             self._say(f"{answer.sentence}; the samples wait in {self._spool.folder} and are sent as soon as it answers.")
         self._trouble = answer.sentence
         self._stop.wait(self._backoff.after_failure(answer.wait))
 
+    def _set_aside(self, batch: Batch, answer: Answer, lines: list[bytes]) -> None:
+        aside = self._spool.reject(batch)
+        self._unclear = 0
+        self.rejected += 1
+        self.lost += samples_in(lines)
+        self.verdict = answer.sentence
+        if self.rejected == 1:
+            self._say(f"The receiver rejects a batch ({answer.sentence}); it is kept as {aside}.")
+        elif self.rejected & (self.rejected - 1) == 0:  # 2, 4, 8, ...
+            self._say(f"The receiver has rejected {self.rejected} batches so far ({answer.sentence}); they are kept as {aside} and so on.")
+
 
 class TrickleSink:
     """Where the collector's lines go in trickle mode. `write` raises Failed once the receiver has refused the key."""
 
-    def __init__(self, spool: Spool, receiver: wire.Receiver, say: Callable[[str], None], wake: Callable[[], None]) -> None:
+    def __init__(self, spool: Spool, receiver: ReceiverClient, say: Callable[[str], None], wake: Callable[[], None]) -> None:
         self._spool, self._say = spool, say
         self._told = 0
         self._fresh = True
@@ -150,11 +181,12 @@ class TrickleSink:
             "spool_batches": self._spool.waiting,
             "spool_bytes": self._spool.size,
             "spool_dropped_lines": self._spool.dropped_lines,
-            "sent_batches": self._sender.sent_batches,
+            "sent_batches": self._sender.sent,
+            "rejected_batches": self._sender.rejected,
         }
 
     def close(self) -> None:
-        """Send what is left, for a few seconds at most; Failed if something stays behind in the spool."""
+        """Send what is left, for a few seconds at most; Failed if not everything of this run has been acknowledged."""
         self._spool.seal()
         deadline = time.monotonic() + _FAREWELL
         while self._spool.waiting and self._sender.fatal is None and time.monotonic() < deadline:
@@ -163,8 +195,21 @@ class TrickleSink:
         left, size = self._spool.waiting, self._spool.size
         self._spool.close()
         self.check()
-        if left:
-            raise Failed(
-                f"{left} batches ({format_bytes(size)}) could not be sent and wait in {self._spool.folder}; "
-                "the next collect --mode trickle with that --spool sends them."
+        problems = []
+        if self._sender.rejected:
+            problems.append(
+                f"{self._sender.lost} samples reached nobody: the receiver rejected {self._sender.rejected} batches "
+                f"({self._sender.verdict}), which are kept in {self._spool.folder} as *.rejected"
             )
+        if self._spool.dropped_samples:
+            problems.append(
+                f"{self._spool.dropped_samples} samples are lost: they were dropped from the full spool {self._spool.folder}; "
+                "give it more room with --spool-size"
+            )
+        if left:
+            problems.append(
+                f"{left} batches ({format_bytes(size)}) could not be sent and wait in {self._spool.folder}; "
+                "the next collect --mode trickle with that --spool sends them"
+            )
+        if problems:
+            raise Failed(". ".join(problem[0].upper() + problem[1:] if n else problem for n, problem in enumerate(problems)) + ".")

@@ -3,6 +3,7 @@
 Target tier: standard library, Python 3.9, and light to import, because the sampling loop itself imports it.
 """
 
+from perfkit.collection.choose import newest
 from perfkit.collection.format import (
     END,
     MARK,
@@ -20,7 +21,6 @@ from perfkit.collection.format import (
     line_head,
     line_template,
     looks_like,
-    newest,
     to_json,
 )
 

@@ -81,18 +81,29 @@ class Certificate:
 
     __hash__ = None  # type: ignore[assignment]
 
+    @property
+    def coverage_text(self) -> str:
+        """ "619 of 630 samples (98.25 %)"."""
+        text = f"{self.samples:,} of {count(self.samples_expected, 'sample')}"
+        return f"{text} ({percent(self.coverage)})" if self.coverage is not None and self.samples < self.samples_expected else text
+
+    @property
+    def gaps_text(self) -> str:
+        """ "no gap", "1 gap of 9 s", "2 gaps, longest 9 s"."""
+        if not self.gaps:
+            return "no gap"
+        return f"{count(self.gaps, 'gap')}{' of' if self.gaps == 1 else ', longest'} {format_duration(self.longest_gap_ms / 1000)}"
+
+    @property
+    def lateness_text(self) -> str:
+        """ "latest 1.4 ms late", "" where lateness is not known."""
+        return "" if self.largest_lateness_ms is None else f"latest {self.largest_lateness_ms:.1f} ms late"
+
     def __str__(self) -> str:
         """ "619 of 630 samples (98.25 %), 2 gaps, longest 9 s, latest 1.4 ms late"; an end that was not planned stands behind it."""
-        parts = [f"{self.samples:,} of {count(self.samples_expected, 'sample')}"]
-        if self.coverage is not None and self.samples < self.samples_expected:
-            parts[0] += f" ({percent(self.coverage)})"
-        parts.append(f"{count(self.gaps, 'gap')}, longest {format_duration(self.longest_gap_ms / 1000)}" if self.gaps else "no gap")
-        if self.gaps == 1:
-            parts[-1] = f"1 gap of {format_duration(self.longest_gap_ms / 1000)}"
-        if self.largest_lateness_ms is not None:
-            parts.append(f"latest {self.largest_lateness_ms:.1f} ms late")
-        parts += [count(number, noun) for number, noun in ((self.clock_steps, "clock step"), (self.resets, "counter reset")) if number]
-        return ", ".join(parts) + ("" if self.ended in _AS_PLANNED else f"; {self.ended}")
+        events = [count(number, noun) for number, noun in ((self.clock_steps, "clock step"), (self.resets, "counter reset")) if number]
+        parts = [self.coverage_text, self.gaps_text, self.lateness_text, *events]
+        return ", ".join(part for part in parts if part) + ("" if self.ended in _AS_PLANNED else f"; {self.ended}")
 
 
 def certify(samples: int, gaps: Iterable[Gap], window: tuple[int, int] | None = None, **facts: Any) -> Certificate:

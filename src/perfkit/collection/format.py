@@ -179,11 +179,3 @@ def looks_like(path: Pathish) -> bool:
         return next(iter(Reader(path)), None) is not None
     except OSError:
         return False
-
-
-def newest(folder: Pathish = ".") -> str | None:
-    """Path of the collection in `folder` (not below it) that was written to last; None if there is none."""
-    with os.scandir(folder) as entries:
-        files = [e for e in entries if e.name.endswith((".json", ".json.gz")) and e.is_file()]
-    files.sort(key=lambda e: (e.stat().st_mtime_ns, e.name), reverse=True)
-    return next((e.path for e in files if looks_like(e)), None)

@@ -85,7 +85,13 @@ class Opening:
             yield from chunks
 
     def _unpackers(self) -> dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]]:
-        found = {GZIP: self._gunzip, XZ: self._unxz, BZIP2: self._bunzip, BOM: _without_mark, UTF_16: _from_utf_16}
+        found: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
+            GZIP: self._gunzip,
+            XZ: self._unxz,
+            BZIP2: self._bunzip,
+            BOM: _without_mark,
+            UTF_16: _from_utf_16,
+        }
         if sys.version_info >= (3, 14):
             found[ZSTD] = self._unzstd
         return found

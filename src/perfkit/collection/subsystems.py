@@ -98,6 +98,13 @@ HOST = (
     Subsystem("/proc/pressure/memory"),
     Subsystem("/proc/pressure/io"),
 )
+# What the Go collector pcc reads for each sample, in its order, and writes whole.
+PCC = (
+    Subsystem("/proc/stat", needed=True),
+    Subsystem("/proc/meminfo", needed=True, counters=False),
+    Subsystem("/proc/net/dev", needed=True, records=True),
+    Subsystem("/proc/diskstats", needed=True, records=True),
+)
 STATFS = Subsystem("statfs[*]", counters=False, sampled=False)
 CONTAINERS = Subsystem("container/")
 ALL = (*HOST, STATFS, CONTAINERS)

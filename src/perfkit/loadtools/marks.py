@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from perfkit.collection import MARK, MAX_LINE, Reader, decode
+from perfkit.collection import MARK, MAX_LINE, decode
+from perfkit.collection.opening import Opening
 from perfkit.errors import BadInput
 from perfkit.units import parse_instant
 
@@ -124,14 +125,14 @@ def _recordings(folder: Path, output: Path) -> Iterator[list[_Mark]]:
 
 
 def _is_collection(path: Path) -> bool:
-    first = next(Reader(path).text(), b"")[: 1 << 16]
+    first = next(iter(Opening(path)), b"")[: 1 << 16]
     return b'"subsystem"' in first and b'"measurement"' in first
 
 
 def _of_collection(path: Path) -> Iterator[_Mark]:
     """The mark lines alone are decoded: a day's collection has hundreds of megabytes of others."""
     rest = b""
-    for chunk in Reader(path).text():
+    for chunk in Opening(path):
         *whole, rest = (rest + chunk).split(b"\n")
         rest = rest if len(rest) <= MAX_LINE else b""
         yield from _decoded(whole)

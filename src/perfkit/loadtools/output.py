@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from perfkit.collection import Reader
+from perfkit.collection.opening import Opening
 from perfkit.errors import BadInput, reason
 from perfkit.units import format_bytes
 
@@ -154,9 +154,9 @@ class Output:
             self.cut = True  # bz2 says so of a damaged stream
 
     def _plain_or_gzip(self) -> Iterator[bytes]:
-        reader = Reader(self.path)
-        yield from reader.text()
-        self.cut = self.cut or reader.truncated
+        opening = Opening(self.path)
+        yield from opening
+        self.cut = self.cut or opening.truncated
 
 
 def _encoding(first: bytes) -> str:

@@ -4,75 +4,92 @@ from __future__ import annotations
 
 import time
 
-from perfkit.preflight.coverage import Coverage, Gap
+from perfkit.collection.certificate import Certificate
 from perfkit.preflight.load import Ended
-from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check, Report
+from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check, Report, Words
 from perfkit.preflight.watch import Watch
 from perfkit.units import format_bytes, format_duration
 
-# A single late tick, or this share of all, does not make a run worthless; each is still named.
+# A single missing sample, or this share of all, does not make a run worthless; each is still named.
 _MISSED_SHARE = 0.01
 
+WORDS = Words(
+    "the load was recorded",
+    "the load was NOT recorded",
+    {
+        "recorded": "the load was NOT recorded in full",
+        "collector": "the load was recorded, but nothing records any more",
+    },
+)
+STREAM_WORDS = Words(
+    "the load was recorded, and the receiver has it",
+    "the receiver has NOTHING of the load",
+    {
+        "recorded": "the receiver does NOT have the load in full",
+        "receiver": "the load was recorded, but the receiver acknowledges no more",
+        "collector": WORDS.by_check["collector"],
+    },
+)
 
-def certify(watch: Watch, end: float, losses: list[str], ended: Ended) -> Report:
-    """The certificate of the stretch that `watch` covered up to the instant `end`; `losses` are what it told meanwhile."""
-    coverage = watch.coverage
-    if coverage is None:
-        raise ValueError("the watch has covered nothing")
+
+def tolerable(certificate: Certificate) -> float:
+    """How many samples may be missing before a recording is called incomplete."""
+    return max(1, _MISSED_SHARE * certificate.samples_expected)
+
+
+def report_on(watch: Watch, losses: list[str], ended: Ended) -> Report:
+    """The certificate of the window that `watch` has covered, as a report; `losses` are the sentences that it said meanwhile."""
+    certificate = watch.certificate()
     checks = (
-        recorded(coverage, end),
-        gaps(coverage),
-        lateness(coverage, watch),
+        recorded(certificate, ended.seconds, watch),
+        gaps(certificate, watch),
+        lateness(certificate),
         collector(watch, losses),
         cost(watch),
         load(ended),
     )
-    return Report(str(watch.path), checks)
+    words = STREAM_WORDS if watch.is_stream else WORDS
+    return Report(str(watch.target), checks, words if certificate.samples else words._replace(by_check={}), certificate=certificate)
 
 
-def recorded(coverage: Coverage, end: float) -> Check:
-    """Samples present of those expected."""
-    due, present = coverage.until(end)
-    share = 100 * present / due if due else 0.0
-    evidence = f"{present} of {due} samples, coverage {share:.4g} %, over {format_duration(max(end - coverage.since, 0.001))}"
-    if due == 0:
+def recorded(certificate: Certificate, seconds: float, watch: Watch) -> Check:
+    """Samples present, or acknowledged, of those expected."""
+    evidence = f"{certificate.coverage_text}{' acknowledged' if watch.is_stream else ''}, over {format_duration(max(seconds, 0.001))}"
+    missing = certificate.samples_expected - certificate.samples
+    if certificate.samples_expected == 0:
         return Check("recorded", WARN, evidence, "the load was shorter than one period; use a higher --frequency for it.")
-    if due - present <= max(1, _MISSED_SHARE * due) and present:
+    if missing <= tolerable(certificate) and certificate.samples:
         return Check("recorded", OK, evidence)
-    return Check(
-        "recorded", FAIL, evidence, f"{due - present} of {due} samples of this load are missing; mend the cause and repeat the test."
-    )
+    cause = f"{missing} of {certificate.samples_expected} samples of this load are {watch.where_missing}."
+    return Check("recorded", FAIL, evidence, cause)
 
 
-def gaps(coverage: Coverage) -> Check:
-    """The gaps, the longest named; the samples that are missing at the end are no gap but a loss."""
-    if not coverage.gaps:
-        return Check("gaps", OK, "none")
-    longest: Gap = max(coverage.gaps, key=lambda gap: gap.missed)
-    at = time.strftime("%H:%M:%SZ", time.gmtime(longest.start))
-    missed = sum(gap.missed for gap in coverage.gaps)
-    count = len(coverage.gaps)
-    evidence = f"{count} gap{'s' if count > 1 else ''}, {missed} missed; longest {longest.missed * coverage.period:g} s after {at}"
-    return Check("gaps", WARN, evidence, "rates across a gap are true averages over it; look for what held the machine up then.")
+def gaps(certificate: Certificate, watch: Watch) -> Check:
+    """The gaps, and where the longest begins."""
+    if not certificate.gaps:
+        return Check("gaps", OK, certificate.gaps_text)
+    longest = max(watch.gaps, key=lambda gap: gap.end_ms - gap.start_ms)
+    at = time.strftime("%H:%M:%SZ", time.gmtime(longest.start_ms / 1000))
+    cause = "rates across a gap are true averages over it; look for what held the machine up then."
+    return Check("gaps", WARN, f"{certificate.gaps_text}, after {at}", cause)
 
 
-def lateness(coverage: Coverage, watch: Watch) -> Check:
-    """How late the latest sample was within its tick."""
-    samples = watch.story.samples
-    if not samples or samples[-1].monotonic is None:
+def lateness(certificate: Certificate) -> Check:
+    """How late the latest sample was read."""
+    if not certificate.lateness_text:
         return Check("lateness", SKIP, "not known: this collector writes whole seconds")
-    return Check("lateness", OK, f"latest sample {coverage.lateness * 1000:.1f} ms late")
+    return Check("lateness", OK, certificate.lateness_text)
 
 
 def collector(watch: Watch, losses: list[str]) -> Check:
-    """It records still, and did all the time."""
+    """It records still, and did all the time; of a stream, the receiver acknowledges."""
+    name = "receiver" if watch.is_stream and not watch.over else "collector"
     if watch.lost_for:
-        return Check(
-            "collector", FAIL, watch.lost_for, f"recording stopped during the load ({watch.lost_for}); find out why and repeat the test."
-        )
+        what = "recording stopped" if name == "collector" else "acknowledgements stopped"
+        return Check(name, FAIL, watch.lost_for, f"{what} during the load ({watch.lost_for}); find out why and repeat the test.")
     if losses:
-        return Check("collector", WARN, f"recording again, after: {'; '.join(losses[:3])}", "the gap is in the data.")
-    return Check("collector", OK, "still recording")
+        return Check(name, WARN, f"{watch.resumed}, after: {'; '.join(losses[:3])}", watch.after_a_loss)
+    return Check(name, OK, "acknowledges" if name == "receiver" else "still recording")
 
 
 def cost(watch: Watch) -> Check:

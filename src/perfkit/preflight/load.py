@@ -30,60 +30,62 @@ class Ended(NamedTuple):
 
 
 class Load:
-    """The running command; `output` is the file with everything it printed (stdout and stderr, in the order of arrival)."""
+    """A command with its output kept in the file `output` (stdout and stderr, in the order of arrival).
+
+    From here to `release` this process's signals are the command's. `signalled` is the last one that came while the command did not
+    run: before it was started, or after it had ended. Raises BadInput where the file cannot be created.
+    """
 
     def __init__(self, command: list[str], output: Path) -> None:
         self.output = output
-        self.started = time.monotonic()
-        self._kept = _create(output)
+        self.signalled = 0
+        self._command = command
         self._left = MOST_OUTPUT
         self._stopping: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._early = 0
+        self._kept = _create(output)
         self._handlers = {number: signal.signal(number, self._forward) for number in FORWARDED}
-        self._process = self._start(command)
-        if self._early:
-            self._signal(self._early)
-
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - the user's
-        except OSError as error:
-            os.close(self._kept)
-            self.output.unlink()
-            self._restore_signals()
-            raise BadInput(f"cannot run {command[0]}: {reason(error)}.") from None
 
     def run(self) -> Ended:
-        """Pass on output and signals until the command ends."""
-        process = self._process
-        if process is None or process.stdout is None or process.stderr is None:
-            raise ValueError("the command was not started")
+        """Run the command to its end, passing on output and signals. Raises BadInput where it cannot be started."""
+        started = time.monotonic()
+        try:
+            process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - the user's
+        except OSError as error:
+            self.output.unlink()
+            raise BadInput(f"cannot run {self._command[0]}: {reason(error)}.") from None
+        self._process = process
+        early, self.signalled = self.signalled, 0
+        if early:
+            self._forward(early, None)
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - for the type checker
         with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ, sys.stdout.fileno())
             selector.register(process.stderr, selectors.EVENT_READ, sys.stderr.fileno())
             self._pass_on(process, selector)
-        os.close(self._kept)
         code = process.wait()
-        self._restore_signals()
-        return Ended(128 - code if code < 0 else code, time.monotonic() - self.started, self.output)
+        self._process = None
+        return Ended(128 - code if code < 0 else code, time.monotonic() - started, self.output)
+
+    def release(self) -> None:
+        """Give the signals back, and close the file."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._kept)
+
+    def stop(self) -> None:
+        """End the command's process group: SIGTERM now, SIGKILL if it is still there ten seconds later."""
+        self._stopping = self._stopping or time.monotonic()
+        self._forward(signal.SIGTERM, None)
 
     def _pass_on(self, process: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
         ended: float | None = None
         while selector.get_map() and (ended is None or time.monotonic() < ended + _DRAIN):
             self._pump(selector)
-            self._kill_if_due()
+            if self._stopping is not None and time.monotonic() > self._stopping + _KILL_AFTER:
+                self._forward(signal.SIGKILL, None)
             if ended is None and process.poll() is not None:
                 ended = time.monotonic()
-
-    def stop(self) -> None:
-        """End the command's process group: SIGTERM now, SIGKILL if it is still there ten seconds later."""
-        self._stopping = self._stopping or time.monotonic()
-        self._signal(signal.SIGTERM)
-
-    def _kill_if_due(self) -> None:
-        if self._stopping is not None and time.monotonic() > self._stopping + _KILL_AFTER:
-            self._signal(signal.SIGKILL)
 
     def _pump(self, selector: selectors.BaseSelector) -> None:
         for key, _ in selector.select(0.2):
@@ -97,20 +99,14 @@ class Load:
                 with contextlib.suppress(OSError):
                     _write(target, part)
 
-    def _restore_signals(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
     def _forward(self, number: int, _frame: FrameType | None) -> None:
-        self._signal(number)
-
-    def _signal(self, number: int) -> None:
-        """To the command's whole group; a signal that comes before there is one is sent to it as soon as it starts."""
-        if self._process is None:
-            self._early = number
+        """To the command's whole group; noted where it does not run."""
+        process = self._process
+        if process is None:
+            self.signalled = number
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            os.killpg(process.pid, number)
 
 
 def _write(target: int, data: bytes) -> None:

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from perfkit.collection.subsystems import NEEDED, WANTED
-from perfkit.preflight.collectors import running
-from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report
+from perfkit.collection import escape
+from perfkit.collection.subsystems import HOST, NEEDED, WANTED
+from perfkit.preflight.processes import collectors as running_collectors
+from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
 
 _A_DAY = 86400
 # Bytes of a sample besides the /proc texts: keys and escapes of its lines, containers, the occasional sources.
 _OVERHEAD = 2000
 _BUSY = 50.0
+
+WORDS = Words("ready", "NOT ready")
 
 
 class Place(NamedTuple):
@@ -32,7 +35,7 @@ class Place(NamedTuple):
 def check_machine(folder: Path, root: Path = Path("/")) -> Report:
     """Whether a collection can be started here and written into `folder`. Nothing is written. Never raises."""
     place = Place(folder, root)
-    return Report(os.uname().nodename, tuple(check(place) for check in MACHINE))
+    return Report(os.uname().nodename, tuple(check(place) for check in MACHINE), WORDS)
 
 
 def python(_place: Place) -> Check:
@@ -87,11 +90,14 @@ def space(place: Place) -> Check:
 
 
 def _sample_size(place: Place) -> int:
+    """Bytes of one sample as it is written."""
     size = _OVERHEAD
-    for name in (*NEEDED, *WANTED):
-        if _readable(place, name):
-            text = (place.root / name[1:]).read_text(errors="replace")
-            size += sum(min(len(line), 200) + 1 for line in text.splitlines()[:500])
+    for subsystem in HOST:
+        try:
+            text = (place.root / subsystem.name[1:]).read_bytes()
+        except OSError:
+            continue
+        size += len(escape(subsystem.cut(text) if subsystem.cut else text))
     return size
 
 
@@ -108,10 +114,10 @@ def clock(_place: Place) -> Check:
 
 def collectors(_place: Place) -> Check:
     """No other collector runs."""
-    found = running()
+    found = running_collectors()
     if not found:
         return Check("collectors", OK, "none runs")
-    who = ", ".join(f"pid {one.pid} ({one.mode}{' into ' + one.collection if one.collection else ''})" for one in found)
+    who = ", ".join(map(str, found))
     return Check("collectors", WARN, f"{len(found)} running: {who}", "it will be part of what is measured; stop it if it is not yours.")
 
 

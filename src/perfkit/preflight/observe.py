@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -9,28 +10,33 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfkit.collection import lock
+from perfkit.collection.ticks import is_before
+from perfkit.preflight.counters import Counters, Nudge, counters, read_counters
 from perfkit.preflight.follow import Follow
-from perfkit.preflight.holder import Writer, writers
-from perfkit.preflight.kernel import Counters, Nudge, counters, read_counters
-from perfkit.preflight.story import Sample, Story
+from perfkit.preflight.processes import Process, writers
+from perfkit.preflight.state import Recording, Sample, State, now
 
 DEFAULT_WAIT = 5.0
 # What pcc writes in one period is not known before two samples: its longest usual period.
 _UNKNOWN_PERIOD = 10.0
-_NUDGE = 1.0
+_NUDGE, _SHARE = 1.0, 1 / 3  # seconds of the nudge at most, and of the whole wait
 
 
 class Observation(NamedTuple):
     """What was seen of one collection in one window of `elapsed` seconds.
 
-    `before`, `nudged` and `after` are this machine's counters at the start of the window, at the end of the nudge (None if the
-    window was too short for it) and at the end, `recorded` those in the last sample; `fresh` says that it was read after the
-    nudge. `arrived` are the samples of the window, `arrived_sources` how often each source came in it. `holder` is the pid
-    that has the collector's lock, 0 one out of sight.
+    before, nudged, after  this machine's counters at the start of the window, at the end of the nudge (None if the window ended
+                           before), and at the end
+    recorded               those in the last sample; `fresh` says that it was read after the nudge
+    arrived                the samples of the window, `arrived_sources` how often each source came in it
+    age                    seconds since the file grew last
+    holder                 pid that has the collector's lock, 0 if it is out of sight, None if nobody has it
+    skipped                bytes in the middle of a long file that were not read
+    grown                  bytes that were added in the window
     """
 
     path: Path
-    story: Story
+    state: State
     elapsed: float
     before: Counters
     nudged: Counters | None
@@ -41,7 +47,7 @@ class Observation(NamedTuple):
     arrived_sources: Counter[str]
     age: float
     holder: int | None
-    writers: tuple[Writer, ...]
+    writers: tuple[Process, ...]
     replaced: bool
     size: int
     skipped: int
@@ -49,12 +55,28 @@ class Observation(NamedTuple):
     grown: int
     free: int
 
+    @property
+    def recording(self) -> Recording:
+        return self.state.recording
 
-def watch_time(story: Story, wait: float | None) -> float:
+    @property
+    def is_held(self) -> bool:
+        """Whether a live process records into the file, as far as can be seen."""
+        return self.holder is not None if self.recording.ours else bool(self.writers)
+
+
+def _known_period(recording: Recording) -> float:
+    return recording.period or _UNKNOWN_PERIOD
+
+
+def watch_time(recording: Recording, wait: float | None) -> float:
     """Seconds to watch at most: `wait`, or if that is None the default, or two and a half periods if these are longer."""
-    if wait is not None:
-        return wait
-    return max(DEFAULT_WAIT, 2.5 * (story.period or _UNKNOWN_PERIOD))
+    return max(DEFAULT_WAIT, 2.5 * _known_period(recording)) if wait is None else wait
+
+
+def fitting_wait(recording: Recording) -> float:
+    """Whole seconds that are enough for the proof: for the nudge, and for two samples after it."""
+    return math.ceil(2.5 * _known_period(recording) + 1)
 
 
 class Window:
@@ -62,13 +84,14 @@ class Window:
 
     def __init__(self, path: Path, wait: float | None) -> None:
         self._follow = Follow(path)
-        self._story = self._follow.story
+        self._state = self._follow.state
         self._wait = wait
         self._last_growth = path.stat().st_mtime
-        self._known = self._runs = 0
+        self._known = 0
         self._known_sources: Counter[str] = Counter()
+        self._recording = self._state.recording
         self._nudged: Counters | None = None
-        self._nudge_end = 0.0
+        self._nudge_end = Sample(0, None)
 
     def watch(self) -> Observation:
         """Look until two samples have arrived and one was read after the nudge, at most for `watch_time`."""
@@ -79,22 +102,23 @@ class Window:
             self._follow.close()
 
     def _observe(self) -> Observation:
-        follow, story, size = self._follow, self._story, self._follow.size
-        self._known, self._known_sources, self._runs = len(story.samples), story.seen.copy(), story.runs
+        follow, size = self._follow, self._follow.size
+        self._recording = self._state.recording
+        self._known, self._known_sources = len(self._recording.samples), self._recording.seen.copy()
         before, start, first_writers = read_counters(), time.monotonic(), writers(follow.fileno())
         self._look(start)
-        elapsed, recorded, after, last_writers = time.monotonic() - start, counters(story.latest), read_counters(), writers(follow.fileno())
+        elapsed, after, last_writers = time.monotonic() - start, read_counters(), writers(follow.fileno())
         return Observation(
             path=follow.path,
-            story=story,
+            state=self._state,
             elapsed=elapsed,
             before=before,
             nudged=self._nudged,
             after=after,
-            recorded=recorded,
+            recorded=counters(self._state.latest),
             fresh=self._fresh(),
-            arrived=tuple(story.samples[self._known :]),
-            arrived_sources=story.seen - self._known_sources,
+            arrived=tuple(self._recording.samples[self._known :]),
+            arrived_sources=self._recording.seen - self._known_sources,
             age=time.time() - self._last_growth,
             holder=lock.holder_of(follow.fileno()),
             writers=tuple(writer for writer in last_writers if writer.pid in {one.pid for one in first_writers}),
@@ -107,24 +131,26 @@ class Window:
         )
 
     def _look(self, start: float) -> None:
-        nudge = Nudge(self._follow.fileno, _NUDGE)
-        while time.monotonic() - start < watch_time(self._story, self._wait):
+        nudge = Nudge(self._follow.fileno, min(_NUDGE, _SHARE * watch_time(self._recording, self._wait)))
+        while time.monotonic() - start < watch_time(self._recording, self._wait):
             nudge.step()
             if nudge.done and self._nudged is None:
-                self._nudged, self._nudge_end = read_counters(), time.time()
+                self._nudged, self._nudge_end = read_counters(), now()
             self._take()
-            self._forget_an_earlier_run()
-            ended = self._story.end is not None and not self._follow.rotating()
-            if ended or (self._fresh() and len(self._story.samples) - self._known >= 2):
+            self._forget_an_earlier_recording()
+            ended = self._recording.end is not None and not self._recording.rotated
+            if ended or (self._fresh() and len(self._recording.samples) - self._known >= 2):
                 return
 
-    def _forget_an_earlier_run(self) -> None:
-        if self._story.runs != self._runs:
-            self._known, self._known_sources, self._runs = 0, Counter(), self._story.runs
+    def _forget_an_earlier_recording(self) -> None:
+        if self._state.recording is not self._recording:
+            self._recording, self._known, self._known_sources = self._state.recording, 0, Counter()
 
     def _fresh(self) -> bool:
         """Whether the last sample was read after the nudge; one of pcc's whole seconds has to be a later second."""
-        return self._nudged is not None and bool(self._story.samples) and self._story.samples[-1].wall > self._nudge_end
+        if self._nudged is None or not self._recording.samples:
+            return False
+        return is_before(self._nudge_end, self._recording.samples[-1])
 
     def _take(self) -> None:
         size = self._follow.size

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from perfkit.collection.certificate import Certificate
+
 OK, WARN, FAIL, SKIP = "ok", "warn", "fail", "skip"
 
 
@@ -16,15 +18,28 @@ class Check(NamedTuple):
     advice: str = ""
 
 
+class Words(NamedTuple):
+    """The verdict of a report: where all holds, where a check failed for which nothing else is said, and by the name of that check."""
+
+    good: str
+    bad: str
+    by_check: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
 class Report(NamedTuple):
     """Everything one preflight found out about `subject`, in the order in which it was checked.
 
-    `usage` is True where the input itself is wrong (no such file, not a collection): exit code 2 instead of 1.
+    usage        the input itself is wrong (no such file, not a collection): exit code 2 instead of 1
+    certificate  of the samples, where some were counted
+    consequence  what follows from a failure, said behind the verdict
     """
 
     subject: str
     checks: tuple[Check, ...]
+    words: Words
     usage: bool = False
+    certificate: Certificate | None = None
+    consequence: str = ""
 
     @property
     def failure(self) -> Check | None:
@@ -36,6 +51,16 @@ class Report(NamedTuple):
         return self.failure is None
 
     @property
+    def verdict(self) -> str:
+        """A few words that fit what failed: the worst of it, if several checks did."""
+        failed = [check.name for check in self.checks if check.state == FAIL]
+        if not failed:
+            return self.words.good
+        known = all(name in self.words.by_check for name in failed)
+        said = self.words.by_check[failed[0]] if known else self.words.bad
+        return f"{said}; {self.consequence}" if self.consequence else said
+
+    @property
     def exit_code(self) -> int:
         """0 passed, 1 the proof failed, 2 the input is wrong."""
         if self.passed:
@@ -43,6 +68,7 @@ class Report(NamedTuple):
         return 2 if self.usage else 1
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`: subject, passed, exit_code and the checks with their four fields."""
-        checks = [check._asdict() for check in self.checks]
-        return {"subject": self.subject, "passed": self.passed, "exit_code": self.exit_code, "checks": checks}
+        """For `--json`: subject, passed, exit_code, verdict, the checks with their four fields, and the certificate if there is one."""
+        found = {"subject": self.subject, "passed": self.passed, "exit_code": self.exit_code, "verdict": self.verdict}
+        found["checks"] = [check._asdict() for check in self.checks]
+        return found if self.certificate is None else {**found, "certificate": self.certificate.as_dict()}

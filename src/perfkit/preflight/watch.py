@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from perfkit.collection import lock
-from perfkit.errors import reason
-from perfkit.preflight.cost import Cost
-from perfkit.preflight.coverage import Coverage, instant
+from perfkit.collection.certificate import END_MARK, RECORDING, Certificate, Gap
+from perfkit.collection.ticks import Ticks, is_before, together
+from perfkit.errors import BadInput, reason
 from perfkit.preflight.follow import Follow
-from perfkit.preflight.holder import writers
-from perfkit.preflight.story import Sample, number
+from perfkit.preflight.processes import Cost, writers
+from perfkit.preflight.state import Recording, Sample, now
 from perfkit.units import format_duration
 
-LOST, RESUMED, ENDED = "lost", "resumed", "ended"
+LOST, RESUMED, ENDED, SO_FAR = "lost", "resumed", "ended", "so far"
 _PERIODS_WITHOUT_SAMPLE = 2.5
 _GRACE = 0.5
 _KEPT_SAMPLES = 1000
+_POLL = 0.2
+_REPORT_EVERY = 60.0
 
 
 class Event(NamedTuple):
-    """Something that the person at the terminal should know: kind (lost, resumed, ended), and a sentence."""
+    """Something that the person at the terminal should know: kind (lost, resumed, ended, so far), and a sentence."""
 
     kind: str
     sentence: str
@@ -31,108 +34,181 @@ class Event(NamedTuple):
 class Watch:
     """Follows `path`, and the files that it goes on in when the collector rotates; polled, never blocking.
 
-    `lost_for` says why nothing is recorded now, "" if it is; `over` that nothing will be any more.
+    target    what marks are written into: the file that is being written now
+    lost_for  why nothing is recorded now, "" if it is
+    over      whether nothing will be any more
+    cost      of the collector, since `cover`
+    patience  seconds that the sample after a load may take to come
+
+    Raises BadInput where the file cannot be read.
     """
 
+    is_stream = False
+
     def __init__(self, path: Path) -> None:
-        self._follow = Follow(path)
-        self.story = self._follow.story
+        try:
+            self._follow = Follow(path)
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {reason(error)}.") from None
         self.lost_for = ""
         self.over = False
-        self.coverage: Coverage | None = None
         self.cost = Cost(None)
+        self._parts: list[Ticks] = []
         self._last_sample = time.monotonic()
-        self._read()
-        self._writer_seen = not self.story.ours and bool(writers(self._follow.fileno()))
+        self._follow.read()
+        self._writer_seen = not self.recording.ours and bool(writers(self._follow.fileno()))
 
     @property
-    def path(self) -> Path:
-        """The file that is being written now."""
+    def target(self) -> Path:
         return self._follow.path
+
+    @property
+    def recording(self) -> Recording:
+        return self._follow.state.recording
 
     @property
     def period(self) -> float:
         """Seconds between samples; 1 while nothing tells."""
-        return self.story.period or 1.0
+        return self.recording.period or 1.0
 
     @property
-    def monotonic(self) -> bool:
-        """Whether its samples carry the monotonic clock."""
-        return not self.story.samples or self.story.samples[-1].monotonic is not None
+    def patience(self) -> float:
+        return 2.5 * self.period + _POLL
 
-    def now(self) -> float:
-        """The present instant on the clock of its samples."""
-        return time.monotonic() if self.monotonic else time.time()
+    @property
+    def resumed(self) -> str:
+        """The sentence for what goes on again."""
+        return f"{self.target} is being recorded again"
 
-    def cover(self) -> Coverage:
-        """Start to count coverage, and the collector's cost, from now on."""
-        anchor = number(self.story.session.get("started")) if self.monotonic else None
-        if anchor is None:
-            anchor = instant(self.story.samples[-1]) if self.story.samples else self.now()
-        self.coverage = Coverage(self.period, anchor, self.now())
+    @property
+    def after_a_loss(self) -> str:
+        """What a loss that is over means for the data."""
+        return "the gap is in the data."
+
+    @property
+    def where_missing(self) -> str:
+        """What became of samples that are not there, and what to do."""
+        return "missing; find the cause and repeat the test"
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last sample came."""
+        return time.monotonic() - self._last_sample
+
+    @property
+    def last(self) -> Sample | None:
+        """The newest sample."""
+        return self.recording.samples[-1] if self.recording.samples else None
+
+    # What is counted
+
+    def cover(self, since: Sample) -> None:
+        """Count samples, and what the collector costs, from `since` on."""
+        self._parts = [self.recording.ticks(since)]
         self.cost = Cost(self._collector())
-        return self.coverage
+
+    def close_window(self, until: Sample) -> None:
+        """Count no sample that was read after `until`; one of those should follow, and closes the last gap."""
+        for ticks in self._parts:
+            ticks.until = until
+
+    def is_closed(self, until: Sample) -> bool:
+        """Whether a sample that was read after `until` has come."""
+        return self.last is not None and is_before(until, self.last)
+
+    def give_up(self, until: Sample) -> None:
+        """No sample follows: what was due up to `until` is missing."""
+        self._parts[-1].end(until.wall_ms, until.monotonic if self._is_monotonic else None)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [gap for ticks in self._parts for gap in ticks.gaps]
+
+    def certificate(self) -> Certificate:
+        """Of the window. A recording that was begun anew within it has a gap before its beginning."""
+        ended = self.recording.how_it_ended(held=not self.over)
+        return together(self._parts, resets=None, ended=END_MARK if ended == RECORDING else ended)
+
+    @property
+    def _is_monotonic(self) -> bool:
+        return self.last is None or self.last.monotonic is not None
 
     def _collector(self) -> int | None:
-        if self.story.ours:
+        if self.recording.ours:
             return lock.holder_of(self._follow.fileno())
         return next((writer.pid for writer in writers(self._follow.fileno())), None)
 
+    # What happens
+
     def poll(self) -> list[Event]:
         """What has happened since the last call."""
-        arrived = self._read()
+        gone = self._is_gone()  # asked first: what a collector writes before it goes has been read then
+        self._read()
         self.cost.read()
-        if self.coverage:
-            for sample in arrived:
-                self.coverage.add(sample)
-        final = self._why_over()
+        final = self._why_over(gone)
         self.over = bool(final)
         lost = final or self._why_silent()
         events = []
         if lost and not self.lost_for:
-            ended = (self.story.end or {}).get("reason") == "duration"
+            ended = (self.recording.end or {}).get("reason") == "duration"
             events.append(Event(ENDED if ended else LOST, lost))
         elif self.lost_for and not lost:
-            events.append(Event(RESUMED, f"{self.path} is being recorded again"))
+            events.append(Event(RESUMED, self.resumed))
         self.lost_for = lost
         return events
 
     def close(self) -> None:
         self._follow.close()
 
-    def _read(self) -> list[Sample]:
+    def _read(self) -> None:
+        before = self.recording
         arrived = self._follow.read()
-        if arrived:
+        if self._parts and self.recording is not before:
+            self._begin_anew(self.recording)
+        for sample in arrived:
             self._last_sample = time.monotonic()
-        del self.story.samples[:-_KEPT_SAMPLES]
-        return arrived
+            if self._parts:
+                self._parts[-1].add(*sample)
+        del self.recording.samples[:-_KEPT_SAMPLES]
 
-    def _why_over(self) -> str:
+    def _begin_anew(self, recording: Recording) -> None:
+        ticks = self._parts[-1]
+        first = recording.began or (recording.samples[0] if recording.samples else None)
+        if first is not None:
+            ticks.end(*first)
+        self._parts.append(Ticks(recording.period or ticks.period, recording.started, ticks.since, ticks.until))
+
+    def _is_gone(self) -> bool:
+        if self.recording.ours:
+            return lock.holder_of(self._follow.fileno()) is None
+        return self._writer_seen and self.silence > self.period + _GRACE and not writers(self._follow.fileno())
+
+    def _why_over(self, gone: bool) -> str:
         """Why no sample will ever come, "" if one may."""
-        if self._follow.rotating():
+        if self.recording.rotated:
             return ""
-        if self.story.end is not None:
-            return f"the collection has ended ({self.story.end.get('reason', 'unknown')})"
+        if self.recording.end is not None:
+            return f"the collection has ended ({self.recording.end.get('reason', 'unknown')})"
         if self._follow.replaced():
-            return f"{self.path} was removed, replaced or cut"
-        return "the collector has gone without an end line" if self._gone() else ""
+            return f"{self.target} was removed, replaced or cut"
+        return "the collector has gone without an end line" if gone and self._is_gone() else ""
 
     def _why_silent(self) -> str:
-        silent = time.monotonic() - self._last_sample
-        if silent > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
-            return f"no sample for {format_duration(silent)}"
+        if self.silence > _PERIODS_WITHOUT_SAMPLE * self.period + _GRACE:
+            return f"no sample for {format_duration(self.silence)}"
         return ""
 
-    def _gone(self) -> bool:
-        if self.story.ours:
-            return lock.holder_of(self._follow.fileno()) is None
-        silent = time.monotonic() - self._last_sample
-        return self._writer_seen and silent > self.period + _GRACE and not writers(self._follow.fileno())
 
-
-def open_watch(path: Path) -> Watch | str:
-    """A watch on `path`, or the reason why it cannot be read."""
-    try:
-        return Watch(path)
-    except OSError as error:
-        return reason(error)
+def watch_until_end(watch: Watch) -> Iterator[Event]:
+    """Events until the end line is there or the collector has gone; every minute one that says how it goes."""
+    due = time.monotonic() + _REPORT_EVERY
+    watch.cover(now())
+    while True:
+        yield from watch.poll()
+        if watch.over:
+            watch.close()
+            return
+        if time.monotonic() >= due:
+            due += _REPORT_EVERY
+            yield Event(SO_FAR, str(watch.certificate()))
+        time.sleep(_POLL)

@@ -15,8 +15,8 @@ from perfkit.collection.subsystems import HOST, STATFS
 from perfkit.process import memory
 from perfkit.process.reading import read
 
-# The tables in the order in which they are made: sql/<folder>/<name>.sql is one SELECT that becomes the table of its name. The largest texts
-# are taken apart one after the other, so that their memory is not needed at once.
+# The tables in the order in which they are made: sql/<folder>/<name>.sql is one SELECT that becomes the table of its name. The largest
+# texts are taken apart one after the other, so that their memory is not needed at once.
 TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
 COMPONENTS = ("devices", "network", "disk", "cpu", "containers", "memory", "system", "tcp", "pressure", "filesystem", "host", "system_info")
 SUMMARIES = ("machines", "quality")
@@ -47,8 +47,8 @@ class Engine:
     """Collections become tables: `load` them, `derive`, then read `con`.
 
     `con` then has host, cpu, memory, ... as `perfkit.catalog` lists them, each with `machine INTEGER` and `timestamp BIGINT`
-    (milliseconds since the epoch, UTC) in front, and `machines`, `recordings`, `samples`, `marks`, `runs`, `gaps`, `percentiles` and `quality`
-    (see sql/). What has no value is NULL. Every statement partitions by `machine`: one pass serves one file or a thousand live collectors.
+    (milliseconds since the epoch, UTC) in front, and `machines`, `recordings`, `samples`, `marks`, `runs`, `gaps`, `percentiles` and
+    `quality`     (see sql/). What has no value is NULL. Every statement partitions by `machine`: one pass serves one file or a thousand live collectors.
     """
 
     def __init__(self, *, memory_limit: int | None = None, threads: int | None = None, temp_folder: Path | None = None) -> None:

@@ -17,7 +17,17 @@ from perfkit.units import iso
 SAMPLES = "samples.csv"
 SAMPLES_COLUMNS = ("recording", "tick", "lateness_ms")
 _RUN = ("run", "phase", "label", "recording", "from", "to", "seconds", "open")
-_CERTIFICATE = ("samples", "samples_expected", "coverage", "gaps", "longest_gap_ms", "largest_lateness_ms", "clock_steps", "resets", "ended")
+_CERTIFICATE = (
+    "samples",
+    "samples_expected",
+    "coverage",
+    "gaps",
+    "longest_gap_ms",
+    "largest_lateness_ms",
+    "clock_steps",
+    "resets",
+    "ended",
+)
 
 _WHOLE = 1 << 53  # from here on not every whole number is a float
 
@@ -33,7 +43,9 @@ def write(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality, folder
     write_samples(con, machine, folder)
     step("percentiles.csv")
     write_percentiles(con, machine, folder)
-    write_facts(quality, dict(con.execute(statement("output/container_names"), {"machine": machine}).fetchall()), system_info(con, machine), folder)
+    write_facts(
+        quality, dict(con.execute(statement("output/container_names"), {"machine": machine}).fetchall()), system_info(con, machine), folder
+    )
 
 
 def write_facts(quality: Quality, container_names: dict[str, str], info: dict[str, object], folder: Path) -> None:
@@ -80,11 +92,18 @@ def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, objec
     """What system_info.json says of `machine`; empty where no /proc/cpuinfo was recorded."""
     row = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
     info: dict[str, object] = orjson.loads(row[0]) if row else {}
-    return {key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()}
+    return {
+        key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()
+    }
 
 
 def _write_rows(
-    con: duckdb.DuckDBPyConnection, machine: int, table: str, values: tuple[str, ...] | list[str], keys: tuple[str, ...] | list[str], file: Path
+    con: duckdb.DuckDBPyConnection,
+    machine: int,
+    table: str,
+    values: tuple[str, ...] | list[str],
+    keys: tuple[str, ...] | list[str],
+    file: Path,
 ) -> None:
     header = ",".join(("timestamp", *keys, *values)) + "\n"
     if not _has_rows(con, machine, table):

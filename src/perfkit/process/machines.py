@@ -38,8 +38,9 @@ class _Known:
 def group(files: Sequence[Path]) -> list[Machine]:
     """The machines whose collections `files` are, in the order of the files.
 
-    perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks that
-    were made beside one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a file cannot be read.
+    perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks
+    that were made beside one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a
+    file cannot be read.
     """
     found: dict[_Known, list[Path]] = {}
     for file in dict.fromkeys(files):

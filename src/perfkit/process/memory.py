@@ -16,6 +16,8 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 # For what comes after the kernel's texts are gone: freed pages are used again, 0.9 s less of the kernel's time for a day.
 _KEEP_FREED = ("RESET allocator_flush_threshold", "RESET allocator_bulk_deallocation_flush_threshold")
+
+
 def is_larger_than(limit: int | None, files: Sequence[Path]) -> bool:
     """Whether the text of `files` takes more than half of `limit` (bytes), so that it will be moved to disk and back."""
     return limit is not None and 2 * sum(text_size(file) for file in files) > limit
@@ -24,7 +26,7 @@ def is_larger_than(limit: int | None, files: Sequence[Path]) -> bool:
 def clustered(load: str) -> str:
     """The statement reading/load.sql, with each subsystem's texts together and the lines numbered.
 
-    Where the texts will not all stay in memory a week in 2 GB takes half the time, because a component reads its own part of the disk alone.
+    Where the texts will not all stay in memory a week in 2 GB takes half the time: a component reads its own part of the disk alone.
     """
     return load.replace("NULL AS line", "($file::BIGINT << 40) + row_number() OVER () AS line") + "ORDER BY subsystem"
 

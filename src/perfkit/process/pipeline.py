@@ -104,7 +104,9 @@ def memory_errors() -> Iterator[None]:
 
 
 def _refuse_empty(engine: Engine) -> None:
-    for (file, size) in engine.con.execute("SELECT name, bytes FROM inputs WHERE lines = 0 AND NOT ends_with(name, '.marks.json')").fetchall():
+    for file, size in engine.con.execute(
+        "SELECT name, bytes FROM inputs WHERE lines = 0 AND NOT ends_with(name, '.marks.json')"
+    ).fetchall():
         if size == 0:
             raise BadInput(f"{file} is not a collection: it is empty; the collector has written nothing into it.")
         raise BadInput(f"{file} is not a collection: none of its lines can be read.")

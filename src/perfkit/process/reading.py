@@ -176,7 +176,7 @@ def _load(con: duckdb.DuckDBPyConnection, load: str, found: Input, text: Path, c
 
 
 def _unpack_and_load(con: duckdb.DuckDBPyConnection, load: str, found: Input, file: Path) -> Input:
-    """What DuckDB does not read as it is (a stream that breaks off, a byte order mark, UTF-16, xz): its text goes into a file of its own first."""
+    """What DuckDB does not read as it is (a stream that breaks off, a byte order mark, UTF-16, xz): its text is written first."""
     opening = Opening(file)
     with tempfile.NamedTemporaryFile(prefix="perfkit-", suffix=".json") as unpacked:
         try:

@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +83,8 @@ def _upload(options: ServeOptions, ready: Ready) -> None:
     def import_file(file: Path, machine: str, site: str | None) -> dict[str, Any]:
         from perfkit.store.importing import import_input
 
-        # The machine is named, so that there is one: import_input refuses a file that mixes several.
-        [found] = import_input(options.db, file, collector_name=machine, site_name=site)
-        return {**asdict(found), "certificate": found.certificate.as_dict()}
+        found = import_input(options.db, file, collector_name=machine, site_name=site)
+        return {**found[0].as_json(), "machines": [one.machinename for one in found]}
 
     os.nice(_LATER_NICE)
     run_uploads(options.data / "uploads", options.limits, import_file, ready)

@@ -34,7 +34,7 @@ def table_files(folder: Path) -> dict[Table, Path]:
 
 
 def read_table(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    """Make the table `<table.name>` from `path`: machine (1), timestamp in ms, the catalog's columns. A column that the file lacks is empty.
+    """Make the table `<table.name>` from `path`: machine (1), timestamp in ms, the catalog's columns. A column that it lacks is empty.
 
     Raises BadInput where it has none of the table's columns, or one twice, and for a line that cannot be read.
     """
@@ -54,7 +54,9 @@ def note(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
     old = _kilobytes(table)
     known = {"timestamp", *MACHINE_COLUMNS, *(c.name for c in table.columns), *old}
     unknown = [name for name in header if name not in known]
-    missing = [c.name for c in table.columns[: table.written] if c.name not in header and not any(old[k] == c.name and k in header for k in old)]
+    missing = [
+        c.name for c in table.columns[: table.written] if c.name not in header and not any(old[k] == c.name and k in header for k in old)
+    ]
     found = [f"{path.name}: left out, because it is not known: {', '.join(unknown)}"] if unknown else []
     return found + ([f"{path.name}: empty, because the file lacks it: {', '.join(missing)}"] if missing else [])
 
@@ -94,7 +96,8 @@ def machine_named_in(con: duckdb.DuckDBPyConnection, path: Path) -> str | None:
     if column is None:
         return None
     rows = con.execute(
-        "SELECT DISTINCT COLUMNS([$column]) FROM read_csv($path, header = true, all_varchar = true) ORDER BY 1", {"column": column, "path": str(path)}
+        "SELECT DISTINCT COLUMNS([$column]) FROM read_csv($path, header = true, all_varchar = true) ORDER BY 1",
+        {"column": column, "path": str(path)},
     )
     names = [name for (name,) in rows.fetchall()]
     if len(names) > 1:

@@ -49,7 +49,8 @@ def export(
 def find(con: sqlite3.Connection, name: str, site: str | None) -> int:
     """The id of the collector of that name or id. Raises BadInput where there is none, or one at each of several sites."""
     found = con.execute(
-        """SELECT id, sitename FROM collectors WHERE (machinename = :name OR CAST(id AS TEXT) = :name) AND (:site IS NULL OR sitename = :site)
+        """SELECT id, sitename FROM collectors
+        WHERE (machinename = :name OR CAST(id AS TEXT) = :name) AND (:site IS NULL OR sitename = :site)
         ORDER BY machinename = :name DESC""",
         {"name": name, "site": site},
     ).fetchall()
@@ -71,7 +72,10 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
     duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, recording BIGINT, tick BIGINT, lateness_ms DOUBLE)")
     columnar.insert(duck, "samples", ["INTEGER", "BIGINT", "BIGINT", "BIGINT", "DOUBLE"], samples)
     fraction = any(row[1] % 1000 for row in samples)
-    duck.execute("CREATE TABLE machines AS SELECT $machine::INTEGER AS machine, $fraction AS milliseconds", {"machine": collector_id, "fraction": fraction})
+    duck.execute(
+        "CREATE TABLE machines AS SELECT $machine::INTEGER AS machine, $fraction AS milliseconds",
+        {"machine": collector_id, "fraction": fraction},
+    )
     rows = {"samples": len(samples)}
     for table in TABLES:
         columnar.attach(con, duck, collector_id, table, first, last + 1)
@@ -91,7 +95,9 @@ def _take_percentiles(con: sqlite3.Connection, engine: Engine, collector_id: int
     """The stored percentiles of windows that lie in [first, last]."""
     rows = con.execute(schema.text("sqlite/percentiles_within"), {"collector_id": collector_id, "first": first, "last": last}).fetchall()
     engine.con.execute(statement("summaries/percentiles_table"))
-    columnar.insert(engine.con, "percentiles", ["INTEGER", "VARCHAR", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", *["DOUBLE"] * 8], rows)
+    columnar.insert(
+        engine.con, "percentiles", ["INTEGER", "VARCHAR", "VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT", *["DOUBLE"] * 8], rows
+    )
 
 
 @contextmanager

@@ -46,6 +46,11 @@ class Imported:
     already: bool  # the same input was imported before
     notes: tuple[str, ...] = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """What a sender is told."""
+        told = self.certificate.as_dict()
+        return {**vars(self), "samples": told["samples"], "coverage": told["coverage"], "certificate": told, "notes": list(self.notes)}
+
 
 def target(db: str | None) -> Path | str:
     """Where an import goes: the path of a SQLite file, or a PostgreSQL URL as it is; the default database for None."""
@@ -62,7 +67,7 @@ def import_input(
     site_name: str | None = None,
     progress: Progress | None = None,
 ) -> list[Imported]:
-    """Import `path` (a collection, a processed folder or a lone host.csv) into the database `db`, all of it or nothing; one per machine in it.
+    """Import `path` (a collection, a processed folder or a lone host.csv) into the database `db`, all of it or nothing; one per machine.
 
     The collector is (`collector_name` or the host's own name, `site_name` or "default"). Samples merge by collector and timestamp:
     one that is there already stays. Raises BadInput and Failed; the database is then as before.
@@ -76,7 +81,9 @@ def import_input(
         return import_machines(db, machines, names, site_name or DEFAULT_SITE, progress)
 
 
-def import_machines(db: Path, machines: Sequence[Staged], names: Sequence[str], site: str, progress: Progress | None = None) -> list[Imported]:
+def import_machines(
+    db: Path, machines: Sequence[Staged], names: Sequence[str], site: str, progress: Progress | None = None
+) -> list[Imported]:
     """Import the machines of one input under these names, in one transaction."""
     with closing(open_database(db)) as con, sentences(db):
         tell = _counting(progress, sum(one.count(table) for one in machines for table in one.tables))
@@ -142,7 +149,7 @@ def _import(con: sqlite3.Connection, one: Staged, name: str, site: str, progress
 def _named(con: sqlite3.Connection, one: Staged, collector_id: int) -> Iterator[tuple[Any, ...]]:
     """The input's percentiles under the names that their windows have in the database, where its runs may have other numbers."""
     windows = percentiles.windows(con, collector_id)
-    here = {window.name: window for window in windows}
+    here: dict[str, percentiles.Window | None] = {window.name: window for window in windows}
     same = {(window.start, window.end, window.name.count(":")): window for window in windows if ":" in window.name}
     for run in one.quality.runs:
         name = runs.window_name(run.run, run.phase)
@@ -159,14 +166,18 @@ def _refuse_another_machine(con: sqlite3.Connection, one: Staged, collector_id: 
             """SELECT 1 FROM recordings WHERE collector_id = ? AND boot_id <> ? AND from_timestamp < ? AND to_timestamp > ?""",
             (collector_id, recording.boot_id, recording.to_timestamp, recording.from_timestamp),
         ).fetchone()
-        if met and recording.identity not in {row[0] for row in con.execute("SELECT identity FROM recordings WHERE collector_id = ?", (collector_id,))}:
+        if met and recording.identity not in {
+            row[0] for row in con.execute("SELECT identity FROM recordings WHERE collector_id = ?", (collector_id,))
+        }:
             raise BadInput(
-                f"{one.origin} was recorded at the same time as another boot of {name} that is there already: it is another machine of that name"
-                " (or its clock was behind); import it under another name with --collector-name."
+                f"{one.origin} was recorded at the same time as another boot of {name} that is there already: it is another machine of that"
+                " name (or its clock was behind); import it under another name with --collector-name."
             )
 
 
-def _copy(con: sqlite3.Connection, one: Staged, collector_id: int, first: int, last: int, progress: Callable[[int], None]) -> dict[Table, int]:
+def _copy(
+    con: sqlite3.Connection, one: Staged, collector_id: int, first: int, last: int, progress: Callable[[int], None]
+) -> dict[Table, int]:
     """Samples and rollups of every table; how many samples were new."""
     widest = max(schema.LEVELS.values())
     merging = con.execute(
@@ -189,7 +200,13 @@ def _copy(con: sqlite3.Connection, one: Staged, collector_id: int, first: int, l
 
 def _copy_samples(con: sqlite3.Connection, one: Staged, table: Table, collector_id: int, progress: Callable[[int], None]) -> int:
     keys = [*(c.name for c in table.keys), "timestamp"]
-    values = {"collector_id": collector_id, "machine": one.machine, "table": table.name, "keys": keys, "columns": [*keys, *(c.name for c in table.values)]}
+    values = {
+        "collector_id": collector_id,
+        "machine": one.machine,
+        "table": table.name,
+        "keys": keys,
+        "columns": [*keys, *(c.name for c in table.values)],
+    }
     cursor = one.con.execute(schema.text("duckdb/copy_samples"), values)
     columns = [column[0] for column in cursor.description or ()][1:]
     return _pour(con, cursor, insert_sql(table.database_name, columns), progress)
@@ -237,10 +254,11 @@ def _describe(con: sqlite3.Connection, one: Staged, collector_id: int, first: in
 
 
 def _forget_superseded(con: sqlite3.Connection, collector_id: int, recording: Recording) -> None:
-    """A recording that comes again, and has at least what is there of it, brings its events anew: the file has grown, or the stream's file came."""
+    """A recording that comes again whole brings its events anew: the file has grown, or the file of a stream came."""
     con.execute(
         """DELETE FROM quality_events WHERE collector_id = :id AND from_timestamp >= :first AND to_timestamp <= :last AND EXISTS (
-            SELECT 1 FROM recordings WHERE collector_id = :id AND identity = :identity AND from_timestamp >= :first AND to_timestamp <= :last)""",
+            SELECT 1 FROM recordings
+            WHERE collector_id = :id AND identity = :identity AND from_timestamp >= :first AND to_timestamp <= :last)""",
         {"id": collector_id, "identity": recording.identity, "first": recording.from_timestamp, "last": recording.to_timestamp},
     )
 
@@ -264,4 +282,3 @@ def _counting(progress: Progress | None, total: int) -> Callable[[int], None]:
             progress(done, total)
 
     return count
-

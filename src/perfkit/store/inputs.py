@@ -34,7 +34,7 @@ FOLDER_EXTRAS = ("system_info.json", "quality.json", "percentiles.csv", SAMPLES)
 
 @dataclass
 class Staged:
-    """One machine's input: `con` has a table per name of the catalog in `tables`, with the columns machine, timestamp (ms) and the catalog's."""
+    """One machine's input: `con` has a table per name of the catalog in `tables`, with machine, timestamp (ms) and the catalog's columns."""
 
     con: duckdb.DuckDBPyConnection
     origin: Path
@@ -189,13 +189,15 @@ def _of_host_csv(path: Path) -> Iterator[Staged]:
 
 
 def _recorded(con: duckdb.DuckDBPyConnection, path: Path, tables: tuple[Table, ...], told: Quality | None) -> tuple[Quality, list[Sample]]:
-    """What is known of the recordings, and their samples: as the folder tells, or one recording made of the samples that the tables have."""
+    """What is known of the recordings, and their samples: as the folder tells, or one recording made of the tables' samples."""
     if told and told.recordings and (path / SAMPLES).is_file():
         return told, [Sample(*row) for row in csv_input.read_samples(con, path / SAMPLES)]
     instants = " UNION ".join(f"SELECT timestamp FROM {table.name}" for table in tables)
     con.execute(f"CREATE OR REPLACE TABLE instants AS {instants}")
     con.execute(schema.text("duckdb/sampled"))
-    samples = [Sample(*row) for row in con.execute("SELECT timestamp, recording, tick, lateness_ms FROM samples ORDER BY timestamp").fetchall()]
+    samples = [
+        Sample(*row) for row in con.execute("SELECT timestamp, recording, tick, lateness_ms FROM samples ORDER BY timestamp").fetchall()
+    ]
     if not samples:
         raise BadInput(f"{path} has no rows: there is nothing to import.")
     (period,) = con.execute("SELECT any_value(period_ms) FROM samples").fetchone() or (None,)

@@ -138,7 +138,9 @@ class Live:
             collector_id = find_or_add(self._con, name, site)
             row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
             known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
-            (known.last,) = self._con.execute("SELECT coalesce(last_timestamp, -1) FROM collectors WHERE id = ?", (collector_id,)).fetchone()
+            (known.last,) = self._con.execute(
+                "SELECT coalesce(last_timestamp, -1) FROM collectors WHERE id = ?", (collector_id,)
+            ).fetchone()
         return known
 
     def _take_in(self) -> int:
@@ -188,14 +190,16 @@ class Live:
         return count if table is HOST else 0
 
     def _note(self, grown: Mapping[int, _Machine], skip: Collection[str]) -> None:
-        """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; and from time to time the rollups."""
+        """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; now and then the rollups."""
         recordings = self._by_machine("recordings", Recording._fields)
         samples = self._by_machine("samples", Sample._fields)
         marks = {} if "marks" in skip else self._by_machine("marks", Mark._fields)
         facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
         for number, machine in grown.items():
             found = [Recording(**row) for row in recordings.get(number, ())]
-            taken = sorted((Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp))
+            taken = sorted(
+                (Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp)
+            )
             if taken:
                 self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
             if machine.facts_changed and number in facts:
@@ -225,9 +229,7 @@ class Live:
         runs.add_marks(con, machine.id, marks, taken)
         first = min(sample.timestamp for sample in samples)
         broken = [
-            taken[one.recording].number
-            for one in alive
-            if one.recording in taken and _is_broken(taken[one.recording].ticks, one.due_tick)
+            taken[one.recording].number for one in alive if one.recording in taken and _is_broken(taken[one.recording].ticks, one.due_tick)
         ]
         runs.find_gaps(con, machine.id, broken, first)
         new = sum(one.new for one in taken.values())

@@ -108,9 +108,12 @@ def _taken(
         table = catalog.table(name)
         columnar.attach(con, duck, collector_id, table, start, end + 1)
         metrics = [column.name for column in schema.metrics(table)]
-        duck.execute(statement("summaries/percentiles"), {"table": name, "device": schema.device_key(table) or "machine", "metrics": metrics})
+        duck.execute(
+            statement("summaries/percentiles"), {"table": name, "device": schema.device_key(table) or "machine", "metrics": metrics}
+        )
     figures = ", ".join(catalog.FIGURES)
     return duck.execute(
-        f"SELECT range, from_timestamp, to_timestamp, metric, device, {figures} FROM percentiles ORDER BY range, list_position($metrics, metric), device",
+        f"SELECT range, from_timestamp, to_timestamp, metric, device, {figures} FROM percentiles"
+        " ORDER BY range, list_position($metrics, metric), device",
         {"metrics": _metrics(tables)},
     ).fetchall()

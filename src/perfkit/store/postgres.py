@@ -93,8 +93,8 @@ def _prepare(con: Connection) -> None:
     row = con.execute("SELECT version FROM perfkit_schema").fetchone()
     if row is None or row[0] != schema.VERSION:
         raise BadInput(
-            f"the PostgreSQL database has schema version {row and row[0]}, this perfkit {schema.VERSION}; import into a new database, or use"
-            " the perfkit that it is of."
+            f"the PostgreSQL database has schema version {row and row[0]}, this perfkit {schema.VERSION}; import into a new database, or"
+            " use the perfkit that it is of."
         )
     with closing(sqlite3.connect(":memory:")) as new:
         new.executescript(schema.ddl())
@@ -151,7 +151,9 @@ def _write_back(con: Connection, local: sqlite3.Connection, number: int) -> None
     """Replace what PostgreSQL has of the collector by what `local` has."""
     columns = [row[1] for row in local.execute("PRAGMA table_info(collectors)") if row[1] != "id"]
     values = local.execute(f"SELECT {_list(columns)} FROM collectors WHERE id = ?", (number,)).fetchone()
-    con.execute(f"UPDATE collectors SET ({_list(columns)}) = ({', '.join(['%s'] * len(columns))}) WHERE id = %s".encode(), [*values, number])
+    con.execute(
+        f"UPDATE collectors SET ({_list(columns)}) = ({', '.join(['%s'] * len(columns))}) WHERE id = %s".encode(), [*values, number]
+    )
     for table, names in _mirrored(local):
         con.execute(f"DELETE FROM {table} WHERE collector_id = %s".encode(), [number])
         rows = local.execute(f"SELECT {_list(names)} FROM {table} WHERE collector_id = ?", (number,))

@@ -1,4 +1,4 @@
-"""Recordings, runs and phases of a collector in the database, their certificates, and how a recording grows without counting a sample twice.
+"""Recordings, runs and phases of a collector in the database, their certificates, and how a recording grows: no sample counts twice.
 
 The definitions are those of process (process/sql/timeline): runs.sql, gaps.sql and windows.sql run in SQLite over the tables `marks`,
 `recordings` and `samples`.
@@ -87,7 +87,13 @@ def _grow(con: sqlite3.Connection, collector_id: int, one: Recording, samples: l
             one = one._replace(period_ms=min(filter(None, (known.period_ms, one.period_ms)), default=None))
     rows = [(collector_id, sample.timestamp, number, sample.tick, sample.lateness_ms) for sample in shifted]
     new = con.executemany("INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?)", rows).rowcount
-    values = {**one._asdict(), "last_tick": max(sample.tick for sample in shifted), "collector_id": collector_id, "number": number, "new": new}
+    values = {
+        **one._asdict(),
+        "last_tick": max(sample.tick for sample in shifted),
+        "collector_id": collector_id,
+        "number": number,
+        "new": new,
+    }
     con.execute(schema.text("sqlite/recording_grow"), values)
     return Taken(number, new, [sample.tick for sample in shifted])
 
@@ -124,7 +130,9 @@ def _shifted(con: sqlite3.Connection, collector_id: int, known: _Known, one: Rec
         return samples
     period = known.period_ms or one.period_ms or 1000
     offset = near[1] + round((first.timestamp - near[0]) / period) - first.tick
-    if known.identity.startswith(UNNAMED) and not one.identity.startswith(UNNAMED):  # its session came to be known: its ticks are the promised ones
+    if known.identity.startswith(UNNAMED) and not one.identity.startswith(
+        UNNAMED
+    ):  # its session came to be known: its ticks are the promised ones
         con.execute("UPDATE samples SET tick = tick - ? WHERE collector_id = ? AND recording = ?", (offset, collector_id, known.recording))
         con.execute(
             "UPDATE recordings SET identity = ?, last_tick = last_tick - ? WHERE collector_id = ? AND recording = ?",
@@ -153,7 +161,8 @@ def find_gaps(con: sqlite3.Connection, collector_id: int, recordings: Collection
     for number in recordings:
         values = {"collector_id": collector_id, "recording": number, "after": after}
         [(kept,)] = con.execute(
-            "SELECT min(timestamp) FROM samples WHERE collector_id = :collector_id AND recording = :recording AND timestamp >= :after", values
+            "SELECT min(timestamp) FROM samples WHERE collector_id = :collector_id AND recording = :recording AND timestamp >= :after",
+            values,
         )
         con.execute(
             "DELETE FROM quality_events WHERE collector_id = ? AND recording = ? AND kind = 'gap' AND from_timestamp >= ?",
@@ -175,11 +184,7 @@ def add_events(con: sqlite3.Connection, collector_id: int, events: Iterable[Even
     con.executemany(
         """INSERT OR REPLACE INTO quality_events (collector_id, kind, from_timestamp, to_timestamp, subject, missed, detail, recording)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        (
-            (collector_id, *e[:6], None if e.recording is None else _number(taken, e.recording))
-            for e in events
-            if e.kind != "gap"
-        ),
+        ((collector_id, *e[:6], None if e.recording is None else _number(taken, e.recording)) for e in events if e.kind != "gap"),
     )
 
 
@@ -197,7 +202,7 @@ def extend(con: sqlite3.Connection, collector_id: int, recording: int, last: int
 
 
 def refresh(con: sqlite3.Connection, collector_id: int) -> None:
-    """Find the collector's runs and phases again. A run that was there keeps its number; others are numbered in the order of their start."""
+    """Find the collector's runs and phases again. A run that was there keeps its number; others are numbered by start."""
     query = schema.text("sqlite/runs").format(definition=statement("timeline/runs"))
     found = con.execute(query, {"collector_id": collector_id}).fetchall()
     numbers = _numbers(con, collector_id, [row for row in found if row[3] is None])
@@ -259,7 +264,7 @@ class Stretch(NamedTuple):
 def stretches(con: sqlite3.Connection, collector_id: int) -> list[Stretch]:
     """The runs of a collector by number, behind each its phases."""
     rows = con.execute(schema.text("sqlite/runs_and_phases"), {"collector_id": collector_id})
-    return [Stretch(*row[:6], bool(row[6]), bool(row[7])) for row in rows]
+    return [Stretch(*rest, bool(is_open), bool(marked)) for *rest, is_open, marked in rows]
 
 
 def pick(known: Sequence[Stretch], run: str | None, phase: str | None) -> Stretch:
@@ -311,9 +316,12 @@ def certificate(con: sqlite3.Connection, collector_id: int, start: int, end: int
 
 
 def covered(con: sqlite3.Connection, collector_id: int, start: int, end: int, *, now_ms: int | None = None) -> Certificate:
-    """The certificate of a range of the collector's samples: one that reaches to its first or last has what was due before or behind it too."""
-    first, last = con.execute("SELECT first_timestamp, last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone() or (None, None)
-    if last is None or end < last:
+    """The certificate of a range of the collector's samples: at their ends also of what was due before or behind."""
+    first, last = con.execute("SELECT first_timestamp, last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone() or (
+        None,
+        None,
+    )
+    if first is None or last is None or end < last:
         return certificate(con, collector_id, start, end)
     how = ended(con, collector_id, now_ms=now_ms)
     return certificate(con, collector_id, 0 if start <= first else start, FOREVER, how)

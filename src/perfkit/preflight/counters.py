@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 _SOURCES = ("/proc/stat", "/proc/net/dev", "/proc/diskstats")
 _PACKETS = 20
+_STEP = 0.05  # seconds
 
 
 class Counters(NamedTuple):
@@ -74,13 +76,13 @@ def _disk_writes(disks: str) -> int | None:
 
 
 class Nudge:
-    """Moves every counter of `Counters` in small steps: computes, sends loopback packets, forces a file to disk.
+    """Moves every counter of `Counters` in small steps: sends loopback packets, forces a file to disk, and computes for `seconds`.
 
     Nothing is written: the packets go to a socket of our own, and the file behind `descriptor()` (the collection, open for reading) is
-    only synchronised, which brings the collector's own lines to the disk.
+    only synchronised, which brings the collector's own lines to the disk. A disk that takes long for that is not waited for.
     """
 
-    def __init__(self, descriptor: Callable[[], int], seconds: float = 1.0) -> None:
+    def __init__(self, descriptor: Callable[[], int], seconds: float) -> None:
         self._descriptor = descriptor
         self._steps = self._play(seconds)
         self.done = False
@@ -88,19 +90,24 @@ class Nudge:
     def step(self) -> None:
         """About 50 ms of work, or of sleep once the nudge is over."""
         if self.done:
-            time.sleep(0.05)
+            time.sleep(_STEP)
         self.done = next(self._steps, None) is None
 
     def _play(self, seconds: float) -> Iterator[bool]:
         end = time.monotonic() + seconds
         _send_packets()
-        while time.monotonic() < end:
-            stop = time.monotonic() + 0.05
+        threading.Thread(target=_synchronise, args=(os.dup(self._descriptor()),), daemon=True).start()
+        while (now := time.monotonic()) < end:
+            stop = min(now + _STEP, end)
             while time.monotonic() < stop:
                 sum(range(1000))
             yield True
-        with contextlib.suppress(OSError):
-            os.fsync(self._descriptor())
+
+
+def _synchronise(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def _send_packets() -> None:
