@@ -62,8 +62,10 @@ def test_one_ipv6_network_counts_as_one_address(address: str, source: str) -> No
 
 @pytest.mark.parametrize(
     ("host", "is_so"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("[::1]", True), ("::1", True), ("localhost", True), ("LOCALHOST", True)]
-    + [("localhost.example", False), ("10.0.0.1", False), ("0.0.0.0", False), ("", False), ("127.0.0.1.nip.io", False)],
+    [
+        *((host, True) for host in ("127.0.0.1", "127.9.9.9", "[::1]", "::1", "localhost", "LOCALHOST")),
+        *((host, False) for host in ("localhost.example", "10.0.0.1", "0.0.0.0", "", "127.0.0.1.nip.io")),
+    ],
 )
 def test_loopback_is_this_machine_alone(host: str, is_so: bool) -> None:
     assert is_loopback(host) is is_so

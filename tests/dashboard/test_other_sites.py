@@ -160,7 +160,8 @@ def test_a_link_of_another_site_opens_a_page_and_neither_a_query_nor_data(site: 
 def test_a_form_of_another_site_is_refused(site: Site, evil) -> None:
     with evil.expect_response(lambda answer: answer.url.startswith(site.url)) as answer:
         evil.evaluate(
-            "(url) => { const f = document.createElement('form'); f.method = 'post'; f.action = url; document.body.append(f); f.submit(); }",
+            "(url) => { const form = document.createElement('form'); Object.assign(form, {method: 'post', action: url});"
+            " document.body.append(form); form.submit(); }",
             f"{site.url}/-/logout",
         )
     assert answer.value.status == 403

@@ -77,7 +77,7 @@ FIXED = [
         "disk.await_ms>20",
         "a.b>1",
         "host.cpu_idle<" + "9" * 30,
-        "host.cpu_idle<١",
+        "host.cpu_idle<\u0661",
         "timestamp",
         "rowid",
         "collector_id",

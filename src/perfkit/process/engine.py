@@ -48,7 +48,8 @@ class Engine:
 
     `con` then has host, cpu, memory, ... as `perfkit.catalog` lists them, each with `machine INTEGER` and `timestamp BIGINT`
     (milliseconds since the epoch, UTC) in front, and `machines`, `recordings`, `samples`, `marks`, `runs`, `gaps`, `percentiles` and
-    `quality`     (see sql/). What has no value is NULL. Every statement partitions by `machine`: one pass serves one file or a thousand live collectors.
+    `quality` (see sql/). What has no value is NULL. Every statement partitions by `machine`: one pass serves one file or a thousand live
+    collectors.
     """
 
     def __init__(self, *, memory_limit: int | None = None, threads: int | None = None, temp_folder: Path | None = None) -> None:
