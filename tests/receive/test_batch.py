@@ -66,6 +66,7 @@ def test_go_sends_null_for_no_measurements() -> None:
         (batch(LINE | {"nanosecond": 10**9}), "nanosecond is not"),
         (batch(LINE | {"monotonic": "1"}), "monotonic is not"),
         (batch(LINE | {"monotonic": -1}), "monotonic is not"),
+        (batch(LINE | {"monotonic": 1e300}), "monotonic is not"),
         (batch(LINE | {"subsystem": ""}), "subsystem is not"),
         (batch(LINE | {"measurement": {"a": 1}}), "measurement is not"),
     ],

@@ -15,6 +15,8 @@ from perfkit.catalog import DEFAULT_SITE
 from perfkit.receive.request import Refused
 
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+LONGEST_UPTIME = 10_000_000_000
+"""Seconds of the monotonic clock, some 300 years: no machine runs longer, and larger numbers leave what 64 bits hold."""
 MAX_SUBSYSTEM = 200
 MAX_IDENTIFIER = 200
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.]+")
@@ -127,13 +129,13 @@ def _is_whole(value: object, largest: int) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= LONGEST_UPTIME
 
 
 _VALUES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "timestamp": ("whole seconds since 1970", lambda value: _is_whole(value, LAST_SECOND)),
     "nanosecond": ("0 to 999999999", lambda value: _is_whole(value, 999_999_999)),
-    "monotonic": ("seconds", _is_seconds),
+    "monotonic": (f"seconds, at most {LONGEST_UPTIME}", _is_seconds),
     "subsystem": (f"a text of 1 to {MAX_SUBSYSTEM} characters", lambda value: isinstance(value, str) and 0 < len(value) <= MAX_SUBSYSTEM),
     "measurement": ("a text", lambda value: isinstance(value, str)),
 }

@@ -33,7 +33,9 @@ SETTLE_SECONDS = 5.0
 SUSPECT_SECONDS = 600.0
 """How long a machine for which the import failed is fed apart from the others."""
 MOST_FAILURES = 12
-"""How often the import may fail in one step; after that, what fails is set aside whole instead of being searched for the line."""
+APART_SECONDS = 2.0
+"""How often, and for how long, the import may fail in one step, so that the others' next samples do not wait for it; after that, what
+fails is set aside whole instead of being searched for the line."""
 TRY_LATER = (PerfkitError, OSError, sqlite3.OperationalError, MemoryError, duckdb.IOException)
 """What has nothing to do with the data: the disk or the database cannot be used now."""
 _REREAD_BYTES = 8 << 20
@@ -112,7 +114,7 @@ class Importer:
         self._sink: Sink | None = None
         self._suspects: dict[Machine, float] = {}
         self._apart = False
-        self._failures, self._why = 0, ""
+        self._failures, self._why, self._spent_at = 0, "", 0.0
         self._fed_at = time.monotonic()
         self._ends: dict[str, int] = {}
         self._damaged = self._reread = False
@@ -170,10 +172,9 @@ class Importer:
         doubtful = [part for part in parts if part.machine in self._suspects]
         if not doubtful and not self._apart:
             return self._feed_together(parts, reached)
-        self._failures = 0
+        self._failures, self._spent_at = 0, now + APART_SECONDS
         self._feed_apart([part for part in parts if part.machine not in self._suspects])
-        for machine in dict.fromkeys(part.machine for part in doubtful):
-            self._feed_apart([part for part in doubtful if part.machine == machine])
+        self._feed_apart(doubtful)
         self._apart = False
         # Kept at once: what was set aside is not met again after a crash.
         self._sink_now().save(self._journal, str(reached or Position(0, 0)))
@@ -218,19 +219,25 @@ class Importer:
             self._feed_apart([part for part in parts if part.machine not in first])
             return
         self._suspects[machines[0]] = time.monotonic() + SUSPECT_SECONDS
-        if not self._accepts(parts):  # the second try
+        if self._is_spent():
+            self._set_aside(parts)
+        elif not self._accepts(parts):  # the second try
             self._halve(parts)
 
     def _halve(self, parts: Sequence[Part]) -> None:
         """Of one machine: what cannot be imported is looked for down to the line, and set aside."""
         halves = parts[0].halves() if len(parts) == 1 else (parts[: len(parts) // 2], parts[len(parts) // 2 :])
-        if halves is None or self._failures >= MOST_FAILURES:
+        if halves is None or self._is_spent():
             self._set_aside(parts)
             return
         for half in halves:
             some = [half] if isinstance(half, Part) else half
             if not self._accepts(some):
                 self._halve(some)
+
+    def _is_spent(self) -> bool:
+        """Whether this step has failed for as long as it may."""
+        return self._failures >= MOST_FAILURES or time.monotonic() > self._spent_at
 
     def _accepts(self, parts: Sequence[Part]) -> bool:
         """Feed `parts`, for good, without moving on in the journal; False where that fails."""
