@@ -29,7 +29,7 @@ How a column is computed stands in the `.sql` file of its table, beside the colu
 def section(table: Table) -> Iterator[str]:
     yield f"\n## {table.title}\n\n"
     yield f"`{table.name}.csv`, database table `{table.database_name}`, computed in "
-    yield f"[`{table.name}.sql`](../src/perfkit/process/sql/{table.name}.sql)\n\n"
+    yield f"[`{table.name}.sql`](../src/perfkit/process/sql/components/{table.name}.sql)\n\n"
     yield "| column | kind | unit | what it is | from |\n|---|---|---|---|---|\n"
     for column in table.columns:
         yield f"| `{column.name}` | {column.kind} | {column.unit} | {column.label} | `{column.source}` |\n"

@@ -267,7 +267,7 @@ summarise() { # average and P95 of the headline metrics: a row for all, and one 
       split("user %|system %|iowait %|used MiB|read MB/s|write MB/s|rx MB/s|tx MB/s", label, "|")
       order[++rows] = "all"
     }
-    FNR == NR { if (split($0, word, "  phase ") == 2) order[++rows] = "phase:" word[2]; next }
+    FNR == NR { if (split($0, word, "  phase ") == 2) order[++rows] = "run:1:" word[2]; next }
     { gsub(/"/, "") }
     FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
     { average[$at["range"], $at["metric"]] = $at["avg"]; high[$at["range"], $at["metric"]] = $at["p95"] }
@@ -277,7 +277,7 @@ summarise() { # average and P95 of the headline metrics: a row for all, and one 
       print ""
       for (r = 1; r <= rows; r++) {
         name = order[r]
-        sub(/^phase:/, "", name)
+        sub(/^run:1:/, "", name)
         printf "%-12s", name
         for (i = 1; i <= columns; i++) {
           unit = metric[i] ~ /bytes/ ? 1e6 : 1

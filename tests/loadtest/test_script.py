@@ -98,7 +98,7 @@ def test_a_built_in_load_is_proven_marked_evaluated_and_packed(target: Target, t
     assert -1 not in places
     assert places == sorted(places)
     ranges = {line.split(",")[0].strip('"') for line in (target.results / "processed" / "percentiles.csv").read_text().splitlines()}
-    assert {"all", "phase:warmup", "phase:cpu", "phase:memory", "phase:disk", "phase:cooldown"} <= ranges
+    assert {"all", "run:1", "run:1:warmup", "run:1:cpu", "run:1:memory", "run:1:disk", "run:1:cooldown"} <= ranges
     assert json.loads((target.results / "processed" / "system_info.json").read_text())
     rows = [line.split() for line in output.splitlines() if " / " in line][1:]
     assert [row[0] for row in rows] == ["all", "warmup", "cpu", "memory", "disk", "containers", "cooldown"]

@@ -10,9 +10,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from perfkit.process.statements import statement
 
-QUERY = "WITH series AS (SELECT phase, timestamp, value FROM measured) " + statement("steady")
+from perfkit.process.engine import statement
+
+QUERY = "WITH series AS (SELECT phase, timestamp, value FROM measured) SELECT * FROM (" + statement("summaries/steady") + ")"
 LAYOUT = "CREATE TABLE measured (phase VARCHAR, timestamp BIGINT, value DOUBLE)"
 
 

@@ -106,7 +106,7 @@ def uncovered(found: list[Segment], start: int, end: int) -> list[tuple[int, int
 
 
 def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> None:
-    """Let DuckDB see every sample of [start, end) as <table.name>, with machine (the collector's id), timestamp (ms) and the catalog's."""
+    """Let DuckDB see each sample of [start, end) as <table.name>: machine (the collector's id), timestamp and the catalog's columns."""
     found = segments(con, collector_id, table, start, end)
     duck.execute(f"DROP VIEW IF EXISTS {table.name}")
     loose = f"{table.name}_loose"

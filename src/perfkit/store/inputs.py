@@ -34,7 +34,7 @@ FOLDER_EXTRAS = ("system_info.json", "quality.json", "percentiles.csv", SAMPLES)
 
 @dataclass
 class Staged:
-    """One machine's input: `con` has a table per name of the catalog in `tables`, with machine, timestamp (ms) and the catalog's."""
+    """One machine's input: `con` has a table per name of the catalog in `tables`, with machine, timestamp (ms), the catalog's columns."""
 
     con: duckdb.DuckDBPyConnection
     origin: Path

@@ -264,7 +264,10 @@ class Stretch(NamedTuple):
 def stretches(con: sqlite3.Connection, collector_id: int) -> list[Stretch]:
     """The runs of a collector by number, behind each its phases."""
     rows = con.execute(schema.text("sqlite/runs_and_phases"), {"collector_id": collector_id})
-    return [Stretch._make((*rest, bool(is_open), bool(marked))) for *rest, is_open, marked in rows]
+    return [
+        Stretch(run, label, phase, of, start, end, bool(is_open), bool(marked))
+        for run, label, phase, of, start, end, is_open, marked in rows
+    ]
 
 
 def pick(known: Sequence[Stretch], run: str | None, phase: str | None) -> Stretch:
