@@ -13,6 +13,7 @@ import pytest
 
 from perfkit.dashboard.logins import ADDRESS_TRIES, MOST_OF_ONE, NAME_TRIES, Logins, TryLater
 from perfkit.dashboard.users import Users
+from support.at_once import run_apart
 from support.seed import fill
 
 PASSWORD = "correct horse battery"
@@ -59,7 +60,7 @@ def attempts(logins: Logins, *tries: tuple[str, str, str]) -> list[str]:
     async def at_once() -> list[str]:
         return await asyncio.gather(*(outcome(logins, *one) for one in tries))
 
-    return asyncio.run(at_once())
+    return run_apart(at_once())
 
 
 def test_passwords_that_are_sent_at_once_get_no_further_than_one_after_the_other(users: CountingUsers) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.errors import BadInput
+from support.at_once import run_apart
 from support.seed import fill
 
 from .conftest import Site
@@ -122,7 +123,7 @@ def ask_all(site: Site, urls: list[str]) -> dict[str, httpx.Response]:
             answers = await asyncio.gather(*(client.get(url) for url in urls))
         return dict(zip(urls, answers, strict=True))
 
-    return asyncio.run(all_of_them())
+    return run_apart(all_of_them())
 
 
 @pytest.fixture(scope="module")
