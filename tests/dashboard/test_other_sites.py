@@ -16,7 +16,7 @@ from perfkit.dashboard.plugin import ROUTES
 from support.seed import fill
 from support.served import serving
 
-from .conftest import CHROMIUM, Site
+from .conftest import Site
 
 NAME = "evil.test"
 PATIENCE = 120
@@ -62,17 +62,11 @@ def other_site() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def evil_browser(other_site: int) -> Iterator[object]:
+def evil_browser(chromium, other_site: int) -> Iterator[object]:
     """A browser for which `evil.test` is this machine."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed: what a browser sends was not checked")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        yield chromium
-        chromium.close()
+    started = chromium(f"--host-resolver-rules=MAP {NAME} 127.0.0.1")
+    yield started
+    started.close()
 
 
 def watch(page) -> list[tuple[int, str]]:
