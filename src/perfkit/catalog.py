@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+DEFAULT_SITE = "default"  # of a machine of which nobody says to which site it belongs
+
 TEXT, INTEGER, REAL = "TEXT", "INTEGER", "REAL"
 
 # Kinds: what may be done with a column.

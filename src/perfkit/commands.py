@@ -22,7 +22,7 @@ COMMANDS = {
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
-DESK_MODULES = ("catalog", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve")
+DESK_MODULES = ("catalog", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve", "web")
 
 
 def of_desk(file: str) -> bool:

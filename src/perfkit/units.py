@@ -1,4 +1,4 @@
-"""Durations, sizes and instants as people type and read them. Target tier: standard library, Python 3.9."""
+"""Durations, sizes, instants and hosts as people type and read them. Target tier: standard library, Python 3.9."""
 
 from __future__ import annotations
 
@@ -83,3 +83,13 @@ def format_bytes(size: float) -> str:
         if abs(size) < 1024 or unit == "TiB":
             break
     return f"{size:.{2 if abs(size) < 10 else 1 if abs(size) < 100 else 0}f} {unit}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, a name or an address with or without brackets, is this machine as seen from itself."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -28,7 +28,7 @@ import uvicorn
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
 
 from perfkit.dashboard.app import make_app  # noqa: E402
-from perfkit.serve.servers import Address  # noqa: E402
+from perfkit.serve.address import Address  # noqa: E402
 from perfkit.store import open_database, windows  # noqa: E402
 from perfkit.store.rollup import close_buckets  # noqa: E402
 from support.seed import fill  # noqa: E402

@@ -145,16 +145,22 @@ def serve() -> Iterator[Callable[..., Site]]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    """The system's Chromium."""
+def chromium() -> Iterator[Callable]:
+    """`chromium(*arguments)` starts the system's Chromium. One Playwright serves all: a second one in the same thread refuses to start."""
     if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed: what the browser draws was not checked")
+        pytest.skip(f"{CHROMIUM} is not installed: what a browser draws and sends was not checked")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        yield lambda *arguments: playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", *arguments])
+
+
+@pytest.fixture(scope="session")
+def browser(chromium) -> Iterator[object]:
+    """A Chromium for the session."""
+    started = chromium()
+    yield started
+    started.close()
 
 
 @pytest.fixture

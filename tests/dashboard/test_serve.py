@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from perfkit.serve.servers import Address
+from perfkit.serve.address import Address
 from support.seed import fill
 
 SOURCE = Path(__file__).parents[2] / "src"

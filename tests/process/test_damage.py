@@ -162,3 +162,18 @@ def test_no_damage_ends_in_a_traceback_or_in_half_an_output(
     else:
         assert {entry.name for entry in folder.iterdir()} == {"vm-a.json", "out"}
         assert {entry.name for entry in (folder / "out").iterdir()} == FILES
+
+
+@pytest.mark.parametrize("clock", [1e-300, 5e-324, 1e11, 1e300, -5.0, 0.0])
+@pytest.mark.parametrize("which", ["one sample", "every sample"])
+def test_no_monotonic_clock_stops_a_file(tmp_path: Path, clock: float, which: str) -> None:
+    """Sessions, ticks and gaps are counted by it: whatever it says, the recording is read."""
+    path = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=8)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    stamps = sorted({line["timestamp"] for line in lines})
+    for line in lines:
+        if line["timestamp"] == stamps[4] or which == "every sample":
+            line["monotonic"] = clock
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [result] = process([path], tmp_path / "out")
+    assert 1 <= result.quality.facts["samples"] <= 8

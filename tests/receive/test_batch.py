@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.receive.batch import parse_batch
-from perfkit.receive.names import day_file, folder_name
-from perfkit.receive.refusal import Refused
+from perfkit.receive.batch import Machine, parse_batch
+from perfkit.receive.request import Refused
 
 LINE = {"timestamp": 1, "subsystem": "/proc/stat", "measurement": "cpu 1 2\n"}
 
@@ -65,6 +66,7 @@ def test_go_sends_null_for_no_measurements() -> None:
         (batch(LINE | {"nanosecond": 10**9}), "nanosecond is not"),
         (batch(LINE | {"monotonic": "1"}), "monotonic is not"),
         (batch(LINE | {"monotonic": -1}), "monotonic is not"),
+        (batch(LINE | {"monotonic": 1e300}), "monotonic is not"),
         (batch(LINE | {"subsystem": ""}), "subsystem is not"),
         (batch(LINE | {"measurement": {"a": 1}}), "measurement is not"),
     ],
@@ -103,15 +105,24 @@ def _fits(value: object) -> bool:
 @given(st.text(min_size=1))
 def test_no_identifier_names_anything_outside_its_folder(identifier: str) -> None:
     identifier = identifier.encode("utf-8", "replace").decode()
-    folder, _, file = day_file(identifier, "2026-01-31").partition("/")
-    assert folder == folder_name(identifier)
-    for part in (folder, file):
-        assert part.isascii()
-        assert not part.startswith((".", "-"))
-        assert not set(part) & set("/\\\0\n: ")
-        assert len(part) <= 90
+    for machine in (Machine.of(identifier, None), Machine.of("vm", identifier)):
+        folder, _, file = machine.day_file("2026-01-31").partition("/")
+        assert folder == machine.folder()
+        for part in (folder, file):
+            assert part.isascii()
+            assert not part.startswith((".", "-"))
+            assert not set(part) & set("/\\\0\n: ")
+            assert len(part) <= 150
 
 
-def test_identifiers_that_look_alike_on_disk_stay_apart() -> None:
-    names = ["a/b", "a-b", "a b", "A-b", "../a-b", "a-b.", "a\u00e9b", "a\u00e8b"]
-    assert len({folder_name(name) for name in names}) == len(names)
+def test_machines_that_look_alike_stay_apart_on_every_file_system() -> None:
+    """Also where names are compared without case (macOS) or in one Unicode form."""
+    names = ["a/b", "a-b", "a b", "A-b", "A-B", "../a-b", "a-b.", "a\u00e9b", "a\u00e8b", "ae\u0301b", "\u212bb", "\u00c5b"]
+    machines = [Machine.of(name, site) for name in names for site in (None, "Berlin", "berlin", "BERLIN", "Be\u0301rlin", "B\u00e9rlin")]
+    folders = {unicodedata.normalize("NFKC", machine.folder()).casefold() for machine in machines}
+    assert len(folders) == len(machines)
+
+
+def test_a_key_without_a_site_speaks_for_the_default_site() -> None:
+    assert Machine.of("vm", None) == Machine.of("vm", "") == Machine.of("vm", "default")
+    assert Machine.of("a-b", "c").folder() != Machine.of("a", "b-c").folder()

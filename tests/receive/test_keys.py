@@ -1,4 +1,4 @@
-"""Keys and the throttle."""
+"""Keys: who may send, and for whom."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.errors import BadInput, Failed
-from perfkit.receive.keys import KeyFile, KeyRing
-from perfkit.receive.throttle import SECONDS_A_TRY, TRIES, Throttle
+from perfkit.receive.keys import KeyFile, KeyRing, pcd_key_file
 
 
 @pytest.fixture
@@ -97,37 +96,21 @@ def test_a_key_bound_to_identifiers_speaks_for_them_alone(file: KeyFile) -> None
     assert key and key.allows("a") and key.allows("b") and not key.allows("c")
 
 
-def test_wrong_keys_are_limited_and_the_limit_wears_off() -> None:
-    throttle = Throttle()
-    for _ in range(TRIES):
-        assert throttle.held_back("10.0.0.1", None, 0.0) is None
-        throttle.failed("10.0.0.1", 0.0)
-    assert throttle.held_back("10.0.0.1", None, 0.0) == SECONDS_A_TRY
-    assert throttle.held_back("10.0.0.1", None, SECONDS_A_TRY) is None
+@pytest.mark.parametrize("site", ["", " ", "a\nb", "x" * 201])
+def test_a_key_has_a_site_that_can_be_one(file: KeyFile, site: str) -> None:
+    with pytest.raises(BadInput, match="the site"):
+        file.add("lab", site=site)
+    assert not file.path.exists()
 
 
-def test_one_address_does_not_lock_out_another_nor_those_who_were_there() -> None:
-    throttle = Throttle()
-    throttle.succeeded("10.0.0.1", "known")
-    for _ in range(TRIES):
-        throttle.failed("10.0.0.1", 0.0)
-    assert throttle.held_back("10.0.0.1", "known", 0.0) is None
-    assert throttle.held_back("10.0.0.1", "guessed", 0.0)
-    assert throttle.held_back("10.0.0.2", None, 0.0) is None
-
-
-def test_one_ipv6_network_counts_as_one_address() -> None:
-    throttle = Throttle()
-    for number in range(TRIES):
-        throttle.failed(f"2001:db8::{number:x}", 0.0)
-    assert throttle.held_back("2001:db8::ffff", None, 0.0)
-    assert throttle.held_back("2001:db8:0:1::1", None, 0.0) is None
-
-
-def test_a_million_addresses_take_no_more_memory_than_a_few_thousand() -> None:
-    throttle = Throttle()
-    for number in range(20_000):
-        throttle.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
-        throttle.succeeded("10.0.0.1", str(number))
-    assert len(throttle._failures) <= 4096
-    assert len(throttle._proven) <= 16384
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [({}, "home/.pcd/apikeys"), ({"PCD_HOME": "pcd"}, "pcd/apikeys"), ({"PCD_HOME": "pcd", "PCD_APIKEYS_FILE": "keys"}, "keys")],
+)
+def test_pcds_keys_are_where_pcds_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], path: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(tmp_path / value))
+    assert pcd_key_file() == tmp_path / path

@@ -229,6 +229,7 @@ def test_an_uploaded_collection_is_imported_and_a_second_time_changes_nothing(tm
         assert answer.status_code == 201, answer.text
         said = answer.json()
         assert (said["machinename"], said["sitename"], said["already"]) == ("vm-u", "lab", False)
+        assert (said["certificate"]["samples"], said["certificate"]["coverage"], said["notes"]) == (60, 100, [])
         rows = count(served.db, "SELECT count(*) FROM host_metrics")
         assert rows == said["new_samples"] > 50
         again = upload(served, collection, machine_id="vm-u", site="lab")

@@ -19,13 +19,16 @@ from perfkit.receive.keys import KeyFile
 _PROGRAM = """
 import socket, sys
 from pathlib import Path
-from perfkit.receive.limits import Limits
-from perfkit.receive.server import ReceiverSettings, run_receiver
+from perfkit.receive.request import Limits
+from perfkit.serve.options import ServeOptions
+from perfkit.serve.web_servers import run_receiver
 import orjson
 said = orjson.loads(sys.argv[1])
 data = Path(said["data"])
-settings = ReceiverSettings(data, data / "keys.json", data / "apikeys", Limits(**said["limits"]), access_log=data / "access.log")
-run_receiver(settings, socket.socket(fileno=int(sys.argv[2])))
+options = ServeOptions(
+    data / "perfkit.db", data, data / "keys.json", data / "apikeys", access_log=data / "access.log", limits=Limits(**said["limits"])
+)
+run_receiver(options, socket.socket(fileno=int(sys.argv[2])))
 """
 
 

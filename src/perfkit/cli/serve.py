@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from pathlib import Path
 from typing import Optional
@@ -12,6 +13,9 @@ from perfkit.cli import APP_SETTINGS
 
 app = typer.Typer(**APP_SETTINGS)
 
+# What of pcd's environment is used here too; LISTENADDRESS, its other one, is an option's.
+_PCD = ("PCD_LISTENADDRESS", "PCD_APIKEYS_FILE", "PCD_HOME")
+
 
 @app.command()
 def serve(
@@ -20,7 +24,11 @@ def serve(
         "127.0.0.1:8000", "--listen", metavar="HOST:PORT", help="Where the dashboard listens; port 0 takes a free one."
     ),
     receive: str = typer.Option(
-        "127.0.0.1:8080", "--receive", envvar="LISTENADDRESS", metavar="HOST:PORT", help="Where the receiver listens."
+        "127.0.0.1:8080",
+        "--receive",
+        envvar=["LISTENADDRESS", "PCD_LISTENADDRESS"],
+        metavar="HOST:PORT",
+        help="Where the receiver listens.",
     ),
     no_dashboard: bool = typer.Option(False, "--no-dashboard", help="Run the receiver alone."),
     no_receive: bool = typer.Option(False, "--no-receive", help="Run the dashboard alone."),
@@ -29,7 +37,7 @@ def serve(
         None, "--data", envvar="PERFKIT_DATA", help="Folder for what is received; default NAME-received beside the database."
     ),
     keys: Optional[Path] = typer.Option(
-        None, "--keys", envvar="PERFKIT_KEYS", help="The file of `perfkit keys`; ~/.pcd/apikeys is read too."
+        None, "--keys", envvar="PERFKIT_KEYS", help="The file of `perfkit keys`; pcd's (PCD_APIKEYS_FILE, else ~/.pcd/apikeys) is read too."
     ),
     tls_cert: Optional[Path] = typer.Option(None, "--tls-cert", help="Serve HTTPS with this certificate chain (PEM)."),
     tls_key: Optional[Path] = typer.Option(None, "--tls-key", help="The certificate's private key (PEM)."),
@@ -43,7 +51,10 @@ def serve(
     max_body: Optional[str] = typer.Option(
         None, "--max-body", metavar="SIZE", help="Largest batch as it is sent; default 8MB, four times that unpacked."
     ),
-    max_upload: Optional[str] = typer.Option(None, "--max-upload", metavar="SIZE", help="Largest uploaded file; default 512MB."),
+    max_upload: Optional[str] = typer.Option(
+        None, "--max-upload", metavar="SIZE", help="Largest uploaded file, as it is sent and unpacked; default 512MB."
+    ),
+    site: Optional[str] = typer.Option(None, "--site", help="The site of what is sent with a key that names none."),
     retain: Optional[str] = typer.Option(
         None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
     ),
@@ -54,7 +65,9 @@ def serve(
     """Serve the dashboard, and receive what collectors stream, until interrupted."""
     from perfkit.receive.folder import beside
     from perfkit.receive.keys import default_key_file, pcd_key_file
-    from perfkit.serve.servers import Address, Options
+    from perfkit.receive.request import Limits
+    from perfkit.serve.address import Address
+    from perfkit.serve.options import ServeOptions
     from perfkit.serve.servers import serve as run
     from perfkit.store import default_path
     from perfkit.units import parse_duration, parse_size
@@ -65,21 +78,24 @@ def serve(
         sizes["unpacked"] = 4 * sizes["body"]
     database = (db or default_path()).absolute()
     folder = (data or beside(database)).absolute()
-    options = Options(
-        database,
-        folder,
-        keys or default_key_file(),
-        pcd_key_file(),
-        None if no_dashboard else Address.parse(listen, "--listen"),
-        None if no_receive else Address.parse(receive, "--receive"),
-        tls_cert,
-        tls_key,
-        root_path.rstrip("/"),
-        tuple(trusted_proxy),
-        access_log or folder / "access.log",
-        parse_duration(retain) if retain else None,
-        sizes,
+    options = ServeOptions(
+        db=database,
+        data=folder,
+        keys=keys or default_key_file(),
+        plain_keys=pcd_key_file(),
+        dashboard=None if no_dashboard else Address.parse(listen, "--listen"),
+        receiver=None if no_receive else Address.parse(receive, "--receive"),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        root_path=root_path.rstrip("/"),
+        trusted_proxies=tuple(trusted_proxy),
+        access_log=access_log or folder / "access.log",
+        retain=parse_duration(retain) if retain else None,
+        site=site,
+        limits=Limits(**sizes),
     )
+    if unknown := sorted(name for name in os.environ if name.startswith("PCD_") and name not in _PCD):
+        typer.echo(f"Warning: {', '.join(unknown)} of pcd has no equal here and is ignored; see `perfkit serve --help`.")
     run(options, typer.echo, lambda url: _open(url) if open_ else None)
 
 

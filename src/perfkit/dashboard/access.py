@@ -5,19 +5,24 @@ Datasette's own permissions do not cover a plugin's routes, so nothing here reli
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
+import contextlib
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import quote, urlsplit
-
-from itsdangerous import BadSignature, URLSafeSerializer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from perfkit.dashboard.assets import datasette_script_hashes
+from perfkit.dashboard.foreign_sql import DATABASE, asker
+from perfkit.dashboard.parameters import check_datasette
 from perfkit.dashboard.users import ADMIN, OWNER, Users
+from perfkit.errors import BadInput
+from perfkit.web import is_foreign, is_navigation, names_us, source_of
+
+if TYPE_CHECKING:
+    from perfkit.dashboard.site import Dashboard
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,33 +36,11 @@ SESSION_SECONDS = 7 * 86400
 _PUBLIC = ("/-/login", "/-/once", "/favicon.ico")
 _PUBLIC_FOLDERS = ("/assets/", "/-/static/")
 _OURS = ("/collectors/", "/compare", "/api/", "/assets/", "/-/login", "/-/once")
-# Datasette's diagnostics, and its own token login, for which ours stands.
-_ADMIN = tuple(
-    f"/-/{name}"
-    for name in (
-        "metadata",
-        "versions",
-        "plugins",
-        "settings",
-        "config",
-        "threads",
-        "databases",
-        "permissions",
-        "messages",
-        "allow-debug",
-        "patterns",
-    )
-)
+# Of what Datasette has below /-/, its diagnostics mostly, these are for everyone who is logged in; the rest is for admins.
+_DIAGNOSTICS = "/-/"
+_FOR_ALL = ("/-/login", "/-/once", "/-/logout", "/-/static/", "/-/actor")
+# Datasette's own token login, for which ours stands.
 _CLOSED = ("/-/auth-token",)
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address to listen on, is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass
@@ -76,52 +59,43 @@ class Access:
     _process: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     _key: str = field(default_factory=lambda: secrets.token_hex(32))
 
+    @property
+    def secret(self) -> str:
+        """What cookies are signed with."""
+        return self.users.secret or self._key
+
     def use_once(self, token: str) -> bool:
         """Whether `token` is the owner's link's; true a single time."""
-        right = bool(self.once) and secrets.compare_digest(token.encode(), self.once.encode())
+        right = bool(self.once) and secrets.compare_digest(token.encode("utf-8", "replace"), self.once.encode())
         if right:
             self.once = ""
         return right
 
-    def session(self, name: str) -> str:
-        """The cookie that logs `name` in."""
-        return str(self._signer.dumps({"n": name, "e": int(time.time()) + SESSION_SECONDS, "s": self._stamp(name)}))
+    def stamp(self, name: str) -> str:
+        """What a session of `name` must carry to be one; "" of a name that is no user's."""
+        if name == OWNER:
+            return self._process
+        user = self.users.get(name)
+        return user.stamp if user else ""
 
-    def actor(self, cookie: str) -> dict[str, str] | None:
-        """{"id": name, "role": role} of a session cookie, None of one that is forged, old or ended."""
-        try:
-            said = self._signer.loads(cookie)
-            name, until, stamp = str(said["n"]), int(said["e"]), str(said["s"])
-        except (BadSignature, KeyError, TypeError, ValueError):
-            return None
-        known = self._stamp(name)
-        if not known or until < time.time() or not secrets.compare_digest(stamp, known):
+    def actor(self, name: str, stamp: str) -> dict[str, str] | None:
+        """{"id": name, "role": role} of a session that carries `stamp`; None if it has ended."""
+        known = self.stamp(name)
+        if not known or not secrets.compare_digest(stamp.encode("utf-8", "replace"), known.encode()):
             return None
         user = self.users.get(name)
         return {"id": name, "role": ADMIN if name == OWNER else user.role if user else ""}
 
     def serves(self, host: str) -> bool:
         """Whether a request that names `host` is meant for us: without a login, only loopback names are (DNS rebinding)."""
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        return self.login or name.lower() in _LOOPBACK_NAMES | self.names or is_loopback(name)
-
-    @property
-    def _signer(self) -> URLSafeSerializer:
-        return URLSafeSerializer(self.users.secret or self._key, salt="perfkit session")
-
-    def _stamp(self, name: str) -> str:
-        if name == OWNER:
-            return self._process
-        user = self.users.get(name)
-        return user.stamp if user else ""
+        return self.login or names_us(host, self.names)
 
 
 class Guard:
-    """The ASGI application `app` behind `access`."""
+    """The ASGI application `app` of `dashboard`, behind the rules of its access; `is_page` tells the pages that other sites may link to."""
 
-    def __init__(self, app: App, access: Access) -> None:
-        self.app = app
-        self.access = access
+    def __init__(self, app: App, dashboard: Dashboard, is_page: Callable[[str], bool]) -> None:
+        self.app, self.dashboard, self.access, self.is_page = app, dashboard, dashboard.access, is_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -134,13 +108,22 @@ class Guard:
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         if refusal := self._refusal(path, scope, headers):
             return await _answer(send, *refusal)
+        address = source_of((scope.get("client") or ("",))[0])
+        asker.set(address)
         if self.access.login:
-            actor = self.access.actor(_cookie(headers.get("cookie", "")))
+            actor = self.dashboard.actor(_cookie(headers.get("cookie", "")))
             if actor is None and path not in _PUBLIC and not path.startswith(_PUBLIC_FOLDERS):
                 return await _ask_to_log_in(path, self.access.root_path, scope, send)
-            if path.startswith(_ADMIN) and (actor is None or actor["role"] != ADMIN):
+            if path.startswith(_DIAGNOSTICS) and not path.startswith(_FOR_ALL) and (actor is None or actor["role"] != ADMIN):
                 return await _answer(send, 403, "This page is for users with the role admin.")
+            asker.set(f"{address} {actor['id'] if actor else ''}")
             scope = {**scope, "actor": actor, "headers": _without_cookie(scope["headers"])}
+        if scope["method"] in ("GET", "HEAD") and path.startswith(f"/{DATABASE}"):
+            try:
+                check_datasette(scope.get("query_string", b"").decode("latin-1"))
+            except BadInput as error:
+                return await _answer(send, 400, str(error))
+            return await _while_heard(self.app, scope, receive, send)
         return await self.app(scope, receive, send)
 
     def _refusal(self, path: str, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -149,23 +132,36 @@ class Guard:
             return 404, "There is no such page."
         if not self.access.serves(headers.get("host", "")):
             return 421, "This dashboard answers to localhost only; open it by that name."
-        if scope["method"] not in ("GET", "HEAD") and _from_elsewhere(headers):
-            return 403, "This came from another site."
+        if is_foreign(headers) and not (is_navigation(scope["method"], headers) and self.is_page(path)):
+            return 403, "A page of another site asked for this. Open it from perfkit's own pages, or type its address."
         return None
+
+
+async def _while_heard(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run `app`, which reads no body, until it has answered or whoever asked has gone."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def empty() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    answering, leaving = asyncio.ensure_future(app(scope, empty, send)), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not answering.done():
+            answering.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await answering
 
 
 def _hostile(scope: Scope) -> bool:
     """Paths that Datasette would turn into a redirect to another site, or that no page of ours has."""
     paths = (str(scope["path"]), bytes(scope.get("raw_path") or b"").decode("latin-1"))
     return any("\\" in path or path.startswith("//") or "\0" in path or "%5c" in path.lower() for path in paths)
-
-
-def _from_elsewhere(headers: dict[str, str]) -> bool:
-    """Whether a browser says that another site's page sent this; the forms' tokens protect only who has a cookie already."""
-    origin = headers.get("origin", "")
-    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin") or (
-        bool(origin) and urlsplit(origin).netloc != headers.get("host", "")
-    )
 
 
 async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:
@@ -209,6 +205,7 @@ def _with_headers(path: str, scope: Scope, send: Send) -> Send:
         (b"x-frame-options", b"DENY"),
         (b"referrer-policy", b"same-origin"),
         (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
     ]
 
     async def sending(message: MutableMapping[str, Any]) -> None:

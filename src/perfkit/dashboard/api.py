@@ -16,9 +16,11 @@ from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
 from perfkit.dashboard import limits, ranges, reading
+from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput
 from perfkit.store import runs
+from perfkit.store.schema import LEVELS
 
 if TYPE_CHECKING:
     from perfkit.dashboard.site import Dashboard
@@ -34,6 +36,12 @@ View = Callable[[Any, Any], Awaitable[Any]]
 
 class Missing(Exception):
     """There is no such collector."""
+
+
+class TookTooLong(Exception):
+    """Reading took longer than a page may."""
+
+    status = 503
 
 
 class Unchanged(Exception):
@@ -55,6 +63,8 @@ def answers_json(view: View) -> View:
             body, status = {"error": str(error)}, 400
         except Missing as error:
             body, status = {"error": str(error)}, 404
+        except TookTooLong as error:
+            body, status = {"error": str(error)}, error.status
         content = orjson.dumps(body)
         if "version" in body:
             headers["etag"] = f'"{body["version"]}"'
@@ -76,8 +86,8 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 @answers_json
 async def all_runs(request: Any, datasette: Dashboard) -> Any:
     """Every run of every machine, the newest first; `collector=ID` those of one."""
-    asked = request.args.get("collector") or ""
-    number = _whole(asked, 0, 1, 999_999_999) if asked else None
+    args = Parameters(request)
+    number = args.whole("collector", 0, 1, 999_999_999) or None
     return {"now": now(), "runs": await datasette.read(lambda con: reading.runs_listed(con, now(), number))}
 
 
@@ -102,10 +112,9 @@ async def series(request: Any, datasette: Dashboard) -> Any:
     Who has the answer of this state of the collector's data (If-None-Match) gets 304 after one look-up, so that asking often is cheap.
     """
     number = int(request.url_vars["id"])
-    args = {key: request.args[key] for key in request.args}
-    names = [name for name in args.get("metrics", "").split(",") if name]
-    metrics = metrics_by_table(names or [f"host.{c.name}" for c in TABLES[0].values])
-    devices = {table: request.args.getlist(f"device.{table}") or request.args.getlist("device") for table in metrics}
+    args = Parameters(request)
+    metrics = metrics_by_table(args.names("metrics") or [f"host.{c.name}" for c in TABLES[0].values])
+    devices = {table: args.texts(f"device.{table}") or args.texts("device") for table in metrics}
     wanted = {table: names[:MOST_DEVICES] for table, names in devices.items() if names}
     asked = Asked(number, args, metrics, wanted, request.headers.get("if-none-match") or "")
     return await datasette.read(lambda con: _series(con, asked))
@@ -118,7 +127,7 @@ class Asked:
     """
 
     collector: int
-    args: dict[str, str]
+    args: Parameters
     metrics: dict[str, list[str]]
     devices: dict[str, list[str]] = field(default_factory=dict)
     known: str = ""
@@ -129,14 +138,14 @@ def _series(con: sqlite3.Connection, asked: Asked) -> Any:
     version = reading.version(con, number)
     if asked.known == f'"{version}"':
         raise Unchanged
-    points = _whole(args.get("points"), POINTS, 2, MOST_POINTS)
+    points = args.whole("points", POINTS, 2, MOST_POINTS)
     collector = find(con, number)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
     window = reading.window(con, number, args)
-    start = max(window.start, ranges.instant(args["since"])) if args.get("since") else window.start
-    bucket = _whole(args["bucket"], 0, 0, _WIDEST) if "bucket" in args else None
-    bands = frozenset(args["bands"].split(",")) if "bands" in args else None
-    wanted = Wanted(number, start, window.end, points, bucket, bands, asked.devices, frozenset(args.get("every", "").split(",")))
+    start = max(window.start, args.instant("since") or 0)
+    bucket = args.width("bucket", min(LEVELS.values()), _WIDEST)
+    bands = frozenset(args.names("bands") or ()) if "bands" in args else None
+    wanted = Wanted(number, start, window.end, points, bucket, bands, asked.devices, frozenset(args.names("every") or ()))
     return {
         "now": now(),
         "version": version,
@@ -160,15 +169,15 @@ def _series(con: sqlite3.Connection, asked: Asked) -> Any:
 async def percentiles(request: Any, datasette: Dashboard) -> Any:
     """n, min, avg, max, standard deviation and percentiles of every metric of the `tables` asked for, in the window asked for."""
     number = int(request.url_vars["id"])
-    args = {key: request.args[key] for key in request.args}
-    wanted = tuple(name for name in args.get("tables", "").split(",") if name) or tuple(t.name for t in TABLES)
+    args = Parameters(request)
+    wanted = args.names("tables") or tuple(t.name for t in TABLES)
     for name in wanted:
         if name not in {t.name for t in TABLES}:
             raise BadInput(f"there is no table {name[:40]!r}; there are {', '.join(t.name for t in TABLES)}.")
     return await datasette.read(lambda con: _percentiles(con, number, args, wanted))
 
 
-def _percentiles(con: sqlite3.Connection, number: int, args: dict[str, str], wanted: tuple[str, ...]) -> Any:
+def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
     window = _window(con, number, args)
     return {
         "collector": number,
@@ -182,7 +191,7 @@ def _percentiles(con: sqlite3.Connection, number: int, args: dict[str, str], wan
 async def findings(request: Any, datasette: Dashboard) -> Any:
     """Where metrics were beyond their limits in the window asked for; `limits=disk.await_ms>20,...` instead of ours."""
     number = int(request.url_vars["id"])
-    args = {key: request.args[key] for key in request.args}
+    args = Parameters(request)
     rules = limits.parse(args.get("limits", ""))
     return await datasette.read(lambda con: {"findings": limits.findings(con, number, _window(con, number, args), rules)})
 
@@ -191,7 +200,7 @@ async def findings(request: Any, datasette: Dashboard) -> Any:
 async def steady(request: Any, datasette: Dashboard) -> Any:
     """The part of the window asked for in which the CPU load is steady (MSER-5), or null; a proposal, applied by nobody."""
     number = int(request.url_vars["id"])
-    args = {key: request.args[key] for key in request.args}
+    args = Parameters(request)
 
     def proposed(con: sqlite3.Connection) -> Any:
         window = _window(con, number, args)
@@ -206,7 +215,7 @@ def _told(window: ranges.Window) -> dict[str, Any]:
     return {"from": window.start, "to": window.end, "name": window.name, "reference": window.stretch.reference if window.stretch else None}
 
 
-def _window(con: sqlite3.Connection, number: int, args: dict[str, str]) -> ranges.Window:
+def _window(con: sqlite3.Connection, number: int, args: Parameters) -> ranges.Window:
     find(con, number)
     return reading.window(con, number, args)
 
@@ -245,11 +254,3 @@ def find(con: sqlite3.Connection, number: int) -> reading.Row:
 def now() -> int:
     """The server's clock in milliseconds since the epoch: ages are told by it, the reader's may be wrong."""
     return int(time.time() * 1000)
-
-
-def _whole(text: str | None, default: int, least: int, most: int) -> int:
-    if text is None:
-        return default
-    if not text.isdigit() or len(text) > 9:
-        raise BadInput(f"{text[:20]!r} is not a number from {least} to {most}.")
-    return min(max(int(text), least), most)

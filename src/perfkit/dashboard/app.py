@@ -22,7 +22,8 @@ def make_app(database: Path, access: Access | None = None) -> App:
     _register()
     assets.files()  # packed before the first visit instead of during it
     access = access or Access(Users.beside(database), login=False)
-    return Guard(Dashboard(database, access).app(), access)
+    dashboard = Dashboard(database, access)
+    return Guard(dashboard.app(), dashboard, plugin.is_page)
 
 
 def _register() -> None:

@@ -10,18 +10,23 @@ from urllib.parse import urlencode
 
 from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
+from datasette.views.base import DatasetteError
 
 from perfkit.catalog import RANGES, TABLES, table
 from perfkit.dashboard import api, assets, limits, panels, reading, words
+from perfkit.dashboard.foreign_sql import DATABASE
+from perfkit.dashboard.parameters import Parameters
 from perfkit.errors import BadInput, PerfkitError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from perfkit.dashboard.site import Dashboard
 
 _log = logging.getLogger(__name__)
+# What Datasette's pages raise for a parameter that they did not foresee.
+_OF_A_REQUEST = (DatasetteError, ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
 
 # How many points a chart gets on which screen: about one a pixel of it.
 SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
@@ -100,7 +105,8 @@ async def run(request: Any, datasette: Dashboard) -> Response:
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
     number = int(request.url_vars["id"])
-    asked = {panel.table: request.args.getlist(panel.section.lower()) for panel in panels.HOST if panel.devices == "each"}
+    args = Parameters(request)
+    asked = {panel.table: args.texts(panel.section.lower()) for panel in panels.HOST if panel.devices == "each"}
     devices, shown = await datasette.read(lambda con: reading.devices_to_show(con, number, asked))
     cells = ",".join(f"{panel.table}.{panel.series[0][0]}" for panel in panels.HOST if panel.heat)
     extra = [("every", cells), *((f"device.{name}", device) for name, some in shown.items() for device in some)]
@@ -144,6 +150,8 @@ async def compare(request: Any, datasette: Dashboard) -> Response:
 async def problem(request: Any, datasette: Dashboard, exception: Exception) -> Response:
     """What went wrong, as a page, or as JSON where JSON was asked for."""
     status = 400 if isinstance(exception, PerfkitError) else getattr(exception, "status", 500)
+    if status == 500 and request.path.startswith(f"{datasette.access.root_path}/{DATABASE}") and isinstance(exception, _OF_A_REQUEST):
+        status = 400  # Datasette does not check all that a URL may ask of its pages
     sentence = str(exception.args[0]) if status < 500 and exception.args else "The server could not answer; its log has the reason."
     if sentence.startswith("Database not found"):  # Datasette's word for any first part of a path that it does not know
         sentence = f"Nothing is at {request.path}."
@@ -178,7 +186,9 @@ def _data(request: Any, frame: dict[str, Any]) -> list[dict[str, str]]:
     """The URL that the page's script will fetch its charts from, by screen: the browser starts before it has the script."""
     if "screens" not in frame:
         return []
-    window = urlencode([(name, request.args[name]) for name in WINDOW if request.args.get(name)] or list(frame.get("pinned", {}).items()))
+    args = Parameters(request)
+    asked = [(name, args[name]) for name in WINDOW if args.get(name)]
+    window = urlencode(asked or list(frame.get("pinned", {}).items()))
     return [{"media": one["media"], "url": f"{frame['series']}&points={one['points']}&{window}"} for one in frame["screens"]]
 
 
@@ -187,8 +197,9 @@ async def _of_collector(
 ) -> Response:
     """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
     number = int(request.url_vars["id"])
-    pinned = (frame or {}).get("pinned", {})
-    args = {name: request.args[name] for name in WINDOW if request.args.get(name)} or pinned
+    asked = Parameters(request)
+    pinned: dict[str, str] = (frame or {}).get("pinned", {})
+    args: Mapping[str, str] = asked if any(asked.get(name) for name in WINDOW) else pinned
     collector, stretches, recorded, has_containers, names = await datasette.read(
         lambda con: (
             reading.collector(con, number),
@@ -230,7 +241,7 @@ async def _of_collector(
     return await respond(request, datasette, Page(tab.script, {**context, "run": shown_run}, {**known, **(frame or {})}, template))
 
 
-def _recorded(con: sqlite3.Connection, number: int, args: dict[str, str]) -> str:
+def _recorded(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> str:
     """What was recorded of the window that the URL asks for; its script tells what is wrong with the URL."""
     try:
         return f"recorded {reading.certificate(con, number, reading.window(con, number, args), api.now())}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,8 @@ class Route:
     example: str
 
 
-_ID = r"(?P<id>\d{1,9})"
-_RUN = r"(?P<run>\d{1,9})"
+_ID = r"(?P<id>[0-9]{1,9})"
+_RUN = r"(?P<run>[0-9]{1,9})"
 
 ROUTES = (
     Route(r"^/$", pages.collectors, "/"),
@@ -52,6 +53,11 @@ ROUTES = (
 )
 
 
+def is_page(path: str) -> bool:
+    """Whether `path` is a page of ours for people: what another site may link to."""
+    return not path.startswith(("/api/", "/assets/")) and any(re.match(route.pattern, path) for route in ROUTES)
+
+
 @hookimpl
 def register_routes() -> list[tuple[str, Any]]:
     """Every page and every JSON answer of ours."""
@@ -72,7 +78,7 @@ def menu_links() -> list[dict[str, str]]:
 
 @hookimpl
 def permission_allowed(actor: dict[str, str] | None, action: str) -> bool | None:
-    """Datasette's debugging pages are for admins; on the rest we have no opinion, the guard has spoken."""
+    """Datasette's debugging pages are for admins; everything else is allowed here, because the guard has already authorised the request."""
     if action in ("permissions-debug", "debug-menu"):
         return actor is not None and actor["role"] == ADMIN
     return None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from perfkit.catalog import RANGES
+from perfkit.dashboard.parameters import instant
 from perfkit.errors import BadInput
 from perfkit.store.percentiles import Window as Named
 from perfkit.store.runs import Stretch, pick
-
-# Milliseconds of 1 January 2200: anything later in a URL is a mistake, and too large for SQLite's integers soon after.
-_LATEST = 7_258_118_400_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ def window(args: Mapping[str, str], named: Sequence[Named], stretches: Sequence[
         return Window(one.start, one.end, one.phase or one.label, one)
     name = args.get("range") or "all"
     if name not in RANGES:
-        raise BadInput(f"{name!r} is not a range; use {', '.join(RANGES)}.")
+        raise BadInput(f"{name[:40]!r} is not a range; use {', '.join(RANGES)}.")
     found = ranges.get(name, Named(name, 0, 0))  # a collector without data has no windows
     if args.get("from") or args.get("to"):
         whole = ranges.get("all", found)
@@ -54,16 +50,3 @@ def window(args: Mapping[str, str], named: Sequence[Named], stretches: Sequence[
             raise BadInput("the range ends before it starts; exchange from and to.")
         return Window(start, end)
     return Window(found.start, found.end, name)
-
-
-def instant(text: str) -> int:
-    """Milliseconds since the epoch of "1768077305000" or "2026-01-10T20:35:05Z" (UTC where no zone is given); else BadInput."""
-    if re.fullmatch(r"\d{1,13}", text):
-        return min(int(text), _LATEST)
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise BadInput(f"{text[:40]!r} is not a time; write 2026-01-10T20:35:05Z or milliseconds since 1970.") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return min(max(int(moment.timestamp() * 1000), 0), _LATEST)

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from datasette.app import Datasette
-from datasette.database import Database
+from datasette.utils import baseconv
+from itsdangerous import BadSignature
 
 from perfkit.dashboard import assets
-from perfkit.dashboard.access import Access
+from perfkit.dashboard.access import SESSION_SECONDS, Access
+from perfkit.dashboard.api import TookTooLong
+from perfkit.dashboard.foreign_sql import DATABASE, ForeignSql
+from perfkit.dashboard.logins import Logins
 
-DATABASE = "perfkit"
 SQL_MILLISECONDS = 5000
 SQL_THREADS = 6
+READ_SECONDS = 30.0
+"""How long one of our own pages may read."""
+_STEPS = 10_000
+_SIGNED = "actor"
 
 Answer = TypeVar("Answer")
 
 
 class Dashboard(Datasette):
-    """Datasette with what perfkit's pages need: the rules of access, and reading in a thread."""
+    """Datasette with what perfkit's pages need: the rules of access, sessions, and reading in a thread."""
 
     def __init__(self, database: Path, access: Access) -> None:
         super().__init__(
@@ -31,26 +39,49 @@ class Dashboard(Datasette):
                 "sql_time_limit_ms": SQL_MILLISECONDS,
                 "allow_download": False,
                 "default_cache_ttl": 0,
-                "max_csv_mb": 0,
+                "max_csv_mb": 100,
                 "suggest_facets": False,  # looking for some in millions of samples takes seconds; any column offers its own
                 "base_url": f"{access.root_path}/",
             },
             metadata={"title": "perfkit"},
+            secret=access.secret,
         )
         self.access = access
+        self.logins = Logins(access.users)
         self.remove_database("_memory")
         # Whatever the file is called, its pages are at /perfkit, where no page of ours can be.
-        self.add_database(Database(self, str(database), is_mutable=True), name=DATABASE)
+        self.add_database(ForeignSql(self, str(database)), name=DATABASE)
+
+    def session(self, name: str) -> str:
+        """The cookie that logs `name` in, in the form of Datasette's own."""
+        until = baseconv.base62.encode(int(time.time()) + SESSION_SECONDS)
+        return str(self.sign({"a": {"id": name, "stamp": self.access.stamp(name)}, "e": until}, _SIGNED))
+
+    def actor(self, cookie: str) -> dict[str, str] | None:
+        """{"id": name, "role": role} of a session cookie, None of one that is forged, old or ended."""
+        try:
+            said = self.unsign(cookie, _SIGNED)
+            name, stamp, until = str(said["a"]["id"]), str(said["a"]["stamp"]), baseconv.base62.decode(said["e"])
+        except (BadSignature, KeyError, TypeError, ValueError):
+            return None
+        return self.access.actor(name, stamp) if time.time() < until else None
 
     async def read(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """What `question` answers from a read-only connection, asked in a thread so that other requests go on."""
+        """What `question` answers from a read-only connection, asked in a thread so that other requests go on. Raises TookTooLong."""
 
         def ask(con: sqlite3.Connection) -> Answer:
             # Rows as tuples for us, as Datasette wants them afterwards; a connection belongs to one thread.
             factory, con.row_factory = con.row_factory, None
+            end = time.monotonic() + READ_SECONDS
+            con.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
             try:
                 return question(con)
+            except sqlite3.OperationalError as error:
+                if error.args == ("interrupted",):
+                    raise TookTooLong(f"This took longer than {READ_SECONDS:.0f} s; ask for a shorter range.") from None
+                raise
             finally:
+                con.set_progress_handler(None, _STEPS)
                 con.row_factory = factory
 
         answer: Answer = await self.get_database(DATABASE).execute_fn(ask)

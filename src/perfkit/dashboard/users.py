@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from datasette_auth_passwords.utils import hash_password, verify_password
 
+from perfkit import files
 from perfkit.errors import BadInput, Failed, reason
 
 VIEWER, ADMIN = "viewer", "admin"
@@ -124,17 +124,10 @@ class Users:
             "secret": self._secret or secrets.token_hex(32),
             "users": {user.name: {"role": user.role, "hash": user.hash} for user in users.values()},
         }
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self.path)
+            files.make_folder(self.path.parent)
+            files.replace_file(self.path, json.dumps(content, indent=1).encode())
         except OSError as error:
-            beside.unlink(missing_ok=True)
             raise Failed(f"{self.path} cannot be written: {reason(error)}.") from error
         self._read = None
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
+import os
+import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,21 +20,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from perfkit.receive.access import AccessLog
-from perfkit.receive.batch import Batch, parse_batch
-from perfkit.receive.body import Memory, read_body
+from perfkit import files
+from perfkit.errors import reason
+from perfkit.receive.access_log import AccessLog, Metrics
+from perfkit.receive.batch import Batch, Machine, parse_batch
 from perfkit.receive.keys import Key, KeyRing
-from perfkit.receive.limits import Limits
-from perfkit.receive.metrics import Metrics
-from perfkit.receive.probe import is_probe, read_back
-from perfkit.receive.refusal import Refused
-from perfkit.receive.throttle import Throttle
+from perfkit.receive.ledger import Ledger, not_imported
+from perfkit.receive.request import Limits, Memory, Refused, read_body
 from perfkit.receive.uploads import Uploads
 from perfkit.receive.writer import Writer
+from perfkit.units import is_loopback
+from perfkit.web import Throttle, host_name, is_foreign, names_us, source_of
 
 PING_BODY = 4096
+PREFLIGHT = "perfkit/preflight"
+_OWN_NAMES = frozenset({socket.gethostname().lower()})
 _CLIENT_GONE = 499
 _DRAIN_SECONDS = 3.0
+
+App = Callable[..., Awaitable[None]]
 
 
 @dataclass
@@ -45,16 +52,37 @@ class Receiver:
     access: AccessLog
     metrics: Metrics = field(default_factory=Metrics)
     throttle: Throttle = field(default_factory=Throttle)
+    local: bool = False
+    """Whether only this machine can reach it: then only requests that name this machine are meant for it."""
+    site: str | None = None
+    """The site of what comes with a key that names none."""
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.limits.in_flight)
+        self.ledger = Ledger(self.writer.root)
 
 
-def make_app(receiver: Receiver) -> Callable[..., Awaitable[None]]:
+def make_app(receiver: Receiver) -> App:
     """The ASGI app over `receiver`."""
     app = Starlette(routes=ROUTES, exception_handlers={Refused: _refuse, HTTPException: _no_such, ClientDisconnect: _gone})
     app.state.receiver = receiver
-    return receiver.access.around(app, receiver.metrics)
+    return receiver.access.around(_without_other_sites(app, receiver), receiver.metrics)
+
+
+def _without_other_sites(app: App, receiver: Receiver) -> App:
+    """`app`, without what pages of other sites send from a browser on this machine; senders are no browsers."""
+
+    async def guarded(scope: dict[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope.get("headers", ())}
+        if scope["type"] == "http" and is_foreign(headers):
+            answer = _json({"error": "this came from a page of another site."}, 403)
+        elif scope["type"] == "http" and receiver.local and not names_us(headers.get("host", "localhost"), _OWN_NAMES):
+            answer = _json({"error": "this receiver answers to localhost only; send to that name, or listen on another address."}, 421)
+        else:
+            return await app(scope, receive, send)
+        return await answer(scope, receive, send)
+
+    return guarded
 
 
 async def _ping(request: Request) -> Response:
@@ -86,52 +114,91 @@ async def _trickle(request: Request) -> Response:
         batch = parse_batch(body, receiver.limits.lines)
         if not key.allows(batch.identifier):
             raise Refused(403, "this key may not send for that identifier.")
-        if is_probe(batch):
+        if batch.lines and all(line.subsystem == PREFLIGHT for line in batch.lines):
             return await _echo(receiver, batch)
-        stored = await asyncio.wrap_future(receiver.writer.submit(batch, key.site))
+        stored = await asyncio.wrap_future(receiver.writer.submit(Machine.of(batch.identifier, key.site or receiver.site), batch.lines))
     receiver.metrics.stored(stored, len(body))
     request.state.log = {"identifier": batch.identifier, "lines": stored.new, "repeated": stored.repeated}
+    if key.site:
+        request.state.log["site"] = key.site
     return _json({"error": None})
 
 
 async def _echo(receiver: Receiver, batch: Batch) -> Response:
+    """A preflight's test batch: what this receiver acknowledges can be read back; no collection of it is kept."""
     receiver.writer.check_space()
     stored = await asyncio.to_thread(read_back, receiver.writer.root, batch.lines[0].text)
     return _json({"error": None, "echo": orjson.loads(stored)["measurement"]})
 
 
+def read_back(data: Path, text: bytes) -> bytes:
+    """`text`, after it was synced to a file under `data` and read from there. Raises Refused (503) where that fails."""
+    path = data / f"probe-{secrets.token_hex(8)}"
+    try:
+        try:
+            files.replace_file(path, text)
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                return os.pread(descriptor, len(text), 0)
+            finally:
+                os.close(descriptor)
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refused(503, f"the data folder cannot be written: {reason(error)}.", 10) from error
+
+
 async def _upload(request: Request) -> Response:
     receiver = _receiver(request)
-    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    key = _key(request, presented.strip() if scheme.lower() == "bearer" else "")
+    key = _key(request, _bearer(request))
+    receiver.writer.check_space()
     return _json(await receiver.uploads.receive(request, key), 201)
 
 
 async def _metrics(request: Request) -> Response:
     """For a Prometheus on this machine without a key; from anywhere else with any valid one."""
     receiver = _receiver(request)
-    if not _is_loopback(_address(request)) or "x-forwarded-for" in request.headers:
-        scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-        _key(request, presented.strip() if scheme.lower() == "bearer" else "")
-    return Response(receiver.metrics.text(receiver.writer), media_type=Metrics.CONTENT_TYPE)
+    if not _asks_from_here(request):
+        _key(request, _bearer(request))
+    return Response(receiver.metrics.text(receiver.writer, receiver.ledger), media_type=Metrics.CONTENT_TYPE)
 
 
 async def _healthz(request: Request) -> Response:
-    return _json({"status": "ok"})
+    """200 while all that was received gets into the database, else 503; what does not, and why, for this machine or a valid key."""
+    receiver = _receiver(request)
+    found = list(await asyncio.to_thread(lambda: list(not_imported(receiver.writer.root, time.time()))))
+    said: dict[str, Any] = {"status": "not healthy" if found else "ok"}
+    presented = _bearer(request)
+    if found and (_asks_from_here(request) or (presented and _key(request, presented))):
+        said["not_imported"] = found
+    return _json(said, 503 if found else 200)
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    return presented.strip() if scheme.lower() == "bearer" else ""
+
+
+def _asks_from_here(request: Request) -> bool:
+    """Whether a program on this machine asks, by one of this machine's own names."""
+    host = host_name(request.headers.get("host", ""))
+    return is_loopback(_address(request)) and "x-forwarded-for" not in request.headers and names_us(host, _OWN_NAMES)
 
 
 def _key(request: Request, presented: str) -> Key:
     """The valid key that was presented. Raises Refused: 401, or 429 for an address with too many wrong ones."""
-    receiver, address, now = _receiver(request), _address(request), time.monotonic()
-    key = receiver.keys.check(presented, time.time()) if presented else None
-    wait = receiver.throttle.held_back(address, key.id if key else None, now) if presented else None
-    if wait is not None:
+    receiver, source, now = _receiver(request), source_of(_address(request)), time.monotonic()
+    if not presented:
+        raise Refused(401, "the key is missing.")
+    wait = receiver.throttle.take(source, now)
+    key = receiver.keys.check(presented, time.time())
+    if wait is not None and not (key and receiver.throttle.is_proven(source, key.id)):
         raise Refused(429, "too many wrong keys from this address.", wait)
     if key is None:
-        if presented:
-            receiver.throttle.failed(address, now)
-        raise Refused(401, "the key is missing, wrong, expired or revoked.")
-    receiver.throttle.succeeded(address, key.id)
+        raise Refused(401, "the key is wrong, expired or revoked.")
+    if wait is None:
+        receiver.throttle.give_back(source, now)
+    receiver.throttle.prove(source, key.id)
     request.state.key = key.name
     return key
 
@@ -143,13 +210,6 @@ def _receiver(request: Request) -> Receiver:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,6 +1,7 @@
-"""The collections that the receiver writes: one per identifier and day of arrival (UTC), in a folder per identifier.
+"""The collections that the receiver writes: one per machine and day of arrival (UTC), in a folder per machine.
 
-What is known of an identifier (its file, the end of it, the newest line) comes from the tail of its file, so it survives a restart.
+What is known of a machine (its file, the end of it, the newest line) comes from the tail of its file, so it survives a restart.
+Beside its collections a machine's folder has its site and identifier, which the folder's name does not tell, in the file `.machine`.
 """
 
 from __future__ import annotations
@@ -8,16 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
-from perfkit.receive import disk
-from perfkit.receive.batch import Line
-from perfkit.receive.limits import Limits
-from perfkit.receive.names import day_file, folder_name
-from perfkit.receive.refusal import Refused
+from perfkit import files
+from perfkit.receive.batch import Line, Machine
+from perfkit.receive.request import Limits, Refused
 
 TAIL_BYTES = 256 << 10
 """What is read of a file's end to learn where an identifier stands."""
@@ -25,29 +25,30 @@ SEARCH_BYTES = 1 << 20
 """How far back, beyond twice its own size, a batch that may be a repetition is searched for."""
 _KNOWN_STREAMS = 20_000
 _CARRIED = ("perfkit/session", "/proc/cpuinfo")
+_MACHINE = ".machine"
 # As `batch` writes a line.
 _START_OF_LINE = re.compile(rb'\{"timestamp":(\d+)(?:,"nanosecond":(\d+))?(?:,"monotonic":[^,]+)?,"subsystem":"([^"]*)"')
 
 
 @dataclass
 class Stream:
-    """Where one identifier stands."""
+    """Where one machine stands."""
 
-    identifier: str
+    machine: Machine
     file: str = ""
     """Path of its newest collection, relative to the root; empty before the first line."""
     end: int = 0
     """Bytes in that collection."""
     newest: tuple[int, int] = (-1, -1)
-    """The largest instant stored (of the tail)."""
+    """The largest instant stored (of the tail), those aside that are far from the receiver's clock."""
     newest_lines: set[int] = field(default_factory=set)
     """Hashes of the lines stored with that instant."""
     carried: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     """Where the last session and cpuinfo line stand: file, offset, length."""
 
-    def note(self, line: Line, offset: int) -> None:
+    def note(self, line: Line, offset: int, far: bool) -> None:
         """Learn of a line that is stored at `offset` of the current file."""
-        if line.instant > self.newest:
+        if not far and line.instant > self.newest:
             self.newest = line.instant
             self.newest_lines.clear()
         if line.instant == self.newest:
@@ -57,44 +58,47 @@ class Stream:
 
 
 class DayFiles:
-    """All collections under `root`. One thread owns it."""
+    """All collections under `root`. One thread owns it; `clock` gives seconds since the epoch."""
 
-    def __init__(self, root: Path, limits: Limits) -> None:
+    def __init__(self, root: Path, limits: Limits, clock: Callable[[], float]) -> None:
         self.root = root
-        self._limits = limits
-        self._streams: OrderedDict[str, Stream] = OrderedDict()
-        disk.make_folder(root)
+        self._limits, self._clock = limits, clock
+        self._streams: OrderedDict[Machine, Stream] = OrderedDict()
+        files.make_folder(root)
         self._folders = {entry.name for entry in os.scandir(root) if entry.is_dir()}
 
-    def stream(self, identifier: str) -> Stream:
-        """Where `identifier` stands. Raises Refused (403) when it would be one identifier too many."""
-        known = self._streams.get(identifier)
+    def stream(self, machine: Machine) -> Stream:
+        """Where `machine` stands. Raises Refused (403) when it would be one machine too many, and OSError."""
+        known = self._streams.get(machine)
         if known is None:
-            folder = folder_name(identifier)
+            folder = machine.folder()
             if folder not in self._folders and len(self._folders) >= self._limits.identifiers:
                 raise Refused(403, f"this receiver already holds its limit of {self._limits.identifiers} identifiers.")
-            known = self._streams[identifier] = self._load(identifier, self.root / folder)
+            known = self._streams[machine] = self._load(machine, self.root / folder)
             if len(self._streams) > _KNOWN_STREAMS:
                 self._streams.popitem(last=False)
-        self._streams.move_to_end(identifier)
+        self._streams.move_to_end(machine)
         return known
 
-    def forget(self, identifier: str) -> None:
-        """Read again what is on disk, the next time `identifier` is asked for."""
-        self._streams.pop(identifier, None)
+    def forget(self, machine: Machine) -> None:
+        """Read again what is on disk, the next time `machine` is asked for."""
+        self._streams.pop(machine, None)
 
-    def new_lines(self, stream: Stream, lines: list[Line]) -> list[Line]:
+    def is_far(self, line: Line, now: float) -> bool:
+        """Whether the line's instant is too far from the receiver's clock, `now`, to belong in the time line."""
+        return not now - self._limits.behind <= line.instant[0] <= now + self._limits.ahead
+
+    def new_lines(self, stream: Stream, lines: list[Line], now: float) -> list[Line]:
         """`lines` without those that an earlier request stored.
 
         A line newer than all that is stored is new. One as new as the newest is compared with those of that instant, and an
-        older one with the end of the collections, as far back as a sender may have been answered without hearing it.
+        older one, or one that is far from the receiver's clock, with the end of the collections, as far back as a sender may
+        have been answered without hearing it.
         """
-        if all(line.instant > stream.newest for line in lines):
-            return lines
         stored: set[bytes] | None = None
         fresh = []
         for line in lines:
-            if line.instant > stream.newest:
+            if line.instant > stream.newest and not self.is_far(line, now):
                 fresh.append(line)
             elif line.instant == stream.newest:
                 if hash(line.text) not in stream.newest_lines:
@@ -113,30 +117,37 @@ class DayFiles:
         """
         told = [self._read(*stream.carried[name]) for name in _CARRIED if name in stream.carried]
         head = b"".join(_told_again(line, instant) for line in told if line)
-        stream.file, stream.end = day_file(stream.identifier, day), 0
-        self._folders.add(folder_name(stream.identifier))
+        stream.file, stream.end = stream.machine.day_file(day), 0
+        self._folders.add(stream.machine.folder())
         return head
 
-    def write(self, file: str, offset: int, lines: bytes) -> None:
-        """Put `lines` at `offset` of the collection `file`; the same again changes nothing. Not yet synced."""
+    def write(self, machine: Machine, file: str, offset: int, lines: bytes) -> None:
+        """Put `lines` of `machine` at `offset` of its collection `file`; the same again changes nothing. Not yet synced.
+
+        What is missing before `offset`, because journal and collection were both damaged, becomes empty lines. Raises OSError.
+        """
         path = self.root / file
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         except FileNotFoundError:
             path.parent.mkdir(mode=0o700, exist_ok=True)
+            (path.parent / _MACHINE).write_bytes(orjson.dumps(machine._asdict()))
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            disk.write_all_at(descriptor, lines, offset)
+            size = os.fstat(descriptor).st_size
+            if size < offset:
+                files.write_all_at(descriptor, b"\n" * (offset - size), size)
+            files.write_all_at(descriptor, lines, offset)
         finally:
             os.close(descriptor)
 
-    def _load(self, identifier: str, folder: Path) -> Stream:
-        stream = Stream(identifier)
-        files = _collections(folder)
-        if not files:
+    def _load(self, machine: Machine, folder: Path) -> Stream:
+        stream = Stream(machine)
+        known = collections(folder)
+        if not known:
             return stream
-        path = files[-1]
-        stream.file, stream.end = str(path.relative_to(self.root)), _whole_lines(path)
+        path = known[-1]
+        stream.file, stream.end = str(path.relative_to(self.root)), whole_lines(path)
         start = max(0, stream.end - TAIL_BYTES)
         if start:
             self._learn(stream, 0, TAIL_BYTES, heads_only=True)
@@ -148,7 +159,7 @@ class DayFiles:
         for text in self._read(stream.file, start, end - start).split(b"\n"):
             line = _stored_line(text)
             if line and (not heads_only or line.subsystem in _CARRIED):
-                stream.note(line, offset)
+                stream.note(line, offset, self.is_far(line, self._clock()))
             offset += len(text) + 1
 
     def _stored_lines(self, stream: Stream, wanted: int) -> set[bytes]:
@@ -156,7 +167,7 @@ class DayFiles:
         lines: set[bytes] = set()
         if not stream.file:
             return lines
-        for path in reversed(_collections((self.root / stream.file).parent)):
+        for path in reversed(collections((self.root / stream.file).parent)):
             size = path.stat().st_size
             start = max(0, size - wanted)
             lines.update(self._read(str(path.relative_to(self.root)), start, size - start).split(b"\n"))
@@ -180,11 +191,21 @@ def _told_again(line: bytes, instant: tuple[int, int]) -> bytes:
     return orjson.dumps(when | {key: record[key] for key in ("subsystem", "measurement")}) + b"\n"
 
 
-def _collections(folder: Path) -> list[Path]:
+def machine_of(folder: Path) -> Machine | None:
+    """Whose collections `folder` has; None where that cannot be read."""
+    try:
+        found = orjson.loads((folder / _MACHINE).read_bytes())
+        return Machine(str(found["site"]), str(found["identifier"]))
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def collections(folder: Path) -> list[Path]:
+    """The collections in a machine's folder, the oldest day first."""
     return sorted(folder.glob("*.json"), key=lambda path: path.name[-15:])
 
 
-def _whole_lines(path: Path) -> int:
+def whole_lines(path: Path) -> int:
     """The size of `path` after a torn last line has been cut off."""
     with path.open("rb+") as file:
         size = end = file.seek(0, os.SEEK_END)

@@ -8,14 +8,15 @@ import os
 import time
 from pathlib import Path
 
+from perfkit import files
 from perfkit.errors import Failed, reason
-from perfkit.receive import disk
 
 _ORPHAN_SECONDS = 20.0
+_LONGEST_PID = 9  # digits
 
 
 def beside(database: Path) -> Path:
-    """The data folder that belongs to `database`: `perfkit-received` beside perfkit.db."""
+    """The data folder that belongs to `database`: `perfkit-received` next to perfkit.db."""
     return database.with_name(f"{database.stem}-received")
 
 
@@ -25,7 +26,7 @@ def lock(data: Path) -> int:
     Raises Failed if another server holds it. Children of a server that was killed get time to finish first.
     """
     try:
-        disk.make_folder(data)
+        files.make_folder(data)
         descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise Failed(f"cannot use the data folder {data}: {reason(error)}; name another one with --data.") from error
@@ -36,8 +37,9 @@ def lock(data: Path) -> int:
             os.close(descriptor)
             raise Failed(f"another perfkit serve (process {holder or 'unknown'}) uses {data}; stop it, or give this one another --data.")
         time.sleep(0.05)
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, only its holder's number is missing
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 
@@ -49,8 +51,8 @@ def _try(descriptor: int) -> bool:
 
 
 def _holder(descriptor: int) -> int | None:
-    text = os.pread(descriptor, 20, 0)
-    return int(text) if text.isdigit() else None
+    text = os.pread(descriptor, _LONGEST_PID + 1, 0)
+    return int(text) if text.isdigit() and len(text) <= _LONGEST_PID else None
 
 
 def _lives(pid: int) -> bool:

@@ -1,17 +1,26 @@
-"""From the journal into the database, at most a second behind, in steps that are kept whole or not at all."""
+"""From the journal into the database, at most a second behind, in steps that are kept whole or not at all.
+
+What one machine sends can fail that machine alone: where a step fails, the machine that it fails for is found, and from then on fed
+apart, after all others. Lines that fail a second time are set aside: they stay in their collection, and the ledger says so.
+"""
 
 from __future__ import annotations
 
 import signal
-import tempfile
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from perfkit.errors import PerfkitError
+import duckdb
+
+from perfkit.errors import PerfkitError, reason
+from perfkit.receive.batch import Machine
+from perfkit.receive.dayfiles import collections, machine_of
 from perfkit.receive.journal import Entry, Folder, Position
+from perfkit.receive.ledger import CLOCK, IMPORT, Aside, Ledger
 from perfkit.store.live import LiveBatch
 
 STEP_SECONDS = 1.0
@@ -19,10 +28,27 @@ SHORTEST_PAUSE = 0.25
 RETRY_SECONDS = 5.0
 STEP_BYTES = 5 << 20
 """The most lines that one step takes; a backlog is imported in steps of this size, one after the other."""
+SETTLE_SECONDS = 5.0
+"""How long after the last batch the database is asked to take in what it held back for a next sample."""
+SUSPECT_SECONDS = 600.0
+"""How long a machine for which the import failed is fed apart from the others."""
+MOST_FAILURES = 12
+APART_SECONDS = 2.0
+"""How often, and for how long, the import may fail in one step, so that the others' next samples do not wait for it; after that, what
+fails is set aside whole instead of being searched for the line."""
+TRY_LATER = (PerfkitError, OSError, sqlite3.OperationalError, MemoryError, duckdb.IOException)
+"""What has nothing to do with the data: the disk or the database cannot be used now."""
+_REREAD_BYTES = 8 << 20
+_RECENT_SECONDS = 2 * 86_400.0
 
 
 class Sink(Protocol):
-    """What the importer needs of the database; `perfkit.store.live.Live` is one."""
+    """What the importer needs of the database; `perfkit.store.live.Live` is one.
+
+    `feed` and `save` raise one of TRY_LATER where the database cannot be written now, and anything else for data that cannot be
+    imported; nothing has changed then, and the sink must be opened again. An error may have an attribute `machine`, (identifier, site):
+    the machine whose lines, given now or held back before, it is about.
+    """
 
     def position(self, journal: str) -> str | None:
         """From where this journal must be fed after a restart."""
@@ -31,130 +57,322 @@ class Sink(Protocol):
         """Take `batches` in, in one transaction. What was fed since `position` was last kept may be fed again."""
 
     def save(self, journal: str, position: str) -> None:
-        """Keep `position` for good, whatever else append does with it now and then."""
+        """Keep `position` for good, and all that later samples need of what was fed."""
 
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Noting(Protocol):
+    """A sink that keeps what was set aside among a machine's quality events."""
+
+    def note(self, aside: Aside) -> None:
+        """Add the lines that `aside` counts to the machine's event of its reason; commits at once."""
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """A sink that can drop the lines of a machine that it holds back for a next sample, where those cannot be imported."""
+
+    def forget(self, identifier: str, site: str) -> None:
+        """Drop them, for good; the machine's next sample begins anew."""
+
+
 OpenSink = Callable[[Path], Sink]
-Placed = tuple[Entry, Position]
+
+
+class Part(NamedTuple):
+    """Whole lines of one machine."""
+
+    machine: Machine
+    received_ms: int
+    lines: bytes
+
+    def batch(self) -> LiveBatch:
+        return LiveBatch(self.machine.identifier, self.machine.site, self.received_ms, self.lines)
+
+    def halves(self) -> tuple[Part, Part] | None:
+        """The part cut between two lines; None of a single line."""
+        middle = self.lines.find(b"\n", len(self.lines) // 2) + 1
+        if not 0 < middle < len(self.lines):
+            middle = self.lines.rfind(b"\n", 0, len(self.lines) - 1) + 1
+        return (self._replace(lines=self.lines[:middle]), self._replace(lines=self.lines[middle:])) if middle else None
 
 
 class Importer:
     """Follows the journal under the data folder `data` into the database `db`, which `open_sink` opens.
 
-    `say` gets a sentence about lines that the import cannot digest: they stay in their collection, and the rest goes on.
+    `say` gets sentences for the log.
     """
 
     def __init__(self, data: Path, db: Path, open_sink: OpenSink, say: Callable[[str], None] = lambda line: None) -> None:
-        self._folder, self._db, self._open, self._say = Folder(data / "journal"), db, open_sink, say
+        self._data, self._folder, self._db, self._open, self._say = data, Folder(data / "journal"), db, open_sink, say
         self._journal = self._folder.identity()
-        self._left_out: set[Position] = set()
+        self._ledger = Ledger(data)
+        self._account = self._ledger.read()
         self._position: Position | None = None
-        self._sink = open_sink(db)
-        self._begin()
+        self._sink: Sink | None = None
+        self._suspects: dict[Machine, float] = {}
+        self._apart = False
+        self._failures, self._why, self._spent_at = 0, "", 0.0
+        self._fed_at = time.monotonic()
+        self._ends: dict[str, int] = {}
+        self._damaged = self._reread = False
+        self.idle = False
+        """Whether the last step found nothing new."""
 
     def step(self) -> bool:
-        """Import what is there, up to STEP_BYTES; whether that was all. Raises Failed where the database cannot be written now."""
-        entries = list(self._folder.follow(self._position, STEP_BYTES))
-        try:
-            self._feed(entries)
-        except PerfkitError:
+        """Import what is there, up to STEP_BYTES; whether that was all. Raises one of TRY_LATER where that is not possible now."""
+        if self._sink is None:
             self._reopen()
-            raise
-        except Exception as error:
-            self._leave_out(entries, error)
-            self._reopen()
+        found = list(self._folder.follow(self._position, STEP_BYTES, self._note_damage))
+        parts = list(self._parts([entry for entry, _ in found]))
+        reached = found[-1][1] if found else self._position
+        was_all = sum(len(entry.lines) for entry, _ in found) < STEP_BYTES
+        rereads = was_all and self._damaged and not self._reread
+        if rereads:
+            parts += self._rests()
+        self.idle = not parts and not found
+        if self.idle and time.monotonic() - self._fed_at > SETTLE_SECONDS:
+            return True
+        if not self.idle:
+            self._fed_at = time.monotonic()
+        if not self._feed(parts, reached):
             return False
-        return sum(len(entry.lines) for entry, _ in entries) < STEP_BYTES
+        self._ends |= {entry.file: entry.at + len(entry.lines) for entry, _ in found}
+        self._reread = self._reread or rereads
+        self._set_aside_far(found)
+        if reached != self._position:
+            self._position = reached
+            self._publish()
+        self.waits("")
+        return was_all
 
     def finish(self) -> None:
         """Import what is still there, and keep where that ends."""
         while not self.step():
             pass
-        if self._position:
-            self._sink.save(self._journal, str(self._position))
-            self._publish()
+        self._save()
 
     def close(self) -> None:
-        self._sink.close()
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
 
-    def _feed(self, entries: Sequence[Placed]) -> None:
-        reached = entries[-1][1] if entries else self._position
-        if reached is None:
+    def waits(self, why: str) -> None:
+        """Say in the ledger why nothing is imported at present; "" that it is."""
+        if self._account.waiting != why:
+            self._account.waiting = why
+            self._write_ledger()
+
+    def _feed(self, parts: Sequence[Part], reached: Position | None) -> bool:
+        """Feed all; False where that failed for the data, so that the same must be read again and fed apart."""
+        now = time.monotonic()
+        self._suspects = {machine: until for machine, until in self._suspects.items() if until > now}
+        doubtful = [part for part in parts if part.machine in self._suspects]
+        if not doubtful and not self._apart:
+            return self._feed_together(parts, reached)
+        self._failures, self._spent_at = 0, now + APART_SECONDS
+        self._feed_apart([part for part in parts if part.machine not in self._suspects])
+        self._feed_apart(doubtful)
+        self._apart = False
+        # Kept at once: what was set aside is not met again after a crash.
+        self._sink_now().save(self._journal, str(reached or Position(0, 0)))
+        return True
+
+    def _feed_together(self, parts: Sequence[Part], reached: Position | None) -> bool:
+        try:
+            self._sink_now().feed([part.batch() for part in parts], journal=self._journal, position=str(reached or Position(0, 0)))
+        except TRY_LATER:
+            self.close()
+            raise
+        except Exception as error:
+            self._say(f"the import failed ({_what(error)}); trying each machine apart.")
+            self._reopen()
+            self._apart = True
+            if not parts and not self._forget_named(error, set()):
+                raise
+            return False
+        return True
+
+    def _forget_named(self, error: Exception, fed: set[Machine]) -> bool:
+        """Drop what the database holds back of a machine that `error` names and that was not `fed` just now; whether that was so."""
+        named = getattr(error, "machine", None)
+        machine = Machine.of(*named) if named else None
+        if machine is None or machine in fed or not isinstance(self._sink, Forgetting):
+            return False
+        self._sink.forget(machine.identifier, machine.site)
+        now = int(time.time() * 1000)
+        self._count(Aside(*machine, IMPORT, 1, now, now, _what(error)))
+        self._say(f"the newest sample of {machine} cannot be imported ({_what(error)}); it stays in its collection.")
+        self._write_ledger()
+        return True
+
+    def _feed_apart(self, parts: Sequence[Part]) -> None:
+        """Feed `parts`; the machines for which that fails, found by halving, become suspects and keep none of the others out."""
+        if not parts or self._accepts(parts):
             return
-        self._sink.feed(_batches(entries, self._left_out), journal=self._journal, position=str(reached))
-        if reached != self._position:
-            self._position = reached
-            self._publish()
+        machines = list(dict.fromkeys(part.machine for part in parts))
+        if len(machines) > 1:
+            first = set(machines[: len(machines) // 2])
+            self._feed_apart([part for part in parts if part.machine in first])
+            self._feed_apart([part for part in parts if part.machine not in first])
+            return
+        self._suspects[machines[0]] = time.monotonic() + SUSPECT_SECONDS
+        if self._is_spent():
+            self._set_aside(parts)
+        elif not self._accepts(parts):  # the second try
+            self._halve(parts)
+
+    def _halve(self, parts: Sequence[Part]) -> None:
+        """Of one machine: what cannot be imported is looked for down to the line, and set aside."""
+        halves = parts[0].halves() if len(parts) == 1 else (parts[: len(parts) // 2], parts[len(parts) // 2 :])
+        if halves is None or self._is_spent():
+            self._set_aside(parts)
+            return
+        for half in halves:
+            some = [half] if isinstance(half, Part) else half
+            if not self._accepts(some):
+                self._halve(some)
+
+    def _is_spent(self) -> bool:
+        """Whether this step has failed for as long as it may."""
+        return self._failures >= MOST_FAILURES or time.monotonic() > self._spent_at
+
+    def _accepts(self, parts: Sequence[Part]) -> bool:
+        """Feed `parts`, for good, without moving on in the journal; False where that fails."""
+        position = str(self._position or Position(0, 0))
+        try:
+            self._sink_now().feed([part.batch() for part in parts], journal=self._journal, position=position)
+            self._sink_now().save(self._journal, position)
+        except TRY_LATER:
+            self.close()
+            raise
+        except Exception as error:
+            self._failures += 1
+            self._why = _what(error)
+            self._reopen()
+            return self._forget_named(error, {part.machine for part in parts}) and self._accepts(parts)
+        return True
+
+    def _set_aside(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            lines = part.lines.count(b"\n")
+            self._count(Aside(*part.machine, IMPORT, lines, part.received_ms, part.received_ms, self._why))
+            self._say(f"{lines} line(s) of {part.machine} cannot be imported ({self._why}); they stay in its collection.")
+        self._write_ledger()
+
+    def _set_aside_far(self, found: Sequence[tuple[Entry, Position]]) -> None:
+        """Count, once, what the receiver marked as far from its clock."""
+        far = [(entry, position) for entry, position in found if entry.far and list(position) > self._account.counted]
+        for entry, _ in far:
+            lines = entry.lines.count(b"\n")
+            if not self._account.knows(entry.machine, CLOCK):
+                self._say(f"lines of {entry.machine} have a time far from this machine's clock; they stay in its collection alone.")
+            self._count(Aside(*entry.machine, CLOCK, lines, entry.received_ms, entry.received_ms))
+        if far:
+            self._account.counted = list(far[-1][1])
+            self._write_ledger()
+
+    def _count(self, aside: Aside) -> None:
+        self._account.add(aside)
+        if isinstance(self._sink, Noting):
+            self._sink.note(aside)
+
+    def _write_ledger(self) -> None:
+        try:
+            self._ledger.write(self._account)
+        except OSError as error:
+            self._say(f"{self._ledger.path} cannot be written: {reason(error)}.")
+
+    def _parts(self, entries: Sequence[Entry]) -> Iterator[Part]:
+        """The lines to import, and before them what damage of the journal hid of the same collection."""
+        ends = dict(self._ends)
+        for entry in entries:
+            known = ends.get(entry.file, max(0, entry.at - _REREAD_BYTES) if self._damaged else entry.at)
+            yield from self._stored(entry.machine, entry.file, known, entry.at, entry.received_ms)
+            ends[entry.file] = entry.at + len(entry.lines)
+            if not entry.carried and not entry.far:
+                yield Part(entry.machine, entry.received_ms, entry.lines)
+
+    def _rests(self) -> Iterator[Part]:
+        """After damage: what the newest collections have behind the journal's last entry; of those that it does not name, their end."""
+        now = time.time()
+        for folder in sorted((self._data / "collections").glob("*/")):
+            machine, files = machine_of(folder), collections(folder)
+            if machine and files and now - files[-1].stat().st_mtime < _RECENT_SECONDS:
+                file, size = f"{folder.name}/{files[-1].name}", files[-1].stat().st_size
+                yield from self._stored(machine, file, self._ends.get(file, max(0, size - _REREAD_BYTES)), size, int(now * 1000))
+
+    def _stored(self, machine: Machine, file: str, start: int, end: int, received_ms: int) -> Iterator[Part]:
+        """The whole lines that stand between two bytes of a collection."""
+        if start >= end:
+            return
+        with (self._data / "collections" / file).open("rb") as stored:
+            stored.seek(max(0, start - 1))
+            lines = stored.read(end - max(0, start - 1))
+        lines = lines[lines.find(b"\n") + 1 :] if start else lines
+        lines = lines[: lines.rfind(b"\n") + 1]
+        if lines:
+            yield Part(machine, received_ms, lines)
+
+    def _note_damage(self, path: Path, start: int, end: int) -> None:
+        if not self._damaged:
+            self._say(f"{end - start} bytes of {path} are damaged; what they held is imported from the collections.")
+        self._damaged, self._reread = True, False
+
+    def _sink_now(self) -> Sink:
+        assert self._sink is not None  # noqa: S101 - opened by `step`
+        return self._sink
 
     def _reopen(self) -> None:
-        self._sink.close()
+        """Begin again at what the database has for certain."""
+        self.close()
         self._sink = self._open(self._db)
-        self._begin()
-
-    def _begin(self) -> None:
-        """At what the database has for certain."""
         kept = self._sink.position(self._journal)
         self._position = Position.parse(kept) if kept else None
+        self._ends.clear()  # what was fed behind that is read again, what damage hid of it too
+        self._reread = False
         self._publish()
 
-    def _leave_out(self, entries: Sequence[Placed], error: Exception) -> None:
-        """Find the machines whose lines cannot be imported, each tried alone in a database of its own, and pass over those lines.
-
-        Raises `error` if it is none of them.
-        """
-        machines = {entry.identifier for entry, _ in entries}
-        bad = {name for name in machines if not self._digestible([placed for placed in entries if placed[0].identifier == name])}
-        if not bad:
-            raise error
-        self._left_out |= {position for entry, position in entries if entry.identifier in bad}
-        names = ", ".join(sorted(map(repr, bad)))
-        self._say(f"lines of {names} cannot be imported ({type(error).__name__}); they stay in their collections.")
-
-    def _digestible(self, entries: Sequence[Placed]) -> bool:
-        with tempfile.TemporaryDirectory() as folder:
-            sink = self._open(Path(folder) / "tried.db")
-            try:
-                sink.feed(_batches(entries, self._left_out), journal="tried", position="0:0")
-                sink.save("tried", "0:0")
-            except Exception:
-                return False
-            finally:
-                sink.close()
-        return True
+    def _save(self) -> None:
+        if self._position:
+            self._sink_now().save(self._journal, str(self._position))
+            self._publish()
 
     def _publish(self) -> None:
         """How far the rows have come, and from where on the journal is still needed."""
-        kept = self._sink.position(self._journal)
+        kept = self._sink_now().position(self._journal)
         if self._position:
             self._folder.publish("imported", self._position)
         if kept:
             self._folder.publish("kept", Position.parse(kept))
 
 
-def _batches(entries: Sequence[Placed], left_out: set[Position]) -> list[LiveBatch]:
-    return [
-        LiveBatch(entry.identifier, entry.site, entry.received_ms, entry.lines)
-        for entry, position in entries
-        if not entry.carried and position not in left_out
-    ]
+def _what(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def run_importer(data: Path, db: Path, open_sink: OpenSink, on_ready: Callable[[str], None], say: Callable[[str], None]) -> None:
-    """Import until SIGTERM, and then what is still there. While the database cannot be written, `say` hears why, and it is tried again."""
+    """Import until SIGTERM, and then what is still there. While that is not possible, `say` hears why, and it is tried again."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     importer = Importer(data, db, open_sink, say)
     on_ready("")
+    said = ""
     try:
         while not stop.is_set():
             began = time.monotonic()
             try:
                 if importer.step():
-                    stop.wait(max(SHORTEST_PAUSE, STEP_SECONDS - (time.monotonic() - began)))
-            except PerfkitError as error:
-                say(str(error))
+                    stop.wait(SHORTEST_PAUSE if importer.idle else max(SHORTEST_PAUSE, STEP_SECONDS - (time.monotonic() - began)))
+                said = ""
+            except TRY_LATER as error:
+                why = str(error) if isinstance(error, PerfkitError) else f"importing failed: {_what(error)}."
+                if why != said:
+                    say(why)
+                said = why
+                importer.waits(why)
                 stop.wait(RETRY_SECONDS)
         importer.finish()
     finally:

@@ -4,7 +4,9 @@ One fsync of one file makes the batches of many clients safe at once. Each entry
 and at which offset, so that writing them there can be repeated after a crash without harm. The importer follows the
 same file. A segment goes when its lines are synced in their collections and imported.
 
-An entry: magic, header length, lines length, CRC-32 of both (4 bytes each, little-endian), header (JSON), lines.
+An entry: magic, header length, lines length, CRC-32 of both (4 bytes each, little-endian), header (JSON), lines. An entry that was
+damaged on disk is passed over, and reading goes on at the next whole one; its lines are in their collection. No sender can forge one:
+lines are JSON, in which the small numbers of a prefix, with their zero bytes, cannot stand.
 """
 
 from __future__ import annotations
@@ -12,23 +14,33 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import struct
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
-from perfkit.errors import Failed
-from perfkit.receive import disk
+from perfkit import files
+from perfkit.errors import Failed, reason
+from perfkit.receive.batch import Machine
 
-SEGMENT_BYTES = 64 << 20
 _PREFIX = struct.Struct("<4sIII")
 _MAGIC = b"PKJ1"
 _LARGEST = 256 << 20
 _POSITION = struct.Struct("<QQI")
+_CHUNK = 1 << 20
+_IDENTITY = re.compile(rb"[0-9a-f]{32}")
+
+Damage = Callable[[Path, int, int], None]
+"""Is told of a damaged part of a segment that was passed over: the segment, its first byte and the one behind its last."""
+
+
+def ignore(path: Path, start: int, end: int) -> None:
+    """For readers that need not know of damage."""
 
 
 class Position(NamedTuple):
@@ -51,12 +63,19 @@ class Entry(NamedTuple):
 
     identifier: str
     site: str | None
+    """As the key said it; None: the default site."""
     file: str
     at: int
     received_ms: int
     carried: bool
     """Lines copied from the day before, so that a day's collection stands alone: not to be imported again."""
     lines: bytes
+    far: bool = False
+    """Their instants are far from the receiver's clock: kept in the collection, not in the time line."""
+
+    @property
+    def machine(self) -> Machine:
+        return Machine.of(self.identifier, self.site)
 
     def encode(self) -> bytes:
         header = orjson.dumps(self._replace(lines=None)._asdict())  # type: ignore[arg-type]
@@ -64,23 +83,60 @@ class Entry(NamedTuple):
         return b"".join((_PREFIX.pack(_MAGIC, len(header), len(self.lines), check), header, self.lines))
 
 
-def read_entries(path: Path, start: int, end: int | None = None) -> Iterator[tuple[Entry, int]]:
-    """The entries of a segment from offset `start`, each with the offset behind it, up to `end` or the first damaged or torn one."""
+def read_entries(path: Path, start: int, end: int | None = None, damage: Damage = ignore) -> Iterator[tuple[Entry, int]]:
+    """The whole entries of a segment from offset `start`, each with the offset behind it, up to `end`.
+
+    `damage` is told of what was passed over: where a whole entry follows it, or where it reaches to `end`. What a crash tore off at
+    the end of the file is no damage.
+    """
     with path.open("rb") as file:
-        file.seek(start)
         offset = start
         while end is None or offset < end:
-            prefix = file.read(_PREFIX.size)
-            if len(prefix) < _PREFIX.size:
-                return
-            magic, header_size, lines_size, check = _PREFIX.unpack(prefix)
-            if magic != _MAGIC or header_size + lines_size > _LARGEST:
-                return
-            header, lines = file.read(header_size), file.read(lines_size)
-            if len(lines) < lines_size or zlib.crc32(lines, zlib.crc32(header)) != check:
-                return
-            offset += _PREFIX.size + header_size + lines_size
-            yield Entry(**(orjson.loads(header) | {"lines": lines})), offset
+            found = _entry(file, offset)
+            if found is None:
+                following = _following(file, offset + 1, end)
+                if following is not None or end is not None:
+                    damage(path, offset, following or end or offset)
+                if following is None:
+                    return
+                offset = following
+                continue
+            entry, size = found
+            offset += size
+            yield entry, offset
+
+
+def _entry(file: BinaryIO, offset: int) -> tuple[Entry, int] | None:
+    """The entry at `offset`, and its size; None where none, or no whole one, stands."""
+    file.seek(offset)
+    prefix = file.read(_PREFIX.size)
+    if len(prefix) < _PREFIX.size:
+        return None
+    magic, header_size, lines_size, check = _PREFIX.unpack(prefix)
+    if magic != _MAGIC or header_size + lines_size > _LARGEST:
+        return None
+    header, lines = file.read(header_size), file.read(lines_size)
+    if len(lines) < lines_size or zlib.crc32(lines, zlib.crc32(header)) != check:
+        return None
+    known = {name: value for name, value in orjson.loads(header).items() if name in Entry._fields}
+    return Entry(**(known | {"lines": lines})), _PREFIX.size + header_size + lines_size
+
+
+def _following(file: BinaryIO, offset: int, end: int | None) -> int | None:
+    """Where the first whole entry from `offset` on begins; None if there is none before `end`."""
+    overlap = len(_MAGIC) - 1
+    while end is None or offset < end:
+        file.seek(offset)
+        chunk = file.read(_CHUNK)
+        at = chunk.find(_MAGIC)
+        while at >= 0 and (end is None or offset + at < end):
+            if _entry(file, offset + at) is not None:
+                return offset + at
+            at = chunk.find(_MAGIC, at + 1)
+        if len(chunk) < _CHUNK:
+            return None
+        offset += len(chunk) - overlap
+    return None
 
 
 class Folder:
@@ -96,13 +152,24 @@ class Folder:
         """The numbers of the segments that are there, ascending."""
         return sorted(int(path.stem) for path in self.path.glob("*.journal") if path.stem.isdigit())
 
+    def end(self, number: int, last: Position) -> int:
+        """Where a segment ends of a journal that ends at `last`."""
+        return last.offset if number == last.segment else self.segment(number).stat().st_size
+
     def identity(self) -> str:
-        """What distinguishes this journal from every other one; made on first use."""
+        """What distinguishes this journal from every other one; made on first use, and anew where the file that has it is damaged.
+
+        With a new one the importer begins at the oldest entry, and finds what is in the database already.
+        """
         path = self.path / "identity"
-        if not path.exists():
-            disk.make_folder(self.path)
-            disk.replace(path, uuid.uuid4().hex.encode())
-        return path.read_text().strip()
+        with contextlib.suppress(FileNotFoundError):
+            found = path.read_bytes().strip()
+            if _IDENTITY.fullmatch(found):
+                return found.decode()
+        files.make_folder(self.path)
+        made = uuid.uuid4().hex
+        files.replace_file(path, made.encode())
+        return made
 
     def publish(self, name: str, position: Position) -> None:
         """Let other processes know how far `name` ("committed", "stored", "imported", "kept") has come."""
@@ -121,7 +188,7 @@ class Folder:
                 return Position(*_POSITION.unpack(packed)[:2])
         return None
 
-    def follow(self, position: Position | None, most_bytes: int) -> Iterator[tuple[Entry, Position]]:
+    def follow(self, position: Position | None, most_bytes: int, damage: Damage = ignore) -> Iterator[tuple[Entry, Position]]:
         """Committed entries behind `position` (None: from the oldest kept), about `most_bytes` of them, each with the place behind it."""
         committed = self.published("committed")
         read = 0
@@ -129,8 +196,7 @@ class Folder:
             if committed is None or number > committed.segment or (position and number < position.segment):
                 continue
             start = position.offset if position and number == position.segment else 0
-            end = committed.offset if number == committed.segment else None
-            for entry, offset in read_entries(self.segment(number), start, end):
+            for entry, offset in read_entries(self.segment(number), start, self.end(number, committed), damage):
                 yield entry, Position(number, offset)
                 read += len(entry.lines)
                 if read >= most_bytes:
@@ -140,19 +206,26 @@ class Folder:
 class Journal:
     """The writing end. One process and one thread own it."""
 
-    def __init__(self, folder: Folder, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open the journal for appending behind its last whole entry; what a crash tore off behind that is cut away."""
+    def __init__(self, folder: Folder, segment_bytes: int) -> None:
+        """Open the journal for appending behind its last whole entry; what a crash tore off behind that is cut away.
+
+        A segment whose acknowledged end is damaged stays as it is, and the journal goes on in a new one.
+        """
         self.folder = folder
-        self.position = Position(1, 0)
         self._segment_bytes = segment_bytes
-        disk.make_folder(folder.path)
-        last = folder.published("committed") or self.position
-        self._open(max([last.segment, *folder.segments()]))
+        files.make_folder(folder.path)
+        committed = folder.published("committed") or Position(1, 0)
+        self.position = Position(max([committed.segment, *folder.segments()]), 0)
+        self._open(self.position.segment)
         whole = max((end for _, end in read_entries(folder.segment(self.position.segment), 0)), default=0)
-        os.ftruncate(self._descriptor, whole)
-        os.lseek(self._descriptor, whole, os.SEEK_SET)
-        disk.sync(self._descriptor)
-        self.position = Position(self.position.segment, whole)
+        if committed.segment == self.position.segment and committed.offset > whole:
+            os.close(self._descriptor)
+            self._open(self.position.segment + 1)
+        else:
+            os.ftruncate(self._descriptor, whole)
+            os.lseek(self._descriptor, whole, os.SEEK_SET)
+            self.position = Position(self.position.segment, whole)
+        files.sync(self._descriptor)
         folder.publish("committed", self.position)
 
     def append(self, entries: bytes) -> None:
@@ -160,8 +233,8 @@ class Journal:
         if self._spoiled or self.position.offset >= self._segment_bytes:
             self._rotate()
         try:
-            disk.write_all(self._descriptor, entries)
-            disk.sync(self._descriptor)
+            files.write_all(self._descriptor, entries)
+            files.sync(self._descriptor)
         except OSError as error:
             self._abandon(error)
             raise
@@ -176,8 +249,8 @@ class Journal:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise Failed(f"cannot open {path}: {error.strerror}.") from error
-        disk.sync_path(self.folder.path)
+            raise Failed(f"cannot open {path}: {reason(error)}.") from error
+        files.sync_path(self.folder.path)
         self.position = Position(number, 0)
         self._spoiled = False
 

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import orjson
 
+from perfkit import files
 from perfkit.errors import BadInput, Failed, reason
-from perfkit.receive import disk
+from perfkit.receive.batch import check_name
+from perfkit.receive.request import Refused
 
 VERSION = 1
 SHORTEST_PLAIN = 8
@@ -34,8 +36,9 @@ def default_key_file() -> Path:
 
 
 def pcd_key_file() -> Path:
-    """Where pcd keeps its keys."""
-    return Path.home() / ".pcd" / "apikeys"
+    """Where pcd keeps its keys: $PCD_APIKEYS_FILE, else apikeys in $PCD_HOME, else ~/.pcd/apikeys."""
+    named, home = os.environ.get("PCD_APIKEYS_FILE"), os.environ.get("PCD_HOME")
+    return Path(named) if named else Path(home or Path.home() / ".pcd") / "apikeys"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,12 @@ class KeyFile:
         """A new key, which nobody can read again later. Raises BadInput if the name is taken or no name."""
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise BadInput(f"{name!r} cannot be a key's name; use 1 to {MAX_NAME} printable characters.")
+        try:
+            for what, said in (("the site", site), *(("the identifier", each) for each in identifiers)):
+                if said is not None:
+                    check_name(said, what)
+        except Refused as refused:
+            raise BadInput(refused.sentence) from None
         identity = secrets.token_hex(4)
         key = f"pk_{identity}_{secrets.token_urlsafe(32)}"
         with self._locked() as keys:
@@ -99,7 +108,7 @@ class KeyFile:
     def _locked(self) -> Iterator[list[Key]]:
         """The keys, to change: written back when the block ends well. Two that change them at once wait for each other."""
         try:
-            disk.make_folder(self.path.parent)
+            files.make_folder(self.path.parent)
             lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise Failed(f"cannot write {self.path}: {reason(error)}.") from error
@@ -108,7 +117,7 @@ class KeyFile:
             keys = self.read()
             yield keys
             records = [asdict(key) for key in keys]
-            disk.replace(self.path, orjson.dumps({"version": VERSION, "keys": records}, option=orjson.OPT_INDENT_2) + b"\n")
+            files.replace_file(self.path, orjson.dumps({"version": VERSION, "keys": records}, option=orjson.OPT_INDENT_2) + b"\n")
         except OSError as error:
             raise Failed(f"cannot write {self.path}: {reason(error)}.") from error
         finally:

@@ -6,13 +6,13 @@ An upload is a folder under `uploads`: the file, then request.json (from when on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import shutil
 import signal
 import threading
 import time
-import zlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from perfkit.errors import PerfkitError
-from perfkit.receive import disk
+from perfkit import files
+from perfkit.collection.gzip import MAGIC, Inflater
+from perfkit.errors import PerfkitError, reason
+from perfkit.receive.batch import check_name, slug
 from perfkit.receive.keys import Key
-from perfkit.receive.limits import Limits
-from perfkit.receive.names import check_identifier, slug
-from perfkit.receive.refusal import Refused
+from perfkit.receive.request import Limits, Refused
 
 ENDINGS = (".csv", ".json", ".json.gz")
 AT_ONCE = 2
@@ -35,10 +35,7 @@ ANSWER_SECONDS = 600.0
 _FORGET_SECONDS = 3600.0
 _POLL_SECONDS = 0.05
 _BYTES_A_DEADLINE = 8 << 20
-_MOST_UNPACKED = 16
-"""How many times larger than the largest upload a .gz may become."""
 _LONGEST_FIELD = 1024
-_GZIP = 16 + zlib.MAX_WBITS
 
 ImportFile = Callable[[Path, str, "str | None"], dict[str, Any]]
 
@@ -49,6 +46,8 @@ class Uploads:
 
     path: Path
     limits: Limits
+    site: str | None = None
+    """Of a file for which neither the form nor the key names one."""
     running: int = 0
 
     async def receive(self, request: Request, key: Key) -> dict[str, Any]:
@@ -78,6 +77,8 @@ class Uploads:
                 return await parser.parse()
         except TimeoutError:
             raise Refused(408, "the upload is too slow.") from None
+        except OSError as error:
+            raise Refused(503, f"the upload could not be written: {reason(error)}.", 10) from error
         except MultiPartException as error:
             raise Refused(400, f"the form cannot be read: {error.message.rstrip('.')}.") from None
 
@@ -92,8 +93,8 @@ class Uploads:
             yield chunk
 
     def _hand_over(self, form: FormData, key: Key, folder: Path) -> None:
-        file, site = form.get("file"), form.get("site") or key.site
-        machine = check_identifier(form.get("machine_id"))
+        file, site = form.get("file"), form.get("site") or key.site or self.site
+        machine = check_name(form.get("machine_id"), "machine_id")
         if not isinstance(file, UploadFile):
             raise Refused(400, "the part file is missing: send host.csv or a collection.")
         ending = next((ending for ending in reversed(ENDINGS) if (file.filename or "").lower().endswith(ending)), None)
@@ -103,16 +104,16 @@ class Uploads:
             raise Refused(403, "this key may not send for that machine_id and site.")
         name = slug((file.filename or "")[: -len(ending)]) + ending
         try:
-            _write(folder, name, file, {"file": name, "machine_id": machine, "site": None if site is None else check_identifier(site)})
+            _write(folder, name, file, {"file": name, "machine_id": machine, "site": None if site is None else check_name(site, "site")})
         except OSError as error:
-            raise Refused(503, f"the upload could not be written: {error.strerror}.", 10) from error
+            raise Refused(503, f"the upload could not be written: {reason(error)}.", 10) from error
 
 
 def _write(folder: Path, name: str, file: UploadFile, asked: dict[str, Any]) -> None:
-    disk.make_folder(folder)
+    files.make_folder(folder)
     with (folder / name).open("xb") as copy:
         shutil.copyfileobj(file.file, copy, 1 << 20)
-    disk.replace(folder / "request.json", json.dumps(asked).encode())
+    files.replace_file(folder / "request.json", json.dumps(asked).encode())
 
 
 async def _result(folder: Path) -> dict[str, Any]:
@@ -139,44 +140,55 @@ def run_uploads(path: Path, limits: Limits, import_file: ImportFile, on_ready: C
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    disk.make_folder(path)
+    files.make_folder(path)
     on_ready("")
     while not stop.wait(_POLL_SECONDS):
-        for request in sorted(path.glob("*/request.json"), key=lambda found: found.stat().st_mtime):
+        for request in sorted(path.glob("*/request.json"), key=_age):
             result = request.with_name("result.json")
-            if not result.exists():
-                disk.replace(result, json.dumps(_import(request, limits, import_file)).encode())
-            elif time.time() - result.stat().st_mtime > _FORGET_SECONDS:
-                shutil.rmtree(request.parent, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a full disk, or an upload that its sender gave up: it is tried again
+                if not result.exists():
+                    files.replace_file(result, json.dumps(_import(request, limits, import_file)).encode())
+                elif time.time() - result.stat().st_mtime > _FORGET_SECONDS:
+                    shutil.rmtree(request.parent, ignore_errors=True)
+
+
+def _age(request: Path) -> float:
+    with contextlib.suppress(OSError):  # its sender has just given up
+        return request.stat().st_mtime
+    return 0.0
 
 
 def _import(request: Path, limits: Limits, import_file: ImportFile) -> dict[str, Any]:
-    asked = json.loads(request.read_bytes())
-    file = request.with_name(asked["file"])
     try:
-        if file.suffix == ".gz" and not _unpacks_to(file, limits.upload * _MOST_UNPACKED):
-            return {"status": 413, "error": f"the file becomes larger than {limits.upload * _MOST_UNPACKED} bytes when it is unpacked."}
-        return {"status": 201, "imported": import_file(file, asked["machine_id"], asked["site"])}
+        asked = json.loads(request.read_bytes())
+        file, machine, site = request.with_name(asked["file"]), asked["machine_id"], asked["site"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"status": 503, "error": "the upload was damaged on the receiver's disk; send it again."}
+    try:
+        if not _unpacks_to(file, limits.upload):
+            return {
+                "status": 413,
+                "error": f"the file becomes larger than {limits.upload} bytes when it is unpacked, which is this receiver's limit; "
+                "raise it with serve --max-upload, or run perfkit import there.",
+            }
+        return {"status": 201, "imported": import_file(file, machine, site)}
     except PerfkitError as error:
-        return {"status": 400 if error.exit_code == 2 else 503, "error": str(error).replace(str(file), asked["file"])}
+        return {"status": 400 if error.exit_code == 2 else 503, "error": str(error).replace(str(file), file.name)}
     except Exception as error:
         # Whatever a file does to the import, its sender is told, and the next one is imported.
         return {"status": 400, "error": f"the file cannot be imported ({type(error).__name__}: {error})."}
 
 
 def _unpacks_to(file: Path, limit: int) -> bool:
-    """Whether the gzip `file` becomes at most `limit` bytes; damage is for the import to find."""
-    unpacker, size = zlib.decompressobj(_GZIP), 0
+    """Whether `file`, if it is gzip whatever it is called, becomes at most `limit` bytes; damage is for the import to find."""
+    inflater, size = Inflater(salvage=True), 0
     with file.open("rb") as packed:
-        while rest := packed.read(1 << 16):
-            while rest:
-                try:
-                    size += len(unpacker.decompress(rest, 1 << 20))
-                except zlib.error:
-                    return True
+        if packed.read(len(MAGIC)) != MAGIC:
+            return True
+        packed.seek(0)
+        while data := packed.read(1 << 16):
+            for piece in inflater.feed(data):
+                size += len(piece)
                 if size > limit:
                     return False
-                rest = unpacker.unconsumed_tail
-                if unpacker.eof:
-                    rest, unpacker = unpacker.unused_data, zlib.decompressobj(_GZIP)
     return True

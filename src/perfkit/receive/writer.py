@@ -13,32 +13,34 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from perfkit import files
+from perfkit.catalog import DEFAULT_SITE
 from perfkit.errors import reason
-from perfkit.receive import disk
-from perfkit.receive.batch import Batch
-from perfkit.receive.dayfiles import DayFiles
+from perfkit.receive.batch import Line, Machine
+from perfkit.receive.dayfiles import DayFiles, Stream, whole_lines
 from perfkit.receive.journal import Entry, Folder, Journal, Position, read_entries
-from perfkit.receive.limits import Limits
-from perfkit.receive.refusal import Refused
+from perfkit.receive.request import Limits, Refused
 
 SYNC_SECONDS = 30.0
 """How often collections are synced, so that the journal's segments can go."""
+RETRY_SECONDS = 10
+"""When a sender may come back that found the disk full or broken."""
 _SPACE_SECONDS = 1.0
-_RETRY_SECONDS = 10
 
 
 @dataclass
 class Stored:
-    """What became of one batch: lines written now, and lines that were there already."""
+    """What became of one batch: lines written now, lines that were there already, and those of the new ones that are far off in time."""
 
     new: int
     repeated: int
+    far: int = 0
 
 
 @dataclass
 class _Waiting:
-    batch: Batch
-    site: str | None
+    machine: Machine
+    lines: list[Line]
     stored: Future[Stored] = field(default_factory=Future)
 
 
@@ -55,12 +57,16 @@ class Writer:
         *,
         clock: Callable[[], float] = time.time,
         observe_commit: Callable[[float], None] = lambda seconds: None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """Open the data folder: what a crash left between journal and collections is made good before this returns."""
-        self._limits, self._clock, self._observe_commit = limits, clock, observe_commit
+        """Open the data folder: what a crash left between journal and collections is made good before this returns.
+
+        `say` gets a sentence about a journal that is damaged. Raises OSError and Failed where the folder cannot be used.
+        """
+        self._limits, self._clock, self._observe_commit, self._say = limits, clock, observe_commit, say
         self.root = root
-        self.files = DayFiles(root / "collections", limits)
-        self.journal = Journal(Folder(root / "journal"))
+        self.files = DayFiles(root / "collections", limits, clock)
+        self.journal = Journal(Folder(root / "journal"), limits.segment)
         self._unsynced = self._replay()
         self._owed: deque[Entry] = deque()
         self._queue: list[_Waiting] = []
@@ -86,9 +92,9 @@ class Writer:
         self.sync_collections()
         self.journal.close()
 
-    def submit(self, batch: Batch, site: str | None) -> Future[Stored]:
-        """The batch's lines in their collection: done when they are on disk, or failed with Refused and nothing of it kept."""
-        waiting = _Waiting(batch, site)
+    def submit(self, machine: Machine, lines: list[Line]) -> Future[Stored]:
+        """The machine's lines in its collection: done when they are on disk, or failed with Refused and nothing of it kept."""
+        waiting = _Waiting(machine, lines)
         with self._wake:
             self._queue.append(waiting)
             self._wake.notify_all()
@@ -99,11 +105,11 @@ class Writer:
         with self._state:
             if self._owed or self._sync_failed:
                 return
-            reached, files, self._unsynced = self.journal.position, self._unsynced, set()
+            reached, written, self._unsynced = self.journal.position, self._unsynced, set()
         try:
-            paths = {self.files.root / file for file in files}
+            paths = {self.files.root / file for file in written}
             for path in sorted(paths) + sorted({path.parent for path in paths}) + [self.files.root]:
-                disk.sync_path(path)
+                files.sync_path(path)
         except OSError:
             # What a failed sync lost, the journal still has: it is kept whole from here, and the next start writes it again.
             self._sync_failed = True
@@ -130,7 +136,7 @@ class Writer:
             except Exception as error:
                 # Not foreseen: nobody may wait for ever, and nothing that is not on disk may look as if it were.
                 for waiting in group:
-                    self.files.forget(waiting.batch.identifier)
+                    self.files.forget(waiting.machine)
                     if not waiting.stored.done():
                         waiting.stored.set_exception(error)
 
@@ -157,6 +163,9 @@ class Writer:
                 outcomes.append((waiting, self._place(waiting, entries)))
             except Refused as refused:
                 waiting.stored.set_exception(refused)
+            except OSError as error:
+                self.files.forget(waiting.machine)
+                waiting.stored.set_exception(Refused(503, f"the collections cannot be read: {reason(error)}.", RETRY_SECONDS))
         if entries:
             try:
                 self.journal.append(b"".join(entry.encode() for entry in entries))
@@ -172,32 +181,33 @@ class Writer:
 
     def _place(self, waiting: _Waiting, entries: list[Entry]) -> Stored:
         """Append to `entries` what is new of a batch, and count."""
-        identifier, lines = waiting.batch
-        if not lines:
+        if not waiting.lines:
             return Stored(0, 0)
-        stream = self.files.stream(identifier)
-        fresh = self.files.new_lines(stream, lines)
+        now = self._clock()
+        stream = self.files.stream(waiting.machine)
+        fresh = self.files.new_lines(stream, waiting.lines, now)
+        far = [line for line in fresh if self.files.is_far(line, now)]
+        near = [line for line in fresh if not self.files.is_far(line, now)] if far else fresh
         if fresh:
-            now = self._clock()
             day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
             if not stream.file.endswith(f"-{day}.json"):
-                head = self.files.begin_day(stream, day, fresh[0].instant)
+                head = self.files.begin_day(stream, day, near[0].instant if near else (int(now), 0))
                 if head:
-                    entries.append(Entry(identifier, waiting.site, stream.file, 0, int(now * 1000), True, head))
+                    entries.append(_entry(stream, now, head, carried=True))
                     stream.end = len(head)
-            text = b"".join(line.text + b"\n" for line in fresh)
-            entries.append(Entry(identifier, waiting.site, stream.file, stream.end, int(now * 1000), False, text))
-            offset = stream.end
-            for line in fresh:
-                stream.note(line, offset)
-                offset += len(line.text) + 1
-            stream.end = offset
-        return Stored(len(fresh), len(lines) - len(fresh))
+            # Each entry is imported or not as a whole, so lines that are far off in time get one of their own.
+            for lines, is_far in ((near, False), (far, True)):
+                if lines:
+                    entries.append(_entry(stream, now, b"".join(line.text + b"\n" for line in lines), far=is_far))
+                for line in lines:
+                    stream.note(line, stream.end, is_far)
+                    stream.end += len(line.text) + 1
+        return Stored(len(fresh), len(waiting.lines) - len(fresh), len(far))
 
     def _turn_down(self, outcomes: list[tuple[_Waiting, Stored]], error: OSError) -> None:
-        refused = Refused(503, f"the batch could not be written: {reason(error)}.", _RETRY_SECONDS)
+        refused = Refused(503, f"the batch could not be written: {reason(error)}.", RETRY_SECONDS)
         for waiting, _ in outcomes:
-            self.files.forget(waiting.batch.identifier)
+            self.files.forget(waiting.machine)
             waiting.stored.set_exception(refused)
 
     def _pay_owed(self) -> None:
@@ -205,9 +215,9 @@ class Writer:
         while self._owed:
             entry = self._owed[0]
             try:
-                self.files.write(entry.file, entry.at, entry.lines)
+                self.files.write(entry.machine, entry.file, entry.at, entry.lines)
             except OSError as error:
-                raise Refused(503, f"the collections cannot be written: {reason(error)}.", _RETRY_SECONDS) from error
+                raise Refused(503, f"the collections cannot be written: {reason(error)}.", RETRY_SECONDS) from error
             self._unsynced.add(entry.file)
             self._owed.popleft()
 
@@ -221,19 +231,35 @@ class Writer:
         if time.monotonic() - self._space_asked >= _SPACE_SECONDS:
             self._space_asked, self._free_bytes = time.monotonic(), self.measure_free()
         if self._free_bytes < self._limits.keep_free:
-            raise Refused(503, "the receiver's disk is full.", _RETRY_SECONDS)
+            raise Refused(503, "the receiver's disk is full.", RETRY_SECONDS)
 
     def _replay(self) -> set[str]:
-        """Write again all that the journal holds behind the last sync, and cut off the rest of those collections."""
+        """Write again all that the journal holds behind the last sync, and cut off the rest of those collections.
+
+        Where a part of the journal is damaged, collections are cut only behind their last whole line: what the journal lost, they have.
+        """
         stored = self.journal.folder.published("stored") or Position(0, 0)
         ends: dict[str, int] = {}
+        damaged: list[int] = []
         for number in self.journal.folder.segments():
             if number < stored.segment:
                 continue
             start = stored.offset if number == stored.segment else 0
-            for entry, _ in read_entries(self.journal.folder.segment(number), start):
-                self.files.write(entry.file, entry.at, entry.lines)
+            end = self.journal.folder.end(number, self.journal.position)
+            entries = read_entries(self.journal.folder.segment(number), start, end, lambda path, first, last: damaged.append(last - first))
+            for entry, _ in entries:
+                self.files.write(entry.machine, entry.file, entry.at, entry.lines)
                 ends[entry.file] = entry.at + len(entry.lines)
         for file, end in ends.items():
-            os.truncate(self.files.root / file, end)
+            if damaged:
+                whole_lines(self.files.root / file)
+            else:
+                os.truncate(self.files.root / file, end)
+        if damaged:
+            self._say(f"{sum(damaged)} bytes of the journal are damaged; what they said is taken from the collections.")
         return set(ends)
+
+
+def _entry(stream: Stream, now: float, lines: bytes, *, carried: bool = False, far: bool = False) -> Entry:
+    site = None if stream.machine.site == DEFAULT_SITE else stream.machine.site
+    return Entry(stream.machine.identifier, site, stream.file, stream.end, int(now * 1000), carried, lines, far)

@@ -231,6 +231,11 @@ class Supervisor:
             time.sleep(0.02)
 
 
+def say_in_log(line: str) -> None:
+    """A sentence of a child for whoever reads standard error."""
+    print(f"perfkit: {line}", file=sys.stderr, flush=True)
+
+
 def _ended(pid: int) -> str | None:
     """How `pid` ended; None while it runs."""
     try:

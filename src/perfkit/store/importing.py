@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perfkit import catalog
 from perfkit.catalog import HOST, Table
 from perfkit.collection.certificate import Certificate
 from perfkit.errors import BadInput
@@ -18,7 +19,7 @@ from perfkit.store import columnar, percentiles, rollup, runs, schema
 from perfkit.store.database import default_path, open_database, sentences, transaction
 from perfkit.store.inputs import Staged, staged
 
-DEFAULT_SITE = "default"
+DEFAULT_SITE = catalog.DEFAULT_SITE
 POSTGRES = ("postgresql://", "postgres://")
 _BATCH = 10_000
 

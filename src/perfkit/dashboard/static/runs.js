@@ -71,3 +71,4 @@ if ($("#rows")) {
   draw();
 }
 onLooks(() => $("#rows") && draw());
+document.body.dataset.drawn = "1";

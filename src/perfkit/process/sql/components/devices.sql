@@ -13,10 +13,16 @@ WITH sessions_devices AS (
     SELECT machine, kind, entry.key AS device, max_by(try_cast(entry.value ->> '$.in_total' AS BOOLEAN), timestamp) AS in_total
     FROM sessions_devices
     GROUP BY ALL
+), heads AS (
+    -- Devices are few and lines are many: names are taken out of one line of each.
+    SELECT machine, subsystem, head_of(subsystem, line) AS head, any_value(line) AS line,
+           bool_or(contains(line, 'nvme') AND regexp_matches(line, '[a-z]\d+n\d+ .*[1-9]')) AS moved
+    FROM (SELECT machine, subsystem, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem IN ('/proc/diskstats', '/proc/net/dev'))
+    GROUP BY ALL
 ), seen AS (
     SELECT machine, if(subsystem = '/proc/net/dev', 'interface', 'disk') AS kind, device_of(subsystem, line) AS device, any_value(line) AS line,
-           bool_or(regexp_matches(line, '[a-z]\d+n\d+ .*[1-9]')) AS moved
-    FROM (SELECT machine, subsystem, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem IN ('/proc/diskstats', '/proc/net/dev'))
+           bool_or(moved) AS moved
+    FROM heads
     WHERE device <> ''
     GROUP BY ALL
 ), named AS (

@@ -16,13 +16,15 @@ WITH lines AS (
     FROM lines
     WHERE head <> ''
     WINDOW previous AS (PARTITION BY machine, stretch, head ORDER BY clock)
+), names AS MATERIALIZED (
+    SELECT head, device_of('/proc/diskstats', head) AS device FROM (SELECT DISTINCT head FROM lines)
 ), fields AS (
-    SELECT machine, timestamp, seconds, device_of('/proc/diskstats', head) AS device, idle, line_before IS NOT NULL AS follows,
+    SELECT machine, timestamp, seconds, device, idle, line_before IS NOT NULL AS follows,
            if(idle, NULL, counters(line, head)) AS told, if(idle, NULL, counters(line_before, head)) AS told_before,
            -- A partition's line of Linux 2.6 has four counters: reads, sectors read, writes, sectors written.
            if(len(told) = 4, [told[1], NULL, told[2], NULL, told[3], NULL, told[4]], told) AS now,
            if(len(told_before) = 4, [told_before[1], NULL, told_before[2], NULL, told_before[3], NULL, told_before[4]], told_before) AS before
-    FROM pairs
+    FROM pairs JOIN names USING (head)
 ), increases AS (
     SELECT machine, timestamp, seconds, device, follows, idle OR len(now) >= 11 AS has_times, idle OR len(now) >= 14 AS has_discards,
            grown(idle, now, before, 1) AS reads, grown(idle, now, before, 3) AS read_sectors, wrapped(idle, now, before, 4) AS read_ms,

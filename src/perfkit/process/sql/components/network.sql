@@ -5,15 +5,17 @@
 --   9 sent bytes  10 packets  11 errors  12 drops  13 fifo  14 collisions  15 carrier  16 compressed
 -- A counter that goes back means that the interface was reset: no rates.
 WITH lines AS (
-    SELECT * EXCLUDE (measurement), unnest(lines_of(measurement)) AS line, device_of('/proc/net/dev', line) AS interface FROM reads_of('/proc/net/dev')
+    SELECT * EXCLUDE (measurement), unnest(lines_of(measurement)) AS line, head_of('/proc/net/dev', line) AS head FROM reads_of('/proc/net/dev')
+), names AS MATERIALIZED (
+    SELECT head, device_of('/proc/net/dev', head) AS interface FROM (SELECT DISTINCT head FROM lines)
 ), reads AS MATERIALIZED (
-    -- Four fields a pattern: with more RE2 turns to a matcher that is many times slower.
+    -- Four fields a pattern, from the text's first character on: else RE2 turns to a matcher that is many times slower.
     SELECT machine, timestamp, stretch, monotonic, clock, earlier, interface,
-           try_cast(regexp_extract(line, ': *(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops'])
+           try_cast(regexp_extract(substr(line, length(head) + 1), '^ *(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops'])
                AS STRUCT(bytes DOUBLE, packets DOUBLE, errors DOUBLE, drops DOUBLE)) AS rx,
-           try_cast(regexp_extract(line, ': *(?:\d+ +){8}(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops'])
+           try_cast(regexp_extract(substr(line, length(head) + 1), '^ *(?:\d+ +){8}(\d+) +(\d+) +(\d+) +(\d+)', ['bytes', 'packets', 'errors', 'drops'])
                AS STRUCT(bytes DOUBLE, packets DOUBLE, errors DOUBLE, drops DOUBLE)) AS tx
-    FROM lines
+    FROM lines JOIN names USING (head)
     WHERE interface <> ''
 ), steps AS (
     SELECT machine, timestamp, interface, rx, tx, lag(timestamp) OVER previous = earlier AS follows,

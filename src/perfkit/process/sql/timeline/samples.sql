@@ -61,7 +61,7 @@ WITH instants AS (
 ), stepped AS (
     SELECT *, clock - lag(clock) OVER (PARTITION BY machine, recording ORDER BY clock, place) AS step FROM sampled
 ), known AS (
-    SELECT * EXCLUDE (period), coalesce(period, median(step) OVER (PARTITION BY machine, recording)) AS period FROM stepped
+    SELECT * EXCLUDE (period), at_least(coalesce(period, median(step) OVER (PARTITION BY machine, recording)), 0.001) AS period FROM stepped
 ), numbered AS (
     -- Ticks from the promised start where one is told; else neighbours further apart than one and a half periods miss what fits between them.
     SELECT *, CASE WHEN started IS NOT NULL THEN floor((clock - started) / period + 0.1)

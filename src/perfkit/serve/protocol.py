@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from perfkit.receive.limits import Limits
+from perfkit.units import is_loopback
 
 
-def bounded_protocol(limits: Limits, shared: frozenset[str] = frozenset()) -> type[H11Protocol]:
+def bounded_protocol(connections: int, head_seconds: float, shared: frozenset[str] = frozenset()) -> type[H11Protocol]:
     """The protocol class of one server.
 
-    Beyond `limits.connections`, and beyond half of them from one address, a new connection is closed at once; addresses in
+    Beyond `connections`, and beyond half of them from one address, a new connection is closed at once; addresses in
     `shared` (proxies) and this machine's own count as many. A connection whose next request's line and headers are not
-    complete `limits.head_seconds` after their first byte (or, for the first request, after connecting) is closed.
+    complete `head_seconds` after their first byte (or, for the first request, after connecting) is closed.
+
+    No public setting of uvicorn does either (`limit_concurrency` answers 503 and lets idle connections stay, `timeout_keep_alive` begins
+    after a request), so this subclasses a class that uvicorn does not promise to keep: pyproject.toml pins its version.
     """
     held: Counter[str] = Counter()
 
@@ -28,8 +30,8 @@ def bounded_protocol(limits: Limits, shared: frozenset[str] = frozenset()) -> ty
             super().connection_made(transport)
             self._address = self.client[0] if self.client else ""
             held[self._address] += 1
-            alone = self._address not in shared and not self._address.startswith("127.") and self._address != "::1"
-            if held.total() > limits.connections or (alone and held[self._address] > limits.connections // 2):
+            alone = self._address not in shared and not is_loopback(self._address)
+            if held.total() > connections or (alone and held[self._address] > connections // 2):
                 transport.abort()
                 return
             self._await_head()
@@ -63,7 +65,7 @@ def bounded_protocol(limits: Limits, shared: frozenset[str] = frozenset()) -> ty
 
         def _await_head(self) -> None:
             self._head_arrived()
-            self._head_timer = self.loop.call_later(limits.head_seconds, self.transport.abort)
+            self._head_timer = self.loop.call_later(head_seconds, self.transport.abort)
 
         def _head_arrived(self) -> None:
             if self._head_timer is not None:
@@ -75,9 +77,3 @@ def bounded_protocol(limits: Limits, shared: frozenset[str] = frozenset()) -> ty
             super().timeout_keep_alive_handler()
 
     return Bounded
-
-
-def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """The loop's exception handler: a client that goes away is no event worth a traceback."""
-    if not isinstance(context.get("exception"), (ConnectionError, TimeoutError)):
-        loop.default_exception_handler(context)

@@ -1,4 +1,4 @@
-"""Reading a request's body: never more than the limits, never longer than the deadline, unpacked as it comes."""
+"""One request: what it may use, how its body is read, and how it is turned down."""
 
 from __future__ import annotations
 
@@ -6,13 +6,61 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from starlette.requests import Request
+from perfkit.collection.gzip import Inflater
 
-from perfkit.receive.limits import Limits
-from perfkit.receive.refusal import Refused
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
-_GZIP = 16 + zlib.MAX_WBITS
+MEGABYTE = 1 << 20
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request, one address, one machine and the whole receiver may use.
+
+    Sizes in bytes, times in seconds. The defaults carry a thousand collectors at one sample a second.
+    """
+
+    body: int = 8 * MEGABYTE
+    """A request's body as it comes over the wire."""
+    unpacked: int = 32 * MEGABYTE
+    """The same body after gunzip."""
+    lines: int = 20_000
+    """Measurements in one batch."""
+    upload: int = 512 * MEGABYTE
+    """A file sent to the upload address, and what becomes of it when it is unpacked."""
+    in_flight: int = 64 * MEGABYTE
+    """All bodies that are being read or wait for the disk."""
+    connections: int = 4096
+    """Open connections; one address may hold half of them."""
+    head_seconds: float = 10.0
+    """How long a client may take to send a request's line and headers."""
+    body_seconds: float = 30.0
+    """How long it may take to send a batch; an upload gets the same again for every 8 MB."""
+    segment: int = 64 * MEGABYTE
+    """A file of the journal, before the next one is begun."""
+    identifiers: int = 10_000
+    """Machines of one data folder."""
+    keep_free: int = 256 * MEGABYTE
+    """Disk space that the receiver leaves alone: below it, batches are answered with 503."""
+    ahead: float = DAY
+    """How far after the receiver's clock a measurement's instant may lie; beyond that it is kept out of the time line."""
+    behind: float = 3653 * DAY
+    """How far before the receiver's clock it may lie: ten years, because old recordings are sent too, but 1970 is a mistake."""
+
+
+class Refused(Exception):
+    """A request that gets `status` and `{"error": sentence}`; `retry_after` (seconds) becomes the Retry-After header."""
+
+    def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.retry_after = retry_after
 
 
 class Memory:
@@ -38,6 +86,8 @@ class Memory:
 
 
 class Share:
+    """What one request holds of a `Memory`."""
+
     def __init__(self, memory: Memory) -> None:
         self._memory, self.taken = memory, 0
 
@@ -53,7 +103,7 @@ async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
     if encoding not in ("identity", "gzip"):
         raise Refused(415, f"Content-Encoding {encoding!r} is not understood; send gzip or nothing.")
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limits.body:
+    if announced.isascii() and announced.isdigit() and int(announced) > limits.body:
         raise _too_large(limits.body)
     try:
         async with asyncio.timeout(limits.body_seconds):
@@ -80,23 +130,17 @@ async def _limited(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 async def _unpacked(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
     """gunzip, several members included, that stops at the limit however much the rest would become."""
-    unpacker, left, begun = zlib.decompressobj(_GZIP), limit, False
+    inflater, size = Inflater(), 0
     try:
         async for chunk in chunks:
-            rest = chunk
-            while rest:
-                begun = True
-                piece = unpacker.decompress(rest, left + 1)
-                left -= len(piece)
-                if left < 0:
-                    raise _too_large(limit)
+            for piece in inflater.feed(chunk):
+                size += len(piece)
+                if size > limit:
+                    raise Refused(413, f"the body is larger than {limit} bytes when it is unpacked; send smaller batches.")
                 yield piece
-                rest = unpacker.unconsumed_tail
-                if unpacker.eof:
-                    rest, unpacker, begun = unpacker.unused_data, zlib.decompressobj(_GZIP), False
     except zlib.error:
         raise Refused(400, "the body is not gzip, although Content-Encoding says so.") from None
-    if begun:
+    if inflater.within:
         raise Refused(400, "the gzip body ends too early.")
 
 

@@ -1,0 +1,1 @@
+"""`serve`: its options, its addresses, its processes and the web servers in them."""
