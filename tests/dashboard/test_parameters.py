@@ -148,8 +148,13 @@ OURS = sorted(
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in OURS}))
 def test_200_odd_values_of_each_parameter_get_an_answer_that_is_no_internal_error(small: Site, path: str) -> None:
+    """A window is read in one place, so its parameters get all the values where the answer is quickest, and every eighth elsewhere."""
     for name in (name for each, name in OURS if each == path):
-        answers = ask_all(small, [f"{path}?{name}={value}" for value in odd_values(200)])
+        values = odd_values(200)
+        if name in WINDOW and not path.endswith("/steady"):
+            start = sum(map(ord, path + name)) % 8  # other ones on every route
+            values = values[start::8]
+        answers = ask_all(small, [f"{path}?{name}={value}" for value in values])
         wrong = {url: answer.status_code for url, answer in answers.items() if answer.status_code >= 500}
         assert not wrong
         for url, answer in answers.items():

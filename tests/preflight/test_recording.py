@@ -173,9 +173,9 @@ def test_a_disk_too_small_for_the_rest_of_the_duration_fails(tmp_path: Path, fau
 
 
 def test_an_unsynchronised_clock_is_a_warning_that_names_the_cure(tmp_path: Path, faulty: Start) -> None:
-    faulty(tmp_path / "vm.json", "unsynchronised", frequency=0.2)
+    faulty(tmp_path / "vm.json", "unsynchronised", frequency=0.5)
     code, checks = preflight("--collection", tmp_path / "vm.json")
-    assert code == 0
+    assert code == 0, checks
     assert checks["clock"]["state"] == "warn"
     assert "chrony" in checks["clock"]["advice"]
 
