@@ -248,7 +248,7 @@ evaluate() {
   local names=()
   [[ ! -f $RESULTS/container_names.json ]] || names=(--container-names "$RESULTS/container_names.json")
   perfkit process --collection "$COLLECTION" --outdir "$RESULTS/processed" ${names[@]+"${names[@]}"}
-  perfkit import --file "$COLLECTION"
+  perfkit import --quiet --file "$COLLECTION"
   import_loads
 }
 
@@ -258,36 +258,6 @@ import_loads() { # the load tools' own timelines, where what was run is one that
     if [[ -f $RESULTS/logs/$name.log ]] && perfkit import --load "$RESULTS/logs/$name.log" --load-start "$(cat "$RESULTS/logs/$name.start")" \
       >>"$RESULTS/logs/import.log" 2>&1; then say "imported the timeline of load $name"; fi
   done
-}
-
-summarise() { # average and P95 of the headline metrics: a row for all, and one for every phase in the order of time
-  awk -F, '
-    BEGIN {
-      columns = split("cpu_user cpu_system cpu_iowait mem_used disk_read_bytes disk_write_bytes net_rx_bytes net_tx_bytes", metric, " ")
-      split("user %|system %|iowait %|used MiB|read MB/s|write MB/s|rx MB/s|tx MB/s", label, "|")
-      order[++rows] = "all"
-    }
-    FNR == NR { if (split($0, word, "  phase ") == 2) order[++rows] = "run:1:" word[2]; next }
-    { gsub(/"/, "") }
-    FNR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-    { average[$at["range"], $at["metric"]] = $at["avg"]; high[$at["range"], $at["metric"]] = $at["p95"] }
-    END {
-      printf "\n%-12s", "avg / P95"
-      for (i = 1; i <= columns; i++) printf "%16s", label[i]
-      print ""
-      for (r = 1; r <= rows; r++) {
-        name = order[r]
-        sub(/^run:1:/, "", name)
-        printf "%-12s", name
-        for (i = 1; i <= columns; i++) {
-          unit = metric[i] ~ /bytes/ ? 1e6 : 1
-          key = order[r] SUBSEP "host." metric[i]
-          printf "%16s", ((key in average) && average[key] != "" ? sprintf("%.1f / %.1f", average[key] / unit, high[key] / unit) : "-")
-        }
-        print ""
-      }
-      print ""
-    }' "$RESULTS/logs/loadtest.log" "$RESULTS/processed/percentiles.csv"
 }
 
 pack() {
@@ -343,7 +313,6 @@ main() {
   fi
   if has_desk; then
     evaluate
-    summarise
     pack
     say "to see it: $PYTHON $PYZ serve --open"
     [[ -z $open ]] || exec "$PYTHON" "$PYZ" serve --open

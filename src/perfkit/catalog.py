@@ -224,7 +224,7 @@ SYSTEM = Table(
         *_columns("/proc/stat", RATE, "1/s", context_switches="Context switches", interrupts="Interrupts", forks="Forks"),
         *_columns("/proc/vmstat", RATE, "KiB/s", page_in_kb="Paged in", page_out_kb="Paged out"),
         *_columns("/proc/vmstat", RATE, "pages/s", swap_in_pages="Swapped in", swap_out_pages="Swapped out"),
-        *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults"),
+        *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults", oom_kills="Processes killed for want of memory"),
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS
+from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration
 
 if TYPE_CHECKING:
@@ -51,10 +52,14 @@ def import_(
             found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
         for one in [] if quiet else found:
             _print(one)
+            if isinstance(place, Path):
+                _print_runs(place, one)
     for path in load or []:
         _import_load(place, path, collector_name, site_name, load_start, quiet)
     if not quiet:
         print(f"Database: {place}")
+        if isinstance(place, Path):
+            print("Next: perfkit serve --open")
 
 
 def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> None:
@@ -104,6 +109,23 @@ def _print(found: Imported) -> None:
     else:
         there = found.rows - found.new_rows
         print(f"  rows      {found.new_rows:,} new" + (f", {there:,} were there already" if there else ""))
+
+
+def _print_runs(db: Path, found: Imported) -> None:
+    """What the runs that came in mean: verdict, findings, and a row per phase."""
+    from perfkit.dashboard.reading import phases_of, runs_listed
+    from perfkit.store import open_database
+
+    now = int(datetime.now(timezone.utc).timestamp() * 1000)
+    with closing(open_database(db, read_only=True)) as con:
+        for run in runs_listed(con, now, found.collector_id):
+            if run["to"] < found.first or run["from"] > found.last:
+                continue
+            print(f"\n  run {run['run']} {run['label']}: {run['verdict']['sentence']}")
+            parts = [(f"run {run['run']} {run['label']}", run)]
+            parts += [(f"  {phase['phase']}", phase) for phase in phases_of(con, found.collector_id, run["run"], now)]
+            rows = [Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts]
+            print(*(f"  {line}" for line in table(rows)), "", sep="\n")
 
 
 def _iso(milliseconds: int) -> str:

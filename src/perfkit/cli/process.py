@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS
+from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def process(
     memory_limit: Optional[str] = typer.Option(
         None, metavar="SIZE", help="Memory for the data; the rest goes to $TMPDIR.  [default: 2.5GB]"
     ),
+    as_json: bool = typer.Option(False, "--json", help="Print the verdict, the certificate and the findings of every run as JSON."),
 ) -> None:
-    """Turn collections into CSV files: host, every component, percentiles, quality.
+    """Turn collections into CSV files: host, every component, percentiles, quality, findings.
 
     Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
     """
@@ -48,7 +50,13 @@ def process(
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
     with _Display() as display:
         results = run(files, outdir or _stem(files[0]), options, display)
-    _print(files, results)
+    if as_json:
+        import json
+
+        told = [_told(result) for result in results]
+        print(json.dumps(told[0] if len(told) == 1 else {"machines": told}, indent=2))
+    else:
+        _print(files, results)
 
 
 def _newest() -> Path:
@@ -108,25 +116,65 @@ class _Display:
         self._progress.stop()
 
 
+def _told(result: Result) -> dict[str, object]:
+    """A machine as JSON: its newest run at the top, all of them under "runs"."""
+    runs = []
+    for run in (one for one in result.quality.runs if one.phase is None):
+        phases = [one for one in result.quality.runs if one.run == run.run and one.phase]
+        runs.append({**_part(result, run), "phases": [_part(result, phase) for phase in phases]})
+    newest = runs[-1] if runs else {}
+    return {"machine": result.name, "folder": str(result.folder), **newest, "runs": runs}
+
+
+def _part(result: Result, one: Run) -> dict[str, object]:
+    name = {"phase": one.phase, "label": one.label} if one.phase else {"run": one.run, "label": one.label}
+    span = {"from": iso(one.from_timestamp), "to": iso(one.to_timestamp), "open": one.open}
+    return {**name, **span, **result.parts[one.window].as_json(one.certificate)}
+
+
 def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
-    print(f"Processed {', '.join(str(file) for file in files)}.")
+    """The verdict of each run first, then what it was made from."""
+    many = len(results) > 1
     for result in results:
-        told = result.quality
-        first, last = told.facts["first_timestamp"], told.facts["last_timestamp"]
-        print(
-            f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)}"
-            f" ({format_duration(max(1, last - first) / 1000)})."
+        runs = [one for one in result.quality.runs if one.phase is None]
+        for run in runs:
+            whose = (f"{result.name}, " if many else "") + (f"run {run.run} ({run.label}): " if many or len(runs) > 1 else "")
+            print(f"{whose}{result.parts[run.window].verdict.sentence}")
+    print(f"\nProcessed {', '.join(str(file) for file in files)}.")
+    for result in results:
+        _print_machine(result)
+    print(f"Next: perfkit import {' '.join(str(result.folder) for result in results)}")
+
+
+def _print_machine(result: Result) -> None:
+    told = result.quality
+    first, last = told.facts["first_timestamp"], told.facts["last_timestamp"]
+    print(
+        f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)} ({format_duration(max(1, last - first) / 1000)})."
+    )
+    for run in told.runs:
+        print(f"  {_run(run)}")
+        if not run.phase:
+            for one in result.parts[run.window].judged.findings:
+                print(f"    {one.sentence} {one.advice}")
+    rows = (
+        Row(
+            f"  {run.phase}" if run.phase else f"run {run.run} {run.label}",
+            max(1, run.to_timestamp - run.from_timestamp) / 1000,
+            run.certificate.coverage,
+            result.parts[run.window].figures,
         )
-        for run in told.runs:
-            print(f"  {_run(run)}")
-        events = [event.kind.replace("_", " ") for event in told.events]
-        if events:
-            counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
-            print(f"  Look at quality.json: {counted}.")
-        for part in told.steady:
-            start, end = iso(part.from_timestamp), iso(part.to_timestamp)
-            print(f"  Steady part of {part.phase}, proposed by MSER-5: --from {start} --to {end} (CPU busy {part.cpu_busy:.1f} %).")
-        print(f"  In {result.folder}: CSV files, percentiles.csv, quality.json.")
+        for run in told.runs
+    )
+    print("", *(f"  {line}" for line in table(rows)), "", sep="\n")
+    events = [event.kind.replace("_", " ") for event in told.events]
+    if events:
+        counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
+        print(f"  Look at quality.json: {counted}.")
+    for part in told.steady:
+        start, end = iso(part.from_timestamp), iso(part.to_timestamp)
+        print(f"  Steady part of {part.phase}, proposed by MSER-5: --from {start} --to {end} (CPU busy {part.cpu_busy:.1f} %).")
+    print(f"  In {result.folder}: CSV files, percentiles.csv, findings.csv, quality.json.")
 
 
 def _run(run: Run) -> str:

@@ -44,6 +44,6 @@ def runs(
     for one in found:
         start = datetime.fromtimestamp(one["from"] // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         busy = one["figures"].get("cpu_busy")
-        cpu = f", CPU busy {busy['avg']:.1f} %, peak {busy['max']:.1f} %" if busy else ""
+        cpu = f" CPU busy {busy['avg']:.1f} %, peak {busy['max']:.1f} %." if busy else ""
         print(f"{one['machine']}@{one['run']}  {one['label']}  {start}  {format_duration((one['to'] - one['from']) / 1000)}")
-        print(f"    {one['recorded']}{cpu}")
+        print(f"    {one['verdict']['sentence']}{cpu}")

@@ -102,7 +102,7 @@ def run_told(con: sqlite3.Connection, number: int, run: int) -> dict[str, Any]:
     found = reading.runs_listed(con, now(), number, run)
     if not found:
         raise Missing(f"there is no run {number}@{run}; /runs lists those there are.")
-    return {"now": now(), **found[0], "phases": reading.phases_of(con, number, run, now()), "findings": []}
+    return {"now": now(), **found[0], "phases": reading.phases_of(con, number, run, now())}
 
 
 @answers_json

@@ -10,8 +10,10 @@ from typing import Any
 from perfkit import sql
 from perfkit.catalog import FIGURES, Table, table
 from perfkit.collection.certificate import Certificate
-from perfkit.dashboard import ranges, words
+from perfkit.dashboard import ranges
 from perfkit.dashboard.ranges import Window
+from perfkit.process.findings import SHOWN, verdict
+from perfkit.store import findings as found
 from perfkit.store import percentiles as stored
 from perfkit.store import runs
 from perfkit.store.rollup import devices
@@ -120,22 +122,18 @@ def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Se
     return [dict(zip(PERCENTILES, row)) for row in stored.of_window(con, number, window.start, window.end, tables)]
 
 
-# What a row per run or phase shows of the machine: metrics of the table host.
-_SHOWN = ("cpu_busy", "mem_used", "disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes")
-
-
 def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
     """{metric: {"avg", "p95", "max"}} of the host in [start, end] ms, and under "load" what the load tools reported there."""
     host = stored.of_window(con, number, start, end)
     known = {row[0].partition(".")[2]: dict(zip(PERCENTILES, row)) for row in host}
     load = rows(con, "load_figures", collector=number, start=start, end=end)[0]
-    shown = {name: {key: known[name][key] for key in ("avg", "p95", "max")} for name in _SHOWN if name in known}
+    shown = {name: {key: known[name][key] for key in ("avg", "p95", "max")} for name in SHOWN if name in known}
     return {**shown, "load": load if load["throughput"] is not None else None}
 
 
 def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
     """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict and figures."""
-    found = []
+    listed = []
     for row in rows(con, "runs", collector=number, run=run):
         one = runs.Stretch(
             row["run"],
@@ -147,27 +145,35 @@ def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None,
             bool(row["open"]),
             bool(row["marked"]),
         )
-        found.append({"id": f"{row['collector']}{one.reference}", **row, **_part(con, row["collector"], one, now_ms)})
-    return found
+        listed.append({"id": f"{row['collector']}{one.reference}", **row, **_part(con, row["collector"], one, now_ms)})
+    return listed
 
 
 def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:
     """The phases of a run, by time, each as `runs_listed` has its run."""
-    found = [one for one in runs.stretches(con, number) if one.run == run and one.phase]
-    return [{"phase": one.phase, "label": one.label, **_part(con, number, one, now_ms)} for one in found]
+    phases = [one for one in runs.stretches(con, number) if one.run == run and one.phase]
+    return [{"phase": one.phase, "label": one.label, **_part(con, number, one, now_ms)} for one in phases]
 
 
 def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int) -> Row:
     told = runs.of_stretch(con, number, one, now_ms=now_ms)
+    judged = found.of_window(con, number, stored.Window(one.window, one.start, one.end))
     return {
         "from": one.start,
         "to": one.end,
         "open": one.open,
         "recorded": str(told),
         "certificate": told.as_dict(),
-        "verdict": words.verdict(told),
+        "verdict": verdict(told, judged, lambda at: _load_at(con, number, at))._asdict(),
         "figures": figures(con, number, one.start, one.end),
+        "findings": [finding.as_json() for finding in judged.findings],
     }
+
+
+def _load_at(con: sqlite3.Connection, number: int, at: int) -> str:
+    """The load at an instant, "1,840 requests/s"; "" where no load tool told."""
+    rate = rows(con, "load_at", collector=number, at=at)[0]["throughput"]
+    return "" if not rate else f"{rate:,.0f} requests/s"
 
 
 def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[Row]:

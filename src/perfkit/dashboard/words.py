@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perfkit.catalog import Column, table
-from perfkit.collection.certificate import Certificate, count
 from perfkit.units import format_bytes
-
-TRUSTED = 95  # % of the samples that were due
 
 Row = dict[str, Any]
 _COMPONENTS = {"cpu": "CPU", "mem": "Memory", "disk": "Disk", "net": "Network"}
@@ -26,18 +23,6 @@ def facts(collector: Row) -> Iterator[str]:
     if memory := collector["memory_mb"]:
         yield format_bytes(memory * 1024 * 1024)
     yield from (str(collector[name]) for name in ("operating_system", "kernel", "architecture", "instance_type") if collector[name])
-
-
-def verdict(told: Certificate) -> dict[str, Any]:
-    """Whether a recording may be trusted, in a sentence; what its limit was is not judged yet."""
-    if told.coverage is None or told.coverage < TRUSTED:
-        missing = told.samples_expected - told.samples
-        return {
-            "sentence": f"Not to be trusted: {missing:,} of {count(told.samples_expected, 'sample')} are missing.",
-            "trusted": False,
-            "limit": None,
-        }
-    return {"sentence": f"Recorded {told}.", "trusted": True, "limit": None}
 
 
 def label(column: Column) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import duckdb
@@ -11,6 +11,7 @@ import orjson
 
 from perfkit.catalog import RANGES, TABLES, Table
 from perfkit.process.engine import statement
+from perfkit.process.findings import COLUMNS, Part
 from perfkit.process.quality import Quality, Run
 from perfkit.units import iso
 
@@ -57,6 +58,16 @@ def write_facts(quality: Quality, container_names: dict[str, str], info: dict[st
     _json(folder / "container_names.json", container_names)
     _json(folder / "system_info.json", info)
     _json(folder / "quality.json", quality.as_json())
+
+
+def write_findings(parts: Mapping[str, Part], folder: Path) -> None:
+    """Write findings.csv: a row per finding of each run and phase, in the order of importance."""
+    with (folder / "findings.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("range", *COLUMNS))
+        for window, part in parts.items():
+            for one in part.judged.findings:
+                rows.writerow([_neutral(cell) if isinstance(cell, str) else cell for cell in (window, *one.as_json().values())])
 
 
 def write_parquet(con: duckdb.DuckDBPyConnection, machine: int, folder: Path, site: str, name: str) -> None:

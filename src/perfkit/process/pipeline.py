@@ -14,8 +14,8 @@ import duckdb
 import orjson
 
 from perfkit.errors import BadInput, Failed, reason
+from perfkit.process import findings, quality
 from perfkit.process import folder as output
-from perfkit.process import quality
 from perfkit.process.engine import Engine, Window
 from perfkit.process.machines import Machine, group, named_apart
 from perfkit.process.quality import Quality
@@ -37,11 +37,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """One machine's output: its name, its folder and what quality.json says."""
+    """One machine's output: its name, its folder, what quality.json says, and what its runs and phases mean, by their windows' names."""
 
     name: str
     folder: Path
     quality: Quality
+    parts: Mapping[str, findings.Part]
 
 
 def process(files: Sequence[Path], outdir: Path, options: Options | None = None, progress: Progress | None = None) -> list[Result]:
@@ -60,8 +61,11 @@ def process(files: Sequence[Path], outdir: Path, options: Options | None = None,
             for machine in machines:
                 inner = Path() if len(machines) == 1 else Path(machine.name)
                 found = quality.of_engine(engine.con, machine.number)
+                report("findings", 1, 1)
+                parts = findings.of_engine(engine.con, machine.number, found)
                 _write(engine, machine, found, building / inner, options, report)
-                results.append(Result(machine.name, outdir / inner, found))
+                output.write_findings(parts, building / inner)
+                results.append(Result(machine.name, outdir / inner, found, parts))
         _replace(building, outdir)
     return results
 

@@ -76,6 +76,11 @@ class Run:
     open: bool
     certificate: Certificate
 
+    @property
+    def window(self) -> str:
+        """The name of its window, as percentiles and findings have it."""
+        return window_name(self.run, self.phase)
+
 
 class Steady(NamedTuple):
     """From `from_timestamp` to `to_timestamp` CPU busy was steady around `cpu_busy` %; that is `kept_percent` of the window `phase`."""
@@ -119,6 +124,11 @@ class Quality:
             "steady": [_outward(one._asdict()) for one in self.steady],
             "session": self.session,
         }
+
+
+def window_name(run: int, phase: str | None = None) -> str:
+    """How the window of a run, or of one of its phases, is called (sql/timeline/windows.sql)."""
+    return f"run:{run}:{phase}" if phase else f"run:{run}"
 
 
 def of_engine(con: duckdb.DuckDBPyConnection, machine: int) -> Quality:

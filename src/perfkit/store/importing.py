@@ -15,7 +15,7 @@ from perfkit.catalog import HOST, Table
 from perfkit.collection.certificate import Certificate
 from perfkit.errors import BadInput
 from perfkit.process.quality import Recording
-from perfkit.store import columnar, percentiles, rollup, runs, schema
+from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import default_path, open_database, sentences, transaction
 from perfkit.store.inputs import Staged, staged
 
@@ -130,6 +130,7 @@ def _import(con: sqlite3.Connection, one: Staged, name: str, site: str, progress
             percentiles.refresh(con, collector_id)
         else:
             percentiles.refresh(con, collector_id, (first, last))
+        findings.refresh(con, collector_id, (first, last))
     return Imported(
         origin=str(one.origin),
         collector_id=collector_id,
@@ -152,7 +153,7 @@ def _named(con: sqlite3.Connection, one: Staged, collector_id: int) -> Iterator[
     here: dict[str, percentiles.Window | None] = {window.name: window for window in windows}
     same = {(window.start, window.end, window.name.count(":")): window for window in windows if ":" in window.name}
     for run in one.quality.runs:
-        name = runs.window_name(run.run, run.phase)
+        name = run.window
         here[name] = same.get((run.from_timestamp, run.to_timestamp, name.count(":")), here.get(name))
     for range_, *rest in one.percentiles:
         if (window := here.get(range_)) is not None:

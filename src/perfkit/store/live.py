@@ -20,8 +20,8 @@ import orjson
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection.certificate import CUT_OFF, RECORDING
 from perfkit.process.engine import Engine
-from perfkit.process.quality import Mark, Recording
-from perfkit.store import columnar, percentiles, rollup, runs, schema
+from perfkit.process.quality import Mark, Recording, window_name
+from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, tell_collector
 from perfkit.store.pending import Pending, RawLine, parse
@@ -253,8 +253,9 @@ class Live:
             return
         machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
-        closed = {runs.window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id})}
+        closed = {window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id})}
         percentiles.refresh(self._con, machine.id, only=lambda window: window.name in closed)
+        findings.refresh(self._con, machine.id, only=lambda window: window.name in closed)
         hour = machine.last // _HOUR
         if machine.hour not in (-1, hour):
             self._full_hours.append(machine)

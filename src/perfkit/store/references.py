@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from perfkit.catalog import TABLES
 from perfkit.errors import BadInput
-from perfkit.store import columnar, percentiles, rollup, runs, schema
+from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.export import find
 from perfkit.store.runs import Stretch
 
@@ -79,7 +79,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
         con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND {first} >= ? AND {last} <= ?", within)
     columnar.forget(con, one.collector_id, start, end + 1)
     if one.stretch is None:
-        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles"):
+        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings"):
             con.execute(f"DELETE FROM {table_name} WHERE collector_id = ?", (one.collector_id,))
         con.execute("DELETE FROM collectors WHERE id = ?", (one.collector_id,))
         return int(count)
@@ -88,6 +88,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     rollup.refresh(con, one.collector_id, start, end)
     runs.refresh(con, one.collector_id)
     percentiles.refresh(con, one.collector_id, (start, end))
+    findings.refresh(con, one.collector_id, (start, end))
     return int(count)
 
 

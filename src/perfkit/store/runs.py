@@ -16,7 +16,7 @@ from perfkit.catalog import MACHINE
 from perfkit.collection.certificate import CUT_OFF, END_MARK, RECORDING, Certificate
 from perfkit.errors import BadInput
 from perfkit.process.engine import statement
-from perfkit.process.quality import Event, Mark, Quality, Recording, Run, Steady, certificate_of
+from perfkit.process.quality import Event, Mark, Quality, Recording, Run, Steady, certificate_of, window_name
 from perfkit.store import schema
 from perfkit.units import parse_iso
 
@@ -43,11 +43,6 @@ class _Known(NamedTuple):
     period_ms: float | None
     from_timestamp: int
     to_timestamp: int
-
-
-def window_name(run: int, phase: str | None = None) -> str:
-    """How the window of a run, or of one of its phases, is called (process/sql/timeline/windows.sql)."""
-    return f"run:{run}:{phase}" if phase else f"run:{run}"
 
 
 class Taken(NamedTuple):
@@ -256,6 +251,11 @@ class Stretch(NamedTuple):
     marked: bool
 
     @property
+    def window(self) -> str:
+        """The name of its window, as percentiles and findings have it."""
+        return window_name(self.run, self.phase)
+
+    @property
     def reference(self) -> str:
         """What stands behind the machine's name in a reference: "@2", "@2:steady"."""
         return f"@{self.run}:{self.phase}" if self.phase else f"@{self.run}"
@@ -381,7 +381,7 @@ def quality(con: sqlite3.Connection, collector_id: int, start: int = 0, end: int
         (collector_id, start, end),
     )
     runs = [run for run in runs_of(con, collector_id) if run.from_timestamp <= last and run.to_timestamp >= first]
-    proposals = (steady(con, collector_id, r.from_timestamp, r.to_timestamp, window_name(r.run, r.phase)) for r in runs)
+    proposals = (steady(con, collector_id, r.from_timestamp, r.to_timestamp, r.window) for r in runs)
     return Quality(
         facts=facts,
         recordings=tuple(Recording(*row) for row in recordings),

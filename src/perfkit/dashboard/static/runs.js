@@ -7,6 +7,7 @@ import { frame } from "./source.js";
 import * as url from "./url.js";
 
 const MOST_COMPARED = 6;
+const LIMITS = { cpu: "CPU-bound", memory: "memory-bound", disk: "disk-bound", network: "network-bound", none: "nothing saturated" };
 const all = frame.runs;
 const chosen = new Set();
 
@@ -20,7 +21,7 @@ function draw() {
   const site = url.get("site");
   const text = (one) => [one.label, one.machine, one.site, one.id].join(" ").toLowerCase();
   const found = all.filter((one) => (!site || one.site === site) && words.every((word) => text(one).includes(word)));
-  const nothing = h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No run matches; clear the search to see all."));
+  const nothing = h("tr", {}, h("td", { colspan: 12, class: "text muted" }, "No run matches; clear the search to see all."));
   $("#rows").replaceChildren(...(found.length ? found.map(row) : [nothing]));
   $("#count").textContent = `${found.length === all.length ? "" : `${found.length} of `}${all.length} run${all.length === 1 ? "" : "s"}`;
   $("#compare").href = compareHref([...chosen]);
@@ -51,6 +52,7 @@ function row(one) {
     cell("Site", { class: "text" }, one.site),
     cell("Start", { class: "text" }, `${instant(one.from, utc)} ${zone(one.from, utc)}`),
     cell("Length", {}, span(one.to - one.from)),
+    cell("Verdict", { class: "text", title: one.verdict.sentence }, one.verdict.trusted ? LIMITS[one.verdict.limit] : "not to be trusted"),
     cell("Recorded", { class: one.verdict.trusted ? "text" : "text warn" }, one.recorded),
     cell("CPU busy", {}, show(busy?.avg, "%")),
     cell("Peak", {}, show(busy?.max, "%")),

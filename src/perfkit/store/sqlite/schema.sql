@@ -124,6 +124,37 @@ CREATE TABLE phases (
     PRIMARY KEY (collector_id, run, phase)
 ) WITHOUT ROWID;
 
+-- What a run or a phase means (process/findings.py), for the windows that percentiles are stored for: its findings in the order of the
+-- rules, and how high each resource was (JSON). A window without a row in `judged` was not judged yet.
+CREATE TABLE judged (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    range          TEXT NOT NULL,
+    from_timestamp INTEGER NOT NULL,
+    to_timestamp   INTEGER NOT NULL,
+    levels         TEXT NOT NULL,
+    PRIMARY KEY (collector_id, range)
+) WITHOUT ROWID;
+
+CREATE TABLE findings (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    range          TEXT NOT NULL,
+    place          INTEGER NOT NULL,  -- orders the findings of a window
+    rule           TEXT NOT NULL,
+    kind           TEXT NOT NULL,     -- utilisation, saturation, errors, trust
+    resource       TEXT NOT NULL,     -- what is at its limit: cpu, memory, disk, network; '' for none
+    subject        TEXT NOT NULL,     -- the worst device, container, mount point
+    more           INTEGER NOT NULL,  -- how many others are like it
+    sentence       TEXT NOT NULL,
+    advice         TEXT NOT NULL,
+    from_timestamp INTEGER NOT NULL,
+    to_timestamp   INTEGER NOT NULL,
+    share          REAL NOT NULL,     -- % of the window's samples
+    worst          REAL,
+    source         TEXT NOT NULL,
+    sql            TEXT NOT NULL,     -- lists the samples it was found in
+    PRIMARY KEY (collector_id, range, place)
+) WITHOUT ROWID;
+
 CREATE TABLE marks (
     collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     timestamp    INTEGER NOT NULL,

@@ -1,0 +1,338 @@
+"""What the numbers of a run or a phase say: findings by the rules of rules.toml, and the verdict that they add up to.
+
+A rule is judged per window and subject: it holds where its condition is true for at least its share of the samples, and for at least so
+many of them. A rule is one finding: its worst subject, and how many more there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import duckdb
+import tomllib
+
+from perfkit.catalog import TABLES
+from perfkit.collection.certificate import Certificate
+from perfkit.process.engine import statement
+from perfkit.process.quality import Quality
+from perfkit.units import format_duration, iso
+
+TRUSTED = 95  # % of the samples that were due, at least
+LIMITS = {"cpu": "CPU", "memory": "memory", "disk": "disk", "network": "network"}
+NONE = "none"
+_FAR = 70  # % that a resource was used, at most, to be called far from its limit
+
+# What a row per run or phase shows of the machine: metrics of the table host.
+SHOWN = ("cpu_busy", "mem_used", "disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes")
+COLUMNS = ("rule", "kind", "resource", "subject", "more", "sentence", "advice", "from", "to", "share", "worst", "source", "sql")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule (see rules.toml)."""
+
+    name: str
+    kind: str
+    limit: str
+    of: str
+    value: str
+    when: str
+    share: float
+    samples: int
+    sentence: str
+    advice: str
+    source: str
+    subject: str = ""
+    having: str = ""
+    least: bool = False
+
+
+class Finding(NamedTuple):
+    """A rule that holds: for `share` % of the window's samples, between `from_timestamp` and `to_timestamp` (ms), of `subject`.
+
+    `more` further subjects are like it. `sql` lists the samples it was found in.
+    """
+
+    rule: str
+    kind: str
+    limit: str
+    subject: str
+    more: int
+    sentence: str
+    advice: str
+    from_timestamp: int
+    to_timestamp: int
+    share: float
+    worst: float | None
+    source: str
+    sql: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as every JSON of perfkit has it; instants are ISO 8601."""
+        found = dict(zip(COLUMNS, self, strict=True))
+        return found | {"from": iso(self.from_timestamp), "to": iso(self.to_timestamp)}
+
+
+class Verdict(NamedTuple):
+    """What a run or a phase means, in a sentence; `limit` is a key of LIMITS, or "none"."""
+
+    sentence: str
+    trusted: bool
+    limit: str
+
+
+class Judged(NamedTuple):
+    """The findings of a window in the order of the rules, and how high each resource was (sql/summaries/levels.sql)."""
+
+    findings: tuple[Finding, ...]
+    levels: dict[str, float | None]
+
+
+class Part(NamedTuple):
+    """What a run or a phase means: its verdict, what it was made from, and {metric: {"avg", "p95", "max"}} of the host."""
+
+    verdict: Verdict
+    judged: Judged
+    figures: dict[str, dict[str, float]]
+
+    def as_json(self, certificate: Certificate) -> dict[str, Any]:
+        """The run or phase as every JSON of perfkit has it, with its certificate."""
+        return {
+            "verdict": self.verdict._asdict(),
+            "certificate": certificate.as_dict(),
+            "figures": self.figures,
+            "findings": [one.as_json() for one in self.judged.findings],
+        }
+
+
+class Span(NamedTuple):
+    """A window that is judged: its name, and its first and last instant (ms)."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Machine(NamedTuple):
+    """What rules know of a machine besides its samples; None where it is not known."""
+
+    number: int
+    cpus: int | None
+    period_ms: float | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a reader can run a finding's SQL: the names that tables have there, and how one machine and an instant are written."""
+
+    names: Mapping[str, str]
+    machine: str = ""  # a condition with AND behind it, or ""
+    key: str = "timestamp"  # the columns that a machine's samples are joined by
+    instants_as_text: bool = False
+
+    def sql(self, rule: Rule, subject: str, start: int, end: int, machine: Machine) -> str:
+        """The samples in which `rule` held of `subject` in [start, end] ms."""
+        columns = dict.fromkeys(["timestamp", *([rule.subject] if rule.subject else []), rule.value])
+        since, until = (f"'{iso(at)}'" if self.instants_as_text else at for at in (start, end))
+        escaped = subject.replace("'", "''")
+        text = statement("summaries/found_in").format(
+            columns=", ".join(columns),
+            of=rule.of.format(**self.names, key=self.key),
+            machine=self.machine,
+            start=since,
+            end=until,
+            when=_filled(rule.when, machine),
+            subject=f" AND {rule.subject} = '{escaped}'" if rule.subject else "",
+        )
+        return text[text.index("SELECT") :].strip()
+
+
+# The folder that process makes: run the SQL there with DuckDB.
+FOLDER = Place(
+    {
+        **{table.name: f"'{table.name}.csv'" for table in TABLES},
+        "host": "(SELECT *, greatest(100 - cpu_idle - coalesce(cpu_iowait, 0), 0) AS cpu_busy FROM 'host.csv')",
+        "samples": "'samples.csv'",
+        "events": """(SELECT *, "to"::TIMESTAMPTZ AS timestamp FROM (SELECT unnest(events, max_depth := 2) FROM 'quality.json'))""",
+    },
+    instants_as_text=True,
+)
+_ENGINE = {
+    **{table.name: table.name for table in TABLES},
+    "samples": "samples",
+    "events": "(SELECT machine, to_timestamp AS timestamp, kind, subject, missed FROM quality)",
+}
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of importance."""
+    found = tomllib.loads((files("perfkit.process") / "rules.toml").read_text(encoding="utf-8"))
+    return tuple(Rule(**one) for one in found["rule"])
+
+
+def judge(
+    con: duckdb.DuckDBPyConnection, machine: Machine, spans: Sequence[Span], place: Place = FOLDER, chosen: Sequence[Rule] | None = None
+) -> dict[str, Judged]:
+    """What was found in each of `spans`, by its name.
+
+    `con` has the catalog's tables of the machine, `samples` and `quality` (kind, subject, missed, to_timestamp).
+    """
+    con.execute("CREATE OR REPLACE TEMP TABLE asked (number INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
+    if not spans:
+        return {}
+    con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", [(machine.number, *span) for span in spans])
+    held: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+    for group in _grouped(rules() if chosen is None else chosen):
+        for window, subject, rule, *figures in con.execute(_statement(group, machine)).fetchall():
+            held.setdefault((window, rule), []).append((subject or "", *figures))
+    levels: dict[str, dict[str, float | None]] = {}
+    for window, resource, level in con.execute(statement("summaries/levels")).fetchall():
+        levels.setdefault(window, {})[resource] = level
+    found = {}
+    for span in spans:
+        told = (_finding(rule, held.get((span.name, rule.name), []), span, machine, place) for rule in rules())
+        found[span.name] = Judged(tuple(one for one in told if one), levels.get(span.name, {}))
+    return found
+
+
+def of_engine(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality) -> dict[str, Part]:
+    """What each run and phase of a machine that was processed means, by window_name."""
+    spans = [Span(one.window, one.from_timestamp, one.to_timestamp) for one in quality.runs]
+    judged = judge(con, Machine(machine, quality.facts.get("cpus"), quality.facts.get("period_ms")), spans)
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for window, metric, avg, p95, most in con.execute(
+        statement("summaries/figures"), {"machine": machine, "metrics": list(SHOWN)}
+    ).fetchall():
+        figures.setdefault(window, {})[metric] = {"avg": avg, "p95": p95, "max": most}
+    named = [(one.window, one.certificate) for one in quality.runs]
+    return {name: Part(verdict(told, judged[name]), judged[name], figures.get(name, {})) for name, told in named}
+
+
+def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str] = lambda at: "") -> Verdict:
+    """The verdict of a window; `load` tells the load at an instant (ms), as in "1,840 requests/s"."""
+    limited = sorted(
+        (one for one in judged.findings if one.limit), key=lambda one: (-round(one.share / 10), one.from_timestamp)
+    )  # what held for most of the time, of these what began first
+    limit = limited[0].limit if limited else NONE
+    if certificate.coverage is None or certificate.coverage < TRUSTED:
+        missing = certificate.samples_expected - certificate.samples
+        verb = "is" if missing == 1 else "are"
+        return Verdict(f"Not to be trusted: {missing:,} of {certificate.samples_expected:,} samples {verb} missing.", False, limit)
+    recorded = f"Recorded {certificate}."
+    others = _others(judged.levels, {one.limit for one in limited}, limit)
+    if not limited:
+        return Verdict(f"Nothing saturated{': ' + others if others else ''}. {recorded}", True, NONE)
+    first = limited[0]
+    when = iso(first.from_timestamp)[11:19]
+    name = LIMITS[limit][0].upper() + LIMITS[limit][1:]
+    rate = load(first.from_timestamp)
+    at = f", from {rate} on" if rate else ""
+    told = f"{name}-bound: {_within(first.sentence)}, from {when} UTC on{at}"
+    return Verdict(f"{told}{'; ' + others if others else ''}. {recorded}", True, limit)
+
+
+def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> str:
+    """What is to be said of the resources that are not the limit."""
+    too = [LIMITS[name] for name in LIMITS if name in found and name != limit]
+    far = [name for name in LIMITS if name in levels and name not in found]
+    measured = {name: level for name in far if (level := levels[name]) is not None}
+    parts = [f"{_listed(too)} at {'its' if len(too) == 1 else 'their'} limit too"] if too else []
+    if limit == NONE:
+        words = {"cpu": "CPU busy {:.0f} %", "memory": "memory used {:.0f} %", "disk": "disks busy {:.0f} %"}
+        if measured:
+            parts.append(", ".join(words[name].format(level) for name, level in measured.items()) + " at the 95th percentile")
+    else:
+        near = [f"{LIMITS[name]} at {level:.0f} %" for name, level in measured.items() if level >= _FAR]
+        low = [LIMITS[name] for name, level in measured.items() if level < _FAR]
+        parts += near + ([f"{_listed(low)} far from a limit"] if low else [])
+    if "network" in far:
+        parts.append("no sign of a limit in the network")
+    return ", ".join(parts)
+
+
+def _within(sentence: str) -> str:
+    """A sentence as a part of another: without its point, and with a small letter at its start where that is a word's."""
+    return (sentence[0].lower() if sentence[1:2].islower() and sentence[0].isupper() else sentence[0]) + sentence[1:].rstrip(".")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _grouped(chosen: Iterable[Rule]) -> list[list[Rule]]:
+    """Rules that read the same tables by the same subject, together."""
+    groups: dict[tuple[str, str], list[Rule]] = {}
+    for rule in chosen:
+        groups.setdefault((rule.of, rule.subject), []).append(rule)
+    return list(groups.values())
+
+
+def _statement(group: Sequence[Rule], machine: Machine) -> str:
+    told = ", ".join(_judged(rule, machine) for rule in group)
+    of = group[0].of.format(**_ENGINE, key="machine, timestamp")
+    return statement("summaries/findings").format(of=of, subject=group[0].subject or "''", rules=told)
+
+
+def _judged(rule: Rule, machine: Machine) -> str:
+    when = f"FILTER ({_filled(rule.when, machine)})"
+    figures = {
+        "rule": f"'{rule.name}'",
+        "samples": f"count({rule.value})",
+        "beyond": f"count(*) {when}",
+        "first": f"min(timestamp) {when}",
+        "last": f"max(timestamp) {when}",
+        "worst": f"({'min' if rule.least else 'max'}({rule.value}) {when})::DOUBLE",
+        "holds": f"coalesce({rule.having or 'true'}, false)",
+    }
+    return "{" + ", ".join(f"'{name}': {sql}" for name, sql in figures.items()) + "}"
+
+
+def _filled(condition: str, machine: Machine) -> str:
+    return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL")
+
+
+def _finding(rule: Rule, held: list[tuple[Any, ...]], span: Span, machine: Machine, place: Place) -> Finding | None:
+    """The finding of `rule` from (subject, samples, beyond, first, last, worst) per subject; None where it does not hold."""
+    holding = [one for one in held if one[2] >= rule.samples and 100 * one[2] >= rule.share * one[1]]
+    if not holding:
+        return None
+    subject, samples, beyond, first, last, worst = max(holding, key=lambda one: (one[2] / max(one[1], 1), abs(one[5] or 0), one[0]))
+    more = len(holding) - 1
+    period = (machine.period_ms or 1000) / 1000
+    sentence = rule.sentence.format(
+        beyond=format_duration(max(beyond, 1) * period),
+        length=format_duration(max(samples, 1) * period),
+        times="once" if beyond == 1 else f"{beyond:,} times",
+        worst=_number(worst),
+        share=_number(100 * beyond / max(samples, 1)),
+        subject=subject,
+    )
+    if more:
+        sentence = f"{sentence[:-1]}, and {more} more like it."
+    return Finding(
+        rule.name,
+        rule.kind,
+        rule.limit,
+        subject,
+        more,
+        sentence,
+        rule.advice,
+        first,
+        last,
+        100 * beyond / max(samples, 1),
+        worst,
+        rule.source,
+        place.sql(rule, subject, span.start, span.end, machine),
+    )
+
+
+def _number(value: float | None) -> str:
+    """ "100", "1,840", "3.4": two or three digits are enough for a sentence."""
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.1f}"

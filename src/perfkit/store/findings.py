@@ -1,0 +1,91 @@
+"""Findings of runs and phases: stored when an import is done, made where they are asked for and not stored yet."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import duckdb
+import orjson
+
+from perfkit.catalog import TABLES
+from perfkit.process.findings import Finding, Judged, Machine, Place, Span, judge
+from perfkit.store import columnar, percentiles, rollup, schema
+from perfkit.store.percentiles import Window
+
+_SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
+
+
+def of_window(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged:
+    """What was found in a run or phase: as it is stored, else found now."""
+    stored = con.execute(
+        "SELECT levels FROM judged WHERE collector_id = ? AND range = ? AND from_timestamp = ? AND to_timestamp = ?",
+        (collector_id, *window),
+    ).fetchone()
+    if stored is None:
+        return _judge(con, collector_id, [window])[window.name]
+    columns = ", ".join(_columns())
+    rows = con.execute(f"SELECT {columns} FROM findings WHERE collector_id = ? AND range = ? ORDER BY place", (collector_id, window.name))
+    return Judged(tuple(Finding(*row) for row in rows), orjson.loads(stored[0]))
+
+
+def refresh(
+    con: sqlite3.Connection, collector_id: int, changed: tuple[int, int] | None = None, only: Callable[[Window], bool] = lambda window: True
+) -> None:
+    """Bring what is stored up to date after samples in `changed` (ms, both included) came or went, as percentiles.refresh does."""
+    named = {window.name: window for window in percentiles.windows(con, collector_id) if ":" in window.name}
+    kept = set()
+    for name, start, end in con.execute(
+        "SELECT range, from_timestamp, to_timestamp FROM judged WHERE collector_id = ?", (collector_id,)
+    ).fetchall():
+        if named.get(name) == (name, start, end) and (changed is None or end < changed[0] or start > changed[1]):
+            kept.add(name)
+            continue
+        for table in ("judged", "findings"):
+            con.execute(f"DELETE FROM {table} WHERE collector_id = ? AND range = ?", (collector_id, name))
+    missing = [window for name, window in named.items() if name not in kept and only(window)]
+    names = ("collector_id", "range", "place", *_columns())
+    insert = f"INSERT INTO findings ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    for name, judged in _judge(con, collector_id, missing).items():
+        con.execute("INSERT INTO judged VALUES (?, ?, ?, ?, ?)", (collector_id, *named[name], orjson.dumps(judged.levels).decode()))
+        con.executemany(insert, ((collector_id, name, place, *finding) for place, finding in enumerate(judged.findings)))
+
+
+def _columns() -> tuple[str, ...]:
+    """The columns of the table in the order of Finding."""
+    return tuple("resource" if name == "limit" else name for name in Finding._fields)
+
+
+def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
+    if not windows:
+        return {}
+    with closing(columnar.connect()) as duck:
+        try:
+            return _judged(con, duck, collector_id, windows)
+        except duckdb.IOException:  # a segment was replaced between its look-up and its reading
+            return _judged(con, duck, collector_id, windows)
+
+
+def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
+    kept = rollup.reach(con, collector_id)[0][0]
+    start, end = max(kept, min(window.start for window in windows)), max(window.end for window in windows)
+    for table in TABLES:
+        columnar.attach(con, duck, collector_id, table, start, end + 1)
+    within = (collector_id, start, end)
+    duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, lateness_ms DOUBLE)")
+    late = "SELECT collector_id, timestamp, lateness_ms FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?"
+    columnar.insert(duck, "samples", _SAMPLE_TYPES, con.execute(late, within).fetchall())
+    events = con.execute(
+        "SELECT kind, subject, missed, to_timestamp FROM quality_events WHERE collector_id = ? AND to_timestamp BETWEEN ? AND ?", within
+    ).fetchall()
+    duck.execute(schema.text("duckdb/events"), {"machine": collector_id, "rows": orjson.dumps(events).decode()})
+    [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
+    return judge(duck, Machine(collector_id, cpus, period_ms), [Span(*window) for window in windows], _place(collector_id))
+
+
+def _place(collector_id: int) -> Place:
+    """The database, as its SQL page sees it."""
+    names = {table.name: table.database_name for table in TABLES}
+    events = "(SELECT collector_id, to_timestamp AS timestamp, kind, subject, missed FROM quality_events)"
+    return Place({**names, "samples": "samples", "events": events}, f"collector_id = {collector_id} AND ", "collector_id, timestamp")

@@ -1,0 +1,83 @@
+"""Findings in the database: stored by an import, made anew where they are not, and their SQL lists the samples that they tell of."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from perfkit.process.pipeline import process
+from perfkit.store import findings, open_database, percentiles, runs
+from perfkit.store.importing import import_input
+from perfkit.store.references import remove, resolve
+from support import invent
+
+MARKS = [(10, "load", "start"), (20, "steady", "start"), (50, "steady", "end"), (60, "load", "end")]
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Path:
+    """A collection whose CPUs are full within its phase "steady"."""
+    return invent.write(tmp_path / "vm-a.json", seconds=90, containers=1, spikes=[(20, 30, 0.99)], marks=MARKS)
+
+
+def test_an_import_stores_what_is_found_in_each_run_and_phase(busy: Path, db: Path, query) -> None:
+    import_input(db, busy)
+    found = query("SELECT range, sentence FROM findings WHERE rule = 'cpu_busy' ORDER BY range")
+    assert [window for window, _ in found] == ["run:1", "run:1:steady"]
+    assert found[1][1].startswith("CPU busy above 90 % for 30 s of 31 s")
+    assert query("SELECT range FROM judged ORDER BY range") == [("run:1",), ("run:1:steady",)]
+
+
+def test_what_is_not_stored_is_found_all_the_same(busy: Path, db: Path) -> None:
+    import_input(db, busy)
+    with closing(open_database(db)) as con:
+        windows = [window for window in percentiles.windows(con, 1) if ":" in window.name]
+        stored = [findings.of_window(con, 1, window) for window in windows]
+        con.execute("DELETE FROM judged")
+        assert [findings.of_window(con, 1, window) for window in windows] == stored
+        assert stored[0].findings
+
+
+def test_the_sql_of_a_finding_lists_its_samples_in_the_database(busy: Path, db: Path, query) -> None:
+    import_input(db, busy)
+    found = query("SELECT sql, from_timestamp, to_timestamp FROM findings")
+    assert len(found) > 3
+    for sql, first, last in found:
+        rows = query(sql)
+        assert (rows[0][0], rows[-1][0]) == (first, last), sql
+
+
+def test_the_sql_of_a_finding_lists_its_samples_in_the_folder(busy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (result,) = process([busy], tmp_path / "out")
+    monkeypatch.chdir(result.folder)
+    assert os.listdir().count("findings.csv") == 1
+    with duckdb.connect() as con:
+        for part in result.parts.values():
+            for one in part.judged.findings:
+                span = con.execute(f"SELECT min(epoch_ms(timestamp)), max(epoch_ms(timestamp)) FROM ({one.sql})").fetchone()
+                assert span == (one.from_timestamp, one.to_timestamp), one.sql
+
+
+def test_a_gap_is_found_in_the_folder_and_in_the_database(tmp_path: Path, db: Path, query, monkeypatch: pytest.MonkeyPatch) -> None:
+    gappy = invent.write(tmp_path / "vm-a.json", seconds=90, gaps=[(40, 7)])
+    (result,) = process([gappy], tmp_path / "out")
+    (one,) = (one for one in result.parts["run:1"].judged.findings if one.rule == "gaps")
+    assert one.sentence == "The recording has gaps, once; the longest lacks 7 samples."
+    monkeypatch.chdir(result.folder)
+    with duckdb.connect() as con:
+        assert con.execute(f"SELECT count(*) FROM ({one.sql})").fetchone() == (1,)
+    import_input(db, gappy)
+    [(sql,)] = query("SELECT sql FROM findings WHERE rule = 'gaps'")
+    assert len(query(sql)) == 1
+
+
+def test_a_run_that_is_removed_takes_its_findings_with_it(busy: Path, db: Path, query) -> None:
+    import_input(db, busy)
+    with closing(open_database(db)) as con:
+        remove(con, resolve(con, "vm-a@1"))
+        assert all(one.phase is None for one in runs.stretches(con, 1))
+    assert query("SELECT count(*) FROM findings WHERE rule = 'cpu_busy'") == [(0,)]
