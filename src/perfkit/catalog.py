@@ -262,6 +262,36 @@ CONTAINERS = Table(
 
 TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS)
 
+# In which direction a difference of a metric (<table>.<column>) is worse; of the others neither is.
+HIGHER_IS_WORSE, LOWER_IS_WORSE, NEITHER = "higher", "lower", "neither"
+_WORSE = {
+    HIGHER_IS_WORSE: (
+        *("host.cpu_busy", "host.cpu_iowait", "host.cpu_steal", "host.mem_used", "cpu.busy", "cpu.iowait", "cpu.steal", "cpu.softirq"),
+        *("memory.used_kb", "memory.used_percent", "memory.dirty_kb", "disk.read_await_ms", "disk.write_await_ms", "disk.await_ms"),
+        *("disk.queue_length", "disk.util_percent", "network.rx_errors", "network.tx_errors", "network.rx_drops", "network.tx_drops"),
+        *("filesystem.used_percent", "pressure.some_percent", "pressure.full_percent", "system.load1", "system.running", "system.blocked"),
+        *("system.swap_in_pages", "system.swap_out_pages", "system.major_faults", "system.oom_kills", "tcp.retransmits"),
+        *("tcp.listen_overflows", "containers.cpu_percent", "containers.memory_current_bytes", "containers.memory_percent"),
+        *("containers.memory_working_set_bytes", "containers.cpu_limit_percent", "containers.cpu_throttled_percent"),
+        *("load.errors", "load.latency_avg_ms", "load.latency_p50_ms", "load.latency_p90_ms", "load.latency_p95_ms"),
+        *("load.latency_p99_ms", "load.latency_max_ms"),
+    ),
+    LOWER_IS_WORSE: (
+        "load.throughput",
+        "host.cpu_idle",
+        "cpu.idle",
+        "host.mem_available",
+        "memory.available_kb",
+        "filesystem.available_bytes",
+    ),
+}
+
+
+def worse(metric: str) -> str:
+    """In which direction a difference of `metric` is worse."""
+    return next((direction for direction, metrics in _WORSE.items() if metric in metrics), NEITHER)
+
+
 # What is known of a machine besides its samples: columns of the table `collectors`, and keys of quality.json.
 MACHINE = (
     *_columns(

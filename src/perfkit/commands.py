@@ -15,6 +15,7 @@ COMMANDS = {
     "process": (DESK, "perfkit.cli.process", "Turn collections into CSV files and percentiles."),
     "import": (DESK, "perfkit.cli.import_", "Import collections or processed files into the database."),
     "runs": (DESK, "perfkit.cli.runs", "List the runs in the database, the newest first."),
+    "compare": (DESK, "perfkit.cli.compare", "Compare runs: what differs, by how much, and how sure that is."),
     "rename": (DESK, "perfkit.cli.rename", "Give a machine or a run in the database another name."),
     "remove": (DESK, "perfkit.cli.remove", "Delete a machine, or a run, from the database."),
     "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
-DESK_MODULES = ("catalog", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve", "web")
+DESK_MODULES = ("catalog", "compare", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve", "web")
 
 
 def of_desk(file: str) -> bool:

@@ -30,6 +30,7 @@ PARAMETERS = {
     "percentiles": (*WINDOW, "tables"),
     "findings": (*WINDOW, "limits"),
     "steady": WINDOW,
+    "compare": ("c", "metrics", "figures", "at_least"),
     "host": (*WINDOW, "disks", "interfaces", "cpus"),
     "login": ("next", "used"),
     "once": ("token",),

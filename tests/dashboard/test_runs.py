@@ -69,7 +69,7 @@ def test_the_page_of_all_runs(marked, open_page):
     assert page.inner_text("#count") == "2 runs"
     page.locator("#rows input").nth(0).check()
     page.locator("#rows input").nth(1).check()
-    assert page.locator("#compare").get_attribute("href") == "/compare?c=1@1&c=2@1"
+    assert page.locator("#compare").get_attribute("href") == "/compare?c=1%401&c=2%401"
     page.click("#rows a:has-text('load')")
     page.wait_for_selector("body[data-drawn]")
     assert page.url == f"{marked.url}/runs/1@1"

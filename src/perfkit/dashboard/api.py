@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import orjson
 from datasette.utils.asgi import Response
 
 from perfkit.catalog import TABLES
+from perfkit.compare import judging
 from perfkit.dashboard import limits, ranges, reading
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
@@ -30,6 +32,8 @@ MOST_POINTS = 5000
 MOST_DEVICES = 64
 _GZIP_FROM = 2048
 _WIDEST = 604_800_000
+MOST_COMPARED = 6
+_SUBJECT = re.compile(r"(?P<collector>\d{1,9})@(?P<run>[^:]{1,200}(?::\d\d[^:]{0,40})*)(?::(?P<phase>.{1,200}))?")
 
 View = Callable[[Any, Any], Awaitable[Any]]
 
@@ -194,6 +198,33 @@ async def findings(request: Any, datasette: Dashboard) -> Any:
     args = Parameters(request)
     rules = limits.parse(args.get("limits", ""))
     return await datasette.read(lambda con: {"findings": limits.findings(con, number, _window(con, number, args), rules)})
+
+
+@answers_json
+async def comparison(request: Any, datasette: Dashboard) -> Any:
+    """Runs or phases against the first of them: `c` is COLLECTOR@RUN or COLLECTOR@RUN:PHASE, twice to six times."""
+    args = Parameters(request)
+    figures = args.names("figures") or judging.FIGURES
+    wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across_machines=True)
+    names = args.texts("c")[:MOST_COMPARED]
+
+    def compared(con: sqlite3.Connection) -> Any:
+        arms = [judging.Arm(name, (subject(con, name),)) for name in names]
+        if len(arms) < 2:
+            raise BadInput("name at least two runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
+        return judging.compare(arms[0], arms[1:], wanted).as_json()
+
+    return await datasette.read(compared)
+
+
+def subject(con: sqlite3.Connection, name: str) -> judging.Run:
+    """The run or phase that is called so in the address of the compare page. Raises BadInput, and Missing for a collector."""
+    parts = _SUBJECT.fullmatch(name)
+    if parts is None:
+        raise BadInput(f"{name[:60]!r} is no run; write COLLECTOR@RUN or COLLECTOR@RUN:PHASE, as in 1@2:steady.")
+    number = int(parts["collector"])
+    find(con, number)
+    return judging.Run(name, con, number, runs.pick(runs.stretches(con, number), parts["run"], parts["phase"]))
 
 
 @answers_json

@@ -41,6 +41,7 @@ ROUTES = (
     Route(r"^/compare$", pages.compare, "/compare?c=1"),
     Route(r"^/api/v1/collectors$", api.collectors, "/api/v1/collectors"),
     Route(r"^/api/v1/runs$", api.all_runs, "/api/v1/runs"),
+    Route(r"^/api/v1/compare$", api.comparison, "/api/v1/compare?c=1@1&c=1@1"),
     Route(rf"^/api/v1/runs/{_ID}(?:@|%40|~40){_RUN}$", api.one_run, "/api/v1/runs/1@1"),
     Route(rf"^/api/v1/collectors/{_ID}/series$", api.series, "/api/v1/collectors/1/series"),
     Route(rf"^/api/v1/collectors/{_ID}/percentiles$", api.percentiles, "/api/v1/collectors/1/percentiles"),

@@ -161,7 +161,8 @@ FOLDER = Place(
     },
     instants_as_text=True,
 )
-_ENGINE = {
+# The tables of the engine, as rules name them.
+ENGINE = {
     **{table.name: table.name for table in TABLES},
     "samples": "samples",
     "events": "(SELECT machine, to_timestamp AS timestamp, kind, subject, missed FROM quality)",
@@ -169,9 +170,9 @@ _ENGINE = {
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
-    """Every rule, in the order of importance."""
-    found = tomllib.loads((files("perfkit.process") / "rules.toml").read_text(encoding="utf-8"))
+def rules(package: str = "perfkit.process") -> tuple[Rule, ...]:
+    """Every rule of the package's rules.toml, in the order of importance."""
+    found = tomllib.loads((files(package) / "rules.toml").read_text(encoding="utf-8"))
     return tuple(Rule(**one) for one in found["rule"])
 
 
@@ -182,22 +183,60 @@ def judge(
 
     `con` has the catalog's tables of the machine, `samples` and `quality` (kind, subject, missed, to_timestamp).
     """
-    con.execute("CREATE OR REPLACE TEMP TABLE asked (number INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
     if not spans:
         return {}
-    con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", [(machine.number, *span) for span in spans])
-    held: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-    for group in _grouped(rules() if chosen is None else chosen):
-        for window, subject, rule, *figures in con.execute(_statement(group, machine)).fetchall():
-            held.setdefault((window, rule), []).append((subject or "", *figures))
+    holding = held(con, machine, spans, rules() if chosen is None else chosen)
     levels: dict[str, dict[str, float | None]] = {}
     for window, resource, level in con.execute(statement("summaries/levels")).fetchall():
         levels.setdefault(window, {})[resource] = level
     found = {}
     for span in spans:
-        told = (_finding(rule, held.get((span.name, rule.name), []), span, machine, place) for rule in rules())
-        found[span.name] = Judged(tuple(one for one in told if one), levels.get(span.name, {}))
+        told = ((rule, holding.get((span.name, rule.name))) for rule in rules())
+        findings = (_finding(rule, subjects, span, machine, place) for rule, subjects in told if subjects)
+        found[span.name] = Judged(tuple(findings), levels.get(span.name, {}))
     return found
+
+
+class Held(NamedTuple):
+    """A subject of which a rule holds: in `beyond` of its `samples`, between `first` and `last` (ms); `worst` is the farthest value."""
+
+    subject: str
+    samples: int
+    beyond: int
+    first: int
+    last: int
+    worst: float | None
+
+
+def held(
+    con: duckdb.DuckDBPyConnection, machine: Machine, spans: Sequence[Span], chosen: Iterable[Rule], tables: Mapping[str, str] = ENGINE
+) -> dict[tuple[str, str], list[Held]]:
+    """The subjects of which a rule holds, by the names of window and rule, the worst subject first. `tables` are what rules may name."""
+    con.execute("CREATE OR REPLACE TEMP TABLE asked (number INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
+    con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", [(machine.number, *span) for span in spans])
+    found: dict[tuple[str, str], list[Held]] = {}
+    for group in _grouped(chosen):
+        known = {rule.name: rule for rule in group}
+        for window, subject, name, *figures in con.execute(_statement(group, machine, tables)).fetchall():
+            one, rule = Held(subject or "", *figures), known[name]
+            if one.beyond >= rule.samples and 100 * one.beyond >= rule.share * one.samples:
+                found.setdefault((window, name), []).append(one)
+    for subjects in found.values():
+        subjects.sort(key=lambda one: (-one.beyond / max(one.samples, 1), -abs(one.worst or 0), one.subject))
+    return found
+
+
+def sentence_of(rule: Rule, subjects: Sequence[Held], machine: Machine) -> str:
+    """What a rule says of the worst of its subjects, and how many more there are."""
+    one, period = subjects[0], (machine.period_ms or 1000) / 1000
+    sentence = rule.sentence.format(
+        beyond=format_duration(max(one.beyond, 1) * period),
+        length=format_duration(max(one.samples, 1) * period),
+        times="once" if one.beyond == 1 else f"{one.beyond:,} times",
+        worst=_number(one.worst),
+        subject=one.subject,
+    )
+    return sentence if len(subjects) == 1 else f"{sentence.rstrip('.')}, and {len(subjects) - 1} more like it."
 
 
 def of_engine(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality) -> dict[str, Part]:
@@ -272,9 +311,9 @@ def _grouped(chosen: Iterable[Rule]) -> list[list[Rule]]:
     return list(groups.values())
 
 
-def _statement(group: Sequence[Rule], machine: Machine) -> str:
+def _statement(group: Sequence[Rule], machine: Machine, tables: Mapping[str, str]) -> str:
     told = ", ".join(_judged(rule, machine) for rule in group)
-    of = group[0].of.format(**_ENGINE, key="machine, timestamp")
+    of = group[0].of.format(**tables, key="machine, timestamp")
     return statement("summaries/findings").format(of=of, subject=group[0].subject or "''", rules=told)
 
 
@@ -296,38 +335,22 @@ def _filled(condition: str, machine: Machine) -> str:
     return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL")
 
 
-def _finding(rule: Rule, held: list[tuple[Any, ...]], span: Span, machine: Machine, place: Place) -> Finding | None:
-    """The finding of `rule` from (subject, samples, beyond, first, last, worst) per subject; None where it does not hold."""
-    holding = [one for one in held if one[2] >= rule.samples and 100 * one[2] >= rule.share * one[1]]
-    if not holding:
-        return None
-    subject, samples, beyond, first, last, worst = max(holding, key=lambda one: (one[2] / max(one[1], 1), abs(one[5] or 0), one[0]))
-    more = len(holding) - 1
-    period = (machine.period_ms or 1000) / 1000
-    sentence = rule.sentence.format(
-        beyond=format_duration(max(beyond, 1) * period),
-        length=format_duration(max(samples, 1) * period),
-        times="once" if beyond == 1 else f"{beyond:,} times",
-        worst=_number(worst),
-        share=_number(100 * beyond / max(samples, 1)),
-        subject=subject,
-    )
-    if more:
-        sentence = f"{sentence[:-1]}, and {more} more like it."
+def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: Machine, place: Place) -> Finding:
+    worst = subjects[0]
     return Finding(
         rule.name,
         rule.kind,
         rule.limit,
-        subject,
-        more,
-        sentence,
+        worst.subject,
+        len(subjects) - 1,
+        sentence_of(rule, subjects, machine),
         rule.advice,
-        first,
-        last,
-        100 * beyond / max(samples, 1),
-        worst,
+        worst.first,
+        worst.last,
+        100 * worst.beyond / max(worst.samples, 1),
+        worst.worst,
         rule.source,
-        place.sql(rule, subject, span.start, span.end, machine),
+        place.sql(rule, worst.subject, span.start, span.end, machine),
     )
 
 

@@ -68,8 +68,14 @@ def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[Window]
 
 
 def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
-    kept = rollup.reach(con, collector_id)[0][0]
-    start, end = max(kept, min(window.start for window in windows)), max(window.end for window in windows)
+    start, end = min(window.start for window in windows), max(window.end for window in windows)
+    machine = stage(con, duck, collector_id, start, end)
+    return judge(duck, machine, [Span(*window) for window in windows], _place(collector_id))
+
+
+def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> Machine:
+    """Let DuckDB see what rules read of the collector in [start, end] ms: the catalog's tables, `samples` and `quality`."""
+    start = max(start, rollup.reach(con, collector_id)[0][0])
     for table in TABLES:
         columnar.attach(con, duck, collector_id, table, start, end + 1)
     within = (collector_id, start, end)
@@ -81,7 +87,7 @@ def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_
     ).fetchall()
     duck.execute(schema.text("duckdb/events"), {"machine": collector_id, "rows": orjson.dumps(events).decode()})
     [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
-    return judge(duck, Machine(collector_id, cpus, period_ms), [Span(*window) for window in windows], _place(collector_id))
+    return Machine(collector_id, cpus, period_ms)
 
 
 def _place(collector_id: int) -> Place:

@@ -9,6 +9,7 @@ import { Plot } from "./panel.js";
 import { csv, links } from "./save.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
+import { verdicts } from "./verdicts.js";
 
 const POINTS = 500;
 
@@ -57,6 +58,7 @@ async function load() {
   controls(found);
   machines(found, choose, view);
   if (!found.length) return nothing();
+  verdicts(found);
   problem(found.length === 1 ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
   document.body.classList.add("loading");
   try {
@@ -158,6 +160,7 @@ function choose(list) {
 /** Nothing is chosen: what to do, and what there is to choose from. */
 function nothing() {
   shown = null;
+  $("#verdicts").hidden = true;
   for (const plot of plots.values()) {
     plot.chart?.destroy();
     plot.chart = null;

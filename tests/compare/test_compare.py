@@ -1,0 +1,306 @@
+"""`perfkit compare`: verdicts, what forbids them, exit codes and forms."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from perfkit.cli.compare import app
+from perfkit.compare.judging import FORBID, OK, WARN
+from perfkit.process.findings import rules
+from support import invent
+from support.recorded import START, record, steady
+
+SAMPLES = 600
+LATER = 10_000_000
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "perfkit.db"
+
+
+def run(db: Path, *arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, [*arguments, "--db", str(db)])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def compared(db: Path, *arguments: str) -> dict[str, Any]:
+    code, output = run(db, *arguments, "--format", "json")
+    assert code == 0, output
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def busy(found: dict[str, Any], figure: str = "avg") -> dict[str, Any]:
+    return next(one for one in found["metrics"] if one["metric"] == "host.cpu_busy" and one["figure"] == figure)
+
+
+def two(db: Path, other: float, **changes: Any) -> dict[str, Any]:
+    """A run of 50 % CPU against one of `other`, which is as `changes` say."""
+    record(db, steady(50, SAMPLES, 1))
+    record(db, steady(other, SAMPLES, 2), start=START + LATER, **changes)
+    return compared(db, "vm-a@1", "vm-a@2", "--metric", "host")
+
+
+def state(found: dict[str, Any], rule: str) -> str:
+    states = [guard["state"] for guard in found["guards"] if guard["rule"] == rule]
+    return FORBID if FORBID in states else WARN if WARN in states else OK
+
+
+def test_two_recordings_that_differ(db: Path) -> None:
+    found = two(db, 55)
+    assert (found["baseline"], found["others"], found["runs_per_arm"]) == ("vm-a@1", ["vm-a@2"], [1, 1])
+    row = busy(found)
+    assert row["verdict"] == "differs"
+    assert row["difference"] == pytest.approx(5, abs=0.5)
+    assert row["low"] < row["difference"] < row["high"]
+    assert row["percent"] == pytest.approx(10, abs=1)
+    assert row["baseline"]["n"] == SAMPLES
+    assert 100 < row["baseline"]["n_effective"] < 300
+    assert {guard["state"] for guard in found["guards"]} == {OK}
+
+
+def test_two_recordings_that_do_not_differ(db: Path) -> None:
+    row = busy(two(db, 50))
+    assert row["verdict"] == "no_difference"
+    assert row["low"] < 0 < row["high"]
+    assert 0 < row["detectable"] < 1
+
+
+@pytest.mark.parametrize(("level", "verdict"), [(55, "worse"), (45, "better"), (50, "no_difference")])
+def test_from_three_runs_an_arm_on_the_verdict_is_of_the_change(db: Path, level: float, verdict: str) -> None:
+    for number in range(6):
+        record(db, steady(50 if number % 2 == 0 else level, 120, number), start=START + number * LATER)
+    arms = ("--arm", "old=vm-a@1,vm-a@3,vm-a@5", "--arm", "new=vm-a@2,vm-a@4,vm-a@6", "--metric", "host.cpu_busy", "--figure", "avg")
+    found = compared(db, *arms)
+    assert (found["baseline"], found["others"], found["runs_per_arm"]) == ("old", ["new"], [3, 3])
+    assert busy(found)["verdict"] == verdict
+    assert run(db, *arms, "--at-least", "5%", "--fail-on", "worse")[0] == (3 if verdict == "worse" else 0)
+    assert run(db, *arms, "--at-least", "20%", "--fail-on", "worse")[0] == 0
+
+
+def test_two_runs_an_arm_can_only_differ(db: Path) -> None:
+    for number, level in enumerate((50.0, 50.1, 90.0, 90.1)):
+        record(db, steady(level, 120, number), start=START + number * LATER)
+    found = compared(db, "--arm", "old=vm-a@1,vm-a@2", "--arm", "new=vm-a@3,vm-a@4", "--metric", "host.cpu_busy", "--figure", "avg")
+    assert busy(found)["verdict"] == "differs"
+
+
+def test_a_better_throughput_is_a_higher_one(db: Path) -> None:
+    for number in range(6):
+        load = {"throughput": steady(1000 if number % 2 == 0 else 1100, 120, number)}
+        record(db, steady(50, 120, number), start=START + number * LATER, load=load)
+    found = compared(db, "--arm", "old=vm-a@1,vm-a@3,vm-a@5", "--arm", "new=vm-a@2,vm-a@4,vm-a@6", "--metric", "load.throughput")
+    rows = {row["figure"]: row for row in found["metrics"]}
+    assert rows["avg"]["verdict"] == "better"
+    assert rows["avg"]["unit"] == "1/s"
+
+
+MIB = 1 << 20
+CONTAINER = {"container_id": "abc", "container_name": "web", "runtime": "docker"}
+# What trips each rule in one of 600 samples' runs, what is just below, and what it does.
+TRIPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "coverage": ({"missing": range(100, 131)}, {"missing": range(100, 129)}, FORBID),
+    "gap": ({"missing": range(100, 101)}, {}, FORBID),
+    "clock_step": ({"events": [("clock_step", "", None)]}, {"events": [("hot_plug", "disk sda", None)]}, FORBID),
+    "counter_reset": ({"events": [("reset", "disk sda", None)]}, {"events": [("unplug", "disk sda", None)]}, WARN),
+    "late": (
+        {"lateness_ms": lambda tick: 500.1 if tick < 6 else 0.4},
+        {"lateness_ms": lambda tick: 500.1 if tick < 5 else 0.4},
+        FORBID,
+    ),
+    "not_ended": ({"ended": "error: disk full"}, {"ended": "signal"}, WARN),
+    "steal": (
+        {"rows": {"host": lambda tick: {"cpu_busy": 50.0 + tick % 7, "cpu_steal": 5.1 if tick < 30 else 0.0}}},
+        {"rows": {"host": lambda tick: {"cpu_busy": 50.0 + tick % 7, "cpu_steal": 5.1 if tick < 29 else 0.0}}},
+        FORBID,
+    ),
+    "swapping": (
+        {"rows": {"system": lambda tick: {"swap_in_pages": 10.1 if tick < 6 else 0.0, "swap_out_pages": 0.0}}},
+        {"rows": {"system": lambda tick: {"swap_in_pages": 10.0, "swap_out_pages": 0.0}}},
+        FORBID,
+    ),
+    "oom_kill": (
+        {"rows": {"system": lambda tick: {"oom_kills": 1.0 if tick == 9 else 0.0}}},
+        {"rows": {"system": lambda tick: {"oom_kills": 0.0}}},
+        FORBID,
+    ),
+    "throttled": (
+        {
+            "rows": {
+                "containers": lambda tick: {
+                    "container_id": "abc",
+                    "container_name": "web",
+                    "runtime": "docker",
+                    "cpu_throttled_percent": 10.1,
+                }
+            }
+        },
+        {
+            "rows": {
+                "containers": lambda tick: {
+                    "container_id": "abc",
+                    "container_name": "web",
+                    "runtime": "docker",
+                    "cpu_throttled_percent": 10.0,
+                }
+            }
+        },
+        FORBID,
+    ),
+    "reboot": ({"events": [("reboot", "", None)]}, {"events": [("overlap", "", None)]}, FORBID),
+    "unusable_numbers": ({"events": [("unusable", "cpu 1", 3)]}, {"events": [("damaged", "vm-a.json", 3)]}, WARN),
+    "filesystem_full": (
+        {"rows": {"filesystem": lambda tick: {"mount": "/srv", "size_bytes": 1000 * MIB, "available_bytes": 0 if tick == 5 else 1}}},
+        {"rows": {"filesystem": lambda tick: {"mount": "/srv", "size_bytes": 1000 * MIB, "available_bytes": 1}}},
+        FORBID,
+    ),
+    "generator_dropped": (
+        {"load": {"throughput": [10.0] * SAMPLES, "requests": 1000, "summary": '{"dropped": 11}'}},
+        {"load": {"throughput": [10.0] * SAMPLES, "requests": 1000, "summary": '{"dropped": 10}'}},
+        FORBID,
+    ),
+    "generator_starved": (
+        {"load": {"throughput": [10.0] * SAMPLES, "summary": '{"starved": 1}'}},
+        {"load": {"throughput": [10.0] * SAMPLES, "summary": '{"starved": 0}'}},
+        FORBID,
+    ),
+}
+
+
+def test_every_rule_is_tried() -> None:
+    assert {rule.name for rule in rules("perfkit.compare")} == {*TRIPS, "generator_busy"}
+
+
+@pytest.mark.parametrize("rule", TRIPS)
+def test_a_rule_forbids_or_warns(db: Path, tmp_path: Path, rule: str) -> None:
+    trips, below, expected = TRIPS[rule]
+    found = two(db, 55, **trips)
+    assert state(found, rule) == expected
+    assert (busy(found)["verdict"] == "not_judged") == (FORBID in {guard["state"] for guard in found["guards"]})
+    if expected == FORBID:
+        assert busy(found)["reason"]
+    assert state(two(tmp_path / "below.db", 55, **below), rule) == OK
+
+
+@pytest.mark.parametrize(("level", "expected"), [(90.1, FORBID), (90.0, OK)])
+def test_a_load_generator_that_is_busy_forbids_a_verdict(db: Path, level: float, expected: str) -> None:
+    record(db, steady(50, SAMPLES, 1))
+    record(db, steady(50, SAMPLES, 2), start=START + LATER)
+    record(db, [level] * SAMPLES, machine="gen")
+    assert state(compared(db, "vm-a@1", "vm-a@2", "--generator", "gen@1"), "generator_busy") == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "rule", "expected"),
+    [
+        ({"cpus": 8}, "hardware", FORBID),
+        ({"cpu_model": "EPYC"}, "hardware", FORBID),
+        ({"architecture": "aarch64"}, "hardware", FORBID),
+        ({"cpu_model": None}, "hardware", OK),
+        ({"kernel": "6.2"}, "machine", WARN),
+        ({"period_ms": 2000.0}, "period", FORBID),
+        ({"period_ms": 1040.0}, "period", OK),
+    ],
+)
+def test_machines_must_have_in_common_what_decides(db: Path, facts: dict[str, Any], rule: str, expected: str) -> None:
+    record(db, steady(50, SAMPLES, 1))
+    record(db, steady(50, SAMPLES, 2), machine="vm-b", facts=facts)
+    assert state(compared(db, "vm-a@1", "vm-b@1"), rule) == expected
+    if rule == "hardware" and expected == FORBID:
+        assert state(compared(db, "vm-a@1", "vm-b@1", "--across-machines"), rule) == WARN
+
+
+def test_few_samples_are_not_judged(db: Path) -> None:
+    record(db, steady(50, 100, 1, phi=0.9))
+    record(db, steady(90, 100, 2, phi=0.9), start=START + LATER)
+    row = busy(compared(db, "vm-a@1", "vm-a@2"))
+    assert row["verdict"] == "not_judged"
+    assert "record longer" in row["reason"]
+    assert run(db, "vm-a@1", "vm-a@2", "--metric", "host.cpu_busy", "--fail-on", "worse")[0] == 4
+
+
+def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
+    record(db, steady(50, 300, 1, phi=0.0))
+    record(db, steady(90, 300, 2, phi=0.0), start=START + LATER)
+    found = compared(db, "vm-a@1", "vm-a@2")
+    assert busy(found, "p50")["verdict"] == "differs"
+    assert busy(found, "p99")["verdict"] == "not_judged"
+
+
+def test_one_run_against_several_is_not_judged(db: Path) -> None:
+    for number in range(3):
+        record(db, steady(50, SAMPLES, number), start=START + number * LATER)
+    row = busy(compared(db, "vm-a@1", "--arm", "new=vm-a@2,vm-a@3"))
+    assert row["verdict"] == "not_judged"
+
+
+def test_a_drift_is_said(db: Path) -> None:
+    record(db, steady(50, SAMPLES, 1))
+    record(db, [value + tick / 20 for tick, value in enumerate(steady(50, SAMPLES, 2))], start=START + LATER)
+    assert busy(compared(db, "vm-a@1", "vm-a@2"))["drifts"] is True
+    assert "drifts" in run(db, "vm-a@1", "vm-a@2", "--metric", "host.cpu_busy")[1]
+
+
+def test_phases_are_compared(db: Path) -> None:
+    marks = [(0, "start", "load"), (100, "start", "steady"), (500, "end", "steady"), (599, "end", "load")]
+    for number in range(2):
+        record(db, steady(50 + 10 * number, SAMPLES, number), start=START + number * LATER, marks=marks)
+    found = compared(db, "vm-a@1", "vm-a@2", "--phase", "steady")
+    assert busy(found)["baseline"]["n"] == 401
+    assert compared(db, "vm-a@1:steady", "vm-a@2:steady")["metrics"][0]["baseline"] == found["metrics"][0]["baseline"]
+
+
+def test_files_stand_for_machines(tmp_path: Path, db: Path) -> None:
+    for number in range(2):
+        invent.write(tmp_path / f"{number}.json", seconds=120, seed=number, start=invent.START + number * 1000)
+    found = compared(db, str(tmp_path / "0.json"), str(tmp_path / "1.json"))
+    assert found["metrics"]
+    assert not db.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["vm-a@1"], "name at least two runs"),
+        (["vm-a@1", "vm-a@9"], "there is no run '9'"),
+        (["vm-a@1", "vm-z@1"], "there is no collector 'vm-z'"),
+        (["vm-a", "vm-a@1"], "has 2 runs; say which: @1 (recording), @2 (recording)"),
+        (["vm-a@1", "vm-a@2", "--metric", "host.cpu"], "there is no metric 'host.cpu'; there are host.cpu_user"),
+        (["vm-a@1", "vm-a@2", "--metric", "x"], "there is no metric 'x'; there are host, cpu"),
+        (["vm-a@1", "vm-a@2", "--figure", "p42"], "there is no figure 'p42'"),
+        (["vm-a@1", "vm-a@2", "--at-least", "much"], "is not a percentage"),
+        (["vm-a@1", "vm-a@2", "--fail-on", "better"], "--fail-on knows one thing"),
+        (["vm-a@1", "vm-a@2", "--format", "xml"], "there is no format"),
+        (["--arm", "vm-a@1", "--arm", "b=vm-a@2"], "is no arm"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_a_sentence(db: Path, arguments: list[str], words: str) -> None:
+    from perfkit.errors import BadInput
+
+    record(db, steady(50, 60, 1))
+    record(db, steady(50, 60, 2), start=START + LATER)
+    with pytest.raises(BadInput) as refused:
+        run(db, *arguments)
+    assert words in str(refused.value)
+
+
+def test_the_forms_say_the_same(db: Path) -> None:
+    found = two(db, 55)
+    row = busy(found)
+    cells = next(one for one in csv.DictReader(io.StringIO(run(db, "vm-a@1", "vm-a@2", "--format", "csv")[1])) if one["figure"] == "avg")
+    assert (cells["metric"], float(cells["difference"]), cells["verdict"]) == ("host.cpu_busy", row["difference"], "differs")
+    text = run(db, "vm-a@1", "vm-a@2")[1]
+    assert f"+{row['difference']:.4g} (+{row['percent']:.1f} %)" in text
+    markdown = run(db, "vm-a@1", "vm-a@2", "--format", "md")[1]
+    assert markdown.startswith("**vm-a\\@2 against vm-a\\@1**")
+    assert "| differs |" in markdown

@@ -1,0 +1,199 @@
+"""Student's t, the intervals and the differences, held against scipy 1.16 and numpy: the figures below are theirs."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import duckdb
+import pytest
+
+from perfkit.compare import judging, statistics
+from perfkit.compare.statistics import BASIS, Estimate
+
+EXACT = 1e-9
+
+# (degrees of freedom, t, scipy.stats.t.cdf)
+STUDENT = (
+    (1, -3.2, 0.09641124797922958),
+    (1, -0.5, 0.35241638234956674),
+    (1, 0.0, 0.5),
+    (1, 1.0, 0.75),
+    (1, 2.306, 0.8697553823489175),
+    (1, 12.0, 0.9735353239404101),
+    (2, -3.2, 0.04267043961997642),
+    (2, -0.5, 0.33333333333333337),
+    (2, 0.0, 0.5),
+    (2, 1.0, 0.7886751345948129),
+    (2, 2.306, 0.926229893909837),
+    (2, 12.0, 0.9965635331614208),
+    (4.5, -3.2, 0.013922339715871432),
+    (4.5, -0.5, 0.3202747510370237),
+    (4.5, 0.0, 0.5),
+    (4.5, 1.0, 0.8159974580599058),
+    (4.5, 2.306, 0.9624623088899568),
+    (4.5, 12.0, 0.9999310840117336),
+    (8, -3.2, 0.00630617472188877),
+    (8, -0.5, 0.3152680377784882),
+    (8, 0.0, 0.5),
+    (8, 1.0, 0.8267032464563329),
+    (8, 2.306, 0.9749998386193579),
+    (8, 12.0, 0.9999989280666262),
+    (11.3, -3.2, 0.004094273312675185),
+    (11.3, -0.5, 0.31333441015118374),
+    (11.3, 0.0, 0.5),
+    (11.3, 1.0, 0.8308782825863121),
+    (11.3, 2.306, 0.9794967295316841),
+    (11.3, 12.0, 0.9999999554935727),
+    (16, -3.2, 0.002788853152388212),
+    (16, -0.5, 0.3119407776500229),
+    (16, 0.0, 0.5),
+    (16, 1.0, 0.8339025076735104),
+    (16, 2.306, 0.982583983263793),
+    (16, 12.0, 0.9999999989712683),
+    (120, -3.2, 0.0008792849619446538),
+    (120, -0.5, 0.30899536216919865),
+    (120, 0.0, 0.5),
+    (120, 1.0, 0.8403386380677895),
+    (120, 2.306, 0.9885865295624561),
+    (120, 12.0, 1.0),
+)
+# (degrees of freedom, probability, scipy.stats.t.ppf)
+QUANTILES = (
+    (1, 0.8, 1.3763819204711738),
+    (1, 0.975, 12.706204736174694),
+    (1, 0.999, 318.30883898555015),
+    (2, 0.8, 1.0606601717798214),
+    (2, 0.975, 4.302652729749462),
+    (2, 0.999, 22.327124770119866),
+    (4.5, 0.8, 0.9289655685760094),
+    (4.5, 0.975, 2.6589123472044034),
+    (4.5, 0.999, 6.421242884295791),
+    (8, 0.8, 0.8888895177670202),
+    (8, 0.975, 2.306004135204166),
+    (8, 0.999, 4.5007909337237235),
+    (11.3, 0.8, 0.8745976026705816),
+    (11.3, 0.975, 2.1938768963391624),
+    (11.3, 0.999, 3.994017912676929),
+    (16, 0.8, 0.8646670017982918),
+    (16, 0.975, 2.1199052992212546),
+    (16, 0.999, 3.686154792686013),
+    (120, 0.8, 0.8446268377431316),
+    (120, 0.975, 1.9799304050824402),
+    (120, 0.999, 3.15953874331711),
+)
+# (samples, seed, level or None for the mean, [value, low, high]), by numpy from the definition
+FIGURES = (
+    (600, 1, None, [51.65188306059912, 51.54646743225723, 51.757298688941006]),
+    (600, 1, 0.5, [51.630171257614094, 51.534262643698334, 51.760855892680226]),
+    (600, 1, 0.9, [52.228632504071804, 52.169318756436226, 52.339945523074356]),
+    (600, 1, 0.95, [52.37065615393347, 52.25928428495719, 52.51107324943117]),
+    (600, 1, 0.99, [52.523401271602445, 52.498644979656945, 52.68725189104974]),
+    (1800, 2, None, [51.674679538569066, 51.618537221774915, 51.73082185536322]),
+    (1800, 2, 0.5, [51.66926124740972, 51.615818117666485, 51.72306331882584]),
+    (1800, 2, 0.9, [52.20872422570037, 52.15773681563119, 52.28808106729944]),
+    (1800, 2, 0.95, [52.35391373289018, 52.29204157873493, 52.43540513022447]),
+    (1800, 2, 0.99, [52.60620977620922, 52.52995365316076, 52.70181431308737]),
+)
+
+
+@pytest.mark.parametrize(("freedom", "t", "expected"), STUDENT)
+def test_students_t(freedom: float, t: float, expected: float) -> None:
+    assert statistics.student(t, freedom) == pytest.approx(expected, abs=EXACT)
+
+
+@pytest.mark.parametrize(("freedom", "probability", "expected"), QUANTILES)
+def test_quantiles_of_students_t(freedom: float, probability: float, expected: float) -> None:
+    assert statistics.quantile(probability, freedom) == pytest.approx(expected, rel=EXACT)
+
+
+def uniform(samples: int, seed: int) -> list[float]:
+    """The same numbers on every machine."""
+    found = []
+    for _ in range(samples):
+        seed = (1103515245 * seed + 12345) % 2**31
+        found.append(seed / 2**31)
+    return found
+
+
+def series(samples: int, seed: int, phi: float = 0.7) -> list[float]:
+    """Neighbours that resemble each other, around 51.7."""
+    found, last = [], 0.0
+    for one in uniform(samples, seed):
+        last = phi * last + one
+        found.append(50 + last)
+    return found
+
+
+def estimates(*of: list[float]) -> dict[tuple[int, str], tuple[float, ...]]:
+    """What estimates.sql says of each series: value, low, high, spread, n, n_effective, drift."""
+    with duckdb.connect() as con:
+        con.execute(judging._sql("macros"))
+        con.execute("CREATE TABLE series (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
+        for run, values in enumerate(of):
+            con.execute(
+                "INSERT INTO series SELECT $run, 'm', '', i, v FROM (SELECT unnest($v::DOUBLE[]) AS v, unnest(range(len($v))) AS i)",
+                {"run": run, "v": values},
+            )
+        t = statistics.quantile(0.975, BASIS)
+        rows = con.execute(judging._sql("estimates"), {"levels": [0.5, 0.9, 0.95, 0.99], "basis": BASIS, "t": t}).fetchall()
+        return {(row[0], row[3]): row[4:] for row in rows}
+
+
+@pytest.mark.parametrize(("samples", "seed", "level", "expected"), FIGURES)
+def test_a_figure_and_its_interval(samples: int, seed: int, level: float | None, expected: list[float]) -> None:
+    figure = "avg" if level is None else f"p{round(100 * level)}"
+    assert estimates(series(samples, seed))[0, figure][:3] == pytest.approx(expected, rel=EXACT)
+
+
+def test_a_difference_of_means() -> None:
+    found = estimates(series(600, 1), [value + 0.2 for value in series(600, 3)])
+    sides = [Estimate(*found[run, "avg"][:4], BASIS) for run in (0, 1)]
+    difference = statistics.of_means(*sides)
+    expected = (0.17000381164205436, 0.021581561493811796, 0.3184260617902969, 0.02739193714616704)
+    assert difference[:4] == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_difference_of_runs_is_welchs() -> None:
+    found = statistics.of_means(statistics.of_runs([1.0, 1.2, 1.4]), statistics.of_runs([1.1, 2.3, 1.9, 2.2]))
+    assert (found.p, found.low, found.high) == pytest.approx((0.0846052685943315, -0.1465308770104109, 1.4965308770104109), rel=EXACT)
+
+
+def test_an_interval_that_the_data_does_not_reach_is_open() -> None:
+    found = estimates(series(120, 1))
+    assert found[0, "p99"][2] is None
+    open_end = Estimate(*found[0, "p99"][:4], BASIS)
+    assert statistics.of_quantiles(open_end, open_end) is None
+
+
+def test_values_that_never_change_have_no_width() -> None:
+    found = estimates([5.0] * 100, [5.0] * 100)
+    sides = [Estimate(*found[run, "avg"][:4], BASIS) for run in (0, 1)]
+    assert statistics.of_means(*sides) == (0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def test_holm() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([]) == []
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_95_of_100_intervals_hold_the_truth(phi: float) -> None:
+    """80 pairs of series of one kind: their difference is 0. The full simulation stands in tests/bench/compare.py."""
+    chance = random.Random(7)
+    pairs = 80
+    runs = []
+    for _ in range(2 * pairs):
+        last, values = chance.gauss(0, 1) / math.sqrt(1 - phi * phi), []
+        for _ in range(600):
+            last = phi * last + chance.gauss(0, 1)
+            values.append(last)
+        runs.append(values)
+    found = estimates(*runs)
+    for figure in ("avg", "p50", "p90"):
+        sides = [[Estimate(*found[2 * pair + side, figure][:4], BASIS) for side in (0, 1)] for pair in range(pairs)]
+        told = [statistics.of_means(*both) if figure == "avg" else statistics.of_quantiles(*both) for both in sides]
+        judged = [one for one in told if one is not None]  # an interval with an open end is not judged
+        assert len(judged) > pairs / 2
+        held = sum(one.low <= 0 <= one.high for one in judged)
+        assert held >= 0.86 * len(judged), figure  # a right method fails that once in 500
