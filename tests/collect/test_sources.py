@@ -113,12 +113,15 @@ server:/x /nfs nfs4 rw 0 0
 tmpfs /run tmpfs rw 0 0
 tank/home /home zfs rw 0 0
 user@h:/ /mnt/ssh fuse.sshfs rw 0 0
+/dev/sdb1 /mnt/usb fuseblk rw 0 0
+/dev/sdc1 /nfs/below ext4 rw 0 0
+/dev/sdd1 /nfsdata ext4 rw 0 0
 """
 
 
 def test_filesystems_are_real_local_and_told_once(tmp_path: Path) -> None:
     proc = build(tmp_path, {**PROC, "self/mounts": MOUNTS})
-    assert mounts(str(proc)) == ("/", "/data disk", "/home")
+    assert mounts(str(proc)) == ("/", "/data disk", "/home", "/nfsdata")
 
 
 def test_the_root_of_a_container_counts_though_it_is_an_overlay(tmp_path: Path) -> None:

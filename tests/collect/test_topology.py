@@ -42,6 +42,17 @@ def test_whole_disks_count_and_what_is_made_of_them_does_not(tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+def test_the_counters_decide_of_the_hidden_paths_of_a_disk(tmp_path: Path) -> None:
+    found = disks(str(build(tmp_path, {"block/nvme0n1/hidden": "0\n", "block/nvme0c0n1/hidden": "1\n", "block/nvme0c1n1/hidden": "1\n"})))
+    assert found["nvme0n1"]["in_total"] is True
+    assert found["nvme0c0n1"] == found["nvme0c1n1"] == {"kind": "path"}
+
+
+@pytest.mark.parametrize("name", ["venet0", "tap0", "tun0", "ppp0"])
+def test_where_nothing_leads_out_tunnels_and_taps_count(tmp_path: Path, name: str) -> None:
+    assert network(tmp_path, lo={}, dummy0={}, **{name: {}}) == {"lo": False, "dummy0": False, name: True}
+
+
 def network(folder: Path, **devices: dict[str, str]) -> dict[str, bool]:
     """Interfaces by name with what they have: device, master, link and index; gives who is in the total."""
     net = folder / "class/net"

@@ -39,6 +39,7 @@ def serving(database: Path, *, login: bool = False, root_path: str = "") -> Iter
     """The dashboard over `database` on a free port, until the block ends."""
     access = Access(Users.beside(database), login=login, root_path=root_path)
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `serve` does
     server = uvicorn.Server(uvicorn.Config(make_app(database, access), log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

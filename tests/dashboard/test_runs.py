@@ -39,9 +39,8 @@ def test_every_run_is_listed_the_newest_first(marked):
     assert vm_a["certificate"]["samples"] == vm_a["certificate"]["samples_expected"] == 201
     assert vm_a["certificate"]["ended"] == "end mark"
     assert vm_a["verdict"]["trusted"] is True
-    assert vm_b["verdict"] == {"sentence": "Not to be trusted: 99 of 101 samples are missing.", "trusted": False, "limit": None} or (
-        vm_b["verdict"]["trusted"] is False
-    )
+    assert vm_b["verdict"]["sentence"].startswith("Not to be trusted: ")
+    assert vm_b["verdict"]["trusted"] is False
     assert httpx.get(f"{marked.url}/api/v1/runs?collector=2").json()["runs"] == [vm_b]
 
 
@@ -79,7 +78,9 @@ def test_the_page_of_a_run_shows_its_time_alone(marked, open_page):
     page = open_page(f"{marked.url}/runs/1@1")
     view = page.evaluate("async () => { const { answer } = await window.perfkit; return [answer.window.from, answer.window.to]; }")
     assert view == [FIRST + 200_000, FIRST + 400_000]
-    assert page.inner_text("#verdict").startswith("Recorded 201 of 201 samples, no gap")
+    assert page.inner_text("#verdict").endswith("Recorded 201 of 201 samples, no gap, latest 0.4 ms late.")
+    assert page.inner_text("#verdict").startswith("CPU-bound: ")
+    assert page.locator("#found li").count() > 3
     assert page.locator("#numbers tbody th").all_inner_texts() == ["whole run", "up", "steady"]
     assert page.inner_text("#recorded").startswith("recorded 201 of 201 samples")
     assert page.locator("#unzoom").is_hidden()

@@ -164,6 +164,17 @@ def test_no_damage_ends_in_a_traceback_or_in_half_an_output(
         assert {entry.name for entry in (folder / "out").iterdir()} == FILES
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "123456789" * 50, "[" * 5000 + "]" * 5000])
+def test_a_number_without_bounds_in_a_session_costs_itself_alone(tmp_path: Path, number: str) -> None:
+    path = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=8)
+    first, _, rest = path.read_text().partition("\n")
+    line = json.loads(first)
+    line["measurement"] = line["measurement"].replace("{", f'{{"odd":{number},', 1)
+    path.write_text(json.dumps(line) + "\n" + rest)
+    [result] = process([path], tmp_path / "out")
+    assert result.quality.facts["samples"] == 8
+
+
 @pytest.mark.parametrize("clock", [1e-300, 5e-324, 1e11, 1e300, -5.0, 0.0])
 @pytest.mark.parametrize("which", ["one sample", "every sample"])
 def test_no_monotonic_clock_stops_a_file(tmp_path: Path, clock: float, which: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from perfkit.catalog import INTEGER, TABLES, Column, Table
 from perfkit.process.quality import Mark, Recording
-from perfkit.store import open_database, percentiles, runs, transaction
+from perfkit.store import findings, open_database, percentiles, runs, transaction
 from perfkit.store.importing import insert_sql, tell_collector
 from perfkit.store.rollup import close_buckets
 
@@ -58,6 +58,7 @@ def fill(
         close_buckets(con, collector_id, instants[-1])
         _record(con, collector_id, start * 1000, seconds * 1000, instants)
         percentiles.refresh(con, collector_id)
+        findings.refresh(con, collector_id)
     con.close()
     return collector_id
 

@@ -39,6 +39,7 @@ class RunningReceiver:
         self.data, self._limits = data, limits
         data.mkdir(parents=True, exist_ok=True)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `serve` does
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         keys = KeyFile(data / "keys.json")

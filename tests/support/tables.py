@@ -13,6 +13,7 @@ FILES = {
     "samples.csv",
     "runs.csv",
     "percentiles.csv",
+    "findings.csv",
     "quality.json",
     "system_info.json",
     "container_names.json",

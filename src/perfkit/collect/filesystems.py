@@ -13,6 +13,11 @@ _LINE = b'{"mount_point":%b,"block_size":%d,"blocks_total":%d,"blocks_free":%d,"
 
 # Images that are always full, and are no place that a test could fill.
 _IMAGES = frozenset({"squashfs", "iso9660", "udf", "cramfs", "erofs", "romfs"})
+# How types begin of which a mount may answer never: the network, and programs that serve files.
+_MAY_HANG = (
+    *("fuse", "nfs", "cifs", "smb", "9p", "virtiofs", "ceph", "afs", "autofs", "glusterfs", "lustre", "beegfs", "gpfs", "panfs"),
+    *("davfs", "coda", "ncpfs", "orangefs", "pvfs2", "ocfs2", "gfs2", "shfs", "vboxsf", "vmhgfs", "prl_fs"),
+)
 # Real, though the kernel lists them as needing no block device.
 _DEVICELESS = frozenset({"zfs", "btrfs", "bcachefs"})
 
@@ -33,7 +38,7 @@ def _unescape(mount: str) -> str:
 def mounts(proc: str) -> tuple[str, ...]:
     """Mount points of real filesystems and `/`, each device once, in the mount table's order.
 
-    Network and FUSE filesystems are left out: asking them can hang for ever.
+    Network and FUSE filesystems are left out, and what is mounted below one: asking them can hang for ever.
     """
     return _points(read_text(proc + "/self/mounts"), _real_types(proc))
 
@@ -44,9 +49,12 @@ _json = lru_cache(to_json)
 @lru_cache(maxsize=1)  # the table is nearly always the one of the last time
 def _points(table: str, real: frozenset[str]) -> tuple[str, ...]:
     devices, points = set(), []
-    for line in table.splitlines():
-        device, point, kind, *_ = [*line.split(" "), "", ""]
-        if (kind in real and device not in devices) or (point == "/" and point not in points and not kind.startswith(("nfs", "fuse"))):
+    lines = [[*line.split(" "), "", ""] for line in table.splitlines()]
+    hanging = tuple(point + "/" for _, point, kind, *_ in lines if kind.startswith(_MAY_HANG) and point != "/")
+    for device, point, kind, *_ in lines:
+        if kind.startswith(_MAY_HANG) or point.startswith(hanging):
+            continue
+        if (kind in real and device not in devices) or (point == "/" and point not in points):
             devices.add(device)
             points.append(_unescape(point))
     return tuple(points)

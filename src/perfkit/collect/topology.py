@@ -24,6 +24,8 @@ _KINDS = {
     "fd": "other",
 }
 _SCSI_CDROM = "5"
+# How interfaces without a device begin that lead out of a machine that has no other.
+_OUTWARD = ("venet", "tap", "tun", "ppp", "slirp", "wwan")
 
 
 def _entries(folder: str) -> list[str]:
@@ -44,14 +46,16 @@ def _kind(name: str, path: str, slaves: list[str]) -> str:
 def disks(sys_root: str) -> dict[str, dict[str, Any]]:
     """Every block device by name: `kind`, `in_total`, a partition's `parent`, a stacked device's `slaves`.
 
-    In the total are whole disks alone: no partitions, and nothing made of other block devices or of memory.
+    In the total are whole disks alone: no partitions, and nothing made of other block devices or of memory. A hidden path of a disk
+    (NVMe multipath) has no `in_total`: it counts where the disk itself does not, which only its counters tell (before Linux 6.4).
     """
     found: dict[str, dict[str, Any]] = {}
     for name in _entries(sys_root + "/block"):
         path = f"{sys_root}/block/{name}"
         slaves = _entries(path + "/slaves")
-        kind = _kind(name, path, slaves)
-        found[name.replace("!", "/")] = {"kind": kind, "in_total": kind == "disk", **({"slaves": slaves} if slaves else {})}
+        kind = "path" if read_text(path + "/hidden").strip() == "1" else _kind(name, path, slaves)
+        counts = {} if kind == "path" else {"in_total": kind == "disk"}
+        found[name.replace("!", "/")] = {"kind": kind, **counts, **({"slaves": slaves} if slaves else {})}
         for part in _entries(path):
             if part.startswith(name) and os.path.exists(f"{path}/{part}/partition"):
                 found[part.replace("!", "/")] = {"kind": "partition", "in_total": False, "parent": name.replace("!", "/")}
@@ -70,13 +74,14 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
     its synthetic twin) is counted by the master already. Where nothing has a device, as within a container, what leads out of
-    the namespace counts.
+    the namespace counts; where nothing does, tunnels and taps (OpenVZ, slirp).
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
     physical = {name for name in names if os.path.exists(f"{net}/{name}/device")}
     masters = {name: _master(f"{net}/{name}") for name in names}
     totals = {name for name in physical if masters[name] not in physical} or {name for name in names if _leads_out(net, name)}
+    totals = totals or {name for name in names if name.startswith(_OUTWARD) or os.path.exists(f"{net}/{name}/tun_flags")}
     return {
         name: {
             "kind": "physical" if name in physical else "virtual",

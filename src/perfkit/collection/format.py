@@ -55,12 +55,20 @@ class Line:
 
     def json(self) -> Any:
         """The measurement of a `perfkit/*` or container line as an object; ValueError if it is none."""
-        import json
-
-        return json.loads(self.measurement)
+        return loads(self.measurement)
 
     def __repr__(self) -> str:
         return f"Line({self.timestamp}, {self.nanosecond}, {self.monotonic}, {self.subsystem!r}, {len(self.measurement)} characters)"
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON from outside. Raises ValueError for what is none, and for what is nested deeper than anything of use."""
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def escape(text: bytes) -> bytes:
@@ -108,9 +116,8 @@ def decode(line: bytes) -> Line:
 
     Raises ValueError where it is not a JSON object with an integer `timestamp` and the texts `subsystem` and `measurement`.
     """
-    import json
 
-    found = json.loads(line)
+    found = loads(line)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 (a line is good or not)
     timestamp, subsystem, measurement = found.get("timestamp"), found.get("subsystem"), found.get("measurement")

@@ -12,7 +12,7 @@ import orjson
 from perfkit.catalog import RANGES, TABLES, Table
 from perfkit.process.engine import statement
 from perfkit.process.findings import COLUMNS, Part
-from perfkit.process.quality import Quality, Run
+from perfkit.process.quality import Quality, Run, told_json
 from perfkit.units import iso
 
 SAMPLES = "samples.csv"
@@ -102,7 +102,7 @@ def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path
 def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, object]:
     """What system_info.json says of `machine`; empty where no /proc/cpuinfo was recorded."""
     row = con.execute("SELECT system_info FROM system_info WHERE machine = ?", [machine]).fetchone()
-    info: dict[str, object] = orjson.loads(row[0]) if row else {}
+    info: dict[str, object] = (told_json(row[0]) or {}) if row else {}
     return {
         key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()
     }

@@ -8,6 +8,7 @@ Instants are ISO 8601 in UTC in the file, and milliseconds since the epoch here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from perfkit.process.engine import statement
 from perfkit.units import iso, parse_iso
 
 FORMAT = 2
+_DIGITS = 19  # of a whole number of 64 bits, and more
 
 
 class Event(NamedTuple):
@@ -145,8 +147,16 @@ def of_engine(con: duckdb.DuckDBPyConnection, machine: int) -> Quality:
         marks=tuple(Mark(**row) for row in _rows(con, "marks_of", machine)),
         events=events,
         steady=steady,
-        session=orjson.loads(session) if session else None,
+        session=told_json(session) if session else None,
     )
+
+
+def told_json(text: str) -> Any:
+    """JSON that a machine sent; None for what cannot be read. A number beyond those that JSON of ours can have becomes a float."""
+    try:
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < _DIGITS else float(digits))
+    except (ValueError, RecursionError):
+        return None
 
 
 def of_json(content: bytes, name: str) -> Quality:

@@ -20,7 +20,7 @@ import orjson
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection.certificate import CUT_OFF, RECORDING
 from perfkit.process.engine import Engine
-from perfkit.process.quality import Mark, Recording, window_name
+from perfkit.process.quality import Mark, Recording, told_json, window_name
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, tell_collector
@@ -66,7 +66,7 @@ _CLOSED = """SELECT run, NULL FROM runs WHERE collector_id = :id AND open = 0 AN
 
 def _one_line(name: str, value: Any) -> Any:
     """JSON as imports of files write it."""
-    return orjson.dumps(orjson.loads(value)).decode() if name in ("session", "system_info") else value
+    return orjson.dumps(told_json(value)).decode() if name in ("session", "system_info") else value
 
 
 def _is_broken(ticks: Sequence[int], due: int | None) -> bool:

@@ -2,7 +2,7 @@
 --   told  whether the session said so; else it was decided by the device's name
 --
 -- perfkit's collections carry the topology of /sys in their session: a disk counts if it is not made of other block devices, an
--- interface if it is physical. For others, and for a device that no session lists, the name decides (`device_names`): it counts unless it is
+-- interface if it is physical; a hidden path of a disk has no `in_total` there, and its counters decide. For others, and for a device that no session lists, the name decides (`device_names`): it counts unless it is
 -- a partition or a VLAN of a device that is listed too, or its name is one of a device that is made of others. Where nothing would count but
 -- names that may lead out of the machine (tunnels, taps), these count.
 WITH sessions_devices AS (
@@ -47,7 +47,7 @@ WITH sessions_devices AS (
 ), decided AS (
     SELECT *, counts OR (role = 'outward' AND NOT bool_or(counts) OVER (PARTITION BY machine, kind)) AS by_name FROM guessed
 )
-SELECT d.machine, d.kind, d.device, if(coalesce(t.in_total, d.by_name), 1, 0) AS in_total, t.in_total IS NOT NULL AS told,
+SELECT d.machine, d.kind, d.device, if(coalesce(t.in_total, d.by_name), 1, 0) AS in_total, t.machine IS NOT NULL AS told,
        regexp_matches(d.line, '^ *\d+ +\d+ +\S.* (?:\d+ +){13}\d+ *') AS counts_discards  -- fields 12 to 15 of /proc/diskstats are there
 FROM decided AS d
 LEFT JOIN topology AS t ON t.machine = d.machine AND t.kind = d.kind AND t.device = d.device
