@@ -1,6 +1,6 @@
 """How often the intervals of compare hold the truth, how often it cries wolf, what it finds, and what it costs; each beside its bar.
 
-    build/venv/bin/python tests/bench/compare.py [coverage] [runs] [speed] [--pairs 2000]
+    build/venv/bin/python tests/bench/compare.py [coverage] [runs] [speed] [--pairs 2000] [--only "AR(1) 0.9"]
 
 coverage  pairs of series without a difference: how many 95 % intervals of the difference hold 0, of those that are judged
 runs      three runs against three of one invented machine: whole reports with any verdict of a difference; and with 10 % more CPU
@@ -77,7 +77,7 @@ def known(series: Sequence[Sequence[float]]) -> dict[int, dict[judging._Key, jud
         return judging._estimates(con)
 
 
-def coverage(pairs: int) -> Iterator[tuple[str, str, int, float]]:
+def coverage(pairs: int, only: str) -> Iterator[tuple[str, str, int, float]]:
     """(what, figure, judged, share in % that holds 0)."""
     cells: list[tuple[str, int, Callable[[random.Random], list[float]]]] = [
         (f"AR(1) {phi} n {n}", n, lambda chance, n=n, phi=phi: correlated(chance, n, phi))  # type: ignore[misc]
@@ -87,7 +87,7 @@ def coverage(pairs: int) -> Iterator[tuple[str, str, int, float]]:
     ]
     for make in (skewed, bounded, bursty, gappy):
         cells.append((f"{make.__name__} n 600", 600, lambda chance, make=make: make(chance, 600)))  # type: ignore[misc]
-    for name, samples, of in cells:
+    for name, samples, of in (cell for cell in cells if only in cell[0]):
         chance = random.Random(name)
         held = dict.fromkeys(FIGURES, 0)
         judged = dict.fromkeys(FIGURES, 0)
@@ -118,10 +118,10 @@ METRICS = (
 
 
 def machine(chance: random.Random, more_cpu: float = 0.0) -> dict[judging._Key, judging._Known]:
-    """The figures of one run of ten minutes: each run has a level of its own (2 %), some metrics move in whole steps only."""
+    """The figures of one run of ten minutes: each run has a level of its own (1 %), some metrics move in whole steps only."""
     series = []
     for metric in METRICS:
-        level = (40 * (1 + more_cpu) if metric == METRICS[0] else 5) * chance.gauss(1, 0.02)
+        level = (40 * (1 + more_cpu) if metric == METRICS[0] else 5) * chance.gauss(1, 0.01)
         values = [level * (1 + 0.1 * value) for value in correlated(chance, 600, 0.8)]
         series.append([float(round(value)) for value in values] if metric in ("system.running", "tcp.established") else values)
     found = known(series)
@@ -165,9 +165,10 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=["coverage", "runs", "speed"])
     parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--only", default="", help="the kinds of series whose name has this text")
     asked = parser.parse_args()
     if "coverage" in asked.what:
-        for name, figure, judged, share in coverage(asked.pairs):
+        for name, figure, judged, share in coverage(asked.pairs, asked.only):
             print(f"{name:18} {figure:4} judged {judged:5} of {asked.pairs}  {share:5.1f} %  (bar: 93 to 98.5)", flush=True)
     if "runs" in asked.what:
         pairs = max(1, asked.pairs // 10)
