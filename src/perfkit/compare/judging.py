@@ -188,7 +188,8 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
         estimates = _estimates(duck)
     told = {id(arm): [guard for run in arm.runs for guard in of_run[numbered.index(run)]] + list(_within(arm)) for arm in arms}
     first, *rest = [[estimates.get(numbered.index(run), {}) for run in arm.runs] for arm in arms]
-    guards, rows = [], []
+    guards: list[Guard] = []
+    rows: list[Row] = []
     for other, known in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
         of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
         forbidden = next((guard.sentence for guard in of_pair if guard.state == FORBID), "")
