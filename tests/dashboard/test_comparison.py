@@ -59,3 +59,22 @@ def test_what_it_cannot_compare_it_refuses(site, query: str) -> None:
     answer = httpx.get(f"{site.url}/api/v1/compare?{query}", timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"].endswith(".")
+
+
+def test_the_page_draws_what_differs(site, open_page) -> None:
+    page = open_page(f"{site.url}/compare?c=1@1&c=1@2")
+    row = page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg")
+    row.wait_for()
+    assert row.locator(".interval i").count() == 1
+    assert row.locator("td").nth(2).inner_text().startswith("+")
+    assert row.locator("td").last.inner_text() == "differs"
+
+
+def test_the_page_says_why_it_does_not_judge(site, open_page) -> None:
+    page = open_page(f"{site.url}/compare?c=1@1&c=2@1")
+    row = page.locator("#verdicts tr.not_judged", has_text="host.cpu_busy avg")
+    row.wait_for()
+    assert "not judged: the machines differ in their number of CPUs (4, 8)" in row.inner_text()
+    page.locator("#verdicts").get_by_text("Compare these machines all the same").click()
+    page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg").wait_for()
+    assert page.locator("#verdicts .guards .warn", has_text="number of CPUs").count() == 1
