@@ -244,8 +244,8 @@ def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
     assert busy(found, "p99")["verdict"] == "not_judged"
 
 
-@pytest.mark.parametrize(("n_effective", "verdict"), [(59.9, "not_judged"), (60.1, "")])
-def test_a_quantile_needs_three_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
+@pytest.mark.parametrize(("n_effective", "verdict"), [(99.9, "not_judged"), (100.1, "")])
+def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
     side = _Known(Side(1.0, 0.9, 1.1, 600, n_effective), Estimate(1.0, 0.9, 1.1, 0.01, 8), None)
     reason = _difference([[side], [side]], "p95")[1]
     assert ("not_judged" if reason else "") == verdict

@@ -34,7 +34,7 @@ HEADLINE = (
 )
 _LEVELS = [0.5, 0.9, 0.95, 0.99]
 _FEWEST = 30  # samples' worth of independent ones that a verdict needs
-_BEYOND = 3  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
+_BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
 _RUNS = 3  # runs an arm from which on the runs are the unit
 _DRIFTS = 3.5  # Student's t of a slow rise or fall: 1 % of series without one have it
 _ALPHA = 1 - LEVEL
