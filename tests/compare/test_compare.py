@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
-from perfkit.compare.judging import FORBID, OK, WARN
+from perfkit.compare.judging import FORBID, OK, WARN, Side, _difference, _Known
+from perfkit.compare.statistics import Estimate
 from perfkit.process.findings import rules
 from support import invent
 from support.recorded import START, record, steady
 
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 SAMPLES = 600
 LATER = 10_000_000
 
@@ -237,11 +244,111 @@ def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
     assert busy(found, "p99")["verdict"] == "not_judged"
 
 
+@pytest.mark.parametrize(("n_effective", "verdict"), [(99.9, "not_judged"), (100.1, "")])
+def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
+    side = _Known(Side(1.0, 0.9, 1.1, 600, n_effective), Estimate(1.0, 0.9, 1.1, 0.01, 8), None)
+    reason = _difference([[side], [side]], "p95")[1]
+    assert ("not_judged" if reason else "") == verdict
+
+
 def test_one_run_against_several_is_not_judged(db: Path) -> None:
     for number in range(3):
         record(db, steady(50, SAMPLES, number), start=START + number * LATER)
     row = busy(compared(db, "vm-a@1", "--arm", "new=vm-a@2,vm-a@3"))
     assert row["verdict"] == "not_judged"
+
+
+LOAD_AND_STEADY = [(0, "start", "load"), (10, "start", "steady"), (110, "end", "steady"), (119, "end", "load")]
+
+
+@pytest.mark.parametrize("twice", ["vm-a@3", "vm-a@last", "vm-a@3:steady"])
+def test_a_run_that_counts_twice_is_no_repetition(db: Path, twice: str) -> None:
+    for number in range(3):
+        record(db, steady(50, 120, number), start=START + number * LATER, marks=LOAD_AND_STEADY)
+    arms = ("--arm", "old=vm-a@1,vm-a@2", "--arm", f"new=vm-a@3,{twice}", "--metric", "host.cpu_busy")
+    found = compared(db, *arms)
+    assert state(found, "same_run_twice") == FORBID
+    assert busy(found)["verdict"] == "not_judged"
+
+
+def test_every_run_of_an_arm_must_be_of_like_machines(db: Path) -> None:
+    for number in range(3):
+        record(db, steady(50, 120, number), start=START + number * LATER)
+    record(db, steady(50, 120, 4), machine="vm-b", facts={"cpus": 8})
+    arms = ("--arm", "old=vm-a@1,vm-a@2", "--arm", "new=vm-a@3,vm-b@1")
+    assert state(compared(db, *arms), "hardware") == FORBID
+    assert state(compared(db, *arms, "--across-machines"), "hardware") == WARN
+
+
+def test_what_is_wrong_with_one_arm_says_nothing_of_another(db: Path) -> None:
+    two(db, 55)
+    record(db, steady(60, SAMPLES, 3), start=START + 2 * LATER, missing=range(100, 101))
+    rows = {
+        row["reference"]: row["verdict"]
+        for row in compared(db, "vm-a@1", "vm-a@2", "vm-a@3")["metrics"]
+        if row["metric"] == "host.cpu_busy" and row["figure"] == "avg"
+    }
+    assert rows == {"vm-a@2": "differs", "vm-a@3": "not_judged"}
+
+
+def test_runs_of_one_figure_do_not_tell_how_far_runs_differ(db: Path) -> None:
+    for number in range(6):
+        record(db, [2.0 + number % 2] * 120, start=START + number * LATER)
+    found = compared(db, "--arm", "old=vm-a@1,vm-a@3,vm-a@5", "--arm", "new=vm-a@2,vm-a@4,vm-a@6", "--metric", "host.cpu_busy")
+    assert busy(found)["verdict"] == "not_judged"
+    assert "how far runs differ is not known" in busy(found)["reason"]
+
+
+@pytest.mark.parametrize(("metric", "code"), [("host.cpu_busy", 0), ("load", 4), ("disk.await_ms", 4)])
+def test_a_metric_that_is_named_and_missing_is_not_passed(db: Path, metric: str, code: int) -> None:
+    two(db, 50)
+    arguments = ("--metric", "host.cpu_busy", "--metric", metric, "--figure", "avg", "--fail-on", "worse")
+    assert run(db, "vm-a@1", "vm-a@2", *arguments)[0] == code
+
+
+def test_the_json_is_as_its_schema_says(db: Path) -> None:
+    schema = json.loads((DOCS / "compare.schema.json").read_text())
+    found = two(db, 55)
+    assert set(found) == set(schema["properties"]) >= set(schema["required"])
+    of_row = schema["properties"]["metrics"]["items"]
+    kinds = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}
+    for row in found["metrics"]:
+        assert set(row) == set(of_row["required"])
+        for side in (row["baseline"], row["other"]):
+            assert set(side) == set(schema["$defs"]["side"]["required"])
+        for name, told in of_row["properties"].items():
+            allowed = told.get("type", [])
+            for kind in [allowed] if isinstance(allowed, str) else allowed:
+                if isinstance(row[name], kinds[kind]):
+                    break
+            else:
+                assert row[name] in told.get("enum", [row[name]] if "$ref" in told else [])
+
+
+@pytest.mark.parametrize(("level", "code"), [(50, 0), (55, 3)])
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_the_snippets_for_a_pipeline_run(db: Path, tmp_path: Path, service: str, level: float, code: int) -> None:
+    """The shell part of docs/compare.md, with three runs an arm."""
+    for number in range(6):
+        load = {"throughput": steady(1000, 120, number)}
+        record(db, steady(50 if number % 2 == 0 else level, 120, number), start=START + number * LATER, load=load)
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", (DOCS / "compare.md").read_text(), re.DOTALL)]
+    script = blocks[0][0]["run"] if service == "github" else "\n".join(blocks[1]["compare"]["script"])
+    (tmp_path / "perfkit.pyz").write_text(
+        f"import runpy, sys\nsys.path.insert(0, {str(ROOT / 'src')!r})\nrunpy.run_module('perfkit', run_name='__main__')\n"
+    )
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PERFKIT_DB": str(db),
+        "MAIN_RUNS": "vm-a@1,vm-a@3,vm-a@5",
+        "THESE_RUNS": "vm-a@2,vm-a@4,vm-a@6",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    told = (tmp_path / "summary.md").read_text() if service == "github" else done.stdout
+    assert "**this (3 runs) against main (3 runs)**" in told
 
 
 def test_a_drift_is_said(db: Path) -> None:
@@ -273,6 +380,7 @@ def test_files_stand_for_machines(tmp_path: Path, db: Path) -> None:
     [
         (["vm-a@1"], "name at least two runs"),
         (["vm-a@1", "vm-a@9"], "there is no run '9'"),
+        (["vm-a@1", "x" * 5000], "there is no collector"),
         (["vm-a@1", "vm-z@1"], "there is no collector 'vm-z'"),
         (["vm-a", "vm-a@1"], "has 2 runs; say which: @1 (recording), @2 (recording)"),
         (["vm-a@1", "vm-a@2", "--metric", "host.cpu"], "there is no metric 'host.cpu'; there are host.cpu_user"),

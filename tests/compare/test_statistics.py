@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import duckdb
 import pytest
 
+from perfkit.catalog import TABLES
 from perfkit.compare import judging, statistics
+from perfkit.compare.judging import Arm, Run, Side, _Known
 from perfkit.compare.statistics import BASIS, Estimate
+from perfkit.store import schema
+from perfkit.store.runs import Stretch
 
 EXACT = 1e-9
+STRETCH = Stretch(1, "", None, 1, 0, 1, open=False, marked=False)
 
 # (degrees of freedom, t, scipy.stats.t.cdf)
 STUDENT = (
@@ -177,8 +183,12 @@ def test_holm() -> None:
     assert statistics.holm([]) == []
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
-def test_95_of_100_intervals_hold_the_truth(phi: float) -> None:
+@pytest.mark.parametrize(
+    ("phi", "made"),
+    [(0.0, float), (0.5, float), (0.9, float), (0.7, math.exp), (0.7, lambda value: min(100.0, max(0.0, 80 + 15 * value)))],
+    ids=["apart", "alike", "very alike", "skewed", "bounded"],
+)
+def test_95_of_100_intervals_hold_the_truth(phi: float, made: Callable[[float], float]) -> None:
     """80 pairs of series of one kind: their difference is 0. The full simulation stands in tests/bench/compare.py."""
     chance = random.Random(7)
     pairs = 80
@@ -187,7 +197,7 @@ def test_95_of_100_intervals_hold_the_truth(phi: float) -> None:
         last, values = chance.gauss(0, 1) / math.sqrt(1 - phi * phi), []
         for _ in range(600):
             last = phi * last + chance.gauss(0, 1)
-            values.append(last)
+            values.append(made(last))
         runs.append(values)
     found = estimates(*runs)
     for figure in ("avg", "p50", "p90"):
@@ -197,3 +207,30 @@ def test_95_of_100_intervals_hold_the_truth(phi: float) -> None:
         assert len(judged) > pairs / 2
         held = sum(one.low <= 0 <= one.high for one in judged)
         assert held >= 0.86 * len(judged), figure  # a right method fails that once in 500
+
+
+def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_is_found() -> None:
+    """100 reports of 50 metrics whose runs differ by 1 %; every fourth metric moves in whole steps. More: tests/bench/compare.py."""
+    chance = random.Random(3)
+    metrics = ["host.cpu_busy", *(f"{one.name}.{column.name}" for one in TABLES[1:] for column in schema.metrics(one))][:50]
+    arms = [Arm(name, tuple(Run(f"{name}{i}", None, 1, STRETCH) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
+
+    def figures(more: float) -> dict[tuple[str, str, str], _Known]:
+        found = {}
+        for place, metric in enumerate(metrics):
+            value = 40 * chance.gauss(1, 0.01) * (1 + more * (metric == "host.cpu_busy"))
+            value = float(round(value)) if place % 4 == 3 else value
+            found[metric, "", "avg"] = _Known(Side(value, None, None, 600, 60), Estimate(value, None, None, 1, BASIS), None)
+        return found
+
+    def verdicts(more: float) -> list[dict[str, str]]:
+        found = []
+        for _ in range(100):
+            sides = [[figures(of) for _ in range(3)] for of in (0.0, more)]
+            rows = list(judging._rows(*sides, "new", judging.Asked(), ""))
+            found.append({row.metric: row.verdict for row in judging._with_family(rows, arms[0], arms[1:], 0)})
+        return found
+
+    differing = {judging.WORSE, judging.BETTER, judging.DIFFERS}
+    assert sum(bool(differing & set(report.values())) for report in verdicts(0)) <= 0.05 * 100
+    assert sum(report["host.cpu_busy"] == judging.WORSE for report in verdicts(0.1)) >= 0.9 * 100

@@ -11,7 +11,7 @@ from perfkit.cli import APP_SETTINGS
 from perfkit.errors import BadInput
 
 if TYPE_CHECKING:
-    from perfkit.compare.judging import Comparison
+    from perfkit.compare.judging import Asked, Comparison
 
 app = typer.Typer(**APP_SETTINGS)
 _WORSE, _UNJUDGED = 3, 4  # exit codes of --fail-on worse
@@ -63,7 +63,7 @@ def compare(
         found = judged(arms[0], arms[1:], asked, generators)
     print(report.FORMATS[form](found, margin), end="")
     if fail_on:
-        _gate(found, margin, named=bool(metric))
+        _gate(found, asked)
 
 
 def _percent(text: str | None) -> float:
@@ -78,10 +78,9 @@ def _percent(text: str | None) -> float:
     return value
 
 
-def _gate(found: Comparison, margin: float, *, named: bool) -> None:
+def _gate(found: Comparison, asked: Asked) -> None:
     """Exit with 3 where something is worse, with 4 where nothing of it, or not all that was named, could be judged."""
-    if any(found.is_worse(row, margin) for row in found.rows):
+    if any(found.is_worse(row, asked.margin) for row in found.rows):
         raise typer.Exit(_WORSE)
-    unjudged = [row for row in found.rows if row.verdict == "not_judged"]
-    if not found.rows or (unjudged and (named or len(unjudged) == len(found.rows))):
+    if found.unjudged(asked):
         raise typer.Exit(_UNJUDGED)

@@ -27,8 +27,14 @@ from perfkit.store.runs import Stretch, of_stretch
 FIGURES = ("avg", "p50", "p90", "p95", "p99")
 WORSE, BETTER, NO_DIFFERENCE, DIFFERS, NOT_JUDGED = "worse", "better", "no_difference", "differs", "not_judged"
 FORBID, WARN, OK = "forbid", "warn", "ok"
+# What a load tester looks at first: (metric, figure).
+HEADLINE = (
+    *(("host.cpu_busy", "avg"), ("host.cpu_busy", "p95"), ("load.throughput", "avg"), ("load.errors", "avg")),
+    *(("load.latency_avg_ms", "avg"), ("load.latency_p95_ms", "avg")),
+)
 _LEVELS = [0.5, 0.9, 0.95, 0.99]
 _FEWEST = 30  # samples' worth of independent ones that a verdict needs
+_BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
 _RUNS = 3  # runs an arm from which on the runs are the unit
 _DRIFTS = 3.5  # Student's t of a slow rise or fall: 1 % of series without one have it
 _ALPHA = 1 - LEVEL
@@ -150,6 +156,14 @@ class Comparison:
             "guards": [vars(guard) for guard in self.guards],
         }
 
+    def unjudged(self, asked: Asked) -> bool:
+        """Whether something that was asked for by name has no verdict, or, where nothing was named, nothing has one."""
+        if not asked.metrics:
+            return all(row.verdict == NOT_JUDGED for row in self.rows)
+        pairs = [(other.name, metric, figure) for other in self.others for metric in asked.metrics for figure in asked.figures]
+        there = [(row.reference, name, row.figure) for row in self.rows for name in (row.metric, row.metric.partition(".")[0])]
+        return any(row.verdict == NOT_JUDGED for row in self.rows) or not set(pairs) <= set(there)
+
     def is_worse(self, row: Row, margin: float) -> bool:
         """Whether the whole interval of a row lies beyond the margin (% of the baseline), in the direction that is worse."""
         if row.difference is None or row.verdict in (NOT_JUDGED, NO_DIFFERENCE):
@@ -167,20 +181,22 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
     with closing(columnar.connect()) as duck:
         duck.execute(_sql("macros"))
         duck.execute("CREATE TABLE series (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
-        guards: list[Guard] = []
+        with_load = not asked.metrics or any(name.partition(".")[0] == "load" for name in asked.metrics)
         numbered = [run for arm in arms for run in arm.runs]
-        for number, run in enumerate(numbered):
-            guards += _read(duck, number, run, tables, "load" in (name.partition(".")[0] for name in asked.metrics) or not asked.metrics)
-        for run in generators:
-            guards += _read_generator(duck, run)
+        of_run = [_read(duck, number, run, tables, with_load) for number, run in enumerate(numbered)]
+        of_all = [guard for run in generators for guard in _read_generator(duck, run)]
         estimates = _estimates(duck)
-    for other in others:
-        guards += _between(baseline, other, asked.across_machines)
-    guards = list(dict.fromkeys(guards))
-    forbidden = next((guard.sentence for guard in guards if guard.state == FORBID), "")
+    told = {id(arm): [guard for run in arm.runs for guard in of_run[numbered.index(run)]] + list(_within(arm)) for arm in arms}
     first, *rest = [[estimates.get(numbered.index(run), {}) for run in arm.runs] for arm in arms]
-    rows = [row for other, known in zip(others, rest, strict=True) for row in _rows(first, known, other.name, asked, forbidden)]
-    return Comparison(baseline, tuple(others), tuple(_with_family(rows, baseline, others, asked.margin)), _all_guards(guards))
+    guards: list[Guard] = []
+    rows: list[Row] = []
+    for other, known in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
+        of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
+        forbidden = next((guard.sentence for guard in of_pair if guard.state == FORBID), "")
+        rows += _rows(first, known, other.name, asked, forbidden)
+        guards += of_pair
+    found = tuple(_with_family(rows, baseline, others, asked.margin))
+    return Comparison(baseline, tuple(others), found, _all_guards(list(dict.fromkeys(guards))))
 
 
 def _tables(asked: Asked) -> list[Table]:
@@ -245,12 +261,28 @@ def _guards(duck: duckdb.DuckDBPyConnection, run: Run, machine: Machine, chosen:
     ]
 
 
+def _within(arm: Arm) -> Iterator[Guard]:
+    """What the runs of one arm must not have in common: a run that counts twice, or two of its phases, are no repetition."""
+    numbers = [(run.con, run.collector_id, run.stretch.run) for run in arm.runs]
+    if len(set(numbers)) < len(numbers):
+        yield Guard("same_run_twice", FORBID, f"{arm.name} holds one run more than once: it is no repetition")
+
+
 def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[Guard]:
-    """What two arms must have in common."""
-    first, second = baseline.runs[0], other.runs[0]
-    if any(one == run for one in baseline.runs for run in other.runs):
+    """What two arms must have in common, and the runs within each."""
+    if any(
+        (one.con, one.collector_id, one.stretch) == (run.con, run.collector_id, run.stretch) for one in baseline.runs for run in other.runs
+    ):
         yield Guard("same_run", WARN, f"{other.name} holds a run of {baseline.name}: it is compared with itself")
-    facts, others = _facts(first), _facts(second)
+    first, *runs = (*baseline.runs, *other.runs)
+    for run in runs:
+        yield from _between_machines(_facts(first), _facts(run), across_machines)
+    lengths = [run.stretch.end - run.stretch.start for run in (first, *runs)]
+    if max(lengths) > 2 * min(lengths):
+        yield Guard("length", WARN, "one run is more than twice as long as another")
+
+
+def _between_machines(facts: Mapping[str, Any], others: Mapping[str, Any], across_machines: bool) -> Iterator[Guard]:
     if facts["period_ms"] and others["period_ms"] and abs(facts["period_ms"] / others["period_ms"] - 1) > 0.05:
         yield Guard(
             "period",
@@ -264,9 +296,6 @@ def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[Guard
     for name, words in _TOLD.items():
         if facts[name] and others[name] and facts[name] != others[name]:
             yield Guard("machine", WARN, f"the machines differ in their {words} ({facts[name]}, {others[name]})")
-    lengths = [run.stretch.end - run.stretch.start for run in (*baseline.runs, *other.runs)]
-    if max(lengths) > 2 * min(lengths):
-        yield Guard("length", WARN, "one run is more than twice as long as another")
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -339,7 +368,11 @@ def _difference(sides: Sequence[Sequence[_Known]], figure: str) -> tuple[Differe
     """The difference of two sides, and why it is not judged, or ""."""
     base, other = sides
     if min(len(base), len(other)) >= _RUNS or (len(base) > 1 and len(other) > 1):
-        return statistics.of_means(*(statistics.of_runs([one.estimate.value for one in side]) for side in sides)), ""
+        left, right = (statistics.of_runs([one.estimate.value for one in side]) for side in sides)
+        alike = left.spread == right.spread == 0 and left.value != right.value
+        return statistics.of_means(
+            left, right
+        ), "all runs of a side have the same figure: how far runs differ is not known" if alike else ""
     if len(base) > 1 or len(other) > 1:
         return None, "one side has several runs, the other one: repeat it as often"
     found = (
@@ -350,16 +383,26 @@ def _difference(sides: Sequence[Sequence[_Known]], figure: str) -> tuple[Differe
     few = min(base[0].side.n_effective, other[0].side.n_effective)
     if few < _FEWEST:
         return found, f"its samples are worth {few:.0f} independent ones, {_FEWEST} are needed: record longer"
-    if found is None:
-        return None, "the recording is too short for this quantile's interval"
+    if found is None or (figure != "avg" and few * (100 - int(figure[1:])) < 100 * _BEYOND):
+        return found, "the recording is too short for this quantile's interval"
     return found, ""
 
 
 def _with_family(rows: Sequence[Row], baseline: Arm, others: Sequence[Arm], margin: float) -> Iterator[Row]:
-    """The rows with their verdicts: a difference counts where it stands in the family of all that are judged (Holm)."""
+    """The rows with their verdicts: a difference counts where it stands in the family of all that are judged (Holm).
+
+    What a load tester looks at first has half of the error rate to itself: in one family of hundreds, three runs an arm would find nothing.
+    """
     sizes = {other.name: min(len(baseline.runs), len(other.runs)) for other in others}
     judged = [row for row in rows if row.verdict != NOT_JUDGED and row.difference]
-    stands = dict(zip(map(id, judged), statistics.holm([row.difference.p for row in judged if row.difference])))
+    first = [row for row in judged if (row.metric, row.figure) in HEADLINE]
+    rest = [row for row in judged if (row.metric, row.figure) not in HEADLINE]
+    share = 2 if first and rest else 1
+    stands = {
+        id(row): min(1.0, share * p)
+        for part in (first, rest)
+        for row, p in zip(part, statistics.holm([row.difference.p for row in part if row.difference]), strict=True)
+    }
     for row in rows:
         if id(row) not in stands or row.difference is None:
             yield row

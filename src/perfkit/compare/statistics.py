@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -41,17 +42,22 @@ def student(t: float, freedom: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
+@lru_cache(maxsize=4096)
 def quantile(probability: float, freedom: float) -> float:
-    """The t below which Student's t with `freedom` degrees is with this `probability`, from 0.5 on."""
+    """The t below which Student's t with `freedom` degrees is with this `probability` (0.5 or more): Newton's steps between bounds."""
     low, high = 0.0, 1.0
     while student(high, freedom) < probability:
         low, high = high, high * 2
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    t = (low + high) / 2
     for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
+        error = student(t, freedom) - probability
+        low, high = (t, high) if error < 0 else (low, t)
+        step = t - error / (scale * (1 + t * t / freedom) ** (-(freedom + 1) / 2))
+        before, t = t, step if low < step < high else (low + high) / 2
+        if abs(t - before) <= 1e-14 * t:
             break
-        low, high = (middle, high) if student(middle, freedom) < probability else (low, middle)
-    return (low + high) / 2
+    return t
 
 
 def of_means(baseline: Estimate, other: Estimate) -> Difference:

@@ -202,17 +202,19 @@ async def findings(request: Any, datasette: Dashboard) -> Any:
 
 @answers_json
 async def comparison(request: Any, datasette: Dashboard) -> Any:
-    """Runs or phases against the first of them: `c` is COLLECTOR@RUN or COLLECTOR@RUN:PHASE, twice to six times."""
+    """Runs or phases against the first of them: `c` is COLLECTOR@RUN or COLLECTOR@RUN:PHASE, twice to six times; `generator` is another."""
     args = Parameters(request)
     figures = args.names("figures") or judging.FIGURES
-    wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across_machines=True)
-    names = args.texts("c")[:MOST_COMPARED]
+    across = bool(args.whole("across_machines", 0, 0, 1))
+    wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across)
+    names, generators = args.texts("c"), args.texts("generator")
+    if not 2 <= len(names) <= MOST_COMPARED or len(generators) > MOST_COMPARED:
+        raise BadInput(f"name two to {MOST_COMPARED} runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
 
     def compared(con: sqlite3.Connection) -> Any:
         arms = [judging.Arm(name, (subject(con, name),)) for name in names]
-        if len(arms) < 2:
-            raise BadInput("name at least two runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
-        return judging.compare(arms[0], arms[1:], wanted).as_json()
+        found = judging.compare(arms[0], arms[1:], wanted, [subject(con, name) for name in generators])
+        return {**found.as_json(), "at_least": wanted.margin}
 
     return await datasette.read(compared)
 

@@ -3,6 +3,7 @@
 import { $, h, heading, scroller } from "./dom.js";
 import { show } from "./format.js";
 import { ask } from "./source.js";
+import * as url from "./url.js";
 
 // First what a load tester looks at, then what shows a limit; of the rest, what differs.
 const FIRST = ["host.cpu_busy", "load.throughput", "load.latency_avg_ms", "load.latency_p95_ms", "load.errors"];
@@ -17,16 +18,19 @@ export async function verdicts(found) {
   if (place.hidden) return;
   place.replaceChildren(h("p", { class: "muted" }, "Comparing…"));
   const query = found.map((one) => `c=${encodeURIComponent(one.part.reference ? one.collector.id + one.part.reference : one.key)}`).join("&");
-  const answer = await ask("compare", { query }).catch((error) => ({ error: error.message }));
+  const across = url.get("across_machines") === "1" ? "&across_machines=1" : "";
+  const answer = await ask("compare", { query: query + across }).catch((error) => ({ error: error.message }));
   if (answer.error) return place.replaceChildren(h("p", { class: "bad" }, `The comparison could not be made: ${answer.error}`));
   const labels = new Map(answer.others.map((name, i) => [name, found[i + 1].label]));
   const rows = chosen(answer.metrics);
   const scale = Math.min(100, Math.max(1, ...rows.map(reach)));
   const guards = answer.guards.filter(({ state }) => state !== "ok");
   const counts = Object.keys(WORDS).map((verdict) => [verdict, answer.metrics.filter((row) => row.verdict === verdict).length]);
+  const hardware = guards.some(({ rule, state }) => rule === "hardware" && state === "forbid");
   place.replaceChildren(
     h("h2", {}, "What differs"),
     h("ul", { class: "guards" }, guards.map(({ state, sentence }) => h("li", { class: state === "forbid" ? "bad" : "warn" }, `${sentence}.`))),
+    hardware ? h("p", {}, h("a", { href: url.href({ across_machines: 1 }) }, "Compare these machines all the same")) : "",
     scroller("What differs", h("table", { class: "figures verdicts" }, head(scale), h("tbody", {}, rows.map((row) => line(row, scale, labels))))),
     h(
       "p",

@@ -1,0 +1,80 @@
+"""/api/v1/compare says what `perfkit compare` says, of the same runs."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from perfkit.cli.compare import app
+from support.recorded import START, record, steady
+
+LATER = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """vm-a with two runs, vm-b of other hardware with one, and a load generator that is busy."""
+    database = tmp_path_factory.mktemp("compared") / "perfkit.db"
+    record(database, steady(50, 600, 1))
+    record(database, steady(55, 600, 2), start=START + LATER)
+    record(database, steady(55, 600, 3), machine="vm-b", facts={"cpus": 8})
+    record(database, [95.0] * 600, machine="gen")
+    return database
+
+
+@pytest.fixture
+def site(database, serve):
+    return serve(database)
+
+
+@pytest.mark.parametrize(
+    ("query", "arguments"),
+    [
+        ("c=1@1&c=1@2", ["vm-a@1", "vm-a@2"]),
+        (
+            "c=1@1&c=1@2&metrics=host.cpu_busy&figures=avg,p50&at_least=5",
+            ["vm-a@1", "vm-a@2", "--metric", "host.cpu_busy", "--figure", "avg", "--figure", "p50", "--at-least", "5%"],
+        ),
+        ("c=1@1&c=2@1", ["vm-a@1", "vm-b@1"]),
+        ("c=1@1&c=2@1&across_machines=1", ["vm-a@1", "vm-b@1", "--across-machines"]),
+        ("c=1@1&c=1@2&generator=3@1", ["vm-a@1", "vm-a@2", "--generator", "gen@1"]),
+    ],
+    ids=["two runs", "narrowed", "other hardware", "across machines", "generator"],
+)
+def test_the_api_says_what_the_command_says(site, query: str, arguments: list[str]) -> None:
+    answer = httpx.get(f"{site.url}/api/v1/compare?{query}", timeout=60).json()
+    said = json.loads(CliRunner().invoke(app, [*arguments, "--format", "json", "--db", str(site.database)]).output)
+    names = {"1@1": "vm-a@1", "1@2": "vm-a@2", "2@1": "vm-b@1", "3@1": "gen@1"}
+    told = json.dumps(answer)
+    for number, name in names.items():
+        told = told.replace(f'"{number}"', f'"{name}"').replace(f"{number}: ", f"{name}: ")
+    assert json.loads(told) == said
+
+
+@pytest.mark.parametrize("query", ["", "c=1@1", "&".join(["c=1@1"] * 7), "c=1@1&c=1@2&figures=p42", "c=1@1&c=1@2&metrics=x", "c=1@1&c=one"])
+def test_what_it_cannot_compare_it_refuses(site, query: str) -> None:
+    answer = httpx.get(f"{site.url}/api/v1/compare?{query}", timeout=60)
+    assert answer.status_code == 400
+    assert answer.json()["error"].endswith(".")
+
+
+def test_the_page_draws_what_differs(site, open_page) -> None:
+    page = open_page(f"{site.url}/compare?c=1@1&c=1@2")
+    row = page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg")
+    row.wait_for()
+    assert row.locator(".interval i").count() == 1
+    assert row.locator("td").nth(2).inner_text().startswith("+")
+    assert row.locator("td").last.inner_text() == "differs"
+
+
+def test_the_page_says_why_it_does_not_judge(site, open_page) -> None:
+    page = open_page(f"{site.url}/compare?c=1@1&c=2@1")
+    row = page.locator("#verdicts tr.not_judged", has_text="host.cpu_busy avg")
+    row.wait_for()
+    assert "not judged: the machines differ in their number of CPUs (4, 8)" in row.inner_text()
+    page.locator("#verdicts").get_by_text("Compare these machines all the same").click()
+    page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg").wait_for()
+    assert page.locator("#verdicts .guards .warn", has_text="number of CPUs").count() == 1
