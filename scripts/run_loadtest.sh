@@ -250,6 +250,7 @@ evaluate() {
   perfkit process --collection "$COLLECTION" --outdir "$RESULTS/processed" ${names[@]+"${names[@]}"}
   perfkit import --quiet --file "$COLLECTION"
   import_loads
+  perfkit report "$COLLECTION" --out "$RESULTS/report.html" || say "no report was written"
 }
 
 import_loads() { # the load tools' own timelines, where what was run is one that perfkit knows

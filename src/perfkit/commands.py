@@ -16,6 +16,7 @@ COMMANDS = {
     "import": (DESK, "perfkit.cli.import_", "Import collections or processed files into the database."),
     "runs": (DESK, "perfkit.cli.runs", "List the runs in the database, the newest first."),
     "compare": (DESK, "perfkit.cli.compare", "Compare runs: what differs, by how much, and how sure that is."),
+    "report": (DESK, "perfkit.cli.report", "Write a run, or a comparison, into one file to send."),
     "rename": (DESK, "perfkit.cli.rename", "Give a machine or a run in the database another name."),
     "remove": (DESK, "perfkit.cli.remove", "Delete a machine, or a run, from the database."),
     "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),

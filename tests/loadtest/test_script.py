@@ -107,7 +107,7 @@ def test_a_built_in_load_is_proven_marked_evaluated_and_packed(target: Target, t
     assert (target.home / "perfkit.db").exists()
     with tarfile.open(f"{target.results}.tar.gz") as packed:
         names = packed.getnames()
-    assert {"r/processed/host.csv", "r/logs/collect.log", "r/logs/cpu.log", "r/system.txt"} <= set(names)
+    assert {"r/report.html", "r/processed/host.csv", "r/logs/collect.log", "r/logs/cpu.log", "r/system.txt"} <= set(names)
     assert not [name for name in names if "disk." in name and "processed" not in name and "logs" not in name]
     assert (target.results / "logs" / "load-shop-db-1.log").read_text() == "load in shop-db-1\n"
     assert (target.results / "logs" / "container-shop-db-1.log").read_text() == "log of the container\n"

@@ -17,21 +17,21 @@ _COLUMNS = ("reference", "metric", "device", "figure", "unit", "baseline", "othe
 def as_text(found: Comparison, margin: float) -> str:
     """What differs, what could not be judged and why; the headline metrics always."""
     lines = [_title(found), *_guards(found)]
-    shown = _shown(found)
-    cells = [("metric", "baseline", "other", "difference", "95 % interval", ""), *(_cells(row, margin) for row in shown)]
+    shown = headline(found)
+    cells = [("metric", "baseline", "other", "difference", "95 % interval", ""), *(cells_of(row, margin) for row in shown)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     for line in cells:
         lines.append("  ".join([line[0].ljust(widths[0]), *(line[i].rjust(widths[i]) for i in range(1, 5)), line[5]]).rstrip())
-    return "\n".join([*lines, *_rest(found, shown)]) + "\n"
+    return "\n".join([*lines, *summary(found, shown)]) + "\n"
 
 
 def as_markdown(found: Comparison, margin: float) -> str:
     """The same for a pull request."""
-    shown = _shown(found)
+    shown = headline(found)
     rows = ["| metric | baseline | other | difference | 95 % interval | |", "|---|--:|--:|--:|--:|---|"]
-    rows += ["| " + " | ".join(_escaped(cell) for cell in _cells(row, margin)) + " |" for row in shown]
-    guards = [f"* {_escaped(line)}" for line in _guards(found)]
-    return "\n".join([f"**{_escaped(_title(found))}**", "", *guards, *([""] if guards else []), *rows, "", *_rest(found, shown)]) + "\n"
+    rows += ["| " + " | ".join(escaped(cell) for cell in cells_of(row, margin)) + " |" for row in shown]
+    guards = [f"* {escaped(line)}" for line in _guards(found)]
+    return "\n".join([f"**{escaped(_title(found))}**", "", *guards, *([""] if guards else []), *rows, "", *summary(found, shown)]) + "\n"
 
 
 def as_json(found: Comparison, margin: float) -> str:
@@ -62,14 +62,14 @@ def _guards(found: Comparison) -> list[str]:
     return [f"{'Not judged' if guard.state == FORBID else 'Note'}: {guard.sentence}." for guard in found.guards if guard.state != OK]
 
 
-def _shown(found: Comparison) -> list[Row]:
+def headline(found: Comparison) -> list[Row]:
     """The headline metrics' means, and behind them what has a verdict of a difference, the largest first."""
     first = [row for name in _FIRST for row in found.rows if row.metric == name and row.figure in ("avg", "p95")]
     differing = [row for row in found.rows if row.verdict not in (NO_DIFFERENCE, NOT_JUDGED) and row not in first]
     return first + sorted(differing, key=lambda row: -abs(row.percent or 0))
 
 
-def _cells(row: Row, margin: float) -> tuple[str, ...]:
+def cells_of(row: Row, margin: float) -> tuple[str, ...]:
     name = f"{row.metric}{f' {row.device}' if row.device else ''} {row.figure}{f', {row.reference}' if row.reference else ''}"
     of = row.difference
     change = "" if of is None else _signed(of.value) + ("" if row.percent is None else f" ({row.percent:+.1f} %)")
@@ -90,7 +90,7 @@ def _words(row: Row, margin: float) -> str:
     return row.verdict + drift
 
 
-def _rest(found: Comparison, shown: Sequence[Row]) -> list[str]:
+def summary(found: Comparison, shown: Sequence[Row]) -> list[str]:
     alike = sum(row.verdict == NO_DIFFERENCE for row in found.rows)
     unjudged = [row for row in found.rows if row.verdict == NOT_JUDGED]
     lines = [
@@ -108,7 +108,7 @@ def _signed(value: float) -> str:
     return ("+" if value > 0 else "") + _number(value)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Names from outside stay text in Markdown."""
     for sign in ("\\", "|", "<", ">", "[", "]", "*", "_", "`", "!", "#", "@"):
         text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])

@@ -19,14 +19,14 @@ def make_app(database: Path, access: Access | None = None) -> App:
     Raises BadInput for a file that is not perfkit's, Failed where it cannot be opened.
     """
     open_database(database).close()
-    _register()
+    register()
     assets.files()  # packed before the first visit instead of during it
     access = access or Access(Users.beside(database), login=False)
     dashboard = Dashboard(database, access)
     return Guard(dashboard.app(), dashboard, plugin.is_page)
 
 
-def _register() -> None:
+def register() -> None:
     """Our plugin and Datasette's own, and none that happens to be installed beside them.
 
     Datasette's own error pages print tracebacks with the values of all variables, secrets among them; ours stand for them.

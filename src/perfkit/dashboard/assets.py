@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ _TYPES = {
 # What every page runs before it is painted and after that, and the module that needs the chart library.
 _EARLY, _EVERYWHERE, _DRAWS = "scheme.js", "looks.js", "chart.js"
 _IMPORT = re.compile(r'^(?:import|}).* from "\./([\w.]+)";$', re.MULTILINE)
+_BETWEEN = re.compile(r'((?:from|import\() ?")\./([\w.]+")')
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -107,6 +109,29 @@ def with_imports(modules: tuple[str, ...]) -> tuple[str, ...]:
         found |= dict.fromkeys(new)
         waiting += new
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Inline:
+    """A page's scripts and styles for a file of its own: `imports` is an import map with every module that report.js runs."""
+
+    style: str
+    early: str
+    library: str
+    imports: str
+
+
+@cache
+def inline(page: str) -> Inline:
+    """What `page` runs, as text that stands in the page. The modules call one another by the names of the import map."""
+    found = {name: one.content.decode() for name, one in files().items() if name.endswith((".js", ".css"))}
+    names = with_imports(("report.js", _EVERYWHERE, f"{page}.js"))
+    modules = {f"perfkit/{name}": _as_data(_BETWEEN.sub(r"\1perfkit/\2", found[name])) for name in names}
+    return Inline(found["perfkit.css"], found[_EARLY], found["uplot.js"], json.dumps({"imports": modules}))
+
+
+def _as_data(module: str) -> str:
+    return f"data:text/javascript;charset=utf-8;base64,{base64.b64encode(module.encode()).decode()}"
 
 
 async def asset(request: Any) -> Response:

@@ -177,6 +177,8 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
         "data": _data(request, page.frame),
         "ranges": tuple(RANGES),
         "login": datasette.access.login,
+        "inline": assets.inline(page.script) if datasette.self_contained else None,
+        **datasette.extra_context,
     }
     html = await datasette.render_template(f"perfkit/{page.template or page.script}.html", {**shared, **page.context}, request=request)
     return Response.html(html, headers={"cache-control": "no-store"})
@@ -237,7 +239,7 @@ async def _of_collector(
         "screens": SCREENS,
     }
     shown_run = (frame or {}).get("run")
-    template = "run" if shown_run else ""
+    template = ("report" if datasette.self_contained else "run") if shown_run else ""
     return await respond(request, datasette, Page(tab.script, {**context, "run": shown_run}, {**known, **(frame or {})}, template))
 
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from datasette.app import Datasette
 from datasette.utils import baseconv
@@ -47,6 +47,9 @@ class Dashboard(Datasette):
             secret=access.secret,
         )
         self.access = access
+        # A page that is written into a file carries its scripts, styles and data; see report.py.
+        self.self_contained = False
+        self.extra_context: dict[str, Any] = {}
         self.logins = Logins(access.users)
         self.remove_database("_memory")
         # Whatever the file is called, its pages are at /perfkit, where no page of ours can be.

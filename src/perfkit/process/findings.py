@@ -254,9 +254,7 @@ def of_engine(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality) ->
 
 def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str] = lambda at: "") -> Verdict:
     """The verdict of a window; `load` tells the load at an instant (ms), as in "1,840 requests/s"."""
-    limited = sorted(
-        (one for one in judged.findings if one.limit), key=lambda one: (-round(one.share / 10), one.from_timestamp)
-    )  # what held for most of the time, of these what began first
+    limited = sorted((one for one in judged.findings if one.limit), key=_weight)
     limit = limited[0].limit if limited else NONE
     if certificate.coverage is None or certificate.coverage < TRUSTED:
         missing = certificate.samples_expected - certificate.samples
@@ -273,6 +271,11 @@ def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str]
     at = f", from {rate} on" if rate else ""
     told = f"{name}-bound: {_within(first.sentence)}, from {when} UTC on{at}"
     return Verdict(f"{told}{'; ' + others if others else ''}. {recorded}", True, limit)
+
+
+def _weight(one: Finding) -> tuple[bool, int, int]:
+    """Orders findings for the verdict: the machine before its containers; what held for most of the time; of these what began first."""
+    return one.rule.startswith("container"), -round(one.share / 10), one.from_timestamp
 
 
 def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> str:

@@ -1,0 +1,55 @@
+// A run's page in a file of its own: what the server would answer lies packed in the file, and nobody is asked.
+
+import { use } from "./source.js";
+
+const told = await unpacked(document.querySelector("#data").textContent);
+use(async (what, request = {}) => answer(what, new URLSearchParams(request.query ?? ""), request));
+await import("./looks.js");
+await import("./overview.js");
+
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+function answer(what, query, { version }) {
+  if (what === "series") return version ? null : clipped(query);
+  const key = reference(query);
+  const zoomed = query.has("from") || query.has("to");
+  if (what === "percentiles") return zoomed ? { percentiles: [], worst_minutes: [] } : told.percentiles[key];
+  if (what === "findings") return zoomed ? { findings: [] } : told.findings[key];
+  if (what === "steady") return zoomed ? { steady: null } : told.steady[key];
+  throw new Error("this is not in the report; the dashboard has it");
+}
+
+/** The reference of the run or phase that is asked for; the whole run where none is. */
+function reference(query) {
+  return told.run + (query.get("phase") ? `:${query.get("phase")}` : "");
+}
+
+/** The series of the run, as far as they lie in the window that is asked for. */
+function clipped(query) {
+  const whole = told.series;
+  const part = whole.runs.find((one) => one.reference === reference(query));
+  const from = Number(query.get("from") ?? part?.from ?? whole.window.from);
+  const to = Number(query.get("to") ?? part?.to ?? whole.window.to);
+  const name = query.get("phase") ? part?.reference : null;
+  const inside = (at) => at >= from && at <= to;
+  return {
+    ...whole,
+    window: { ...whole.window, from, to, reference: name ?? (query.has("from") ? null : whole.window.reference) },
+    marks: whole.marks.filter((mark) => inside(mark.t)),
+    tables: Object.fromEntries(Object.entries(whole.tables).map(([key, table]) => [key, cut(table, from, to)])),
+  };
+}
+
+function cut(table, from, to) {
+  const first = table.t.findIndex((at) => at >= from - table.bucket_ms + 1);
+  const start = first < 0 ? table.t.length : first;
+  const behind = table.t.findIndex((at) => at > to);
+  const end = behind < 0 ? table.t.length : behind;
+  const each = (object, make) => Object.fromEntries(Object.entries(object).map(([key, value]) => [key, make(value)]));
+  const devices = each(table.devices, (columns) => each(columns, (kinds) => each(kinds, (values) => values?.slice(start, end) ?? values)));
+  return { ...table, t: table.t.slice(start, end), devices };
+}
