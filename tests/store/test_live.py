@@ -79,6 +79,46 @@ def test_a_second_at_a_time_gives_the_rows_of_the_file(tmp_path: Path, db: Path,
             assert query(sql) == con.execute(sql).fetchall()
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and again"])
+def test_a_spool_that_comes_after_newer_samples_is_imported_where_it_belongs(tmp_path: Path, db: Path, query, again: bool) -> None:
+    """Five samples of the middle come last: every sample is there once, and no gap is left."""
+    collection = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=16)
+    import_input(tmp_path / "file.db", collection)
+    whole = samples(collection)
+    late = whole[6:11]
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    feed_all(live, iter([*whole[:6], *whole[11:]]), clock)
+    assert query("SELECT sum(missed) FROM quality_events WHERE kind = 'gap'") == [(5,)]
+    for _ in range(2 if again else 1):
+        live.feed([LiveBatch("vm-a", None, clock[0], b"".join(lines for _, lines in late))], journal="day", position="late")
+        clock[0] += 5000
+        live.feed([], journal="day", position="end")
+    live.close()
+    assert query("SELECT count(*), count(DISTINCT timestamp), max(recording) FROM samples") == [(16, 16, 1)]
+    assert query("SELECT sum(missed) FROM quality_events WHERE kind = 'gap'") == [(None,)]
+    found, expected = everything(db), everything(tmp_path / "file.db")
+    assert len(found["memory"]) == len(expected["memory"]) == 16
+    assert len(found["host"]) == len(expected["host"]) - 1  # the first of the late ones has none before it
+    check_rollups(query)
+
+
+def test_one_late_sample_alone_is_taken_in(tmp_path: Path, db: Path, query) -> None:
+    whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=12))
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    feed_all(live, iter([*whole[:5], *whole[6:]]), clock)
+    live.feed([LiveBatch("vm-a", None, clock[0], whole[5][1])], journal="day", position="late")
+    live.save("day", "late")
+    live.close()
+    live = Live(db, now=lambda: clock[0])  # it waited in the checkpoint
+    live.feed([LiveBatch("vm-a", None, clock[0], whole[-1][1])], journal="day", position="late")
+    clock[0] += 5000
+    live.feed([], journal="day", position="end")
+    live.close()
+    assert query("SELECT count(*) FROM samples") == [(12,)]
+
+
 def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path: Path, db: Path, collection: Path, from_file: dict) -> None:
     clock = [0]
     live = Live(db, now=lambda: clock[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from support.database import check_rollups
 FIRST = invent.START * 1000
 
 
-@pytest.fixture
-def con(tmp_path: Path, db: Path):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a database of two machines, the first with two runs "load"; not to be changed."""
+    folder = tmp_path_factory.mktemp("prepared")
     marks = [
         (5, "load", "start"),
         (8, "steady", "start"),
@@ -29,8 +32,15 @@ def con(tmp_path: Path, db: Path):
         (20, "load", "start"),
         (30, "load", "end"),
     ]
-    import_input(db, invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=60, marks=marks))
-    import_input(db, invent.write(tmp_path / "vm-b.json", hostname="vm-b", seconds=30), site_name="east")
+    db = folder / "store" / "perfkit.db"
+    import_input(db, invent.write(folder / "vm-a.json", hostname="vm-a", seconds=60, marks=marks))
+    import_input(db, invent.write(folder / "vm-b.json", hostname="vm-b", seconds=30), site_name="east")
+    return folder
+
+
+@pytest.fixture
+def con(prepared: Path, tmp_path: Path, db: Path):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     with closing(open_database(db)) as con:
         yield con
 

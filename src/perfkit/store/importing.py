@@ -93,6 +93,11 @@ def import_machines(
         return found
 
 
+def merge(con: sqlite3.Connection, one: Staged, name: str, site: str) -> Imported:
+    """Import one machine's input in the open transaction."""
+    return _import(con, one, name, site, lambda rows: None)
+
+
 def find_or_add(con: sqlite3.Connection, name: str, site: str) -> int:
     """The id of the collector `name` at `site`."""
     con.execute("INSERT OR IGNORE INTO collectors (machinename, sitename) VALUES (?, ?)", (name, site))

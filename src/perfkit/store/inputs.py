@@ -119,19 +119,21 @@ def _of_collection(path: Path) -> Iterator[list[Staged]]:
             files = collections_in([path], Path(folder))
             machines = derive(engine, group(files), Options(), lambda what, done, total: None)
             of_path = digest([path, *(file for file in files if file.parent == path.parent and file != path)])
-            yield [_of_machine(engine.con, path, of_path, machine.number) for machine in machines]
+            yield [of_machine(engine.con, path, of_path, machine.number) for machine in machines]
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
 
 
-def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine: int) -> Staged:
+def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine: int, fewest: int = 2) -> Staged:
+    """A machine that was derived in `con` from `path`. Raises BadInput where it has less than the `fewest` samples."""
     found = qualities.of_engine(con, machine)
-    if found.facts["samples"] < 2:
+    if found.facts["samples"] < fewest:
         raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
     samples = con.execute(
         "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine]
     ).fetchall()
     figures = ", ".join(catalog.FIGURES)
+    taken = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'percentiles'").fetchall()
     return Staged(
         con,
         path,
@@ -143,7 +145,7 @@ def _of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machin
         found,
         [Sample(*row) for row in samples],
         system_info(con, machine),
-        con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall(),
+        con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall() if taken else [],
     )
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from perfkit.process.engine import Engine
 from perfkit.process.quality import Mark, Recording, told_json, window_name
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
-from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, tell_collector
+from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, merge, tell_collector
+from perfkit.store.inputs import digest, of_machine
 from perfkit.store.pending import Pending, RawLine, parse
 from perfkit.store.runs import Sample
 
@@ -67,6 +69,18 @@ _CLOSED = """SELECT run, NULL FROM runs WHERE collector_id = :id AND open = 0 AN
 def _one_line(name: str, value: Any) -> Any:
     """JSON as imports of files write it."""
     return orjson.dumps(told_json(value)).decode() if name in ("session", "system_info") else value
+
+
+def _alive(one: Recording) -> Recording:
+    """A recording of which the end was not sent goes on."""
+    return one._replace(ended=RECORDING) if one.ended == CUT_OFF else one
+
+
+def _written(line: RawLine) -> bytes:
+    seconds, rest = divmod(line.stamp, 1000)
+    clock = {} if line.monotonic is None else {"monotonic": line.monotonic}
+    told = {"subsystem": line.subsystem, "measurement": line.measurement}
+    return orjson.dumps({"timestamp": seconds, "nanosecond": rest * 1_000_000, **clock, **told})
 
 
 def _is_broken(ticks: Sequence[int], due: int | None) -> bool:
@@ -116,7 +130,7 @@ class Live:
                 lines, _ = parse(batch.lines)
                 if machine.pending.add(lines, batch.received_ms):
                     self._changed.add(machine)
-            new = self._take_in()
+            new = self._take_in() + self._take_in_late()
             if self._now() - self._saved_ms >= CHECKPOINT_MS:
                 self._checkpoint(journal, position)
         return new
@@ -167,6 +181,32 @@ class Live:
         new = sum(self._append(table) for table in TABLES if table.name not in skip)
         self._note(grown, skip)
         return new
+
+    def _take_in_late(self) -> int:
+        """Import what came after newer samples, where it belongs; how many host samples were new. It is rare, and may take a second."""
+        new = 0
+        for (name, site), machine in self._machines.items():
+            late = machine.pending.take_late(self._now())
+            if not late:
+                continue
+            self._changed.add(machine)
+            stamps = "SELECT timestamp FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?"
+            known = {stamp for (stamp,) in self._con.execute(stamps, (machine.id, min(late), max(late)))}
+            lines = [line for stamp, lines in late.items() if stamp not in known for line in lines]
+            if lines:
+                new += self._merge(name, site, [*([machine.pending.session] if machine.pending.session else []), *lines])
+        return new
+
+    def _merge(self, name: str, site: str, lines: Sequence[RawLine]) -> int:
+        """Import lines as a file of theirs would be."""
+        with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(threads=1) as engine:
+            path = Path(folder) / "late.json"
+            path.write_bytes(b"\n".join(_written(line) for line in lines) + b"\n")
+            engine.load([(1, path)])
+            engine.derive(percentiles=False)
+            one = of_machine(engine.con, path, digest([path]), 1, fewest=1)
+            quality = replace(one.quality, recordings=tuple(_alive(recording) for recording in one.quality.recordings))
+            return merge(self._con, replace(one, quality=quality, kind="late", origin=Path("late")), name, site).new_samples
 
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
         self._engine.clear()
@@ -224,7 +264,7 @@ class Live:
     def _grow(self, machine: _Machine, recordings: list[Recording], samples: list[Sample], marks: list[Mark]) -> None:
         """Bring recordings, gaps, runs and the collector's span up to date."""
         con, last = self._con, max(sample.timestamp for sample in samples)
-        alive = [one._replace(ended=RECORDING) if one.ended == CUT_OFF else one for one in recordings]
+        alive = [_alive(one) for one in recordings]
         taken = runs.take(con, machine.id, alive, samples)
         runs.add_marks(con, machine.id, marks, taken)
         first = min(sample.timestamp for sample in samples)

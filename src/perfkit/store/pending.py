@@ -11,6 +11,7 @@ import orjson
 
 HOLD_MS = 1500  # a newest sample that may lack something is taken for whole when nothing has come for so long
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
+_MOST_LATE = 3600  # samples that wait together before they are taken in
 END = "perfkit/end"
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
@@ -28,18 +29,22 @@ class RawLine(NamedTuple):
 
 @dataclass
 class Pending:
-    """`kept` has the newest line of each subsystem of the samples that were taken; `waiting` those of samples that may not be whole."""
+    """`kept` has the newest line of each subsystem of the samples that were taken; `waiting` those of samples that may not be whole.
+
+    `late` are samples older than the last one that was taken: a spool that comes after newer samples, or a batch that is sent again.
+    """
 
     kept: dict[str, RawLine] = field(default_factory=dict)
     waiting: dict[int, dict[str, RawLine]] = field(default_factory=dict)
     taken: int = -1  # stamp of the last sample that was taken
     received_ms: int = 0
     ended: bool = False
+    late: dict[int, dict[str, RawLine]] = field(default_factory=dict)
 
     def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
         """Add received lines; how many were new.
 
-        Lines of samples already taken (a retried batch) are dropped. A wall clock that was set back is told from those by the
+        Lines of the sample taken last are dropped; older ones are late. A wall clock that was set back is told from those by the
         monotonic clock, which went on.
         """
         count = 0
@@ -47,13 +52,34 @@ class Pending:
             if line.stamp > self.taken or self._goes_on(line):
                 self.waiting.setdefault(line.stamp, {})[_key(line)] = line
                 self.ended = line.subsystem == END
-                self.received_ms = received_ms
-                count += 1
+            elif line.stamp < self.taken:
+                self.late.setdefault(line.stamp, {})[_key(line)] = line
+            else:
+                continue
+            self.received_ms = received_ms
+            count += 1
         return count
 
+    def take_late(self, now_ms: int) -> dict[int, list[RawLine]]:
+        """The late samples by stamp, once nothing has come for a while or many wait; none before."""
+        if not self.late or (now_ms - self.received_ms < HOLD_MS and len(self.late) < _MOST_LATE):
+            return {}
+        found = {stamp: list(lines.values()) for stamp, lines in sorted(self.late.items())}
+        self.late = {}
+        return found
+
+    @property
+    def session(self) -> RawLine | None:
+        """The newest line that tells what the machine is."""
+        return self.kept.get("perfkit/session")
+
     def _goes_on(self, line: RawLine) -> bool:
-        known = self.kept.get(line.subsystem)
-        return known is not None and None not in (known.monotonic, line.monotonic) and line.monotonic > known.monotonic  # type: ignore[operator]
+        """Whether the machine's own clock is past all that was taken, although the wall clock is not: it was set back."""
+        if line.stamp < self.taken:
+            newest = max((one.monotonic for one in self.kept.values() if one.monotonic is not None), default=None)
+        else:
+            newest = self.kept[line.subsystem].monotonic if line.subsystem in self.kept else None
+        return newest is not None and line.monotonic is not None and line.monotonic > newest
 
     def take(self, now_ms: int) -> tuple[list[RawLine], list[RawLine]]:
         """The lines before, and those of the samples that are whole by now, by time; the latter become what is kept."""
@@ -84,17 +110,21 @@ class Pending:
 
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""
-        waiting = [line for lines in self.waiting.values() for line in lines.values()]
-        return zlib.compress(orjson.dumps([list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended], default=tuple), 1)
+        waiting, late = ([line for lines in of.values() for line in lines.values()] for of in (self.waiting, self.late))
+        parts = [list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended, late]
+        return zlib.compress(orjson.dumps(parts, default=tuple), 1)
 
     @classmethod
     def load(cls, data: bytes) -> Pending:
         """The Pending that dump() wrote."""
-        kept, waiting, taken, received_ms, ended = orjson.loads(zlib.decompress(data))
+        kept, waiting, taken, received_ms, ended, *late = orjson.loads(zlib.decompress(data))
         pending = cls({row[2]: RawLine(*row) for row in kept}, {}, taken, received_ms, ended)
         for row in waiting:
             line = RawLine(*row)
             pending.waiting.setdefault(line.stamp, {})[_key(line)] = line
+        for row in late[0] if late else ():
+            line = RawLine(*row)
+            pending.late.setdefault(line.stamp, {})[_key(line)] = line
         return pending
 
 

@@ -23,7 +23,7 @@ CREATE TABLE collections (
     collector_id     INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     digest           TEXT NOT NULL,
     source           TEXT NOT NULL,  -- the file or folder it came from
-    kind             TEXT NOT NULL,  -- collection, folder, host.csv, live
+    kind             TEXT NOT NULL,  -- collection, folder, host.csv, live, late
     imported_at      INTEGER NOT NULL,
     first_timestamp  INTEGER,
     last_timestamp   INTEGER,
