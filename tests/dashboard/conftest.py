@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,6 +164,19 @@ def browser(chromium) -> Iterator[object]:
     started.close()
 
 
+def wait_until(page, expression: str) -> None:
+    """Until the JavaScript expression is true on the page."""
+    from playwright.sync_api import Error
+
+    end = time.monotonic() + 120
+    while True:
+        with suppress(Error):  # the page is on its way to another
+            if page.evaluate(expression):
+                return
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(20)
+
+
 @pytest.fixture
 def open_page(browser) -> Iterator[Callable]:
     """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error, unless `problems` is false.
@@ -181,6 +194,7 @@ def open_page(browser) -> Iterator[Callable]:
             if problems:
                 page.on("console", lambda message: logged.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: logged.append(str(error)))
+            page.wait_for_function = lambda expression: wait_until(page, expression)  # Playwright's own may not poll under our CSP
             page.add_init_script(before)
             page.goto(url)
             if drawn:

@@ -175,6 +175,15 @@ def test_a_number_without_bounds_in_a_session_costs_itself_alone(tmp_path: Path,
     assert result.quality.facts["samples"] == 8
 
 
+def test_of_very_many_interfaces_the_first_have_rows(tmp_path: Path) -> None:
+    path = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=4, interfaces=1500)
+    [result] = process([path], tmp_path / "out")
+    with (tmp_path / "out" / "network.csv").open() as file:
+        names = {line.split(",")[1] for line in file} - {"interface"}
+    assert len(names) == 1000
+    assert [(one.subject, one.missed) for one in result.quality.events if one.kind == "too_many"] == [("interface", 500)]
+
+
 @pytest.mark.parametrize("clock", [1e-300, 5e-324, 1e11, 1e300, -5.0, 0.0])
 @pytest.mark.parametrize("which", ["one sample", "every sample"])
 def test_no_monotonic_clock_stops_a_file(tmp_path: Path, clock: float, which: str) -> None:

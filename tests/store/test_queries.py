@@ -15,6 +15,7 @@ from datasette.app import Datasette
 from perfkit.store import columnar, open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.percentiles import of_window, windows
+from support.at_once import run_apart
 from support.database import write_folder, write_table
 from support.seed import START, fill
 
@@ -54,9 +55,7 @@ async def _ask(portal: Path, sql: str) -> list:
 @pytest.mark.parametrize("sql", PORTAL, ids=["collectors", "ranges", "rows"])
 @pytest.mark.filterwarnings("ignore")
 def test_the_portals_queries_work_on_datasettes_sql_page(portal: Path, sql: str) -> None:
-    import asyncio
-
-    rows = asyncio.run(_ask(portal, sql))
+    rows = run_apart(_ask(portal, sql))
     with closing(open_database(portal, read_only=True)) as con:
         assert [tuple(row) for row in rows] == con.execute(sql).fetchall()
         assert rows

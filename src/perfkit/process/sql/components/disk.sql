@@ -56,4 +56,4 @@ SELECT paced.machine, timestamp, paced.device,
        CASE WHEN NOT follows THEN NULL WHEN seconds > 0 AND per_second IS NULL THEN 'reset'
             WHEN per_second > 0 AND has_times AND NOT timed THEN 'the times of its requests went back' END AS why
 FROM paced
-JOIN devices ON devices.kind = 'disk' AND devices.machine = paced.machine AND devices.device = paced.device
+JOIN devices ON devices.kept AND devices.kind = 'disk' AND devices.machine = paced.machine AND devices.device = paced.device

@@ -48,4 +48,4 @@ SELECT paced.machine, timestamp, interface,
        in_total,                                   -- 1: counted in the host's total
        CASE WHEN follows AND seconds > 0 AND per_second IS NULL THEN 'reset' END AS why
 FROM paced
-JOIN devices ON devices.kind = 'interface' AND devices.machine = paced.machine AND devices.device = paced.interface
+JOIN devices ON devices.kept AND devices.kind = 'interface' AND devices.machine = paced.machine AND devices.device = paced.interface
