@@ -128,6 +128,43 @@ def test_bytes_of_stacked_devices_are_not_counted_twice(tmp_path: Path) -> None:
     containers.close()
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("8:0 rbytes=1 wbytes=2 rios=3 wios=4\n", 1),
+        ("8:16 8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n", 1),
+        ("(unknown) rbytes=5 wbytes=2 rios=3 wios=4\n8:0 rbytes=1 wbytes=0 rios=0 wios=0\n", 6),
+        ("8:0 rbytes=1 wbytes=2 ri", None),
+        ("8:0 rbytes=7 wbytes=2 rios=3 wios=4\n8:16 rbytes=1 wb", None),
+        ("8:0 \n", 0),
+        ("", 0),
+    ],
+)
+def test_io_that_is_not_understood_is_unknown(tmp_path: Path, text: str, read: int | None) -> None:
+    containers, _ = watching(v2(tmp_path, f"docker/{A}", io_stat=text))
+    (found,) = measure(containers)
+    assert found.get("io_read_bytes") == read
+    containers.close()
+
+
+def test_hybrid_with_all_controllers_on_v2(tmp_path: Path) -> None:
+    build(tmp_path / "fs/cgroup", {f"systemd/docker/{A}/tasks": "1\n", "unified/cgroup.controllers": "cpu io memory pids\n"})
+    build(tmp_path / "fs/cgroup/unified/docker" / A, V2_FILES)
+    containers, _ = watching(tmp_path)
+    (found,) = measure(containers)
+    assert (found["cpu_usage_usec"], found["memory_current"], found["memory_max"]) == (657011267, 498794496, 2147483648)
+    containers.close()
+
+
+def test_hybrid_with_some_controllers_on_v2(tmp_path: Path) -> None:
+    build(tmp_path / "fs/cgroup", {f"memory/docker/{A}/memory.usage_in_bytes": "77\n", "unified/cgroup.controllers": "cpu io pids\n"})
+    build(tmp_path / "fs/cgroup/unified/docker" / A, V2_FILES)
+    containers, _ = watching(tmp_path)
+    (found,) = measure(containers)
+    assert (found["memory_current"], found["cpu_usage_usec"], found["pids_current"], found["pids_max"]) == (77, 657011267, 104, 19108)
+    containers.close()
+
+
 def test_garbage_in_a_cgroup_is_no_value_and_ends_nothing(tmp_path: Path) -> None:
     containers, _ = watching(v2(tmp_path, f"docker/{A}"))
     for name in ("cpu.stat", "memory.current", "io.stat", "memory.stat"):

@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
 _BUFFER = 4096  # more than these files have, but for io.stat of a machine with many disks
 _INACTIVE = "memory_inactive_file"
+_V1 = frozenset({"cpu", "cpuacct", "memory", "blkio", "pids"})
 _UNLIMITED = 1 << 62  # v1 writes "no limit" as a number near 2**63
 
 
 class Hierarchy:
     """Where cgroups are mounted. `folders` maps a controller to its v1 root; `unified` is the v2 root or "".
 
-    `ignored_devices` are the `major:minor` of block devices made of others, whose bytes are counted below them already.
+    `on_v2` are the controllers of the v2 root; `ignored_devices` are the `major:minor` of block devices made of others, whose bytes are counted below them already.
     """
 
     def __init__(self, sys_root: str) -> None:
         base = sys_root + "/fs/cgroup"
         self.unified = next((path for path in (base, base + "/unified") if os.path.exists(path + "/cgroup.controllers")), "")
         self.folders = {} if self.unified == base else _v1_folders(base)
+        self.on_v2 = frozenset(read_text(self.unified + "/cgroup.controllers").split()) if self.unified else frozenset()
         self.ignored_devices = _made_of_others(sys_root)
 
     @property
@@ -49,7 +51,8 @@ def _v1_folders(base: str) -> dict[str, str]:
         names = sorted(os.listdir(base))
     except OSError:
         return {}
-    return {controller: f"{base}/{name}" for name in names for controller in name.split(",") if os.path.isdir(f"{base}/{name}")}
+    found = ((controller, f"{base}/{name}") for name in names for controller in name.split(","))
+    return {controller: path for controller, path in found if controller in _V1 and os.path.isdir(path)}
 
 
 def _made_of_others(sys_root: str) -> frozenset[bytes]:
@@ -128,15 +131,19 @@ def _sums(totals: dict[bytes, int]) -> list[bytes]:
     return [part for key, total in totals.items() for part in (key, b"%d" % total)]
 
 
-_IO_STAT = re.compile(rb"^(\S+) rbytes=(\d+) wbytes=(\d+) rios=(\d+) wios=(\d+)", re.MULTILINE)
+# Some kernels print devices without numbers in front of one that has them, on its line.
+_IO_STAT = re.compile(rb"^(?:\S+ +)*?(\S+) rbytes=(\d+) wbytes=(\d+) rios=(\d+) wios=(\d+)(?!\S)", re.MULTILINE)
 _IO_FIELDS = [_key(field) for field in ("io_read_bytes", "io_write_bytes", "io_read_ops", "io_write_ops")]
 
 
 def io_stat(ignored: frozenset[bytes]) -> Parse:
-    """v2's `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...` lines, summed over the devices that are not `ignored`."""
+    """v2's `8:0 rbytes=1 wbytes=2 rios=3 wios=4 ...` lines, summed over the devices that are not `ignored`; none if one is cut."""
 
     def parse(text: bytes) -> list[bytes]:
-        rows = [row[1:] for row in _IO_STAT.findall(text) if row[0] not in ignored]
+        told = _IO_STAT.findall(text)
+        if len(told) != text.count(b"rbytes="):
+            return []
+        rows = [row[1:] for row in told if row[0] not in ignored]
         totals = rows[0] if len(rows) == 1 else [b"%d" % sum(map(int, column)) for column in zip(*rows)] or [b"0"] * 4
         return [part for pair in zip(_IO_FIELDS, totals) for part in pair]
 
@@ -163,23 +170,7 @@ _THROTTLING = pick(nr_periods="cpu_periods", nr_throttled="cpu_throttled")
 def live_files(tree: Hierarchy, below: str) -> list[tuple[str, Parse]]:
     """(path, parser) of what changes in the cgroup `below` its root, such as "/docker/0123"."""
     if not tree.folders:
-        folder = tree.unified + below
-        stat = pick(
-            usage_usec="cpu_usage_usec",
-            user_usec="cpu_user_usec",
-            system_usec="cpu_system_usec",
-            nr_periods="cpu_periods",
-            nr_throttled="cpu_throttled",
-            throttled_usec="cpu_throttled_usec",
-        )
-        memory = pick(anon="memory_anon", file="memory_file", kernel="memory_kernel", slab="memory_slab", inactive_file=_INACTIVE)
-        return [
-            (folder + "/cpu.stat", stat),
-            (folder + "/memory.current", number("memory_current")),
-            (folder + "/memory.stat", memory),
-            (folder + "/io.stat", io_stat(tree.ignored_devices)),
-            (folder + "/pids.current", number("pids_current")),
-        ]
+        return [(f"{tree.unified}{below}/{name}", parse) for _, name, parse in _v2_files(tree)]
     memory = pick(total_rss="memory_anon", total_cache="memory_file", total_inactive_file=_INACTIVE)
     ticks = scaled(1_000_000, os.sysconf("SC_CLK_TCK"), user="cpu_user_usec", system="cpu_system_usec")
     files = (
@@ -193,25 +184,43 @@ def live_files(tree: Hierarchy, below: str) -> list[tuple[str, Parse]]:
         ("blkio", "blkio.throttle.io_serviced_recursive", blkio(tree.ignored_devices, "ops")),
         ("pids", "pids.current", number("pids_current")),
     )
-    return [(f"{tree.folders[controller]}{below}/{name}", parse) for controller, name, parse in files if controller in tree.folders]
+    found = [(f"{tree.folders[controller]}{below}/{name}", parse) for controller, name, parse in files if controller in tree.folders]
+    return found + [(f"{tree.unified}{below}/{name}", parse) for controller, name, parse in _v2_files(tree) if controller in tree.on_v2]
+
+
+def _v2_files(tree: Hierarchy) -> list[tuple[str, str, Parse]]:
+    """(controller, name, parser) of what changes in a cgroup of v2."""
+    stat = pick(
+        usage_usec="cpu_usage_usec",
+        user_usec="cpu_user_usec",
+        system_usec="cpu_system_usec",
+        nr_periods="cpu_periods",
+        nr_throttled="cpu_throttled",
+        throttled_usec="cpu_throttled_usec",
+    )
+    memory = pick(anon="memory_anon", file="memory_file", kernel="memory_kernel", slab="memory_slab", inactive_file=_INACTIVE)
+    return [
+        ("cpu", "cpu.stat", stat),
+        ("memory", "memory.current", number("memory_current")),
+        ("memory", "memory.stat", memory),
+        ("io", "io.stat", io_stat(tree.ignored_devices)),
+        ("pids", "pids.current", number("pids_current")),
+    ]
 
 
 def limit_files(tree: Hierarchy, below: str) -> list[tuple[str, Parse]]:
     """(path, parser) of its limits."""
+    on_v2 = (("cpu", "cpu.max", cpu_max), ("memory", "memory.max", number("memory_max")), ("pids", "pids.max", number("pids_max")))
     if not tree.folders:
-        folder = tree.unified + below
-        return [
-            (folder + "/cpu.max", cpu_max),
-            (folder + "/memory.max", number("memory_max")),
-            (folder + "/pids.max", number("pids_max")),
-        ]
+        return [(f"{tree.unified}{below}/{name}", parse) for _, name, parse in on_v2]
     files = (
         ("cpu", "cpu.cfs_quota_us", number("cpu_quota")),
         ("cpu", "cpu.cfs_period_us", number("cpu_period")),
         ("memory", "memory.limit_in_bytes", number("memory_max")),
         ("pids", "pids.max", number("pids_max")),
     )
-    return [(f"{tree.folders[controller]}{below}/{name}", parse) for controller, name, parse in files if controller in tree.folders]
+    found = [(f"{tree.folders[controller]}{below}/{name}", parse) for controller, name, parse in files if controller in tree.folders]
+    return found + [(f"{tree.unified}{below}/{name}", parse) for controller, name, parse in on_v2 if controller in tree.on_v2]
 
 
 class Gone(Exception):
