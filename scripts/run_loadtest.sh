@@ -19,6 +19,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 self="$here/$(basename "${BASH_SOURCE[0]}")"
 
+case ${SKIP_CONTAINERS:-} in 0 | [Ff]alse | FALSE | [Nn]o | NO | [Oo]ff | OFF) SKIP_CONTAINERS='' ;; esac
+
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 abort() { # CODE SENTENCE
   printf 'run_loadtest: %s\n' "$2" >&2
@@ -269,6 +271,7 @@ pack() {
 }
 
 prepare() { # SECONDS
+  [[ -z ${PCC_BINARY:-} ]] || say "PCC_BINARY is not used: perfkit records by itself; PERFKIT_PYZ names its file"
   find_python
   find_pyz
   THREADS=${SYSBENCH_THREADS:-$(nproc)}

@@ -27,7 +27,8 @@ _UNLIMITED = 1 << 62  # v1 writes "no limit" as a number near 2**63
 class Hierarchy:
     """Where cgroups are mounted. `folders` maps a controller to its v1 root; `unified` is the v2 root or "".
 
-    `on_v2` are the controllers of the v2 root; `ignored_devices` are the `major:minor` of block devices made of others, whose bytes are counted below them already.
+    `on_v2` are the controllers of the v2 root. `ignored_devices` are the `major:minor` of block devices made of others, whose bytes are
+    counted below them already.
     """
 
     def __init__(self, sys_root: str) -> None:
