@@ -86,7 +86,7 @@ def _words(row: Row, margin: float) -> str:
         least = margin / 100 * abs(row.baseline.value)
         if margin and bound <= least:
             return f"no difference of {margin:g} % or more{drift}"
-        return f"no difference of {_number(bound)} or more{drift}"
+        return f"no difference of {_number(bound)} or more{drift}" if bound else f"no difference{drift}"
     return row.verdict + drift
 
 

@@ -56,8 +56,9 @@ const ends = ({ low, high, baseline }) => (low === null || !baseline.value ? nul
 const reach = (row) => Math.max(...(ends(row) ?? [0]).map(Math.abs));
 
 function head(scale) {
-  const names = ["Metric", "Baseline", "Other", "Difference", `−${scale.toFixed(0)} %  0  +${scale.toFixed(0)} %`, "Verdict"];
-  return h("thead", {}, h("tr", {}, names.map((name, i) => heading(name, { class: i === 0 || i > 3 ? "text" : null }))));
+  const axis = h("span", { class: "scale" }, [`−${scale.toFixed(0)} %`, "0", `+${scale.toFixed(0)} %`].map((text) => h("span", {}, text)));
+  const names = ["Metric", "Baseline", "Other", "Difference", axis, "Verdict"];
+  return h("thead", {}, h("tr", {}, names.map((name, i) => heading(name, { class: i === 0 || i > 4 ? "text" : null }))));
 }
 
 function line(row, scale, labels) {
@@ -79,6 +80,7 @@ function words(row) {
   const drift = row.drifts ? " (it drifts over the run)" : "";
   if (row.verdict === "not_judged") return `not judged: ${row.reason}${drift}`;
   if (row.verdict !== "no_difference") return WORDS[row.verdict] + drift;
+  if (row.low === 0 && row.high === 0) return `no difference${drift}`;
   return `no difference of ${show(Math.max(Math.abs(row.low), Math.abs(row.high)), row.unit)} or more${drift}`;
 }
 
