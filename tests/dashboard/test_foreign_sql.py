@@ -57,8 +57,12 @@ def children() -> list[int]:
 
 
 def resident(pid: int) -> int:
-    """Megabytes at the peak."""
-    return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
+    """Megabytes at the peak; 0 of a process that has ended meanwhile."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(text.split("VmHWM:")[1].split()[0]) >> 10 if "VmHWM:" in text else 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from perfkit.dashboard.access import Access
-from perfkit.dashboard.app import _register as register_plugin
+from perfkit.dashboard.app import register as register_plugin
 from perfkit.dashboard.plugin import ROUTES as PAGES
 from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
