@@ -13,6 +13,7 @@ from dataclasses import dataclass
 DEFAULT_SITE = "default"  # of a machine of which nobody says to which site it belongs
 
 TEXT, INTEGER, REAL = "TEXT", "INTEGER", "REAL"
+DUCK_TYPES = {TEXT: "VARCHAR", INTEGER: "BIGINT", REAL: "DOUBLE"}
 
 # Kinds: what may be done with a column.
 KEY = "key"  # names the row: a device, a mount, a container
@@ -40,7 +41,8 @@ class Table:
     """One output table: `<name>.csv`, and the database table `database_name`.
 
     Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest. The CSV has
-    the first `written` columns alone: host.csv keeps its 19 for ever.
+    the first `written` columns alone: host.csv keeps its 19 for ever. A `sparse` table has a row only where something was used: it has no
+    rollups and no percentiles, which would be of those rows alone.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Table:
     database_name: str
     columns: tuple[Column, ...]
     written: int | None = None
+    sparse: bool = False
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -240,6 +243,21 @@ TCP = Table(
     ),
 )
 
+def _of_cgroup(source: str) -> tuple[Column, ...]:
+    """What is known of a control group."""
+    return (
+        *_columns(source, SHARE, "% of one core", cpu_percent="CPU", cpu_user_percent="CPU user", cpu_system_percent="CPU system"),
+        *_columns(source, GAUGE, "B", INTEGER, memory_current_bytes="Memory", memory_max_bytes="Memory limit"),
+        *_columns(source, SHARE, "%", memory_percent="Memory of limit"),
+        *_columns(source, COUNTER, "B", INTEGER, io_read_bytes="Read, total", io_write_bytes="Written, total"),
+        *_columns(source, COUNTER, "ops", INTEGER, io_read_ops="Reads, total", io_write_ops="Writes, total"),
+        *_columns(source, GAUGE, "processes", INTEGER, pids_current="Processes"),
+        *_columns(source, RATE, "B/s", io_read_bytes_per_s="Read", io_write_bytes_per_s="Written"),
+        *_columns(source, SHARE, "%", cpu_limit_percent="CPU of limit", cpu_throttled_percent="Periods throttled"),
+        *_columns(source, GAUGE, "B", INTEGER, memory_working_set_bytes="Working set"),
+    )
+
+
 CONTAINERS = Table(
     "containers",
     "Containers",
@@ -248,19 +266,32 @@ CONTAINERS = Table(
         _key("container_id", "Container", "container"),
         _key("container_name", "Name", "container"),
         _key("runtime", "Runtime", "container"),
-        *_columns("container", SHARE, "% of one core", cpu_percent="CPU", cpu_user_percent="CPU user", cpu_system_percent="CPU system"),
-        *_columns("container", GAUGE, "B", INTEGER, memory_current_bytes="Memory", memory_max_bytes="Memory limit"),
-        *_columns("container", SHARE, "%", memory_percent="Memory of limit"),
-        *_columns("container", COUNTER, "B", INTEGER, io_read_bytes="Read, total", io_write_bytes="Written, total"),
-        *_columns("container", COUNTER, "ops", INTEGER, io_read_ops="Reads, total", io_write_ops="Writes, total"),
-        *_columns("container", GAUGE, "processes", INTEGER, pids_current="Processes"),
-        *_columns("container", RATE, "B/s", io_read_bytes_per_s="Read", io_write_bytes_per_s="Written"),
-        *_columns("container", SHARE, "%", cpu_limit_percent="CPU of limit", cpu_throttled_percent="Periods throttled"),
-        *_columns("container", GAUGE, "B", INTEGER, memory_working_set_bytes="Working set"),
+        *_of_cgroup("container"),
     ),
 )
 
-TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS)
+SERVICES = Table("services", "Services", "service_metrics", (_key("service", "Service", "service"), *_of_cgroup("service")), sparse=True)
+
+PROCESSES = Table(
+    "processes",
+    "Processes",
+    "process_metrics",
+    (
+        _key("pid", "Process", "processes"),
+        _key("command", "Command", "perfkit/process"),
+        _key("service", "Service", "perfkit/process"),
+        *_columns("processes", SHARE, "% of one core", cpu_percent="CPU", user_percent="CPU user", system_percent="CPU system"),
+        *_columns("processes", SHARE, "%", wait_percent="Waiting for a CPU"),
+        *_columns("processes", GAUGE, "B", INTEGER, rss_bytes="Resident memory"),
+        *_columns("processes", GAUGE, "threads", INTEGER, threads="Threads"),
+        *_columns("processes", RATE, "1/s", minor_faults="Minor faults", major_faults="Major faults"),
+        *_columns("processes", RATE, "B/s", read_bytes="Read", write_bytes="Written"),
+    ),
+    sparse=True,
+)
+
+TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS, SERVICES, PROCESSES)
+DENSE = tuple(table for table in TABLES if not table.sparse)  # those with rollups and percentiles
 
 # In which direction a difference of a metric (<table>.<column>) is worse; of the others neither is.
 HIGHER_IS_WORSE, LOWER_IS_WORSE, NEITHER = "higher", "lower", "neither"

@@ -11,7 +11,7 @@ import pytest
 from perfkit.catalog import TABLES
 from perfkit.collection.certificate import certify
 from perfkit.process.findings import Judged, Machine, Rule, Span, judge, rules, verdict
-from perfkit.store.schema import DUCK_TYPES
+from perfkit.catalog import DUCK_TYPES
 
 SAMPLES = 100
 PERIOD_MS = 1000

@@ -90,7 +90,7 @@ class Asked:
 
 
 def make_collector(
-    folder: Path, *, clock: InventedClock | None = None, requests: Asked | None = None, sink: Any = None, group: Any = None, **wishes: Any
+    folder: Path, *, clock: InventedClock | None = None, requests: Asked | None = None, sink: Any = None, groups: Any = (), **wishes: Any
 ) -> Collector:
     """A collector of the invented machine in `folder` (/proc is made if it is missing), into `folder`/run.json."""
     proc = folder / "proc"
@@ -102,7 +102,7 @@ def make_collector(
     return Collector(
         options=options,
         facts={"hostname": "vm-invented", "unavailable": unavailable},
-        sampler=Sampler(sources, clock, options.proc, group),
+        sampler=Sampler(sources, clock, options.proc, groups),
         clock=clock,
         requests=requests or Asked(),  # type: ignore[arg-type]
         sink=sink or FileSink(options.collection, max_size=options.max_size, max_files=options.max_files),

@@ -68,6 +68,17 @@ def collect(
     containers: Optional[bool] = typer.Option(
         None, "--containers/--no-containers", help="Record the containers too.  [default: yes; with --format pcc no]"
     ),
+    services: Optional[bool] = typer.Option(
+        None, "--services/--no-services", help="Record systemd's services and Kubernetes' pods.  [default: yes; with --format pcc no]"
+    ),
+    processes: Optional[bool] = typer.Option(
+        None,
+        "--processes/--no-processes",
+        help="Record which processes use the machine.  [default: yes; with --format pcc no]",
+    ),
+    cmdline: bool = typer.Option(
+        True, "--cmdline/--no-cmdline", help="Record the first 200 bytes of each process's command line; what looks secret is ***."
+    ),
     burst: Optional[str] = typer.Option(None, help="On a mark or SIGUSR1 record faster for a while: 10ms@30s."),
     nice: Optional[int] = typer.Option(
         None,
@@ -103,6 +114,9 @@ def collect(
         batch_size=batch_size,
         flush_interval=parse_duration(flush_interval),
         containers=format_ != "pcc" if containers is None else containers,
+        services=format_ != "pcc" if services is None else services,
+        processes=format_ != "pcc" if processes is None else processes,
+        cmdline=cmdline,
         burst=period,
         burst_length=length,
         nice=nice,

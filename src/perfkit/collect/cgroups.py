@@ -257,6 +257,15 @@ class Cgroup:
         self._limit_text: list[bytes] = []
         self.read_limits()
 
+    def has_run(self) -> bool:
+        """Whether it has used the CPU since the last `read`, or may have. Raises Gone."""
+        if not self._files:
+            return True
+        try:
+            return os.pread(self._files[0].descriptor, _BUFFER, 0) != self._files[0].text
+        except OSError:
+            raise Gone from None
+
     def read(self) -> list[bytes]:
         """`,\\"name\\":` and value in turn, the limits last. Raises Gone."""
         found: list[bytes] = []

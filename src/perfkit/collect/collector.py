@@ -191,6 +191,8 @@ class Collector:
             "subsystems": self._sampler.promised,
             "slower": {"statfs[*]": SLOW, SELF: SLOW},
             "containers": options.containers,
+            "services": options.services,
+            "processes": options.processes,
         }
         self._part += 1
         value = session(self._facts, promise, options.proc, options.sys)
@@ -213,4 +215,5 @@ class Collector:
         if following:
             self._write(self._end_line({"reason": "rotated", "next": following}))
             self._sink.rotate()
+            self._sampler.begin_again()
             self._write(self._session_line() + self._sampler.cpuinfo(*self._wall()))

@@ -1,6 +1,6 @@
-"""Containers: found in the tree of control groups, without asking a runtime and without root where the kernel allows.
+"""Containers and services: found in the tree of control groups, without asking a runtime and without root where the kernel allows.
 
-Path shapes (the id is 64 hexadecimal digits):
+Path shapes of containers (the id is 64 hexadecimal digits, or the name where there is no other):
 
     /docker/ID                     /system.slice/docker-ID.scope                docker, cgroupfs and systemd driver
     /libpod_parent/libpod-ID       /machine.slice/libpod-ID.scope               podman
@@ -8,6 +8,10 @@ Path shapes (the id is 64 hexadecimal digits):
     .../crio-ID.scope              .../docker-ID.scope                          Kubernetes on CRI-O, on docker
     /default/ID, /k8s.io/ID        .../nerdctl-ID.scope                         containerd itself
     .../x.slice:cri-containerd:ID                                               a systemd path under the cgroupfs driver
+    /lxc/NAME, /lxc.payload/NAME   /lxc.payload.NAME                            LXC, LXD, Incus
+    /machine.slice/machine-NAME.scope, systemd-nspawn@NAME.service              systemd-nspawn
+
+Services are systemd's units (`.service`, `.scope`) that are not within another one, each user's slice as a whole, and Kubernetes' pods.
 """
 
 from __future__ import annotations
@@ -32,9 +36,16 @@ _SHAPE = re.compile(r"(?:(.*)[-:])?([0-9a-f]{64})(?:\.scope)?")
 _RUNTIMES = {"docker": "docker", "libpod": "podman", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "crio"}
 _PARENTS = (("/docker", "docker"), ("/libpod", "podman"), ("/buildkit", ""), ("/crio", "crio"))
 
+_LXC = re.compile(r"lxc\.payload\.(.+)")
+_NSPAWN = re.compile(r"machine-(?!qemu\\x2d|lxc\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service")
+_USER = re.compile(r"user-\d+\.slice")
+_POD = re.compile(r"(?:kubepods.*-)?pod([0-9a-f]{8}[-_0-9a-f]+)(?:\.slice)?")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+
 _LOOK_EVERY = 1.0  # seconds between two looks whether folders have gained or lost children
 _WALK_EVERY = 30.0  # seconds between two walks of the whole tree
 _LIMITS_EVERY = 10  # samples
+_SHORTEST = 0.75  # seconds between two readings of a service, however often samples are taken
 _DEEPEST = 12
 # systemd units that are processes, not places for containers
 _LEAVES = (".service", ".scope", ".socket", ".mount", ".swap")
@@ -44,22 +55,45 @@ def identify(parent: str, name: str) -> tuple[str, str] | None:
     """(runtime, id) of the container whose cgroup is `name` in the folder `parent`; None if it is none."""
     found = _SHAPE.fullmatch(name)
     if not found:
-        return None
+        return _by_name(parent, name)
     prefix, container_id = (found[1] or "").rpartition(":")[2], found[2]
     by_parent = next((runtime for part, runtime in _PARENTS if part in parent), "containerd")
     runtime = _RUNTIMES.get(prefix, "") if prefix else by_parent  # an unknown prefix is a helper, such as libpod-conmon
     return (runtime, container_id) if runtime else None
 
 
-class Tree:
-    """The cgroup tree's containers. Looks only where the number of children has changed, and everywhere now and then."""
+def _by_name(parent: str, name: str) -> tuple[str, str] | None:
+    """The same of runtimes that know a container by its name alone."""
+    if parent in ("/lxc", "/lxc.payload"):
+        return "lxc", name
+    if found := _LXC.fullmatch(name):
+        return "lxc", found[1]
+    found = _NSPAWN.fullmatch(name) if parent.endswith("/machine.slice") else None
+    return ("nspawn", unescape(found[1] or found[2])) if found else None
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+
+def unescape(unit: str) -> str:
+    """A unit's name without systemd's escapes: `a\\x2db` is `a-b`."""
+    return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), unit)
+
+
+def is_service(name: str) -> bool:
+    """Whether a cgroup of that name is a service: a unit, a user's slice, a pod."""
+    return name.endswith((".service", ".scope")) or bool(_USER.fullmatch(name) or _POD.fullmatch(name))
+
+
+class Tree:
+    """The cgroup tree's containers, and services where they are wanted.
+
+    Looks only where the number of children has changed, and everywhere now and then.
+    """
+
+    def __init__(self, root: str, *, containers: bool = True, services: bool = False) -> None:
+        self._root, self._containers, self._services = root, containers, services
         self._children: dict[str, int] = {}  # of the folders below the root in which containers may appear: their link count
 
     def walk(self) -> dict[str, tuple[str, str]]:
-        """Every container: path below the root to (runtime, id)."""
+        """Every container and service: path below the root to (runtime, id) and ("", name)."""
         self._children.clear()
         return dict(self._walk("", 0))
 
@@ -67,15 +101,20 @@ class Tree:
         """Whether a watched folder has other children than at the last walk."""
         return any(_links(self._root + below) != links for below, links in self._children.items())
 
-    def _walk(self, below: str, depth: int) -> Iterator[tuple[str, tuple[str, str]]]:
+    def _walk(self, below: str, depth: int, within: bool = False) -> Iterator[tuple[str, tuple[str, str]]]:
         self._children[below] = _links(self._root + below)
         for name in _folders(self._root + below):
             path = f"{below}/{name}"
             container = identify(below, name)
             if container is not None:
-                yield path, container
-            elif _links(self._root + path) != 2 and depth < _DEEPEST:
-                yield from self._walk(path, depth + 1)
+                if self._containers:
+                    yield path, container
+                continue
+            service = self._services and not within and is_service(name)
+            if service:
+                yield path, ("", name)
+            if _links(self._root + path) != 2 and depth < _DEEPEST:
+                yield from self._walk(path, depth + 1, within or service)
             elif not name.endswith(_LEAVES):
                 self._children[path] = 2
 
@@ -108,11 +147,9 @@ class Container:
     def call(self, name: str) -> None:
         """From now on its lines say `name`."""
         self.name = name
-        template = line_template(f"container/{self.runtime}/{self.id[:12]}")
+        template = line_template(f"container/{self.runtime}/{self.id[:12] if _SHAPE.fullmatch(self.id) else self.id}")
         begin, _, end = template.rpartition(b"%b")
-        # The measurement is JSON text within a JSON string: what is escaped once is escaped again.
-        name_text = escape(b'"%b"' % escape(name.encode())).replace(b"%", b"%%")
-        self._begin = begin + b'{\\"container_id\\":\\"' + self.id.encode() + b'\\",\\"container_name\\":' + name_text
+        self._begin = begin + b'{\\"container_id\\":' + _quoted(self.id) + b',\\"container_name\\":' + _quoted(name)
         self._end = b',\\"inode\\":%d,\\"runtime\\":\\"%b\\"}' % (self.cgroup.inode, self.runtime.encode()) + end
 
     def line(self, head: bytes, monotonic: float) -> bytes:
@@ -121,14 +158,62 @@ class Container:
         return b"".join((self._begin % (head, monotonic), *fields, self._end))
 
 
-class Containers:
-    """All containers of the machine, as they come and go."""
+class Service:
+    """One service. It has a line where it has used the CPU since it was read last, and then `before` says when that was, in seconds of the
+    monotonic clock, if not in the sample before.
+    """
 
-    def __init__(self, sys_root: str, names: Names, monotonic: Callable[[], float] = time.monotonic) -> None:
+    __slots__ = ("_begin", "_end", "_looked", "_written", "cgroup", "id", "name", "runtime")
+
+    def __init__(self, cgroup: Cgroup, unit: str) -> None:
+        self.cgroup, self.runtime, self.id, self.name = cgroup, "", unit, ""
+        self._looked = self._written = 0.0
+        self.call(unescape(unit))
+
+    def call(self, name: str) -> None:
+        """From now on its lines say `name`."""
+        self.name = name
+        begin, _, end = line_template(f"service/{name}").rpartition(b"%b")
+        self._begin = begin + b'{\\"unit\\":' + _quoted(name)
+        self._end = b',\\"inode\\":%d}' % self.cgroup.inode + end
+
+    def line(self, head: bytes, monotonic: float) -> bytes:
+        """Its line of the sample whose lines begin with `head`; b"" if it has done nothing. Raises Gone."""
+        if self._written and monotonic - self._looked < _SHORTEST:
+            return b""
+        looked, self._looked = self._looked, monotonic
+        if self._written and not self.cgroup.has_run():
+            return b""
+        before = b',\\"before\\":%.6f' % looked if self._written < looked else b""
+        self._written = monotonic
+        return b"".join((self._begin % (head, monotonic), *self.cgroup.read(), before, self._end))
+
+    def begin_again(self) -> None:
+        """Have a line in the next sample, whatever it does."""
+        self._written = 0.0
+
+
+def _quoted(text: str) -> bytes:
+    """A text within a measurement, which is JSON within a JSON string: escaped twice; what is % stays so in a template."""
+    return escape(b'"%b"' % escape(text.encode())).replace(b"%", b"%%")
+
+
+class Containers:
+    """All containers and services of the machine, as they come and go; `containers` and `services` say which are wanted."""
+
+    def __init__(
+        self,
+        sys_root: str,
+        names: Names,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        containers: bool = True,
+        services: bool = False,
+    ) -> None:
         self._hierarchy = Hierarchy(sys_root)
-        self._tree = Tree(self._hierarchy.root)
+        self._tree = Tree(self._hierarchy.root, containers=containers, services=services)
         self._names, self._monotonic = names, monotonic
-        self._containers: dict[str, Container] = {}
+        self._containers: dict[str, Container | Service] = {}
         self._reads = 0
         self._next_look = self._next_walk = monotonic()
         _allow_many_files()
@@ -161,10 +246,11 @@ class Containers:
         for path, (runtime, container_id) in found.items():
             if path not in self._containers:
                 try:
-                    self._containers[path] = Container(Cgroup(self._hierarchy, path), runtime, container_id)
+                    cgroup = Cgroup(self._hierarchy, path)
                 except Gone:
                     continue
-                self._name(self._containers[path])
+                self._containers[path] = found_one = Container(cgroup, runtime, container_id) if runtime else Service(cgroup, container_id)
+                self._name(found_one)
 
     def _forget(self, path: str) -> None:
         self._containers.pop(path).cgroup.close()
@@ -176,10 +262,16 @@ class Containers:
             if not container.name:
                 self._name(container)
 
-    def _name(self, container: Container) -> None:
+    def _name(self, container: Container | Service) -> None:
         name = self._names.of(container.runtime, container.id)
         if name:
             container.call(name)
+
+    def begin_again(self) -> None:
+        """Write every service into the next sample, whether it has used anything or not."""
+        for one in self._containers.values():
+            if isinstance(one, Service):
+                one.begin_again()
 
     def close(self) -> None:
         for path in list(self._containers):
@@ -199,6 +291,7 @@ def _allow_many_files() -> None:
 
 _DOCKER = "/var/lib/docker/containers"
 _TASKS = "/run/containerd/io.containerd.runtime.v2.task"
+_PODS = "/var/log/pods"
 _KUBERNETES_LOGS = "/var/log/containers"
 _STORAGES = ("/var/lib/containers/storage", "/run/containers/storage")
 _SOCKETS = {"docker": ("/run/docker.sock", "/var/run/docker.sock"), "podman": ("/run/podman/podman.sock",)}
@@ -221,6 +314,10 @@ class Names:
 
     def of(self, runtime: str, container_id: str) -> str:
         """The container's name; "" while it is not known."""
+        if runtime in ("lxc", "nspawn"):
+            return container_id
+        if not runtime:
+            return self._pod(container_id)
         if container_id not in self._known and self._tries.get(container_id, 0) < _TRIES:
             self._tries[container_id] = self._tries.get(container_id, 0) + 1
             name = self._from_files(runtime, container_id)
@@ -237,6 +334,13 @@ class Names:
         if runtime == "podman":
             return self._storage(container_id)
         return self._task(container_id) or self._kubernetes_log(container_id) or self._storage(container_id)
+
+    def _pod(self, unit: str) -> str:
+        """NAMESPACE/POD of a pod's cgroup, from the kubelet's folders NAMESPACE_POD_UID; "" of other services."""
+        found = _POD.fullmatch(unit)
+        uid = found[1].replace("_", "-") if found else ""
+        name = next((name for name in _entries(self._root + _PODS) if uid and name.endswith(f"_{uid}")), "")
+        return "/".join(name.split("_")[:2])
 
     def _storage(self, container_id: str) -> str:
         """podman and CRI-O: the list that containers/storage keeps."""

@@ -30,6 +30,9 @@ class Options:
     duration: float | None = 86400.0  # None: until a signal
     frequency: float = 1.0  # seconds between two samples
     containers: bool = True
+    services: bool = True
+    processes: bool = True
+    cmdline: bool = True  # of processes
     append: bool = False
     max_size: int | None = None  # a file's size, after which the next is begun
     max_files: int | None = None  # how many files of a rotation are kept

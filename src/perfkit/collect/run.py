@@ -10,6 +10,7 @@ from perfkit.collect.collector import Collector
 from perfkit.collect.containers import Containers, Names
 from perfkit.collect.file_sink import FileSink
 from perfkit.collect.marks import Requests
+from perfkit.collect.processes import Processes
 from perfkit.collect.progress import on_stderr
 from perfkit.collect.sample import SLOW, Sampler
 from perfkit.collect.session import machine
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from perfkit.collect.collector import Sink
     from perfkit.collect.launch import Options
     from perfkit.collect.progress import Progress
+    from perfkit.collect.sample import Group
 
 _NICE = -10
 
@@ -41,8 +43,7 @@ def run(options: Options) -> int:
         raise Failed(f"nothing can be read below {options.proc}; perfkit collects on Linux with /proc mounted.")
     sink = _sink(options, requests, progress)
     clock = SystemClock(requests.wakers)
-    containers = Containers(options.sys, Names(options.root)) if options.containers else None
-    sampler = Sampler(sources, clock, options.proc, containers, slow=1 if is_pcc else SLOW)
+    sampler = Sampler(sources, clock, options.proc, _groups(options), slow=1 if is_pcc else SLOW)
     collector = Collector(
         options=options,
         facts={**machine(options.proc, options.sys), "unavailable": unavailable, "scheduling": raise_priority(options.nice)},
@@ -88,6 +89,16 @@ def raise_priority(nice: int | None) -> str:
         except OSError:
             return "normal"
     return f"nice {nice}" if nice else "normal"
+
+
+def _groups(options: Options) -> list[Group]:
+    """Who uses the machine, as far as the options want to know."""
+    found: list[Group] = []
+    if options.containers or options.services:
+        found.append(Containers(options.sys, Names(options.root), containers=options.containers, services=options.services))
+    if options.processes:
+        found.append(Processes(options.proc, cmdline=options.cmdline))
+    return found
 
 
 def _sink(options: Options, requests: Requests, progress: Progress) -> Sink:

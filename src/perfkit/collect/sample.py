@@ -11,6 +11,7 @@ from perfkit.collection import SELF, encode, encode_json, escape, line_head
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Protocol
 
     class Clock(Protocol):
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
         def wait(self, deadline: float) -> bool: ...
 
     class Group(Protocol):
-        """Many small sources that come and go, such as containers."""
+        """Many small sources that come and go, such as containers. What was the same before is told again after `begin_again`."""
 
         def read(self, head: bytes) -> list[bytes]: ...
+        def begin_again(self) -> None: ...
         def close(self) -> None: ...
 
 
@@ -53,8 +55,8 @@ class Sampler:
     devices_changed  the same of disks and interfaces
     """
 
-    def __init__(self, sources: list[Source], clock: Clock, proc: str, group: Group | None = None, slow: int = SLOW) -> None:
-        self._sources, self._clock, self._proc, self._group = sources, clock, proc, group
+    def __init__(self, sources: list[Source], clock: Clock, proc: str, groups: Sequence[Group] = (), slow: int = SLOW) -> None:
+        self._sources, self._clock, self._proc, self._groups = sources, clock, proc, groups
         self._slow = slow
         self._memory = Source("/proc/self/statm", None, "/proc")  # of this very process, whatever the /proc it samples
         self._template = b"".join(source.line for source in sources)  # of a sample to which every source gives something
@@ -86,8 +88,8 @@ class Sampler:
                     self._watch(source.subsystem, text)
         self._whole = len(values) == 3 * len(self._sources)
         lines = self._fill(values)
-        if self._group is not None:
-            lines += b"".join(self._group.read(head))
+        for group in self._groups:
+            lines += b"".join(group.read(head))
         return lines + self._filesystems() if slow else lines
 
     def _fill(self, values: list[object]) -> bytes:
@@ -139,8 +141,13 @@ class Sampler:
         }
         return encode_json(*self._now, self._clock.monotonic(), SELF, {**own, **facts})
 
+    def begin_again(self) -> None:
+        """The next sample begins a file, which should be understood alone."""
+        for group in self._groups:
+            group.begin_again()
+
     def close(self) -> None:
         for source in (*self._sources, self._memory):
             source.close()
-        if self._group is not None:
-            self._group.close()
+        for group in self._groups:
+            group.close()

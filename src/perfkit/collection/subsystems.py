@@ -107,7 +107,9 @@ PCC = (
 )
 STATFS = Subsystem("statfs[*]", counters=False, sampled=False)
 CONTAINERS = Subsystem("container/")
-ALL = (*HOST, STATFS, CONTAINERS)
+SERVICES = Subsystem("service/")
+PROCESSES = Subsystem("processes")
+ALL = (*HOST, STATFS, CONTAINERS, SERVICES, PROCESSES)
 
 NEEDED = tuple(subsystem.name for subsystem in HOST if subsystem.needed)
 WANTED = tuple(subsystem.name for subsystem in HOST if not subsystem.needed)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from perfkit import sql
-from perfkit.catalog import HIGHER_IS_WORSE, LOWER_IS_WORSE, TABLES, Table, table, worse
+from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, Table, table, worse
 from perfkit.compare import statistics
 from perfkit.compare.statistics import BASIS, LEVEL, Difference, Estimate
 from perfkit.errors import BadInput
@@ -204,14 +204,14 @@ def _tables(asked: Asked) -> list[Table]:
     for figure in asked.figures:
         if figure not in FIGURES:
             raise BadInput(f"there is no figure {figure[:40]!r}; there are {', '.join(FIGURES)}.")
-    known = {one.name: [c.name for c in schema.metrics(one)] for one in TABLES} | {"load": list(_LOAD)}
+    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {"load": list(_LOAD)}
     for metric in asked.metrics:
         name, _, column = metric.partition(".")
         if name not in known or (column and column not in known[name]):
             there = [f"{name}.{one}" for one in known[name]] if name in known else list(known)
             raise BadInput(f"there is no metric {metric[:60]!r}; there are {', '.join(there)}.")
     wanted = {metric.partition(".")[0] for metric in asked.metrics}
-    return [one for one in TABLES if not wanted or one.name in wanted]
+    return [one for one in DENSE if not wanted or one.name in wanted]
 
 
 def _read(duck: duckdb.DuckDBPyConnection, number: int, run: Run, tables: Sequence[Table], with_load: bool) -> list[Guard]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from datasette.utils.asgi import Response
 
-from perfkit.catalog import TABLES
+from perfkit.catalog import DENSE, TABLES
 from perfkit.compare import judging
 from perfkit.dashboard import limits, ranges, reading
 from perfkit.dashboard.parameters import Parameters
@@ -174,10 +174,10 @@ async def percentiles(request: Any, datasette: Dashboard) -> Any:
     """n, min, avg, max, standard deviation and percentiles of every metric of the `tables` asked for, in the window asked for."""
     number = int(request.url_vars["id"])
     args = Parameters(request)
-    wanted = args.names("tables") or tuple(t.name for t in TABLES)
+    wanted = args.names("tables") or tuple(t.name for t in DENSE)
     for name in wanted:
-        if name not in {t.name for t in TABLES}:
-            raise BadInput(f"there is no table {name[:40]!r}; there are {', '.join(t.name for t in TABLES)}.")
+        if name not in {t.name for t in DENSE}:
+            raise BadInput(f"there is no table {name[:40]!r}; there are {', '.join(t.name for t in DENSE)}.")
     return await datasette.read(lambda con: _percentiles(con, number, args, wanted))
 
 

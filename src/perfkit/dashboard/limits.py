@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from perfkit.catalog import TABLES, Column, Table
+from perfkit.catalog import DENSE, Column, Table
 from perfkit.dashboard.ranges import Window
 from perfkit.dashboard.reading import query
 from perfkit.dashboard.words import label
@@ -59,7 +59,7 @@ def findings(con: sqlite3.Connection, collector: int, window: Window, limits: di
     Long windows are judged by their minutes' means. Single cores are left out: the host's CPU stands for them.
     """
     wanted = [
-        (table, column, limits.get(f"{table.name}.{column.name}")) for table in TABLES if table.name != "cpu" for column in table.values
+        (table, column, limits.get(f"{table.name}.{column.name}")) for table in DENSE if table.name != "cpu" for column in table.values
     ]
     found = [finding for table, column, rule in wanted if rule for finding in _beyond(con, (collector, window), (table, column), rule)]
     return sorted(found, key=lambda finding: -finding["share"])

@@ -12,7 +12,7 @@ from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
 from datasette.views.base import DatasetteError
 
-from perfkit.catalog import RANGES, TABLES, table
+from perfkit.catalog import DENSE, RANGES, table
 from perfkit.dashboard import api, assets, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
@@ -117,7 +117,7 @@ async def tables(request: Any, datasette: Dashboard) -> Response:
     """Percentiles of every metric of one machine."""
     catalog = {
         t.name: {"title": t.title, "columns": {c.name: {"label": words.label(c), "unit": c.unit} for c in t.values if c.name != "in_total"}}
-        for t in TABLES
+        for t in DENSE
     }
     return await _of_collector(request, datasette, TABLES_, {"catalog": catalog, "limits": limits.LIMITS})
 

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from perfkit import store
-from perfkit.catalog import TABLES
+from perfkit.catalog import DENSE
 from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
 from perfkit.store import schema
@@ -20,7 +20,7 @@ KINDS = ("avg", "min", "max")  # in the order of store.series
 
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     """`["host.cpu_user", "disk.await_ms"]` as {table: [columns]}; BadInput for a name that the catalog does not have."""
-    known = {table.name: {column.name for column in schema.metrics(table)} for table in TABLES}
+    known = {table.name: {column.name for column in schema.metrics(table)} for table in DENSE}
     found: dict[str, list[str]] = {}
     for name in names:
         table, _, column = name.partition(".")

@@ -10,7 +10,7 @@ from types import TracebackType
 import duckdb
 
 from perfkit import sql
-from perfkit.catalog import FLAG, RANGES, TABLES
+from perfkit.catalog import DENSE, DUCK_TYPES, FLAG, RANGES, TABLES, Table, table
 from perfkit.collection.subsystems import HOST, STATFS
 from perfkit.process import memory
 from perfkit.process.reading import read
@@ -18,8 +18,20 @@ from perfkit.process.reading import read
 # The tables in the order in which they are made: sql/<folder>/<name>.sql is one SELECT that becomes the table of its name. The largest
 # texts are taken apart one after the other, so that their memory is not needed at once.
 TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
-COMPONENTS = ("devices", "network", "disk", "cpu", "containers", "memory", "system", "tcp", "pressure", "filesystem", "host", "system_info")
+COMPONENTS = (
+    *("devices", "network", "disk", "cpu", "containers", "services", "processes", "memory", "system", "tcp", "pressure", "filesystem", "host"),
+    "system_info",
+)
 SUMMARIES = ("machines", "quality")
+# Tables that have no rows where no line's subsystem starts like this: planning their statements would cost more than all else of a small file.
+NEEDS = {
+    "containers": ("container/",),
+    "services": ("service/",),
+    "processes": ("processes",),
+    "pressure": ("/proc/pressure/",),
+    "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
+    "filesystem": ("statfs",),
+}
 # Made before the tables that they stand in.
 _MACROS = ("components/macros", "components/cgroups", "components/device_names")
 # Derived again from what is left where the user keeps a window only.
@@ -116,13 +128,17 @@ class Engine:
             self._take_machines_apart()
             self._tell_repeated_apart()
         self._make("timeline", TIMELINE[1:], tell, skip)
-        self._make("components", COMPONENTS, tell, skip)
+        without_lines = self._without_lines()
+        for name in without_lines:
+            if name not in skip:
+                self._make_empty(table(name))
+        self._make("components", COMPONENTS, tell, {*skip, *without_lines})
         if window:
             self._cut(window)
         self._make("summaries", SUMMARIES if quality else SUMMARIES[:1], tell, skip)
         if percentiles:
             memory.release(self.con)
-            self._take_percentiles(tell)
+            self._take_percentiles(tell, without_lines)
 
     def _make(self, folder: str, names: Sequence[str], tell: Step, skip: Collection[str] = ()) -> None:
         for name in names:
@@ -130,6 +146,14 @@ class Engine:
                 tell(name)
                 values = {"subsystems": [s.name for s in (*HOST, STATFS)]} if name == "samples" else None
                 self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(f'{folder}/{name}')}", values)
+
+    def _without_lines(self) -> list[str]:
+        there = [name for (name,) in self.con.execute("SELECT DISTINCT subsystem FROM raw WHERE subsystem IS NOT NULL").fetchall()]
+        return [name for name, starts in NEEDS.items() if not any(subsystem.startswith(starts) for subsystem in there)]
+
+    def _make_empty(self, of: Table) -> None:
+        columns = ", ".join(f'"{c.name}" {DUCK_TYPES[c.type]}' for c in of.columns)
+        self.con.execute(f"CREATE OR REPLACE TABLE {of.name} (machine INTEGER, timestamp BIGINT, {columns}, why VARCHAR)")
 
     def _take_machines_apart(self) -> None:
         """Where one input mixes several machines, give each a number of its own: `apart` lists those that are new."""
@@ -146,22 +170,22 @@ class Engine:
 
     def _cut(self, window: Window) -> None:
         self.con.execute(statement("timeline/cut"), {"start": window.start, "end": window.end, "phase": window.phase})
-        for name in ("samples", *(table.name for table in TABLES)):
+        for name in ("samples", *(one.name for one in TABLES)):
             self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('timeline/within')}", {"table": name})
         self.con.execute(statement("timeline/recordings_within"))
         self._make("timeline", _OF_A_WINDOW, lambda name: None)
 
-    def _take_percentiles(self, tell: Step) -> None:
+    def _take_percentiles(self, tell: Step, empty: Collection[str]) -> None:
         self.con.execute("CREATE OR REPLACE TABLE spans AS SELECT machine, first_timestamp, last_timestamp FROM machines")
         self.con.execute("CREATE OR REPLACE TABLE ranges (name VARCHAR, milliseconds BIGINT)")
         self.con.executemany("INSERT INTO ranges VALUES (?, ?)", [(name, ms) for name, ms in RANGES.items()])
         self._make("timeline", ("windows",), lambda name: None)
         self.con.execute(statement("summaries/percentiles_table"))
-        for table in TABLES:
-            tell(f"percentiles of {table.name}")
-            metrics = [c.name for c in table.values if c.kind != FLAG]
-            device = table.keys[0].name if table.keys else "machine"
-            self.con.execute(statement("summaries/percentiles"), {"table": table.name, "device": device, "metrics": metrics})
+        for one in (one for one in DENSE if one.name not in empty):
+            tell(f"percentiles of {one.name}")
+            metrics = [c.name for c in one.values if c.kind != FLAG]
+            device = one.keys[0].name if one.keys else "machine"
+            self.con.execute(statement("summaries/percentiles"), {"table": one.name, "device": device, "metrics": metrics})
 
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from perfkit.catalog import RANGES, TABLES, Table
+from perfkit.catalog import DENSE, RANGES, TABLES, Table
 from perfkit.process.engine import statement
 from perfkit.process.findings import COLUMNS, Part
 from perfkit.process.quality import Quality, Run, told_json
@@ -94,7 +94,7 @@ def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) ->
 
 def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
     """Write percentiles.csv of `machine`: the ranges, the runs and their phases."""
-    metrics = [f"{table.name}.{column.name}" for table in TABLES for column in table.values]
+    metrics = [f"{table.name}.{column.name}" for table in DENSE for column in table.values]
     values = {"machine": machine, "ranges": list(RANGES), "metrics": metrics, "file": str(folder / "percentiles.csv")}
     con.execute(statement("output/csv_percentiles"), values)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from perfkit.catalog import TABLES, Table
+from perfkit.catalog import DUCK_TYPES, TABLES, Table
 from perfkit.store import rollup, schema
 
 _ORPHAN_SECONDS = 3600
@@ -123,7 +123,7 @@ def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_i
 
 
 def _make(duck: duckdb.DuckDBPyConnection, table: Table, name: str) -> None:
-    columns = ", ".join(f'"{c.name}" {schema.DUCK_TYPES[c.type]}' for c in table.columns)
+    columns = ", ".join(f'"{c.name}" {DUCK_TYPES[c.type]}' for c in table.columns)
     duck.execute(f"CREATE OR REPLACE TABLE {name} (machine INTEGER, timestamp BIGINT, {columns})")
 
 
@@ -132,7 +132,7 @@ def _stage(
 ) -> int:
     """Add samples of [start, until) from SQLite to DuckDB's table `name`; how many. They travel as JSON: the fastest way without numpy."""
     select = schema.render("samples_within", table)
-    types = ["INTEGER", "BIGINT", *(schema.DUCK_TYPES[c.type] for c in table.columns)]
+    types = ["INTEGER", "BIGINT", *(DUCK_TYPES[c.type] for c in table.columns)]
     count = 0
     for device in rollup.devices(con, table, collector_id):
         cursor = con.execute(select, {"collector_id": collector_id, "device": device, "start": start, "until": until})

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from perfkit.catalog import CPU, FIGURES, HOST, KEY, TABLES, Column, Table
+from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, TABLES, Column, Table
 from perfkit.errors import BadInput, reason
 from perfkit.store import schema
 
@@ -149,7 +149,7 @@ def _kilobytes(table: Table) -> dict[str, str]:
 
 
 def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: Path) -> str:
-    types = {c.name: schema.DUCK_TYPES[c.type] for c in table.columns}
+    types = {c.name: DUCK_TYPES[c.type] for c in table.columns}
     columns = ", ".join(
         f"'{name}': '{types.get(name, 'VARCHAR' if name in ('timestamp', *MACHINE_COLUMNS) else 'DOUBLE')}'" for name in header
     )

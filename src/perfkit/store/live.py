@@ -20,7 +20,7 @@ import orjson
 
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection.certificate import CUT_OFF, RECORDING
-from perfkit.process.engine import Engine
+from perfkit.process.engine import NEEDS, Engine
 from perfkit.process.quality import Mark, Recording, told_json, window_name
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
@@ -46,13 +46,7 @@ class LiveBatch(NamedTuple):
 # Tables that live import does not need: samples tell the gaps, the database's marks its runs.
 _NEVER_LIVE = ("duplicates", "gaps", "runs")
 # Tables whose statement may be left out when no new line comes from a subsystem that starts like this.
-_NEEDS_SUBSYSTEM = {
-    "marks": ("perfkit/mark",),
-    "containers": ("container/",),
-    "pressure": ("/proc/pressure/",),
-    "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
-    "filesystem": ("statfs",),
-}
+_NEEDS_SUBSYSTEM = {**NEEDS, "marks": ("perfkit/mark",)}
 _FACTS = frozenset({"perfkit/session", "/proc/cpuinfo"})
 
 

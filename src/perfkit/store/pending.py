@@ -9,13 +9,18 @@ from typing import NamedTuple
 
 import orjson
 
+from perfkit.process.quality import told_json
+
 HOLD_MS = 1500  # a newest sample that may lack something is taken for whole when nothing has come for so long
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
 _MOST_LATE = 3600  # samples that wait together before they are taken in
+_FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
 END = "perfkit/end"
+PROCESSES, PROCESS, SERVICE = "processes", "perfkit/process", "service/"
+_SCANS = 10  # so many scans of processes back may a process have been read
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
-_OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs[*]")  # not in every sample
+_OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs[*]", SERVICE)  # not in every sample
 
 
 class RawLine(NamedTuple):
@@ -25,6 +30,47 @@ class RawLine(NamedTuple):
     monotonic: float | None
     subsystem: str
     measurement: str
+
+
+@dataclass
+class Running:
+    """The processes of a machine: a line of theirs has only those that changed, so the newest of each is kept, and who it is."""
+
+    rows: dict[str, str] = field(default_factory=dict)  # by pid
+    who: dict[str, RawLine] = field(default_factory=dict)
+    scans: list[tuple[float | None, str]] = field(default_factory=list)  # monotonic clock and first line of the newest
+    stamp: int = -1  # of the newest
+
+    def before(self, taken: Iterable[RawLine], stamp: int) -> list[RawLine]:
+        """What the rows of `taken` are computed from, as lines of the sample at `stamp`."""
+        wanted = {_pid(row) for line in taken if line.subsystem == PROCESSES for row in line.measurement.split("\n")[1:]}
+        if not wanted or not self.scans:
+            return []
+        lines = [RawLine(stamp, clock, PROCESSES, first) for clock, first in self.scans]
+        rows = [self.rows[pid] for pid in wanted if pid in self.rows]
+        lines[-1] = lines[-1]._replace(measurement="\n".join((lines[-1].measurement, *rows)))
+        return [*(self.who[pid] for pid in wanted if pid in self.who), *lines]
+
+    def take(self, line: RawLine) -> None:
+        """Remember what a line tells."""
+        if line.subsystem == PROCESS:
+            told = told_json(line.measurement)
+            if isinstance(told, dict):
+                self.who[str(told.get("pid"))] = line
+        else:
+            first, *rows = line.measurement.split("\n")
+            self.scans = [*self.scans[1 - _SCANS :], (line.monotonic, first)]
+            self.stamp = line.stamp
+            for row in rows:
+                if row.startswith("gone "):
+                    self.rows.pop(_pid(row), None)
+                else:
+                    self.rows[_pid(row)] = row
+            self.who = {pid: one for pid, one in self.who.items() if pid in self.rows}
+
+
+def _pid(row: str) -> str:
+    return row.removeprefix("gone ").partition(" ")[0]
 
 
 @dataclass
@@ -40,6 +86,7 @@ class Pending:
     received_ms: int = 0
     ended: bool = False
     late: dict[int, dict[str, RawLine]] = field(default_factory=dict)
+    running: Running = field(default_factory=Running)
 
     def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
         """Add received lines; how many were new.
@@ -83,17 +130,25 @@ class Pending:
 
     def take(self, now_ms: int) -> tuple[list[RawLine], list[RawLine]]:
         """The lines before, and those of the samples that are whole by now, by time; the latter become what is kept."""
-        before = [line for line in self.kept.values() if line.subsystem not in _LEVELS]
+        kept, last = dict(self.kept), self.taken
         taken: list[RawLine] = []
         for stamp in sorted(self.waiting):
             if len(self.waiting) == 1 and not (self.ended or now_ms - self.received_ms >= HOLD_MS or self._is_whole(self.waiting[stamp])):
                 break
             lines = self.waiting.pop(stamp).values()
-            self.kept.update((line.subsystem, line) for line in lines)
+            self.kept.update((line.subsystem, line) for line in lines if line.subsystem not in (PROCESSES, PROCESS))
             self.taken = stamp
             taken += lines
+        if not taken:
+            return [], []
+        there = {line.subsystem for line in taken}
+        before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(SERVICE))]
+        before += self.running.before(taken, last)
+        for line in taken:
+            if line.subsystem in (PROCESSES, PROCESS):
+                self.running.take(line)
         self._forget()
-        return before if taken else [], taken
+        return before, taken
 
     def _is_whole(self, sample: dict[str, RawLine]) -> bool:
         """Whether it has all that the sample before it had.
@@ -101,28 +156,34 @@ class Pending:
         Without a monotonic clock nothing is certain: other collectors' samples may share a stamp.
         """
         usual = {name for name, line in self.kept.items() if line.stamp == self.taken and not name.startswith(_OCCASIONAL)}
+        usual |= {PROCESSES} if self.running.stamp == self.taken else set()
         return bool(usual) and usual <= sample.keys() and all(line.monotonic is not None for line in sample.values())
 
     def _forget(self) -> None:
         for subsystem, line in list(self.kept.items()):
-            if subsystem.startswith("container/") and line.stamp < self.taken - _FORGET_MS:
+            limit = {"container": _FORGET_MS, "service": _FORGET_SERVICE_MS}.get(subsystem.partition("/")[0])
+            if limit is not None and line.stamp < self.taken - limit:
                 del self.kept[subsystem]
 
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""
         waiting, late = ([line for lines in of.values() for line in lines.values()] for of in (self.waiting, self.late))
-        parts = [list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended, late]
+        running = [self.running.rows, self.running.who, self.running.scans, self.running.stamp]
+        parts = [list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended, late, running]
         return zlib.compress(orjson.dumps(parts, default=tuple), 1)
 
     @classmethod
     def load(cls, data: bytes) -> Pending:
         """The Pending that dump() wrote."""
-        kept, waiting, taken, received_ms, ended, *late = orjson.loads(zlib.decompress(data))
+        kept, waiting, taken, received_ms, ended, *newer = orjson.loads(zlib.decompress(data))  # `newer`: what older ones lack
         pending = cls({row[2]: RawLine(*row) for row in kept}, {}, taken, received_ms, ended)
         for row in waiting:
             line = RawLine(*row)
             pending.waiting.setdefault(line.stamp, {})[_key(line)] = line
-        for row in late[0] if late else ():
+        if len(newer) > 1:
+            rows, who, scans, stamp = newer[1]
+            pending.running = Running(rows, {pid: RawLine(*row) for pid, row in who.items()}, [(clock, first) for clock, first in scans], stamp)
+        for row in newer[0] if newer else ():
             line = RawLine(*row)
             pending.late.setdefault(line.stamp, {})[_key(line)] = line
         return pending

@@ -67,7 +67,7 @@ def refresh(
             con.execute("DELETE FROM percentiles WHERE collector_id = ? AND range = ?", (collector_id, name))
     if missing := [window for name, window in named.items() if name not in kept and only(window)]:
         with closing(columnar.connect()) as duck:
-            store(con, collector_id, _compute(con, duck, collector_id, missing, [table.name for table in catalog.TABLES]))
+            store(con, collector_id, _compute(con, duck, collector_id, missing, [table.name for table in catalog.DENSE]))
 
 
 def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str]) -> list[Row]:

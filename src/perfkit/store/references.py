@@ -69,7 +69,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     [(count,)] = con.execute("SELECT count(*) FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
     for table in TABLES:
         con.execute(f"DELETE FROM {table.database_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
-        for level, width in schema.LEVELS.items():
+        for level, width in schema.LEVELS.items() if not table.sparse else ():
             bucket = (one.collector_id, start - start % width, end)
             con.execute(f"DELETE FROM {table.database_name}_{level} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", bucket)
     for table_name in ("samples", "marks"):

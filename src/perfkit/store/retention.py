@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from perfkit.catalog import TABLES, Table
+from perfkit.catalog import DENSE, TABLES, Table
 from perfkit.store import columnar, rollup, schema
 from perfkit.store.database import sentences, transaction
 
@@ -77,7 +77,7 @@ def _delete(con: sqlite3.Connection, collector_id: int, ending: str, width: int,
     while start < end:
         until = min(end, start - start % _CHUNK_MS + _CHUNK_MS)
         with transaction(con):
-            rows += sum(_delete_rows(con, table, ending, collector_id, start, until) for table in TABLES)
+            rows += sum(_delete_rows(con, table, ending, collector_id, start, until) for table in (DENSE if ending else TABLES))
             if not ending:
                 con.execute("DELETE FROM samples WHERE collector_id = ? AND timestamp >= ? AND timestamp < ?", (collector_id, start, until))
             rollup.set_reach(con, collector_id, width, 0, until)

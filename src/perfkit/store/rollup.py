@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from perfkit.catalog import TABLES, Table
+from perfkit.catalog import DENSE, Table
 from perfkit.store import schema
 
 
@@ -39,7 +39,7 @@ def refresh(con: sqlite3.Connection, collector_id: int, start: int, end: int) ->
 def fill(con: sqlite3.Connection, collector_id: int, level: str, start: int, until: int) -> None:
     """Write the buckets of `level` in [start, until), and remember that they are there."""
     values = {"collector_id": collector_id, "width": schema.LEVELS[level], "start": start, "until": until}
-    for table in TABLES:
+    for table in DENSE:
         for device in devices(con, table, collector_id):
             con.execute(schema.render("rollup", table, level), {**values, "device": device})
     set_reach(con, collector_id, schema.LEVELS[level], until)

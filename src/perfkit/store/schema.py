@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from perfkit import sql
-from perfkit.catalog import FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, TEXT, Column, Table
+from perfkit.catalog import DUCK_TYPES, FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, TEXT, Column, Table
 
 VERSION = 3
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
 
 # Rollup levels: the tables' ending, and the bucket's width in milliseconds.
 LEVELS: dict[str, int] = {"10s": 10_000, "1m": 60_000, "10m": 600_000}
-DUCK_TYPES = {TEXT: "VARCHAR", INTEGER: "BIGINT", REAL: "DOUBLE"}
 AGGREGATES = ("min", "avg", "max")
 
 
@@ -56,8 +55,8 @@ def metrics(table: Table) -> tuple[Column, ...]:
 
 
 def device_key(table: Table) -> str | None:
-    """The column that tells one series of `table` from another within a collector; None where a sample is one row."""
-    return table.keys[0].name if table.keys else None
+    """The column that tells one series of `table` from another within a collector; None where a sample is one row, or none is read alone."""
+    return table.keys[0].name if table.keys and not table.sparse else None
 
 
 @cache
@@ -76,10 +75,12 @@ def _metric_tables(table: Table) -> Iterator[str]:
     names = {
         "table": table.database_name,
         "key": f"{device}, " if device else "",
+        # Series are read by collector and device, so that is the order on disk; of sparse tables all devices of a time.
+        "order": f"{device}, timestamp" if device else ", ".join(("timestamp", *(c.name for c in table.keys[:1]))),
         "key_columns": "".join(f'"{c.name}" {c.type} NOT NULL,\n    ' for c in table.keys),
     }
     yield text("sqlite/metric_table").format(columns=_list(f'"{c.name}" {c.type}' for c in table.values), **names)
-    for level in LEVELS:
+    for level in LEVELS if not table.sparse else ():
         yield text("sqlite/rollup_table").format(columns=_list(rollup_columns(table)), level=level, **names)
 
 

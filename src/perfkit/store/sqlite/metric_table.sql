@@ -1,7 +1,7 @@
--- One catalog table and its rollups. Series are read by collector and device, so that is the order on disk.
+-- One table of the catalog.
 CREATE TABLE {table} (
     collector_id INTEGER NOT NULL,
     {key_columns}timestamp INTEGER NOT NULL,
     {columns},
-    PRIMARY KEY (collector_id, {key}timestamp)
+    PRIMARY KEY (collector_id, {order})
 ) WITHOUT ROWID;

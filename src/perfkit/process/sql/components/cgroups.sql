@@ -4,6 +4,7 @@
 --   cpu_usage_usec cpu_user_usec cpu_system_usec cpu_periods cpu_throttled (cpu.stat)  cpu_quota cpu_period (us, cpu.max)
 --   memory_current memory_max (B)  memory_inactive_file (B, memory.stat)  io_read_bytes io_write_bytes io_read_ops io_write_ops (io.stat, all
 --   devices)  pids_current  inode (of the cgroup: another inode is another cgroup, and no rate spans the two)
+--   before  when a service was looked at before that, and had not changed (s, monotonic clock)
 CREATE OR REPLACE MACRO cgroups_of(prefix) AS TABLE
 WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON again
     SELECT machine, timestamp, stretch, monotonic, clock, subsystem, from_json(measurement, '{
@@ -11,13 +12,13 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
         "cpu_usage_usec": "DOUBLE", "cpu_user_usec": "DOUBLE", "cpu_system_usec": "DOUBLE", "cpu_periods": "DOUBLE", "cpu_throttled": "DOUBLE",
         "cpu_quota": "DOUBLE", "cpu_period": "DOUBLE", "memory_current": "DOUBLE", "memory_max": "DOUBLE", "memory_inactive_file": "DOUBLE",
         "io_read_bytes": "DOUBLE", "io_write_bytes": "DOUBLE", "io_read_ops": "DOUBLE", "io_write_ops": "DOUBLE", "pids_current": "DOUBLE",
-        "cpu_pressure_usec": "DOUBLE"}') AS c
+        "cpu_pressure_usec": "DOUBLE", "before": "DOUBLE"}') AS c
     FROM raw JOIN samples USING (machine, timestamp)
     WHERE starts_with(subsystem, prefix) AND json_valid(measurement)
 ), fields AS (
     SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
 ), steps AS (
-    SELECT *, seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
+    SELECT *, seconds_between(coalesce(before, lag(monotonic) OVER previous), monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,

@@ -1,0 +1,267 @@
+"""Processes: what each has used, in the kernel's own digits, without root and at a cost that does not grow with their number.
+
+A sample has one line of the subsystem `processes`. Its text begins with `scan NUMBER COUNT` (how many processes are known); then come
+
+    gone PID START                                               for each that has ended since it was read last
+    PID START AGE STATE MINFLT MAJFLT UTIME STIME CUTIME CSTIME PRIORITY NICE THREADS RSS BLKIO  RAN WAITED SLICES  READ WRITTEN
+
+the latter for each whose numbers have changed since it was read last, AGE scans ago (+AGE: it was not there then; 0: nobody knows).
+The numbers are those of /proc/PID/stat (proc(5): fields 22, 3, 10, 12, 14 to 20, 24, 42), of /proc/PID/schedstat (the main thread's
+nanoseconds on a CPU and waiting for one) and `read_bytes` and `write_bytes` of /proc/PID/io; `-` where this user may not read them.
+
+A line `perfkit/process` says who a process is, when it is seen first and when it takes another name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import time
+
+from perfkit.collection import escape, line_template, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+SHORTEST = 0.75  # seconds between two scans, however often samples are taken: the kernel counts CPU time in hundredths of a second
+FEW = 100  # so many processes are all read in every sample
+SLOW = 10  # of more, every so many samples; in those between only the busy and the large ones are
+_BUSY, _LARGE = 32, 8
+_BUFFER = 1024
+_NAME, _CMDLINE = 64, 200  # bytes that are kept
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD, linux/sched.h
+# Where the wanted fields of /proc/PID/stat stand behind the name in brackets: fields 3, 10, 12, 14 to 19, 20, 24, 42; and 22, 9.
+_STATE, _MINFLT, _MAJFLT, _TICKS, _THREADS, _RSS, _BLKIO, _START, _FLAGS = 0, 7, 9, 11, 17, 21, 39, 19, 6
+_SPARE = 128  # descriptors that are left to the rest of the collector
+
+
+class _Process:
+    """One process: its descriptors, and what it said last."""
+
+    __slots__ = ("io", "line", "name", "pid", "rss", "scan", "schedstat", "start", "stat", "text", "ticks", "ticks_before")
+
+    def __init__(self, pid: bytes) -> None:
+        self.pid, self.start, self.name, self.text, self.line = pid, b"", b"", b"", b""
+        self.stat = self.schedstat = self.io = -1
+        self.scan = self.ticks = self.ticks_before = self.rss = 0
+
+
+class Processes:
+    """All processes below `proc`, as they come and go. `cmdline` says whether their command lines are recorded."""
+
+    def __init__(self, proc: str, *, cmdline: bool = True, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._proc, self._cmdline, self._monotonic = proc, cmdline, monotonic
+        self._known: dict[bytes, _Process] = {}
+        self._hot: list[_Process] = []
+        self._scan = self._listed = 0  # numbers of the last scan, and of the last that has seen all
+        self._last = float("-inf")  # when, by the monotonic clock
+        self._whole = True  # the next scan writes every process
+        self._descriptors = _descriptors() - _SPARE
+        self._line, self._who = line_template("processes"), line_template("perfkit/process")
+
+    def begin_again(self) -> None:
+        """Write every process into the next sample: a new file has begun."""
+        self._whole = True
+
+    def read(self, head: bytes) -> list[bytes]:
+        """The lines of the sample whose lines begin with `head`."""
+        now = self._monotonic()
+        if now - self._last < SHORTEST:
+            return []
+        self._last = now
+        self._scan += 1
+        every = self._whole or len(self._known) < FEW or self._scan % SLOW == 0
+        rows: list[bytes] = []
+        lines: list[bytes] = []
+        pread = os.pread  # a local name: this loop is most of what a sample costs
+        if every:
+            self._list()
+        for process in list(self._known.values()) if every else self._hot:
+            try:
+                text = pread(process.stat, _BUFFER, 0) if process.stat >= 0 else self._read(process)
+            except OSError:
+                self._forget(process)
+                if process.start:
+                    rows.append(b"gone %b %b" % (process.pid, process.start))
+                continue
+            if text != process.text or self._whole:
+                self._tell(process, text, rows, lines, head, now)
+            process.scan = self._scan
+        if every:
+            self._listed = self._scan
+            self._choose()
+        self._whole = False
+        rows.insert(0, b"scan %d %d" % (self._scan, len(self._known)))
+        return [*lines, self._line % (head, now, escape(b"\n".join(rows)))]
+
+    def _tell(self, process: _Process, text: bytes, rows: list[bytes], lines: list[bytes], head: bytes, now: float) -> None:
+        """Add the process's row, if numbers that count have changed, and who it is, if that has."""
+        end = text.rfind(b")")
+        fields = text[end + 2 :].split()
+        process.text = text
+        if len(fields) <= _START:
+            return  # cut: it is read again with the next sample
+        begun, start = process.start, fields[_START]
+        if begun and begun != start:  # without a descriptor a pid may have come to be another process
+            rows.append(b"gone %b %b" % (process.pid, begun))
+            process.scan, begun, process.line = 0, b"", b""
+        process.start = start
+        kernel = bool(int(fields[_FLAGS]) & _KERNEL_THREAD)
+        name = text[text.find(b"(") + 1 : end]
+        if not begun or self._whole or (name != process.name and not kernel):
+            process.name = name
+            value = escape(to_json(self._about(process, fields, kernel=kernel)))
+            lines.append(self._who % (head, now, value))
+        told = fields[_THREADS : _THREADS + 1] + fields[_RSS : _RSS + 1] + (fields[_BLKIO : _BLKIO + 1] or [b"-"])
+        line = b" ".join((fields[_STATE], fields[_MINFLT], fields[_MAJFLT], *fields[_TICKS : _TICKS + 6], *told))
+        if line == process.line and not self._whole:
+            return
+        age = b"%d" % (self._scan - process.scan) if process.scan else b"+%d" % (self._scan - self._listed) if self._listed else b"0"
+        process.line = line
+        process.ticks, process.rss = int(fields[_TICKS]) + int(fields[_TICKS + 1]), int(fields[_RSS])
+        rows.append(b" ".join((process.pid, start, age, line, self._waited(process), self._moved(process))))
+
+    def _read(self, process: _Process) -> bytes:
+        """The text of its `stat`, which is opened. Raises OSError where it has ended."""
+        process.stat = self._open(process, "stat")
+        if process.stat >= 0:
+            return os.pread(process.stat, _BUFFER, 0)
+        with open(f"{self._proc}/{process.pid.decode()}/stat", "rb", buffering=0) as file:
+            return file.read(_BUFFER) or b""
+
+    def _open(self, process: _Process, name: str) -> int:
+        """A descriptor that is held; -1 where there are too few. Raises OSError."""
+        if self._descriptors <= 0:
+            return -1
+        descriptor = os.open(f"{self._proc}/{process.pid.decode()}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptors -= 1
+        return descriptor
+
+    def _extra(self, process: _Process, name: str) -> bytes:
+        """The text of a file that need not be readable; b"" where it is not, and then it is not tried again."""
+        descriptor = getattr(process, name)
+        if descriptor == -1:
+            try:
+                descriptor = self._open(process, name)
+            except OSError:
+                descriptor = -2
+            setattr(process, name, descriptor)
+        try:
+            return os.pread(descriptor, _BUFFER, 0) if descriptor >= 0 else b""
+        except OSError:
+            return b""
+
+    def _waited(self, process: _Process) -> bytes:
+        fields = self._extra(process, "schedstat").split()
+        return b" ".join(fields) if len(fields) == 3 else b"- - -"
+
+    def _moved(self, process: _Process) -> bytes:
+        found = dict(row.split(b": ", 1) for row in self._extra(process, "io").splitlines() if b": " in row)
+        return b"%b %b" % (found.get(b"read_bytes", b"-"), found.get(b"write_bytes", b"-"))
+
+    def _about(self, process: _Process, fields: list[bytes], *, kernel: bool) -> dict[str, Any]:
+        folder = f"{self._proc}/{process.pid.decode()}"
+        found: dict[str, Any] = {
+            "pid": int(process.pid),
+            "start": int(process.start),
+            "parent": int(fields[1]),
+            "name": process.name[:_NAME].decode("utf-8", "replace"),
+        }
+        if kernel:
+            return {**found, "kernel": True}
+        try:
+            found["uid"] = os.stat(folder).st_uid
+            found["executable"] = os.readlink(folder + "/exe")
+        except OSError:
+            pass
+        cgroup = _first(folder + "/cgroup", 4096).splitlines()
+        # v2's, else systemd's own tree of v1, else any.
+        path = next((row for wanted in (b"0::", b":name=systemd:", b":") for row in cgroup if wanted in row and not row.endswith(b":/")), b"")
+        found["cgroup"] = path.partition(b":")[2].partition(b":")[2].decode("utf-8", "replace")
+        if self._cmdline:
+            found["cmdline"] = masked(_first(folder + "/cmdline", 4096))
+        return found
+
+    def _list(self) -> None:
+        """Notice those that have come."""
+        try:
+            names = os.listdir(os.fsencode(self._proc))
+        except OSError:
+            return
+        for name in names:
+            if name not in self._known and name.isdigit():
+                self._known[name] = _Process(name)
+
+    def _choose(self) -> None:
+        """Who is read in every sample: those that used most CPU since the last choice, and those with most memory."""
+        everybody = list(self._known.values())
+        if len(everybody) < FEW:
+            return
+        busy = sorted(everybody, key=lambda process: process.ticks_before - process.ticks)[:_BUSY]
+        large = sorted(everybody, key=lambda process: -process.rss)[:_LARGE]
+        self._hot = list({id(process): process for process in (*busy, *large)}.values())
+        for process in everybody:
+            process.ticks_before = process.ticks
+
+    def _forget(self, process: _Process) -> None:
+        self._known.pop(process.pid, None)
+        if process in self._hot:
+            self._hot = [one for one in self._hot if one is not process]
+        for descriptor in (process.stat, process.schedstat, process.io):
+            if descriptor >= 0:
+                os.close(descriptor)
+                self._descriptors += 1
+
+    def close(self) -> None:
+        for process in list(self._known.values()):
+            self._forget(process)
+
+
+def _first(path: str, size: int) -> bytes:
+    """The beginning of a file; b"" where it cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(size) or b""
+    except OSError:
+        return b""
+
+
+def _descriptors() -> int:
+    """How many this process may hold open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return hard
+
+
+# Command lines may hold secrets.
+
+_WORD = (
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account|auth)[-_]?keys?|key|credentials?"
+    r"|authorization|bearer)"
+)
+_NAMED = re.compile(rf"(?i)([\w.-]*{_WORD}[\"']?\s*[=:]\s*)(.+)")  # NAME=VALUE, "NAME": VALUE
+_OPTION = re.compile(rf"(?i)--?[\w.-]*{_WORD}")  # the next word is the secret
+_USER = re.compile(r"-u|-U|--user|--proxy-user")  # the next word may be USER:PASSWORD
+_URL = re.compile(r"(?i)([a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)")
+_MASK = "***"
+
+
+def masked(text: bytes) -> str:
+    """A command line, its words apart by blanks, at most 200 bytes; what may be a secret is `***`."""
+    words = text.rstrip(b"\0").decode("utf-8", "replace").split("\0")
+    told = " ".join(_masked_word(before, word) for before, word in zip(["", *words], words))
+    return told.encode()[:_CMDLINE].decode("utf-8", "ignore")
+
+
+def _masked_word(before: str, word: str) -> str:
+    if _OPTION.fullmatch(before):
+        return _MASK
+    if _USER.fullmatch(before) and ":" in word:
+        return f"{word.partition(':')[0]}:{_MASK}"
+    return _URL.sub(rf"\g<1>{_MASK}\2", _NAMED.sub(rf"\g<1>{_MASK}", word))
