@@ -210,7 +210,7 @@ def test_a_machine_without_cgroups_has_no_containers(tmp_path: Path) -> None:
 
 def test_samples_hold_the_containers_lines_with_the_samples_time(tmp_path: Path) -> None:
     containers, _ = watching(v2(tmp_path / "sys", f"docker/{A}", f"docker/{B}"))
-    make_collector(tmp_path, group=containers, duration=5.0).run()
+    make_collector(tmp_path, groups=[containers], duration=5.0).run()
     lines = [line for line in read(tmp_path / "run.json") if line.subsystem.startswith("container/")]
     stats = {(line.timestamp, line.nanosecond) for line in read(tmp_path / "run.json", "/proc/stat")}
     assert len(lines) == 12

@@ -387,7 +387,7 @@ def test_a_wrong_key_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
 
 def test_a_run_whose_batches_are_rejected_ends_with_1_and_says_how_many_samples_reached_nobody(tmp_path: Path) -> None:
     rejections = [(400, {}, b'{"error":"bad"}')] * 999
-    words = ("--duration", "160ms", "--batch-size", "1")
+    words = ("--duration", "160ms", "--batch-size", "1", "--no-processes", "--no-services")
     with serving(*rejections) as server, trickling(tmp_path, server.url, *words) as process:
         assert process.wait(20) == 1
         said = process.stderr.read() if process.stderr else ""

@@ -38,7 +38,7 @@ def everything(db: Path) -> dict[str, list[tuple]]:
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Path:
-    return invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=16, containers=1, gaps=[(5, 3)])
+    return invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=16, containers=1, users=True, gaps=[(5, 3)])
 
 
 @pytest.fixture

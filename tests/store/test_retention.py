@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.catalog import TABLES
+from perfkit.catalog import DENSE, TABLES
 from perfkit.store import open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.percentiles import of_window
@@ -29,7 +29,7 @@ def con(tmp_path: Path, db: Path):
 
 def test_old_samples_go_and_their_rollups_stay(con) -> None:
     before = {
-        f"{t.name}_{level}": con.execute(f"SELECT count(*) FROM {t.database_name}_{level}").fetchone() for t in TABLES for level in LEVELS
+        f"{t.name}_{level}": con.execute(f"SELECT count(*) FROM {t.database_name}_{level}").fetchone() for t in DENSE for level in LEVELS
     }
     gone = prune(con, 1150, now=NOW)
     for table in TABLES:

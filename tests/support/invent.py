@@ -117,6 +117,7 @@ def write(
     interfaces: int = 2,
     loops: int = 0,
     containers: int = 0,
+    users: bool = False,
     seed: int = 0,
     spikes: Sequence[tuple[float, float, float]] = (),
     gaps: Sequence[tuple[float, float]] = (),
@@ -125,12 +126,13 @@ def write(
     """Write one invented collection to `path` (gzip if it ends in .gz) and return `path`.
 
     `frequency` is the seconds between two samples. `partitions` are per disk; `interfaces` count lo;
-    `loops` are idle loop devices. Instants are seconds from the
+    `loops` are idle loop devices; `users` adds two services and a few processes. Instants are seconds from the
     start: `spikes` are (from, seconds, busy share of the CPUs), `gaps` (from, seconds) without samples, `marks` (at, label, kind).
     """
     machine = Machine(
         hostname, cpus=cpus, disks=disks, partitions=partitions, interfaces=interfaces, loops=loops, containers=containers, seed=seed
     )
+    machine.users = Users(machine.random.random()) if users else None
     with ExitStack() as stack:
         if path.suffix == ".gz":
             raw = stack.enter_context(path.open("wb"))
@@ -173,6 +175,7 @@ class Machine:
         }
         self.totals = [self.random.randrange(1_000_000) for _ in range(14)]
         self.load = 0.0
+        self.users: Users | None = None
 
     def _block_devices(self) -> Iterator[str]:
         for disk in self.disks:
@@ -206,7 +209,8 @@ class Machine:
             while pending and pending[0][0] <= at:
                 _, label, kind = pending.pop(0)
                 yield _line(second, nanosecond, monotonic, "perfkit/mark", json.dumps({"label": label, "kind": kind}))
-            for n, (subsystem, text) in enumerate(self.sample(samples)):
+            told = [*self.sample(samples), *(self.users.sample(monotonic) if self.users else ())]
+            for n, (subsystem, text) in enumerate(told):
                 yield _line(second, nanosecond, monotonic + n * 2e-5, subsystem, text)
             samples += 1
         end = {"reason": "duration", "samples": samples, "missed": 0, "late": 0}
@@ -403,6 +407,58 @@ class Machine:
     def cpuinfo(self) -> str:
         cpus = len(self.cpus)
         return "".join(_CPUINFO.format(cpu=i, cpus=cpus, core=i // 2, cores=max(1, cpus // 2)) for i in range(cpus))
+
+
+class Users:
+    """Two services and the processes in them, one of which ends and is followed by another, as perfkit's collector writes them."""
+
+    NAMES = {1: ("systemd", "/init.scope"), 2: ("kthreadd", ""), 40: ("nginx", "/system.slice/nginx.service"),
+             41: ("postgres: writer (1) x", "/system.slice/postgresql.service")}  # fmt: skip
+
+    def __init__(self, seed: float) -> None:
+        self.random = random.Random(seed)
+        self.scan = 0
+        self.ticks = {pid: [self.random.randrange(1000) for _ in range(4)] for pid in self.NAMES}
+        self.services = {name: self.random.randrange(10**6) for name in ("nginx.service", "postgresql.service")}
+        self.looked: dict[str, float] = {}
+        self.written: dict[str, float] = {}
+
+    def sample(self, monotonic: float) -> Iterator[tuple[str, str]]:
+        """The lines of one sample."""
+        self.scan += 1
+        for name in self.services:
+            busy = self.scan == 1 or self.random.random() < 0.6
+            looked, self.looked[name] = self.looked.get(name, 0.0), monotonic
+            if busy:
+                self.services[name] += self.random.randrange(1, 400_000)
+                before = {"before": looked} if self.written.get(name, 0.0) < looked else {}
+                self.written[name] = monotonic
+                value = {"unit": name, "cpu_usage_usec": self.services[name], "memory_current": 5_000_000, **before, "inode": 7}
+                yield f"service/{name}", json.dumps(value)
+        rows = [f"scan {self.scan} {len(self.ticks)}"]
+        if self.scan == 1:
+            yield from (self.about(pid, 100 + pid) for pid in self.ticks)
+        child = 1000 + self.scan
+        if self.scan > 1 and self.scan % 3 == 0:  # a child of nginx comes, and ends before the next sample
+            yield self.about(child, 9000 + self.scan, "worker")
+            rows.append(f"{child} {9000 + self.scan} +1 R 10 0 7 1 0 0 20 0 1 300 0 80000000 1000 5 0 0")
+        if self.scan > 1 and (self.scan - 1) % 3 == 0:
+            rows.append(f"gone {child - 1} {9000 + self.scan - 1}")
+            self.ticks[40][2] += 9  # its 8 ticks, and one that nobody saw
+        for pid, ticks in self.ticks.items():
+            if self.scan == 1 or self.random.random() < 0.5 or pid == 40:
+                ticks[0] += self.random.randrange(12)
+                ticks[1] += self.random.randrange(5)
+                age = 1 if self.scan > 1 else 0
+                user, system, children_user, children_system = ticks
+                rows.append(f"{pid} {100 + pid} {age} S {user} 0 {user} {system} {children_user} {children_system} 20 0 1 400 0 {user}0000000 5000 9 - -")
+        yield "processes", "\n".join(rows)
+
+    def about(self, pid: int, start: int, name: str = "") -> tuple[str, str]:
+        """Who a process is."""
+        known, cgroup = self.NAMES.get(pid, (name, "/system.slice/nginx.service"))
+        value = {"pid": pid, "start": start, "parent": 40 if pid > 1000 else 1, "name": known, "cgroup": cgroup, "cmdline": known}
+        return "perfkit/process", json.dumps({**value, "kernel": True} if pid == 2 else value)
 
 
 def _line(second: int, nanosecond: int, monotonic: float, subsystem: str, text: str) -> bytes:

@@ -28,8 +28,17 @@ DEVICES = {
     "filesystem": ("/", "/mnt"),
     "pressure": ("cpu", "io", "memory"),
     "containers": ("4f5d3c2b1a09", "8899aabbccdd"),
+    "services": ("nginx.service", "postgresql.service"),
+    "processes": ("0", "101", "202"),
 }
-NAMES = {"4f5d3c2b1a09": "shop-db", "8899aabbccdd": "shop-web"}
+# The other keys of a device.
+NAMES = {
+    "4f5d3c2b1a09": ("shop-db", "docker"),
+    "8899aabbccdd": ("shop-web", "docker"),
+    "0": ("(not attributed)", ""),
+    "101": ("nginx", "nginx.service"),
+    "202": ("postgres", "postgresql.service"),
+}
 
 
 def fill(
@@ -90,7 +99,7 @@ def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int
 
 
 def _rows(collector_id: int, table: Table, device: str | None, instants: list[int], rng: random.Random) -> Iterator[tuple]:
-    keys = () if device is None else (device, NAMES[device], "docker") if table.name == "containers" else (device,)
+    keys = () if device is None else (device, *(NAMES[device] if len(table.keys) > 1 else ()))
     phases = [rng.random() * 6 for _ in table.values]
     for at in instants:
         wave = at / 1000 / 300

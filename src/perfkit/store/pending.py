@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,10 +41,10 @@ class Running:
     scans: list[tuple[float | None, str]] = field(default_factory=list)  # monotonic clock and first line of the newest
     stamp: int = -1  # of the newest
 
-    def before(self, taken: Iterable[RawLine], stamp: int) -> list[RawLine]:
+    def before(self, taken: Sequence[RawLine], stamp: int) -> list[RawLine]:
         """What the rows of `taken` are computed from, as lines of the sample at `stamp`."""
         wanted = {_pid(row) for line in taken if line.subsystem == PROCESSES for row in line.measurement.split("\n")[1:]}
-        if not wanted or not self.scans:
+        if not self.scans or not any(line.subsystem == PROCESSES for line in taken):
             return []
         lines = [RawLine(stamp, clock, PROCESSES, first) for clock, first in self.scans]
         rows = [self.rows[pid] for pid in wanted if pid in self.rows]

@@ -97,7 +97,8 @@ WITH scans AS MATERIALIZED (
     FROM cpu JOIN covered USING (machine, timestamp)
     GROUP BY machine, timestamp
 ), sums AS (
-    SELECT machine, timestamp, busy, coalesce(sum(user_percent + system_percent), 0) AS own, coalesce(sum(user_unseen + system_unseen), 0) AS unseen,
+    SELECT machine, timestamp, busy, coalesce(sum(user_percent + system_percent ORDER BY pid, start), 0) AS own,
+           coalesce(sum(user_unseen + system_unseen ORDER BY pid, start), 0) AS unseen,
            -- Children that were seen to use more than they did in this recording (orphans, whose time is booked to init) cannot exceed what is left.
            CASE WHEN unseen > 0 THEN at_least(at_most((busy - own) / unseen, 1), 0) ELSE 0 END AS share
     FROM host LEFT JOIN used USING (machine, timestamp)
@@ -123,7 +124,7 @@ SELECT machine, timestamp, pid, command, service,
        write_bytes                            -- B/s to disks
 FROM known WHERE NOT is_kernel
 UNION ALL
-SELECT machine, timestamp, '2', '(kernel threads)', '', sum(user_all + system_all), sum(user_all), sum(system_all), NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT machine, timestamp, '2', '(kernel threads)', '', sum(user_all + system_all ORDER BY pid), sum(user_all ORDER BY pid), sum(system_all ORDER BY pid), NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM known WHERE is_kernel AND is_known GROUP BY machine, timestamp
 UNION ALL
 SELECT sums.machine, sums.timestamp, '0', '(not attributed)', '', busy - own - unseen * share, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL

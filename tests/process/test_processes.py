@@ -1,0 +1,197 @@
+"""Who used the machine: the rows of a sample add up to the host, whatever comes, ends, or was never seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from perfkit.process.engine import Engine
+from support import invent
+
+START = 1767225600
+
+
+class Recording:
+    """A collection of a machine with two CPUs, a sample a second, written by hand."""
+
+    def __init__(self) -> None:
+        self.lines = [self._line(0, "perfkit/session", json.dumps({"format": 1, "hostname": "vm", "boot_id": "b", "pid": 1, "started": 1000.0,
+                                                                   "frequency": 1.0, "duration": 600, "hz": 100, "page_size": 4096}))]  # fmt: skip
+        self.busy = 0
+        self.second = 0
+
+    def _line(self, second: float, subsystem: str, text: str) -> str:
+        return json.dumps({"timestamp": START + int(second), "nanosecond": 0, "monotonic": 1000.0 + second, "subsystem": subsystem, "measurement": text})
+
+    def who(self, pid: int, start: int, name: str, parent: int = 1, **facts) -> None:
+        value = {"pid": pid, "start": start, "parent": parent, "name": name, "cgroup": f"/system.slice/{name}.service", **facts}
+        self.lines.append(self._line(self.second, "perfkit/process", json.dumps(value)))
+
+    def sample(self, busy: int, rows: Sequence[str] | None) -> None:
+        """A second in which the CPUs were busy for `busy` ticks; `rows` are the processes', after "scan N "; None: no such line."""
+        self.busy += busy
+        idle = 200 * (self.second + 1) - self.busy
+        cpus = "".join(f"cpu{n} {self.busy // 2} 0 0 {idle // 2} 0 0 0 0 0 0\n" for n in range(2))
+        self.lines.append(self._line(self.second, "/proc/stat", f"cpu  {self.busy} 0 0 {idle} 0 0 0 0 0 0\n{cpus}ctxt {self.second + 1}\nbtime 1\n"))
+        if rows is not None:
+            self.lines.append(self._line(self.second, "processes", "\n".join((f"scan {self.second + 1} 9", *rows))))
+        self.second += 1
+
+    def tables(self, tmp_path: Path) -> dict[tuple[int, str], tuple]:
+        """{(second, command): (cpu_percent, service, rss_bytes)}."""
+        path = tmp_path / "vm.json"
+        path.write_text("\n".join(self.lines) + "\n")
+        with Engine() as engine:
+            engine.load([(1, path)])
+            engine.derive(percentiles=False)
+            rows = engine.con.execute("SELECT timestamp, command, cpu_percent, service, rss_bytes FROM processes ORDER BY 1, pid").fetchall()
+        return {(at // 1000 - START, command): (None if cpu is None else round(cpu, 6), service, rss) for at, command, cpu, service, rss in rows}
+
+
+def row(pid: int, start: int, age: str, user: int, system: int = 0, children: int = 0) -> str:
+    return f"{pid} {start} {age} S 0 0 {user} {system} {children} 0 20 0 1 10 0 {user}0000000 0 1 - -"
+
+
+def test_shares_are_of_one_core_and_what_is_left_is_told(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "db")
+    one.sample(100, [row(5, 9, "0", 700)])
+    one.sample(90, [row(5, 9, "1", 730, 20)])
+    one.sample(60, [])
+    found = one.tables(tmp_path)
+    assert found[0, "db"] == (None, "db.service", 40960)  # nobody knows when it used that
+    assert found[1, "db"] == (50, "db.service", 40960)
+    assert found[1, "(not attributed)"][0] == pytest.approx(40)
+    assert (2, "db") not in found  # it did nothing
+    assert found[2, "(not attributed)"][0] == pytest.approx(60)
+    assert (0, "(not attributed)") not in found
+
+
+def test_a_new_process_starts_from_nothing_and_an_old_one_that_is_seen_first_does_not(tmp_path: Path) -> None:
+    one = Recording()
+    one.sample(10, [])
+    one.who(6, 50, "new")
+    one.sample(40, [row(6, 50, "+1", 30)])
+    found = one.tables(tmp_path)
+    assert found[1, "new"][0] == 30
+    assert found[1, "(not attributed)"][0] == pytest.approx(10)
+
+
+def test_children_that_were_never_seen_are_their_parents(tmp_path: Path) -> None:
+    """40 ticks of short-lived children; 25 more are of a child that was seen, had used 25 before it ended, and is not counted twice."""
+    one = Recording()
+    one.who(5, 9, "make")
+    one.sample(10, [row(5, 9, "0", 0)])
+    one.who(8, 60, "cc", parent=5)
+    one.sample(70, [row(5, 9, "1", 5, children=40), row(8, 60, "+1", 25)])
+    one.sample(20, ["gone 8 60", row(5, 9, "1", 10, children=65)])
+    found = one.tables(tmp_path)
+    assert found[1, "make"][0] == 45
+    assert found[1, "cc"][0] == 25
+    assert found[2, "make"][0] == 5
+    assert found[2, "(not attributed)"][0] == pytest.approx(15)
+
+
+def test_what_an_orphan_used_in_its_life_is_not_what_init_uses_now(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(1, 1, "init", parent=0)
+    one.sample(10, [row(1, 1, "0", 0)])
+    one.sample(8, [row(1, 1, "1", 1, children=90_000)])
+    found = one.tables(tmp_path)
+    assert found[1, "init"][0] == pytest.approx(8)
+    assert found[1, "(not attributed)"][0] == pytest.approx(0)
+
+
+def test_a_process_that_is_read_rarely_has_its_average_in_each_sample(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "cold")
+    one.sample(10, [row(5, 9, "0", 0)])
+    for _ in range(3):
+        one.sample(20, [])
+    one.sample(20, [row(5, 9, "4", 40)])
+    found = one.tables(tmp_path)
+    assert [found[second, "cold"][0] for second in (1, 2, 3, 4)] == [10] * 4
+    assert [found[second, "cold"][2] for second in (1, 2, 3, 4)] == [None, None, None, 40960]
+    assert [found[second, "(not attributed)"][0] for second in (1, 2, 3, 4)] == [pytest.approx(10)] * 4
+
+
+def test_a_scan_that_is_lost_makes_an_average_over_the_gap(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "db")
+    one.sample(10, [row(5, 9, "0", 0)])
+    one.sample(50, None)  # its line is damaged: nobody knows whether it has run
+    one.sample(50, [row(5, 9, "1", 80)])
+    found = one.tables(tmp_path)
+    assert found[2, "db"][0] == 40
+
+
+def test_samples_that_come_faster_than_scans_have_the_scans_shares(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "db")
+    one.sample(10, [row(5, 9, "0", 0)])
+    one.sample(50, None)
+    one.lines[-1] = one.lines[-1].replace("scan 2", "scan 2")
+    one.sample(50, None)
+    one.second = 3
+    one.sample(50, None)
+    one.lines.append(one._line(3, "processes", "scan 2 9\n" + row(5, 9, "1", 90)))
+    found = one.tables(tmp_path)
+    assert [found[second, "db"][0] for second in (1, 2, 3)] == [30, 30, 30]
+
+
+def test_a_pid_that_is_used_again_is_another_process(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "old")
+    one.sample(10, [row(5, 9, "0", 5000)])
+    one.who(5, 77, "young")
+    one.sample(30, ["gone 5 9", row(5, 77, "+1", 20)])
+    found = one.tables(tmp_path)
+    assert found[1, "young"][0] == 20
+    assert (1, "old") not in found
+
+
+def test_kernel_threads_are_one_row(tmp_path: Path) -> None:
+    one = Recording()
+    for pid in (2, 30):
+        one.who(pid, 1, f"k{pid}", kernel=True)
+    one.sample(10, [row(2, 1, "0", 0), row(30, 1, "0", 0)])
+    one.sample(30, [row(2, 1, "1", 4), row(30, 1, "1", 5)])
+    found = one.tables(tmp_path)
+    assert found[1, "(kernel threads)"][:2] == (9, "")
+    assert {command for _, command in found} == {"(kernel threads)", "(not attributed)"}
+
+
+HOSTILE = ["", "scan", "scan x y", "scan 2 9\n5 9", "scan 2 9\n5 9 1 S - - - - - - - - - - - - - - - -", "scan 99999999999999999999 1",
+           "scan 2 9\n5 9 -5 S 0 0 1e999 0 0 0 20 0 1 10 0 0 0 1 - -", "scan 2 9\n5 9 999999999999 S 0 0 9223372036854775807 0 0 0 20 0 1 9223372036854775807 0 0 0 1 - -",
+           "scan 2 9\ngone\ngone 5 9\ngone 5 9"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_line_stops_the_rest(tmp_path: Path, text: str) -> None:
+    one = Recording()
+    one.who(5, 9, "db")
+    one.lines.append(one._line(0, "perfkit/process", '{"pid": [1], "start": {}, "name": 7, "cgroup": null}'))
+    one.lines.append(one._line(0, "perfkit/process", "[]"))
+    one.sample(10, [row(5, 9, "0", 0)])
+    one.sample(30, None)
+    one.lines.append(one._line(1, "processes", text))
+    one.sample(30, [row(5, 9, "1", 7)])
+    found = one.tables(tmp_path)
+    assert (2, "(not attributed)") in found or text.startswith("scan 999") or not text.startswith("scan 2")
+
+
+def test_the_rows_of_each_sample_add_up_to_the_host(tmp_path: Path) -> None:
+    for seed in range(10):
+        path = invent.write(tmp_path / f"{seed}.json", seconds=60, users=True, seed=seed)
+        with Engine() as engine:
+            engine.load([(1, path)])
+            engine.derive(percentiles=False)
+            rows = engine.con.execute(
+                """SELECT sum(cpu_percent), any_value(cpu_busy) * 4, bool_or(pid = '0') FROM processes JOIN host USING (machine, timestamp)
+                GROUP BY timestamp"""
+            ).fetchall()
+        assert len(rows) == 59
+        assert all(known and total == pytest.approx(busy) for total, busy, known in rows)
