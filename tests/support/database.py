@@ -8,7 +8,7 @@ import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
-from perfkit.catalog import INTEGER, TABLES, table
+from perfkit.catalog import DENSE, INTEGER, TABLES, table
 from perfkit.store.schema import LEVELS, device_key, metrics
 
 START = 1767225600  # 2026-01-01T00:00:00Z
@@ -19,6 +19,8 @@ DEVICES = {
     "filesystem": [("/",)],
     "pressure": [("io",)],
     "containers": [("0123456789ab", "web", "docker")],
+    "services": [("nginx.service",)],
+    "processes": [("0", "(not attributed)", ""), ("7", "nginx", "nginx.service")],
 }
 
 

@@ -164,7 +164,7 @@ def _value(column: Column, place: str, type_: str) -> str:
     if place == "NULL":
         return f"NULL::{type_}"
     if column.kind == KEY:  # as process writes a name that a spreadsheet would take for a formula
-        return f"if(regexp_matches({place}, '^''[-=+@\\t\\r\\n]'), substr({place}, 2), {place})"
+        return f"if(regexp_matches({place}, '^''[-=+@\\t\\r\\n]'), substr({place}, 2), coalesce({place}, ''))"
     return f"CASE WHEN isfinite({place}) THEN {place} END" if type_ == "DOUBLE" else place
 
 
