@@ -34,7 +34,7 @@ def test_old_samples_go_and_their_rollups_stay(con) -> None:
     gone = prune(con, 1150, now=NOW)
     for table in TABLES:
         assert con.execute(f"SELECT min(timestamp) FROM {table.database_name}").fetchone() == (KEPT * 1000,), table.name
-        for level in LEVELS:
+        for level in LEVELS if not table.sparse else ():
             assert con.execute(f"SELECT count(*) FROM {table.database_name}_{level}").fetchone() == before[f"{table.name}_{level}"]
     assert gone.rows > 1800 * len(TABLES)
     assert prune(con, 1150, now=NOW).rows == 0

@@ -181,6 +181,19 @@ async def percentiles(request: Any, datasette: Dashboard) -> Any:
     return await datasette.read(lambda con: _percentiles(con, number, args, wanted))
 
 
+@answers_json
+async def who(request: Any, datasette: Dashboard) -> Any:
+    """Who used the machine in the window asked for: commands by CPU, with memory, I/O and the time they waited."""
+    number = int(request.url_vars["id"])
+    args = Parameters(request)
+
+    def answer(con: sqlite3.Connection) -> Any:
+        window = _window(con, number, args)
+        return {"collector": number, "window": _told(window), "who": reading.who(con, number, window)}
+
+    return await datasette.read(answer)
+
+
 def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
     window = _window(con, number, args)
     return {

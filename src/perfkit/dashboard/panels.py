@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from perfkit.catalog import table
 from perfkit.dashboard.reading import query
+from perfkit.dashboard.series import users_sql
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Panel:
             "total": self.total,
             "totalLabel": known[self.total].label if self.total else "",
             "missing": self.missing,
+            "sparse": known.sparse,
             "sql": self.sql(),
             "series": [{"column": name, "label": known[name].label, "colour": colour} for name, colour in self.series],
         }
@@ -73,6 +75,8 @@ class Panel:
     def sql(self) -> str:
         """The query behind the chart, with the parameters collector, from, to and, where the table has one, device."""
         known = table(self.table)
+        if known.sparse:
+            return users_sql("chart_users", self.table, self.columns)
         device = known.keys[0].name if known.keys else ""
         shown = [*([device] if device else []), *(name for name, _ in self.series)]
         condition = f" AND {device} LIKE :device" if device else ""
@@ -89,6 +93,7 @@ _CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "i
 
 OVERVIEW = (
     Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_busy"),
+    Panel("who", "Who used the CPU", "processes", (("cpu_percent", "user"),), devices="all", stack=True),
     Panel("memory", "Memory", "host", (("mem_used", "user"), ("mem_cached", "cached"), ("mem_buffers", "irq")), total="mem_total"),
     Panel("disk", "Disk throughput", "host", (("disk_read_bytes", "read"), ("disk_write_bytes", "write"))),
     Panel("network", "Network throughput", "host", (("net_rx_bytes", "rx"), ("net_tx_bytes", "tx"))),

@@ -46,6 +46,7 @@ ROUTES = (
     Route(rf"^/api/v1/collectors/{_ID}/series$", api.series, "/api/v1/collectors/1/series"),
     Route(rf"^/api/v1/collectors/{_ID}/percentiles$", api.percentiles, "/api/v1/collectors/1/percentiles"),
     Route(rf"^/api/v1/collectors/{_ID}/findings$", api.findings, "/api/v1/collectors/1/findings"),
+    Route(rf"^/api/v1/collectors/{_ID}/who$", api.who, "/api/v1/collectors/1/who"),
     Route(rf"^/api/v1/collectors/{_ID}/steady$", api.steady, "/api/v1/collectors/1/steady"),
     Route(r"^/assets/(?P<version>\w{10})/(?P<path>[\w./-]{1,100})$", assets.asset, f"/assets/{assets.version()}/perfkit.css"),
     Route(r"^/-/login$", login.page, "/-/login"),

@@ -181,6 +181,11 @@ def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[
     return rows(con, "worst_minutes", collector=number, start=window.start, end=window.end)
 
 
+def who(con: sqlite3.Connection, number: int, window: Window, most: int = 20) -> list[Row]:
+    """Who used the machine: a row for each command of each service, at most `most`; none where processes were not recorded."""
+    return rows(con, "who", collector=number, start=window.start, end=window.end, most=most)
+
+
 def list_of_collectors(con: sqlite3.Connection) -> list[Row]:
     """`collectors`, each with `spark` (the last hour's CPU, % busy a minute, None where none) and `latest` values."""
     sparks: dict[int, dict[int, float]] = {}

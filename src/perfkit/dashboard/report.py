@@ -102,7 +102,7 @@ async def _packed(dashboard: Dashboard, run: Run) -> str:
     windows |= {f"@{chosen}:{phase}": {"run": chosen, "phase": phase} for phase in phases}
     series = pages.OVERVIEW.series(run.collector_id, [("load", "1"), ("points", str(POINTS)), ("run", chosen)])
     answers: dict[str, Any] = {"run": f"@{chosen}", "series": await _answer(dashboard, series.replace("&bands=", "&bands_left_out="))}
-    for what in ("percentiles", "findings", "steady"):
+    for what in ("percentiles", "findings", "steady", "who"):
         answers[what] = {name: await _answer(dashboard, f"{place}/{what}?{urlencode(asked)}") for name, asked in windows.items()}
     return base64.b64encode(gzip.compress(orjson.dumps(answers), 9, mtime=0)).decode()
 

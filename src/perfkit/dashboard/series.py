@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from perfkit import store
-from perfkit.catalog import DENSE
+from perfkit import catalog, store
+from perfkit.catalog import DENSE, RATE, SHARE, TABLES
 from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
 from perfkit.store import schema
@@ -20,7 +20,7 @@ KINDS = ("avg", "min", "max")  # in the order of store.series
 
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     """`["host.cpu_user", "disk.await_ms"]` as {table: [columns]}; BadInput for a name that the catalog does not have."""
-    known = {table.name: {column.name for column in schema.metrics(table)} for table in DENSE}
+    known = {table.name: {column.name for column in schema.metrics(table)} for table in DENSE} | {table: set(one) for table, one in USED.items()}
     found: dict[str, list[str]] = {}
     for name in names:
         table, _, column = name.partition(".")
@@ -29,6 +29,13 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
         if column not in found.setdefault(table, []):
             found[table].append(column)
     return found
+
+
+# What can be added up over the processes or services that used it: {table: its columns}. A service is one by name, a process by its command.
+USED = {table.name: [c.name for c in table.values if c.kind in (SHARE, RATE)] for table in TABLES if table.sparse}
+_NAMED = {"processes": "command", "services": "service"}
+MOST_USERS = 10  # the rest is one
+OTHERS = "(all others)"
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
 
     `bucket_ms` 0 says that the values are samples; then there is only "avg". None stands where a device has no value.
     """
+    if table in USED:
+        return _used(con, table, columns, wanted)
     parts = [_part(con, table, names, wanted, device) for names, device in _parts(table, columns, wanted)]
     by_device: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {}
     for part in parts:
@@ -72,6 +81,40 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
         "t": times,
         "devices": {device: _values(rows, {c: kinds(c) for c in names}, times) for device, (names, rows) in by_device.items()},
     }
+
+
+def _used(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+    """As `read`, of what the largest users used on average: the first is the one with most of the first column; nothing is 0."""
+    part = _part(con, "host", ["cpu_busy"], wanted, None)
+    width = max(part.bucket_ms, 1)
+    counts = {row[0]: row[2] for row in part.rows}
+    text = users_sql("users", table, columns)
+    values = {"collector": wanted.collector, "start": wanted.start, "end": wanted.end, "width": width}
+    found: dict[str, dict[int, tuple[float | None, ...]]] = {}
+    for bucket, name, *sums in con.execute(text, values):
+        found.setdefault(name, {})[bucket] = tuple(sums)
+    times = sorted(counts) if found else []
+    by_use = sorted(found, key=lambda name: -sum(sums[0] or 0 for sums in found[name].values()))
+    shown = {name: [name] for name in by_use[:MOST_USERS]} | ({OTHERS: by_use[MOST_USERS:]} if len(by_use) > MOST_USERS else {})
+
+    def level(names: Sequence[str], at: int, place: int) -> float:
+        return max(sum((found[name].get(at, ())[place : place + 1] or (0,))[0] or 0 for name in names) / (counts[at] or 1), 0)
+
+    return {
+        "bucket_ms": part.bucket_ms,
+        "t": times,
+        "devices": {
+            shown_as: {column: {"avg": _rounded([level(names, at, place) for at in times])} for place, column in enumerate(columns)}
+            for shown_as, names in shown.items()
+        },
+    }
+
+
+def users_sql(name: str, table: str, columns: Sequence[str]) -> str:
+    """queries/<name>.sql over a table of users."""
+    known = catalog.table(table)
+    sums = ", ".join(f"sum({known[column].name}) AS {known[column].name}" for column in columns)
+    return query(name).format(name=_NAMED[table], sums=sums, table=known.database_name)
 
 
 def _parts(table: str, columns: Sequence[str], wanted: Wanted) -> Iterator[tuple[Sequence[str], str | None]]:

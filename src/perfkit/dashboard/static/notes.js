@@ -139,3 +139,37 @@ function told({ kind, subject, from_timestamp: from, to_timestamp: to, missed, d
     detail ? h("small", {}, ` ${detail}`) : null,
   ];
 }
+
+/** Who used the machine in the range that is shown; asked for once the figures of that range are there. */
+export async function who(answer, stats) {
+  const place = $("#who");
+  if (!place) return;
+  const users = Object.keys(answer.tables.processes?.devices ?? {});
+  place.closest("section").hidden = !users.length;
+  if (!users.length || !stats || stats === shownWith) return;
+  shownWith = stats;
+  const found = await ask("who", { query: url.windowQuery() }).catch(() => null);
+  if (!found || stats !== shownWith) return;
+  const heads = ["Command", "Service", "CPU avg", "CPU peak", "Waiting for CPU", "Memory", "Read", "Written", "Processes"];
+  const line = (one) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", class: "text" }, one.command || "(unknown)"),
+      h("td", { class: "text" }, one.service),
+      h("td", {}, show(Math.max(one.cpu_avg, 0), "%")),
+      h("td", {}, show(one.cpu_peak, "%")),
+      h("td", {}, show(one.wait_avg, "%")),
+      h("td", {}, show(one.memory, "B")),
+      h("td", {}, show(one.read_avg, "B/s")),
+      h("td", {}, show(one.written_avg, "B/s")),
+      h("td", {}, one.memory === null ? "" : one.processes),
+    );
+  const columns = heads.map((name, i) => heading(name, { class: i < 2 ? "text" : null }));
+  place.replaceChildren(
+    table(columns, found.who.map(line)),
+    h("p", { class: "muted" }, "100 % is one core. Memory is that of the largest process. What no process can be given is (not attributed)."),
+  );
+}
+
+let shownWith = null;

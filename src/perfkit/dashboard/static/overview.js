@@ -2,7 +2,7 @@
 
 import { $, figures as table, h, heading } from "./dom.js";
 import { byDevice, moment, show, span, wholeDisks } from "./format.js";
-import { around, containers, findings, phases, quality } from "./notes.js";
+import { around, containers, findings, phases, quality, who } from "./notes.js";
 import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
 import { records } from "./series.js";
 import { frame } from "./source.js";
@@ -39,13 +39,14 @@ let made = [];
 window.perfkit = run({
   tables: [
     "host",
-    ...new Set(frame.panels.map((spec) => spec.table).filter((name) => name !== "host")),
+    ...new Set(frame.panels.filter((spec) => !spec.sparse).map((spec) => spec.table).filter((name) => name !== "host")),
     ...($("#containers") ? ["containers"] : []),
   ],
   build: (answer) => {
     const load = lanes(answer.tables.load).flatMap((runs) => frame.load.map((spec) => [spec, new LoadPanel(spec, runs)]));
     const leads = ([spec]) => frame.load.indexOf(spec) < LEADING;
-    const machine = frame.panels.map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table !== "host" }));
+    const there = (spec) => !spec.sparse || Object.keys(answer.tables[spec.table]?.devices ?? {}).length > 0;
+    const machine = frame.panels.filter(there).map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table !== "host" }));
     made = [...load.filter(leads).map(([, panel]) => panel), ...machine, ...load.filter((one) => !leads(one)).map(([, panel]) => panel)];
     $("#panels").replaceChildren(...made.map((p) => p.element));
     return made;
@@ -58,11 +59,13 @@ window.perfkit = run({
     quality(answer, view);
     findings(answer, stats, view);
     if ($("#containers")) containers(stats);
+    who(answer, stats);
   },
 });
 
 function devicesOf(spec, answer) {
   if (spec.devices !== "all") return null;
+  if (spec.sparse) return Object.keys(answer.tables[spec.table].devices); // who used most comes first
   const found = Object.keys(answer.tables[spec.table]?.devices ?? {}).sort(byDevice);
   return spec.table === "disk" ? wholeDisks(found) : found;
 }

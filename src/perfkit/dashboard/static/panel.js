@@ -204,7 +204,7 @@ export class Panel extends Plot {
   one(device, { column, label, colour, line }, table, stats) {
     const values = table.devices[device]?.[column] ?? {};
     const avg = values.avg ?? table.t.map(() => null);
-    const found = stats?.[`${this.spec.table}.${column}`]?.[device];
+    const found = this.spec.sparse ? stats && measured(avg) : stats?.[`${this.spec.table}.${column}`]?.[device];
     const key = `${this.name}.${this.devices ? device : column}`;
     return {
       key,
