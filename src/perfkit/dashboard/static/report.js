@@ -19,6 +19,7 @@ function answer(what, query, { version }) {
   const zoomed = query.has("from") || query.has("to");
   if (what === "percentiles") return zoomed ? { percentiles: [], worst_minutes: [] } : told.percentiles[key];
   if (what === "findings") return zoomed ? { findings: [] } : told.findings[key];
+  if (what === "who") return zoomed ? { who: [] } : told.who[key];
   if (what === "steady") return zoomed ? { steady: null } : told.steady[key];
   throw new Error("this is not in the report; the dashboard has it");
 }

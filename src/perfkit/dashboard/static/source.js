@@ -14,7 +14,7 @@ export function use(other) {
 }
 
 /**
- * What the API answers. `what` is "collectors", "series", "samples", "percentiles", "findings", "steady" or "compare".
+ * What the API answers. `what` is "collectors", "series", "samples", "percentiles", "findings", "steady", "who" or "compare".
  * request: {collector, the page's own if left out; query, the window and options as in a URL; metrics, devices: of "samples" alone; signal, version}.
  * "series" are points for charts, "samples" every sample of a few metrics; both are as the API's series.
  * Null where nothing changed since `version`. Throws an Error whose message is a sentence for the reader.
