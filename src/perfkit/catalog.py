@@ -243,6 +243,7 @@ TCP = Table(
     ),
 )
 
+
 def _of_cgroup(source: str) -> tuple[Column, ...]:
     """What is known of a control group."""
     return (

@@ -39,7 +39,30 @@ def test_secrets_of_command_lines_are_masked(cmdline: bytes, expected: str) -> N
 
 
 def stat(pid: int, *, name: str = "x", ticks: int = 0, start: int = 50, rss: int = 10, flags: int = 0, state: str = "S") -> str:
-    fields = [state, "1", "1", "1", "0", "-1", str(flags), "5", "0", "2", "0", str(ticks), "3", "1", "1", "20", "0", "4", "0", str(start), "9", str(rss)]
+    fields = [
+        state,
+        "1",
+        "1",
+        "1",
+        "0",
+        "-1",
+        str(flags),
+        "5",
+        "0",
+        "2",
+        "0",
+        str(ticks),
+        "3",
+        "1",
+        "1",
+        "20",
+        "0",
+        "4",
+        "0",
+        str(start),
+        "9",
+        str(rss),
+    ]
     return f"{pid} ({name}) {' '.join(fields)} {' '.join(['0'] * 17)} 6 0 0\n"
 
 
@@ -148,7 +171,7 @@ def test_real_processes_come_end_and_are_zombies(tmp_path: Path) -> None:
     processes.read(line_head(1, 2))
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     told = ""
-    for seconds in range(3 * FEW):
+    for _ in range(3 * FEW):
         clock.pass_time(1)
         told = processes.read(line_head(1, 2))[-1].decode()
         if f"n{child.pid} " in told:
@@ -157,13 +180,13 @@ def test_real_processes_come_end_and_are_zombies(tmp_path: Path) -> None:
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody has asked for it yet
     states = ""
-    for seconds in range(12):
+    for _ in range(12):
         clock.pass_time(1)
         states += processes.read(line_head(1, 2))[-1].decode()
     assert f"n{child.pid} " in states and " Z " in states
     child.wait()
     gone = ""
-    for seconds in range(12):
+    for _ in range(12):
         clock.pass_time(1)
         gone += processes.read(line_head(1, 2))[-1].decode()
     assert f"gone {child.pid} " in gone
@@ -179,6 +202,8 @@ def test_few_descriptors_are_left_to_the_rest(tmp_path: Path) -> None:
     )
     for pid in range(1, 400):
         put(tmp_path, pid)
-    found = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True, env={"PYTHONPATH": "src"})
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True, env={"PYTHONPATH": "src"}
+    )
     assert found.stdout == "True\n"
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256

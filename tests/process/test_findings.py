@@ -8,10 +8,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from perfkit.catalog import TABLES
+from perfkit.catalog import DUCK_TYPES, TABLES
 from perfkit.collection.certificate import certify
 from perfkit.process.findings import Judged, Machine, Rule, Span, judge, rules, verdict
-from perfkit.catalog import DUCK_TYPES
 
 SAMPLES = 100
 PERIOD_MS = 1000

@@ -18,13 +18,15 @@ class Recording:
     """A collection of a machine with two CPUs, a sample a second, written by hand."""
 
     def __init__(self) -> None:
-        self.lines = [self._line(0, "perfkit/session", json.dumps({"format": 1, "hostname": "vm", "boot_id": "b", "pid": 1, "started": 1000.0,
-                                                                   "frequency": 1.0, "duration": 600, "hz": 100, "page_size": 4096}))]  # fmt: skip
+        promise = {"format": 1, "hostname": "vm", "boot_id": "b", "pid": 1, "started": 1000.0, "frequency": 1.0, "duration": 600}
+        self.lines = [self._line(0, "perfkit/session", json.dumps({**promise, "hz": 100, "page_size": 4096}))]
         self.busy = 0
         self.second = 0
 
     def _line(self, second: float, subsystem: str, text: str) -> str:
-        return json.dumps({"timestamp": START + int(second), "nanosecond": 0, "monotonic": 1000.0 + second, "subsystem": subsystem, "measurement": text})
+        return json.dumps(
+            {"timestamp": START + int(second), "nanosecond": 0, "monotonic": 1000.0 + second, "subsystem": subsystem, "measurement": text}
+        )
 
     def who(self, pid: int, start: int, name: str, parent: int = 1, **facts) -> None:
         value = {"pid": pid, "start": start, "parent": parent, "name": name, "cgroup": f"/system.slice/{name}.service", **facts}
@@ -35,7 +37,9 @@ class Recording:
         self.busy += busy
         idle = 200 * (self.second + 1) - self.busy
         cpus = "".join(f"cpu{n} {self.busy // 2} 0 0 {idle // 2} 0 0 0 0 0 0\n" for n in range(2))
-        self.lines.append(self._line(self.second, "/proc/stat", f"cpu  {self.busy} 0 0 {idle} 0 0 0 0 0 0\n{cpus}ctxt {self.second + 1}\nbtime 1\n"))
+        self.lines.append(
+            self._line(self.second, "/proc/stat", f"cpu  {self.busy} 0 0 {idle} 0 0 0 0 0 0\n{cpus}ctxt {self.second + 1}\nbtime 1\n")
+        )
         if rows is not None:
             self.lines.append(self._line(self.second, "processes", "\n".join((f"scan {self.second + 1} 9", *rows))))
         self.second += 1
@@ -47,8 +51,12 @@ class Recording:
         with Engine() as engine:
             engine.load([(1, path)])
             engine.derive(percentiles=False)
-            rows = engine.con.execute("SELECT timestamp, command, cpu_percent, service, rss_bytes FROM processes ORDER BY 1, pid").fetchall()
-        return {(at // 1000 - START, command): (None if cpu is None else round(cpu, 6), service, rss) for at, command, cpu, service, rss in rows}
+            rows = engine.con.execute(
+                "SELECT timestamp, command, cpu_percent, service, rss_bytes FROM processes ORDER BY 1, pid"
+            ).fetchall()
+        return {
+            (at // 1000 - START, command): (None if cpu is None else round(cpu, 6), service, rss) for at, command, cpu, service, rss in rows
+        }
 
 
 def row(pid: int, start: int, age: str, user: int, system: int = 0, children: int = 0) -> str:
@@ -165,7 +173,8 @@ def test_kernel_threads_are_one_row(tmp_path: Path) -> None:
 
 
 HOSTILE = ["", "scan", "scan x y", "scan 2 9\n5 9", "scan 2 9\n5 9 1 S - - - - - - - - - - - - - - - -", "scan 99999999999999999999 1",
-           "scan 2 9\n5 9 -5 S 0 0 1e999 0 0 0 20 0 1 10 0 0 0 1 - -", "scan 2 9\n5 9 999999999999 S 0 0 9223372036854775807 0 0 0 20 0 1 9223372036854775807 0 0 0 1 - -",
+           "scan 2 9\n5 9 -5 S 0 0 1e999 0 0 0 20 0 1 10 0 0 0 1 - -",
+           "scan 2 9\n5 9 999999999999 S 0 0 9223372036854775807 0 0 0 20 0 1 9223372036854775807 0 0 0 1 - -",
            "scan 2 9\ngone\ngone 5 9\ngone 5 9"]  # fmt: skip
 
 

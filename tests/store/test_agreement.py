@@ -73,7 +73,9 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 
 
 def recorded(folder: Path, damage: str, **changes: object) -> Path:
-    path = invent.write(folder / "vm-a.json", **{"hostname": "vm-a", "seconds": 90, "containers": 1, "users": True, "gaps": [(40, 7)], **changes})
+    path = invent.write(
+        folder / "vm-a.json", **{"hostname": "vm-a", "seconds": 90, "containers": 1, "users": True, "gaps": [(40, 7)], **changes}
+    )
     DAMAGE[damage](path)
     return next(folder.glob("vm-a.json*"))
 

@@ -15,6 +15,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import ClassVar
 
 START = 1767225600  # 2026-01-01T00:00:00Z
 HZ = 100
@@ -412,7 +413,7 @@ class Machine:
 class Users:
     """Two services and the processes in them, one of which ends and is followed by another, as perfkit's collector writes them."""
 
-    NAMES = {1: ("systemd", "/init.scope"), 2: ("kthreadd", ""), 40: ("nginx", "/system.slice/nginx.service"),
+    NAMES: ClassVar = {1: ("systemd", "/init.scope"), 2: ("kthreadd", ""), 40: ("nginx", "/system.slice/nginx.service"),
              41: ("postgres: writer (1) x", "/system.slice/postgresql.service")}  # fmt: skip
 
     def __init__(self, seed: float) -> None:
@@ -450,8 +451,8 @@ class Users:
                 ticks[0] += self.random.randrange(12)
                 ticks[1] += self.random.randrange(5)
                 age = 1 if self.scan > 1 else 0
-                user, system, children_user, children_system = ticks
-                rows.append(f"{pid} {100 + pid} {age} S {user} 0 {user} {system} {children_user} {children_system} 20 0 1 400 0 {user}0000000 5000 9 - -")
+                told = " ".join(map(str, ticks))
+                rows.append(f"{pid} {100 + pid} {age} S {ticks[0]} 0 {told} 20 0 1 400 0 {ticks[0]}0000000 5000 9 - -")
         yield "processes", "\n".join(rows)
 
     def about(self, pid: int, start: int, name: str = "") -> tuple[str, str]:

@@ -58,6 +58,7 @@ class Processes:
         self._hot: list[_Process] = []
         self._scan = self._listed = 0  # numbers of the last scan, and of the last that has seen all
         self._last = float("-inf")  # when, by the monotonic clock
+        self._rows: list[bytes] = []  # of the scan that is being made
         self._whole = True  # the next scan writes every process
         self._descriptors = _descriptors() - _SPARE
         self._line, self._who = line_template("processes"), line_template("perfkit/process")
@@ -74,7 +75,7 @@ class Processes:
         self._last = now
         self._scan += 1
         every = self._whole or len(self._known) < FEW or self._scan % SLOW == 0
-        rows: list[bytes] = []
+        rows = self._rows = [b""]
         lines: list[bytes] = []
         pread = os.pread  # a local name: this loop is most of what a sample costs
         if every:
@@ -88,41 +89,44 @@ class Processes:
                     rows.append(b"gone %b %b" % (process.pid, process.start))
                 continue
             if text != process.text or self._whole:
-                self._tell(process, text, rows, lines, head, now)
+                about = self._tell(process, text)
+                if about:
+                    lines.append(self._who % (head, now, escape(to_json(about))))
             process.scan = self._scan
         if every:
             self._listed = self._scan
             self._choose()
         self._whole = False
-        rows.insert(0, b"scan %d %d" % (self._scan, len(self._known)))
+        rows[0] = b"scan %d %d" % (self._scan, len(self._known))
         return [*lines, self._line % (head, now, escape(b"\n".join(rows)))]
 
-    def _tell(self, process: _Process, text: bytes, rows: list[bytes], lines: list[bytes], head: bytes, now: float) -> None:
-        """Add the process's row, if numbers that count have changed, and who it is, if that has."""
+    def _tell(self, process: _Process, text: bytes) -> dict[str, Any] | None:
+        """Add the process's row, if numbers that count have changed; who it is, if that has."""
         end = text.rfind(b")")
         fields = text[end + 2 :].split()
         process.text = text
         if len(fields) <= _START:
-            return  # cut: it is read again with the next sample
+            return None  # cut: it is read again with the next sample
         begun, start = process.start, fields[_START]
         if begun and begun != start:  # without a descriptor a pid may have come to be another process
-            rows.append(b"gone %b %b" % (process.pid, begun))
+            self._rows.append(b"gone %b %b" % (process.pid, begun))
             process.scan, begun, process.line = 0, b"", b""
         process.start = start
         kernel = bool(int(fields[_FLAGS]) & _KERNEL_THREAD)
         name = text[text.find(b"(") + 1 : end]
+        about = None
         if not begun or self._whole or (name != process.name and not kernel):
             process.name = name
-            value = escape(to_json(self._about(process, fields, kernel=kernel)))
-            lines.append(self._who % (head, now, value))
+            about = self._about(process, fields, kernel=kernel)
         told = fields[_THREADS : _THREADS + 1] + fields[_RSS : _RSS + 1] + (fields[_BLKIO : _BLKIO + 1] or [b"-"])
         line = b" ".join((fields[_STATE], fields[_MINFLT], fields[_MAJFLT], *fields[_TICKS : _TICKS + 6], *told))
         if line == process.line and not self._whole:
-            return
+            return about
         age = b"%d" % (self._scan - process.scan) if process.scan else b"+%d" % (self._scan - self._listed) if self._listed else b"0"
         process.line = line
         process.ticks, process.rss = int(fields[_TICKS]) + int(fields[_TICKS + 1]), int(fields[_RSS])
-        rows.append(b" ".join((process.pid, start, age, line, self._waited(process), self._moved(process))))
+        self._rows.append(b" ".join((process.pid, start, age, line, self._waited(process), self._moved(process))))
+        return about
 
     def _read(self, process: _Process) -> bytes:
         """The text of its `stat`, which is opened. Raises OSError where it has ended."""
@@ -177,10 +181,7 @@ class Processes:
             found["executable"] = os.readlink(folder + "/exe")
         except OSError:
             pass
-        cgroup = _first(folder + "/cgroup", 4096).splitlines()
-        # v2's, else systemd's own tree of v1, else any.
-        path = next((row for wanted in (b"0::", b":name=systemd:", b":") for row in cgroup if wanted in row and not row.endswith(b":/")), b"")
-        found["cgroup"] = path.partition(b":")[2].partition(b":")[2].decode("utf-8", "replace")
+        found["cgroup"] = _cgroup(_first(folder + "/cgroup", 4096).decode("utf-8", "replace"))
         if self._cmdline:
             found["cmdline"] = masked(_first(folder + "/cmdline", 4096))
         return found
@@ -227,6 +228,13 @@ def _first(path: str, size: int) -> bytes:
             return file.read(size) or b""
     except OSError:
         return b""
+
+
+def _cgroup(text: str) -> str:
+    """The path in /proc/PID/cgroup: v2's, else that of systemd's own tree of v1, else any."""
+    rows = [row.split(":", 2) for row in text.splitlines() if row.count(":") >= 2]
+    paths = {controllers: path for _, controllers, path in reversed(rows) if path != "/"}
+    return paths.get("") or paths.get("name=systemd") or next(iter(paths.values()), "")
 
 
 def _descriptors() -> int:

@@ -20,7 +20,7 @@ KINDS = ("avg", "min", "max")  # in the order of store.series
 
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     """`["host.cpu_user", "disk.await_ms"]` as {table: [columns]}; BadInput for a name that the catalog does not have."""
-    known = {table.name: {column.name for column in schema.metrics(table)} for table in DENSE} | {table: set(one) for table, one in USED.items()}
+    known = {table.name: [column.name for column in schema.metrics(table)] for table in DENSE} | USED
     found: dict[str, list[str]] = {}
     for name in names:
         table, _, column = name.partition(".")
@@ -31,7 +31,7 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-# What can be added up over the processes or services that used it: {table: its columns}. A service is one by name, a process by its command.
+# What can be added up over the processes (by command) or services that used it: {table: its columns}.
 USED = {table.name: [c.name for c in table.values if c.kind in (SHARE, RATE)] for table in TABLES if table.sparse}
 _NAMED = {"processes": "command", "services": "service"}
 MOST_USERS = 10  # the rest is one

@@ -182,7 +182,9 @@ class Pending:
             pending.waiting.setdefault(line.stamp, {})[_key(line)] = line
         if len(newer) > 1:
             rows, who, scans, stamp = newer[1]
-            pending.running = Running(rows, {pid: RawLine(*row) for pid, row in who.items()}, [(clock, first) for clock, first in scans], stamp)
+            pending.running = Running(
+                rows, {pid: RawLine(*row) for pid, row in who.items()}, [(clock, first) for clock, first in scans], stamp
+            )
         for row in newer[0] if newer else ():
             line = RawLine(*row)
             pending.late.setdefault(line.stamp, {})[_key(line)] = line

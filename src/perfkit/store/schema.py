@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from perfkit import sql
-from perfkit.catalog import DUCK_TYPES, FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, TEXT, Column, Table
+from perfkit.catalog import FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, Column, Table
 
 VERSION = 3
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
@@ -55,7 +55,7 @@ def metrics(table: Table) -> tuple[Column, ...]:
 
 
 def device_key(table: Table) -> str | None:
-    """The column that tells one series of `table` from another within a collector; None where a sample is one row, or none is read alone."""
+    """The column that tells one series of `table` from another within a collector; None where a sample is one row, or series are sums."""
     return table.keys[0].name if table.keys and not table.sparse else None
 
 
