@@ -6,16 +6,24 @@ import math
 import random
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from perfkit.cli import import_, report
+from perfkit.dashboard.reading import runs_listed
 from perfkit.loadtools.capacity import Capacity, of_tables
 from perfkit.process.findings import Span
-from perfkit.store import columnar
+from perfkit.store import columnar, open_database
+from support import invent
+from support.loads import locust
+from support.recorded import record
 
 CPUS = 8
 COST = 0.002  # CPU-seconds of a request
@@ -189,3 +197,49 @@ def test_two_tools_at_the_same_time_add_up() -> None:
         found = of_tables(con, 1, [Span("run:1", AT, AT + 1000 * len(load.seconds))], None, None)["run:1"]
     assert found.knee.throughput == pytest.approx((load.knee or 0) * load.per_step, rel=0.1)
     assert found.reason == "nothing is known of the machine then"
+
+
+@pytest.fixture
+def stepped_run(tmp_path: Path) -> Path:
+    """A database with a run whose CPUs are full from the fifth of eight steps on."""
+    rng = random.Random(7)
+    throughput = [poisson(rng, 100 * min(1 + place // 60, 4)) for place in range(480)]
+    users = [10.0 * (1 + place // 60) for place in range(480)]
+    busy = [min(100, 5 + 0.22 * one + rng.gauss(0, 0.3)) for one in throughput[:1] + throughput[:-1]]  # a sample tells of the second before
+    record(tmp_path / "perfkit.db", busy, load={"throughput": throughput, "users": users})
+    return tmp_path / "perfkit.db"
+
+
+def test_the_verdict_says_from_which_load_on(stepped_run: Path) -> None:
+    with closing(open_database(stepped_run)) as con:
+        [run] = runs_listed(con, 0)
+    knee = run["capacity"]["knee"]
+    assert knee["throughput"] == pytest.approx(400, rel=0.03)
+    assert knee["at"] == pytest.approx(40, abs=1)
+    assert run["from"] <= knee["from"] <= run["to"]
+    assert f" UTC on, from {knee['throughput']:,.0f} requests/s on" in run["verdict"]["sentence"]
+    cost = run["capacity"]["cost"]["cpu_seconds"]
+    assert cost["value"] == pytest.approx(4 * 0.0022, rel=0.02)  # of four CPUs, 0.22 % for each request
+    assert run["capacity"]["cost"]["disk_bytes"] is None
+
+
+def test_a_run_without_a_load_tool_has_neither(tmp_path: Path) -> None:
+    record(tmp_path / "perfkit.db", [50.0] * 60)
+    with closing(open_database(tmp_path / "perfkit.db")) as con:
+        [run] = runs_listed(con, 0)
+    assert run["capacity"] is None
+
+
+def test_import_and_the_markdown_report_say_it(tmp_path: Path) -> None:
+    collection = invent.write(tmp_path / "vm-a.json", seconds=300)
+    (tmp_path / "load.csv").write_text(
+        locust(seconds=300, level=lambda second: (10 * (1 + second // 50), 100.0 * min(1 + second // 50, 3)))
+    )
+    db = str(tmp_path / "perfkit.db")
+    done = CliRunner().invoke(import_.app, [str(collection), "--load", str(tmp_path / "load.csv"), "--db", db])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("run 1 recording: ") == 1
+    assert "Knee: the throughput grew with the load up to 30 users, at 300 requests/s" in done.output
+    out = tmp_path / "r.md"
+    assert CliRunner().invoke(report.app, ["vm-a@1", "--format", "md", "--out", str(out), "--db", db]).exit_code == 0
+    assert "Knee: the throughput grew with the load up to 30 users" in out.read_text()
