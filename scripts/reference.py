@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perfkit.catalog import TABLES, Table
-from perfkit.process.findings import LIMITS, TRUSTED, Rule, rules
+from perfkit.collection.certificate import TRUSTED
+from perfkit.process.findings import LIMITS, Rule, rules
 
 ROOT = Path(__file__).resolve().parents[1]
 
