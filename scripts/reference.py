@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perfkit.catalog import TABLES, Table
-from perfkit.process.findings import LIMITS, TRUSTED, Rule, rules
+from perfkit.collection.certificate import TRUSTED
+from perfkit.process.findings import LIMITS, Rule, rules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,7 +48,8 @@ and carries the SQL that lists the samples it was found in: run it in the folder
 page.
 
 The **verdict** is one sentence made of the findings. It names the resource that was at its limit for most of the time (of several, the
-one that began first), from when, and at which load where a load tool's timeline was imported; then how far the others were from
+one that began first), from when, and at which load where a load tool's timeline was imported
+(that of the [knee](capacity.md), or without a knee that of the instant); then how far the others were from
 theirs. A recording that has less than {TRUSTED} % of the samples that were due is not to be trusted, and the verdict says so first. The
 speed of the network is not recorded, so the network is judged by its errors alone.
 

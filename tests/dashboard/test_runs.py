@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from perfkit.store import open_database, runs
+from support.recorded import record
 from support.seed import START, fill
 
 FIRST = START * 1000
@@ -92,3 +93,15 @@ def test_without_a_run_the_page_says_how_to_make_one(tmp_path: Path, serve, open
     open_database(tmp_path / "perfkit.db").close()
     page = open_page(f"{serve(tmp_path / 'perfkit.db').url}/runs")
     assert "perfkit preflight -- COMMAND" in page.inner_text("main")
+
+
+def test_the_page_of_a_run_says_knee_and_cost_where_a_load_tool_was_at_work(tmp_path: Path, serve, open_page):
+    throughput = [100.0 * min(1 + place // 60, 4) + place % 7 for place in range(480)]
+    users = [10.0 * (1 + place // 60) for place in range(480)]
+    record(tmp_path / "perfkit.db", [5 + 0.2 * one for one in throughput], load={"throughput": throughput, "users": users})
+    site = serve(tmp_path / "perfkit.db")
+    told = httpx.get(f"{site.url}/api/v1/runs/1@1").json()["capacity"]
+    page = open_page(f"{site.url}/runs/1@1")
+    assert page.inner_text("#capacity") == f"{told['knee']['sentence']} {told['cost']['sentence']}"
+    assert told["knee"]["at"] == pytest.approx(40, abs=1)
+    assert told["cost"]["disk_bytes"] is None

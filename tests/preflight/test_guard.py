@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from perfkit.process.pipeline import process as process_files
 from support.running import ENVIRONMENT, Start, perfkit, wait_for
 
 
@@ -115,6 +116,27 @@ def test_a_collector_killed_during_the_load_is_told_at_once_and_fails_the_certif
     assert "survived" in stdout
     assert run.returncode == 1
     assert certificate(stdout)["collector"]["state"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("load", "starts"),
+    [("sleep 2", "Recorded "), ("kill -STOP {pid}; sleep 2; kill -CONT {pid}; sleep 1", "Not to be trusted: ")],
+    ids=["whole", "with a hole"],
+)
+def test_the_first_line_says_of_trust_what_the_desk_tier_says(tmp_path: Path, collector: Start, load: str, starts: str) -> None:
+    file = tmp_path / "vm.json"
+    process = collector(file, "--frequency", "100ms")
+    done = perfkit("preflight", "--collection", file, "--", "sh", "-c", load.format(pid=process.pid))
+    process.terminate()
+    process.wait()
+    said = next(line for line in done.stdout.splitlines() if line.startswith(("Recorded", "Not to be trusted")))
+    assert said.startswith(starts)
+    assert done.stdout.splitlines().index(said) < next(n for n, line in enumerate(done.stdout.splitlines()) if "  recorded " in line)
+    (result,) = process_files([file], tmp_path / "out")
+    (run,) = (one for one in result.quality.runs if one.phase is None)
+    sentence = result.parts[run.window].verdict.sentence
+    assert sentence.endswith(said)
+    assert sentence == said or starts == "Recorded "
 
 
 def test_stop_on_loss_ends_the_load_and_all_its_children(tmp_path: Path, collector: Start) -> None:

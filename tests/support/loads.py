@@ -205,14 +205,21 @@ def pgbench_log() -> str:
     return "".join(row + "\n" for row in rows)
 
 
-def locust(*, seconds: int = SECONDS, start: int = START, unknown: str = "N/A") -> str:
-    """Locust's stats history: its first row knows no percentiles."""
+def locust(
+    *,
+    seconds: int = SECONDS,
+    start: int = START,
+    unknown: str = "N/A",
+    level: Callable[[int], tuple[int, float]] = lambda second: (USERS, 4.0),
+) -> str:
+    """Locust's stats history: its first row knows no percentiles. `level` tells users and requests/s of a second."""
     rows = [LOCUST]
     for second in range(seconds):
         percentiles = [unknown] * 11 if second == 0 else [str(value) for value in (20, 25, 30, 31, 35, 38, 39, 40, 40, 40, 40)]
         totals = [str(4 * second), str(second), "20", "25.0", "10", "40", "2"]
-        rows.append(",".join([str(start + second), str(USERS), "", "Aggregated", "4.000000", "1.000000", *percentiles, *totals]))
-        rows.append(",".join([str(start + second), str(USERS), "GET", "/", "4.000000", "1.000000", *percentiles, *totals]))
+        users, rate = level(second)
+        for name in (("", "Aggregated"), ("GET", "/")):
+            rows.append(",".join([str(start + second), str(users), *name, f"{rate:.6f}", "1.000000", *percentiles, *totals]))
     return "".join(row + "\n" for row in rows)
 
 

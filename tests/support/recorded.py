@@ -83,7 +83,8 @@ def _load(con: Any, collector_id: int, at: Sequence[int], load: Cells) -> None:
         (collector_id, name, name, at[0], at[-1], load.get("requests", 1000), load.get("summary", "{}")),
     )
     latency = load.get("latency", [5.0] * len(at))
+    users = load.get("users", [10.0] * len(at))
     con.executemany(
-        "INSERT INTO load_metrics (collector_id, run, timestamp, users, throughput, errors, latency_avg_ms) VALUES (?, ?, ?, 10, ?, 0, ?)",
-        ((collector_id, name, instant, load["throughput"][place], latency[place]) for place, instant in enumerate(at)),
+        "INSERT INTO load_metrics (collector_id, run, timestamp, users, throughput, errors, latency_avg_ms) VALUES (?, ?, ?, ?, ?, 0, ?)",
+        ((collector_id, name, instant, users[place], load["throughput"][place], latency[place]) for place, instant in enumerate(at)),
     )

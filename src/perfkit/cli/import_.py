@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perfkit.store.importing import Imported
 
 app = typer.Typer(**APP_SETTINGS)
+_Span = tuple[int, int, int]  # collector, first and last ms of what came in
 
 
 @app.command()
@@ -46,36 +47,41 @@ def import_(
     from perfkit.store.inputs import newest, parts
 
     place = target(db)
+    spans: list[_Span] = []
     named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path())])
     for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
             found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
         for one in [] if quiet else found:
             _print(one)
-            if isinstance(place, Path):
-                _print_runs(place, one)
+            spans.append((one.collector_id, one.first, one.last))
+            if isinstance(place, Path) and not load:
+                _print_runs(place, spans[-1:])
     for path in load or []:
-        _import_load(place, path, collector_name, site_name, load_start, quiet)
+        spans += _import_load(place, path, collector_name, site_name, load_start, quiet)
+    if load and isinstance(place, Path) and not quiet:
+        _print_runs(place, spans)
     if not quiet:
         print(f"Database: {place}")
         if isinstance(place, Path):
             print("Next: perfkit serve --open")
 
 
-def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> None:
+def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> list[_Span]:
+    """Bring a load tool's output in; the spans of its runs."""
     from perfkit.errors import BadInput
     from perfkit.loadtools.importing import import_runs
     from perfkit.units import parse_instant
 
     if not isinstance(target, Path):
         raise BadInput("a load's timeline goes into a database file; name one with --db.")
-    for found in import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None):
-        if quiet:
-            continue
+    imported = import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None)
+    for found in [] if quiet else imported:
         print(f"{path} ({found.tool}) -> {found.machinename} at {found.sitename}, run {found.run}")
         print(f"  {found.rows:,} rows from {_iso(found.first)} to {_iso(found.last)}" if found.rows else "  nothing to do: imported before")
         for note in found.notes:
             print(f"  note: {note}")
+    return [(found.collector_id, found.first, found.last) for found in imported]
 
 
 @contextmanager
@@ -111,21 +117,25 @@ def _print(found: Imported) -> None:
         print(f"  rows      {found.new_rows:,} new" + (f", {there:,} were there already" if there else ""))
 
 
-def _print_runs(db: Path, found: Imported) -> None:
-    """What the runs that came in mean: verdict, findings, and a row per phase."""
+def _print_runs(db: Path, spans: Sequence[_Span]) -> None:
+    """What the runs within `spans` mean: verdict, knee and cost, and a row per phase."""
     from perfkit.dashboard.reading import phases_of, runs_listed
     from perfkit.store import open_database
 
     now = int(datetime.now(timezone.utc).timestamp() * 1000)
     with closing(open_database(db, read_only=True)) as con:
-        for run in runs_listed(con, now, found.collector_id):
-            if run["to"] < found.first or run["from"] > found.last:
-                continue
-            print(f"\n  run {run['run']} {run['label']}: {run['verdict']['sentence']}")
-            parts = [(f"run {run['run']} {run['label']}", run)]
-            parts += [(f"  {phase['phase']}", phase) for phase in phases_of(con, found.collector_id, run["run"], now)]
-            rows = [Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts]
-            print(*(f"  {line}" for line in table(rows)), "", sep="\n")
+        for collector in dict.fromkeys(one for one, _, _ in spans):
+            within = [(first, last) for one, first, last in spans if one == collector]
+            for run in runs_listed(con, now, collector):
+                if not any(run["from"] <= last and run["to"] >= first for first, last in within):
+                    continue
+                print(f"\n  run {run['run']} {run['label']}: {run['verdict']['sentence']}")
+                if run["capacity"]:
+                    print(*(f"  {run['capacity'][name]['sentence']}" for name in ("knee", "cost")), sep="\n")
+                parts = [(f"run {run['run']} {run['label']}", run)]
+                parts += [(f"  {phase['phase']}", phase) for phase in phases_of(con, collector, run["run"], now)]
+                rows = [Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts]
+                print(*(f"  {line}" for line in table(rows)), "", sep="\n")
 
 
 def _iso(milliseconds: int) -> str:

@@ -73,7 +73,7 @@ def _content(arms: Sequence[Arm], form: str) -> bytes:
 
 
 def _lines(run: dict[str, Any]) -> list[str]:
-    """A run in Markdown: verdict, a row per phase, findings."""
+    """A run in Markdown: verdict, knee and cost, a row per phase, findings."""
     from perfkit.cli.figures import Row, table
     from perfkit.compare.report import escaped
 
@@ -81,4 +81,5 @@ def _lines(run: dict[str, Any]) -> list[str]:
     rows = table(Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts)
     findings = [f"* {escaped(one['sentence'])} {escaped(one['advice'])}" for one in run["findings"]]
     title = f"{run['machine']}, run {run['run']} ({run['label']})"
-    return [f"## {escaped(title)}", "", escaped(run["verdict"]["sentence"]), "", "```", *rows, "```", "", *findings, ""]
+    load = [f"{run['capacity']['knee']['sentence']} {run['capacity']['cost']['sentence']}", ""] if run["capacity"] else []
+    return [f"## {escaped(title)}", "", escaped(run["verdict"]["sentence"]), "", *load, "```", *rows, "```", "", *findings, ""]

@@ -17,14 +17,14 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright
 
 
 def show(report: Report, as_json: bool) -> Report:
-    """Print one line per check and the verdict; the first failure's advice goes to stderr."""
+    """Print what is told of trust, one line per check, and the verdict; the first failure's advice goes to stderr."""
     verdict = f"{report.subject}: {report.verdict}"
     if as_json:
         print(json.dumps(report.as_dict()), flush=True)
     elif sys.stdout.isatty():
         _show_rich(report, verdict)
     else:
-        print("\n".join([*map(_plain, report.checks), verdict]), flush=True)
+        print("\n".join([*([report.trust] if report.trust else []), *map(_plain, report.checks), verdict]), flush=True)
     if report.failure:
         print(f"perfkit: {report.failure.advice}", file=sys.stderr, flush=True)
     return report
@@ -59,5 +59,7 @@ def _show_rich(report: Report, verdict: str) -> None:
             evidence.append(f"\n{check.advice}", style="yellow")
         table.add_row(Text(check.state, style=_COLOURS[check.state]), check.name, evidence)
     console = Console()
+    if report.trust:
+        console.print(Text(report.trust, style="bold"))
     console.print(table)
     console.print(Text(verdict, style="bold green" if report.passed else "bold red"))

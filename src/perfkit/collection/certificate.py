@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # How a recording or a run ended, besides "error: ...".
 DURATION, SIGNAL, END_MARK, CUT_OFF, RECORDING = "duration", "signal", "end mark", "cut off", "still recording"
+TRUSTED = 95  # % of the samples that were due, at least
 _AS_PLANNED = (DURATION, SIGNAL, END_MARK, "")
 
 
@@ -53,6 +54,21 @@ class Certificate:
     @property
     def coverage(self) -> float | None:
         return 100 * self.samples / self.samples_expected if self.samples_expected else None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether so much is there that the rest speaks for the whole."""
+        return self.coverage is not None and self.coverage >= TRUSTED
+
+    @property
+    def trust_text(self) -> str:
+        """What every verdict says of trust, as in "Recorded 15 of 15 samples, no gap." and "Not to be trusted: 11 of 30 samples ..."."""
+        if self.trusted:
+            return f"Recorded {self}."
+        if not self.samples_expected:
+            return "Not to be trusted: no sample was due."
+        missing = self.samples_expected - self.samples
+        return f"Not to be trusted: {missing:,} of {count(self.samples_expected, 'sample')} {'is' if missing == 1 else 'are'} missing."
 
     def as_dict(self) -> dict[str, Any]:
         """The certificate as every JSON of perfkit has it."""

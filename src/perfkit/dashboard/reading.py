@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from perfkit import sql
@@ -12,7 +12,9 @@ from perfkit.catalog import FIGURES, Table, table
 from perfkit.collection.certificate import Certificate
 from perfkit.dashboard import ranges
 from perfkit.dashboard.ranges import Window
-from perfkit.process.findings import SHOWN, verdict
+from perfkit.loadtools import capacity
+from perfkit.loadtools.capacity import Capacity
+from perfkit.process.findings import SHOWN, Span, verdict
 from perfkit.store import findings as found
 from perfkit.store import percentiles as stored
 from perfkit.store import runs
@@ -132,39 +134,42 @@ def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
 
 
 def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
-    """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict and figures."""
-    listed = []
-    for row in rows(con, "runs", collector=number, run=run):
-        one = runs.Stretch(
-            row["run"],
-            row["label"],
-            None,
-            row["recording"],
-            row["from_timestamp"],
-            row["to_timestamp"],
-            bool(row["open"]),
-            bool(row["marked"]),
-        )
-        listed.append({"id": f"{row['collector']}{one.reference}", **row, **_part(con, row["collector"], one, now_ms)})
-    return listed
+    """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict, capacity and figures."""
+    listed = rows(con, "runs", collector=number, run=run)
+    of: dict[int, list[runs.Stretch]] = {}
+    for row in listed:
+        span = (row["from_timestamp"], row["to_timestamp"], bool(row["open"]), bool(row["marked"]))
+        of.setdefault(row["collector"], []).append(runs.Stretch(row["run"], row["label"], None, row["recording"], *span))
+    parts = {(collector, one.run): (one, part) for collector, all_ in of.items() for one, part in _parts(con, collector, all_, now_ms)}
+    told = [(row, *parts[row["collector"], row["run"]]) for row in listed]
+    return [{"id": f"{row['collector']}{one.reference}", **row, **part} for row, one, part in told]
 
 
 def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:
     """The phases of a run, by time, each as `runs_listed` has its run."""
     phases = [one for one in runs.stretches(con, number) if one.run == run and one.phase]
-    return [{"phase": one.phase, "label": one.label, **_part(con, number, one, now_ms)} for one in phases]
+    return [{"phase": one.phase, "label": one.label, **part} for one, part in _parts(con, number, phases, now_ms)]
 
 
-def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int) -> Row:
+def _parts(con: sqlite3.Connection, number: int, stretches: Sequence[runs.Stretch], now_ms: int) -> Iterator[tuple[runs.Stretch, Row]]:
+    """What each of a collector's runs or phases means."""
+    capacities = capacity.of_windows(con, number, [Span(one.window, one.start, one.end) for one in stretches])
+    for one in stretches:
+        yield one, _part(con, number, one, now_ms, capacities.get(one.window))
+
+
+def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int, told_of_load: Capacity | None) -> Row:
     told = runs.of_stretch(con, number, one, now_ms=now_ms)
     judged = found.of_window(con, number, stored.Window(one.window, one.start, one.end))
+    rate = told_of_load.knee.rate if told_of_load else ""
     return {
         "from": one.start,
         "to": one.end,
         "open": one.open,
         "recorded": str(told),
         "certificate": told.as_dict(),
-        "verdict": verdict(told, judged, lambda at: _load_at(con, number, at))._asdict(),
+        "verdict": verdict(told, judged, lambda at: rate or _load_at(con, number, at))._asdict(),
+        "capacity": told_of_load.as_json() if told_of_load else None,
         "figures": figures(con, number, one.start, one.end),
         "findings": [finding.as_json() for finding in judged.findings],
     }

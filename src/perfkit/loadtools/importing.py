@@ -30,6 +30,7 @@ class ImportedRun(NamedTuple):
 
     run: str
     tool: str
+    collector_id: int
     machinename: str
     sitename: str
     rows: int
@@ -57,7 +58,7 @@ def import_runs(db: Path, path: Path, *, machine: str | None, site: str | None, 
     found = []
     for name, one in zip(names, timelines, strict=True):
         span = one.rows[0].timestamp, one.rows[-1].timestamp
-        found.append(ImportedRun(name, one.tool, machinename, sitename, rows and len(one.rows), *span, tuple(_notes(one))))
+        found.append(ImportedRun(name, one.tool, collector_id, machinename, sitename, rows and len(one.rows), *span, tuple(_notes(one))))
     return found
 
 

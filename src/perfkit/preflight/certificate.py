@@ -49,7 +49,8 @@ def report_on(watch: Watch, losses: list[str], ended: Ended) -> Report:
         load(ended),
     )
     words = STREAM_WORDS if watch.is_stream else WORDS
-    return Report(str(watch.target), checks, words if certificate.samples else words._replace(by_check={}), certificate=certificate)
+    words = words if certificate.samples else words._replace(by_check={})
+    return Report(str(watch.target), checks, words, certificate=certificate, trust=certificate.trust_text)
 
 
 def recorded(certificate: Certificate, seconds: float, watch: Watch) -> Check:

@@ -32,6 +32,7 @@ class Report(NamedTuple):
     usage        the input itself is wrong (no such file, not a collection): exit code 2 instead of 1
     certificate  of the samples, where some were counted
     consequence  what follows from a failure, said behind the verdict
+    trust        of a certificate: whether the recording may be trusted, as the verdict of `process` and of the pages says it
     """
 
     subject: str
@@ -40,6 +41,7 @@ class Report(NamedTuple):
     usage: bool = False
     certificate: Certificate | None = None
     consequence: str = ""
+    trust: str = ""
 
     @property
     def failure(self) -> Check | None:
@@ -68,7 +70,9 @@ class Report(NamedTuple):
         return 2 if self.usage else 1
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`: subject, passed, exit_code, verdict, the checks with their four fields, and the certificate if there is one."""
+        """For `--json`: subject, passed, exit_code, verdict, the checks with their four fields; trust and certificate if any."""
         found = {"subject": self.subject, "passed": self.passed, "exit_code": self.exit_code, "verdict": self.verdict}
+        if self.trust:
+            found["trust"] = self.trust
         found["checks"] = [check._asdict() for check in self.checks]
         return found if self.certificate is None else {**found, "certificate": self.certificate.as_dict()}

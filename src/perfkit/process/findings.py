@@ -21,7 +21,6 @@ from perfkit.process.engine import statement
 from perfkit.process.quality import Quality
 from perfkit.units import format_duration, iso
 
-TRUSTED = 95  # % of the samples that were due, at least
 LIMITS = {"cpu": "CPU", "memory": "memory", "disk": "disk", "network": "network"}
 NONE = "none"
 _FAR = 70  # % that a resource was used, at most, to be called far from its limit
@@ -256,21 +255,18 @@ def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str]
     """The verdict of a window; `load` tells the load at an instant (ms), as in "1,840 requests/s"."""
     limited = sorted((one for one in judged.findings if one.limit), key=_weight)
     limit = limited[0].limit if limited else NONE
-    if certificate.coverage is None or certificate.coverage < TRUSTED:
-        missing = certificate.samples_expected - certificate.samples
-        verb = "is" if missing == 1 else "are"
-        return Verdict(f"Not to be trusted: {missing:,} of {certificate.samples_expected:,} samples {verb} missing.", False, limit)
-    recorded = f"Recorded {certificate}."
+    if not certificate.trusted:
+        return Verdict(certificate.trust_text, False, limit)
     others = _others(judged.levels, {one.limit for one in limited}, limit)
     if not limited:
-        return Verdict(f"Nothing saturated{': ' + others if others else ''}. {recorded}", True, NONE)
+        return Verdict(f"Nothing saturated{': ' + others if others else ''}. {certificate.trust_text}", True, NONE)
     first = limited[0]
     when = iso(first.from_timestamp)[11:19]
     name = LIMITS[limit][0].upper() + LIMITS[limit][1:]
     rate = load(first.from_timestamp)
     at = f", from {rate} on" if rate else ""
     told = f"{name}-bound: {_within(first.sentence)}, from {when} UTC on{at}"
-    return Verdict(f"{told}{'; ' + others if others else ''}. {recorded}", True, limit)
+    return Verdict(f"{told}{'; ' + others if others else ''}. {certificate.trust_text}", True, limit)
 
 
 def _weight(one: Finding) -> tuple[bool, int, int]:
