@@ -24,6 +24,7 @@ COMMANDS = {
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
+    "help": (TARGET, "perfkit.cli.help", "Show what a command does, with its options and examples."),
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.

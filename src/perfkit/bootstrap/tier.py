@@ -49,6 +49,20 @@ def manifest(archive: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def told(archive: str | None) -> list[str]:
+    """Lines that say which file this is: its digest, as SHA256SUMS has it, and what its desk commands run on. None of a checkout."""
+    if archive is None:
+        return []
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open(archive, "rb") as file:  # noqa: PTH123 - as the zip's importer names it
+        while block := file.read(1 << 20):
+            digest.update(block)
+    tiers = manifest(archive).get("tiers", {})
+    return [f"sha256 {digest.hexdigest()}", f"desk commands: {_held(tiers)}" if tiers else "desk commands: none (--target-only)"]
+
+
 def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any]:
     """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
     tiers = carried.get("tiers", {})
@@ -56,12 +70,15 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
         raise BadInput("this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.")
     found = tiers.get(f"{platform}/{python}")
     if found is None:
-        held = ", ".join(f"{name} (Python {_either(pythons)})" for name, pythons in _by_platform(tiers).items())
-        raise BadInput(f"this perfkit.pyz carries this command's packages for {held}; here is {platform} with Python {python}.")
+        raise BadInput(f"this perfkit.pyz carries this command's packages for {_held(tiers)}; here is {platform} with Python {python}.")
     needed, glibc = found.get("glibc"), _glibc()
     if needed and glibc and _numbers(glibc) < _numbers(needed):
         raise BadInput(f"this command needs glibc {needed} or later; here is glibc {glibc}.")
     return dict(found)
+
+
+def _held(tiers: dict[str, Any]) -> str:
+    return ", ".join(f"{name} (Python {_either(pythons)})" for name, pythons in _by_platform(tiers).items())
 
 
 def here() -> str:
