@@ -24,6 +24,7 @@ COMMANDS = {
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
+    "doctor": (TARGET, "perfkit.cli.doctor", "Say what is wrong with this machine, the database or the way to the receiver."),
     "help": (TARGET, "perfkit.cli.help", "Show what a command does, with its options and examples."),
 }
 

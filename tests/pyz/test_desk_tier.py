@@ -68,7 +68,7 @@ def test_only_a_desk_command_that_is_to_run_asks_for_the_desk_tier(words: str, e
 
 
 def test_every_command_belongs_to_one_tier_and_has_its_module() -> None:
-    assert of_tier(TARGET) == {"collect", "preflight", "mark", "help"}
+    assert of_tier(TARGET) == {"collect", "preflight", "mark", "doctor", "help"}
     assert of_tier(TARGET) | of_tier(DESK) == set(COMMANDS)
     for _, module, summary in COMMANDS.values():
         assert importlib.import_module(module).app

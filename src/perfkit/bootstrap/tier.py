@@ -30,12 +30,21 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     The new interpreter is isolated: it reads no PYTHON* variable and sees no site-packages, so nothing that is installed can join in.
     Raises BadInput if the file carries nothing for this Python and platform, or the cache folder cannot be used; Failed if unpacking fails.
     """
+    command = interpreter(archive)
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *argv])  # noqa: S606 - no shell is wanted
+
+
+def interpreter(archive: str) -> list[str]:
+    """The command that runs perfkit on the packages carried by the zip `archive`, unpacked now if they are not yet; errors as `run`."""
     from perfkit.bootstrap import cache
 
-    tier = select(manifest(archive), here(), _python())
-    folder = cache.unpacked(archive, tier)
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-I", "-S", folder, *argv])  # noqa: S606 - no shell is wanted
+    return [sys.executable, "-I", "-S", cache.unpacked(archive, fitting(archive))]
+
+
+def fitting(archive: str) -> dict[str, Any]:
+    """What the zip `archive` carries for this Python and platform; BadInput names what there is and what was found."""
+    return select(manifest(archive), here(), _python())
 
 
 def manifest(archive: str) -> dict[str, Any]:
