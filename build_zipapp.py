@@ -10,6 +10,7 @@ fetched stays in build/.
 In the file: perfkit and the pure packages of the target tier lie open, so that Python imports them from the zip; bytecode/ has them
 compiled for the Python that builds (others compile them anew at each start, 0.1 s); the wheels of the desk tier lie in desk/ as they are.
 Nothing is compressed again and no date is kept: the same inputs and the same Python give the same bytes on every machine.
+Beside the file go perfkit.cdx.json, which lists what is in it (CycloneDX 1.5), and SHA256SUMS of all files built there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -26,7 +28,9 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
+from email.parser import BytesParser
 from pathlib import Path
+from typing import Any
 
 if sys.version_info < (3, 11):
     print(f"build_zipapp: Python 3.11 or later is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
@@ -38,6 +42,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from perfkit import __version__  # noqa: E402 - from this checkout
 from perfkit.bootstrap import tier  # noqa: E402
 from perfkit.commands import of_desk  # noqa: E402
+from perfkit.files import replace_file  # noqa: E402
 from perfkit.units import format_bytes  # noqa: E402
 
 BUILD = ROOT / "build"
@@ -50,7 +55,8 @@ PIP_PLATFORMS = {
 }
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
-# uPlot 1.6.31 as npm has it, carried by a wheel; the licence is our copy of the project's own.
+# uPlot as npm has it, carried by a wheel; the licence is our copy of the project's own.
+UPLOT_VERSION = "1.6.31"
 UPLOT = {
     "uplot.iife.min.js": "2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",
     "uplot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
@@ -109,7 +115,8 @@ def build(platforms: list[str], pythons: list[str], bytecode_for: list[str], *, 
     """Write `output` and print what it is made of; BuildError if something is missing or is not what the lock file says."""
     lock = read_lock()
     parts: dict[str, Members] = {"perfkit": own_files(target_only) | {"LICENSE": (ROOT / "LICENSE").read_bytes()}}
-    parts["target packages"] = dict(sorted(pure_files(fetch(lock["target"], "any", "3.9"))))
+    target = fetch(lock["target"], "any", "3.9")
+    parts["target packages"] = dict(sorted(pure_files(target)))
     bytecode = dict(compiled(_joined(parts), python) for python in bytecode_for)
     manifest: dict[str, object] = {"version": __version__, "tiers": {}}
     if not target_only:
@@ -119,6 +126,9 @@ def build(platforms: list[str], pythons: list[str], bytecode_for: list[str], *, 
     parts |= bytecode
     parts["manifest"] = {tier.MANIFEST: json.dumps(manifest, indent=1, sort_keys=True).encode()}
     write(output, parts)
+    materials = output.with_suffix(".cdx.json")
+    replace_file(materials, bill_of_materials(output, target, _joined(parts)), 0o644)
+    write_sums(output.parent, [output, materials])
     report(output, parts)
 
 
@@ -253,7 +263,7 @@ def uplot_files(wheels: list[Path]) -> Members:
         files = {name: archive.read(f"youplot/vendor/{name}") for name in UPLOT}
     for name, data in files.items():
         if hashlib.sha256(data).hexdigest() != UPLOT[name]:
-            raise BuildError(f"{name} in {wheels[0].name} is not uPlot 1.6.31's.")
+            raise BuildError(f"{name} in {wheels[0].name} is not uPlot {UPLOT_VERSION}'s.")
     files["uPlot-LICENSE.txt"] = (ROOT / "licenses" / "uPlot.txt").read_bytes()
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -316,6 +326,54 @@ def write(output: Path, parts: dict[str, Members]) -> None:
         beside.replace(output)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def bill_of_materials(output: Path, opened: Iterable[Path], members: Members) -> bytes:
+    """CycloneDX 1.5 of `output`: the `opened` wheels, those among its `members`, and uPlot. Without a date: it can be made again."""
+    wheels = {wheel.name: wheel.read_bytes() for wheel in opened}
+    wheels |= {name.rpartition("/")[2]: data for name, data in members.items() if name.endswith(".whl")}
+    components = [_component(name, data) for name, data in sorted(wheels.items())]
+    if script := members.get(f"{VENDOR}/uplot.iife.min.js"):
+        components.append(_described("uPlot", UPLOT_VERSION, f"pkg:npm/uplot@{UPLOT_VERSION}", script, [{"license": {"id": "MIT"}}]))
+    whole = _described(
+        "perfkit", __version__, f"pkg:generic/perfkit@{__version__}", output.read_bytes(), [{"license": {"id": "Apache-2.0"}}]
+    )
+    content = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": whole | {"type": "application"}},
+        "components": components,
+        "dependencies": [{"ref": whole["bom-ref"], "dependsOn": [one["bom-ref"] for one in components]}],
+    }
+    return json.dumps(content, indent=1).encode() + b"\n"
+
+
+def _component(name: str, wheel: bytes) -> dict[str, Any]:
+    """A wheel by its file name; its licence is what its metadata says."""
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        place = next(member for member in archive.namelist() if member.endswith(".dist-info/METADATA"))
+        said = BytesParser().parsebytes(archive.read(place), headersonly=True)
+    package = re.sub(r"[-_.]+", "-", said["Name"]).lower()
+    classified = [line.rpartition(" :: ")[2] for line in said.get_all("Classifier", []) if line.startswith("License ::")]
+    named = [said["License"]] if said["License"] and "\n" not in said["License"] else classified[:1]
+    licences = [{"expression": said["License-Expression"]}] if said["License-Expression"] else [{"license": {"name": one}} for one in named]
+    return _described(package, said["Version"], f"pkg:pypi/{package}@{said['Version']}?file_name={name}", wheel, licences)
+
+
+def _described(name: str, version: str, purl: str, content: bytes, licences: list[dict[str, Any]]) -> dict[str, Any]:
+    hashes = [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
+    found = {"type": "library", "bom-ref": purl, "name": name, "version": version, "hashes": hashes, "licenses": licences, "purl": purl}
+    return found if licences else {key: value for key, value in found.items() if key != "licenses"}
+
+
+def write_sums(folder: Path, files: Iterable[Path]) -> None:
+    """SHA256SUMS of `folder`, for `sha256sum -c`: of `files` anew, of others that were built there as it was."""
+    path = folder / "SHA256SUMS"
+    lines = path.read_text().splitlines() if path.exists() else []
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines) if (folder / name).is_file()}
+    sums |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    replace_file(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode(), 0o644)
 
 
 def report(output: Path, parts: dict[str, Members]) -> None:

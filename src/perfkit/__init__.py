@@ -1,3 +1,3 @@
 """perfkit: record a Linux machine during a load test, and know that it was recorded."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

@@ -24,10 +24,13 @@ COMMANDS = {
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
+    "mcp": (DESK, "perfkit.cli.mcp", "Let an agent read the database: a server of the Model Context Protocol."),
+    "doctor": (TARGET, "perfkit.cli.doctor", "Say what is wrong with this machine, the database or the way to the receiver."),
+    "help": (TARGET, "perfkit.cli.help", "Show what a command does, with its options and examples."),
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
-DESK_MODULES = ("catalog", "compare", "sql", "files", "process", "store", "loadtools", "dashboard", "receive", "serve", "web")
+DESK_MODULES = ("catalog", "compare", "sql", "files", "process", "store", "loadtools", "dashboard", "mcp", "receive", "serve", "web")
 
 
 def of_desk(file: str) -> bool:

@@ -181,9 +181,9 @@ def test_a_load_killed_by_a_signal_gives_the_code_that_a_shell_gives(tmp_path: P
 
 
 def test_what_is_no_command_is_wrong_usage(tmp_path: Path, collector: Start) -> None:
-    done = perfkit("preflight", "vm.json", cwd=tmp_path)
+    done = perfkit("preflight", "--", "vm.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert "--collection FILE -- COMMAND" in done.stderr
+    assert "write: preflight FILE -- COMMAND" in done.stderr
 
 
 def test_a_rotated_collection_is_followed_into_its_next_file(tmp_path: Path, collector: Start) -> None:

@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
 
+from perfkit import __version__
 from perfkit.commands import of_desk
 from support import pythons
 
@@ -54,6 +56,55 @@ def test_two_builds_in_different_folders_at_different_times_give_the_same_bytes(
         os.utime(path, (1, 1))
     assert build("--output", second, checkout=moved, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LC_ALL="C").returncode == 0
     assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
+
+    materials = [file.with_suffix(".cdx.json").read_bytes() for file in (first, second)]
+    assert materials[0] == materials[1]
+
+
+def test_the_bill_of_materials_lists_exactly_what_is_in_the_file(built: Path) -> None:
+    bill = json.loads(built.with_suffix(".cdx.json").read_text())
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.5", 1)
+    whole = bill["metadata"]["component"]
+    assert (whole["name"], whole["version"], whole["hashes"]) == ("perfkit", __version__, hashes(built.read_bytes()))
+    with zipfile.ZipFile(built) as archive:
+        carried = {(*wheel_of(name), archive.read(name)) for name in archive.namelist() if name.endswith(".whl")}
+        metadata = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        script = archive.read("perfkit/dashboard/static/vendor/uplot.iife.min.js")
+    listed = {(one["name"], one["version"]): one for one in bill["components"]}
+    assert len(listed) == len(bill["components"])
+    told = [HeaderParser().parsestr(text) for text in metadata]
+    opened = {(re.sub("[-_.]+", "-", one["Name"]).lower(), one["Version"]) for one in told}
+    assert set(listed) == {(name, version) for name, version, _ in carried} | opened | {("uPlot", "1.6.31")}
+    for name, version, data in carried:
+        assert listed[name, version]["hashes"] == hashes(data)
+    assert listed["uPlot", "1.6.31"]["hashes"] == hashes(script)
+    for (name, version), one in listed.items():
+        assert one["licenses"], name
+        assert one["purl"].startswith(("pkg:npm/uplot@1.6.31", f"pkg:pypi/{name}@{version}?file_name="))
+        assert name == "uPlot" or f"sha256:{one['hashes'][0]['content']}" in LOCK
+    assert bill["dependencies"] == [{"ref": whole["bom-ref"], "dependsOn": [one["bom-ref"] for one in bill["components"]]}]
+
+
+def hashes(content: bytes) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}]
+
+
+def wheel_of(member: str) -> tuple[str, str]:
+    """(name, version) of a wheel, by its file's name."""
+    name, version, *_ = member.rpartition("/")[2].split("-")
+    return re.sub("[-_.]+", "-", name).lower(), version
+
+
+def test_the_sums_are_those_of_every_file_built_in_the_folder(checkout: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for name, words in (("perfkit.pyz", []), ("target.pyz", ["--target-only"]), ("perfkit.pyz", [])):
+        assert build("--output", folder / name, *words, checkout=checkout).returncode == 0
+    files = ["perfkit.cdx.json", "perfkit.pyz", "target.cdx.json", "target.pyz"]
+    assert [line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()] == files
+    done = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count(": OK")) == (0, 4), done.stdout + done.stderr
+    listed = {one["name"] for one in json.loads((folder / "target.cdx.json").read_text())["components"]}
+    assert listed == set(sections()["target"])
 
 
 def test_a_second_build_asks_no_registry(checkout: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from perfkit import __version__
 from perfkit.bootstrap import tier
 from perfkit.commands import COMMANDS, DESK, TARGET, of_tier
 from perfkit.errors import BadInput
@@ -55,6 +57,8 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("preflight -- process", False),
         ("preflight -- sh -c serve", False),
         ("--version", False),
+        ("-V", False),
+        ("help process", False),
         ("nonsense", False),
         ("", False),
     ],
@@ -64,7 +68,7 @@ def test_only_a_desk_command_that_is_to_run_asks_for_the_desk_tier(words: str, e
 
 
 def test_every_command_belongs_to_one_tier_and_has_its_module() -> None:
-    assert of_tier(TARGET) == {"collect", "preflight", "mark"}
+    assert of_tier(TARGET) == {"collect", "preflight", "mark", "doctor", "help"}
     assert of_tier(TARGET) | of_tier(DESK) == set(COMMANDS)
     for _, module, summary in COMMANDS.values():
         assert importlib.import_module(module).app
@@ -115,6 +119,17 @@ def test_a_python_without_packages_in_the_file_exits_with_2_and_unpacks_nothing(
     assert done.returncode == 2
     assert f"here is {tier.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
     assert done.stderr.count("\n") == 1
+    assert not fresh.exists()
+
+
+def test_the_version_names_the_file_by_its_digest_and_what_it_carries(pyz: Path, fresh: Path) -> None:
+    done = perfkit(pyz, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"perfkit {__version__}",
+        f"sha256 {hashlib.sha256(pyz.read_bytes()).hexdigest()}",
+        f"desk commands: {tier.here()} (Python {sys.version_info[0]}.{sys.version_info[1]})",
+    ]
     assert not fresh.exists()
 
 

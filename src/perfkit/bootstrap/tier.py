@@ -30,12 +30,21 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     The new interpreter is isolated: it reads no PYTHON* variable and sees no site-packages, so nothing that is installed can join in.
     Raises BadInput if the file carries nothing for this Python and platform, or the cache folder cannot be used; Failed if unpacking fails.
     """
+    command = interpreter(archive)
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *argv])  # noqa: S606 - no shell is wanted
+
+
+def interpreter(archive: str) -> list[str]:
+    """The command that runs perfkit on the packages carried by the zip `archive`, unpacked now if they are not yet; errors as `run`."""
     from perfkit.bootstrap import cache
 
-    tier = select(manifest(archive), here(), _python())
-    folder = cache.unpacked(archive, tier)
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-I", "-S", folder, *argv])  # noqa: S606 - no shell is wanted
+    return [sys.executable, "-I", "-S", cache.unpacked(archive, fitting(archive))]
+
+
+def fitting(archive: str) -> dict[str, Any]:
+    """What the zip `archive` carries for this Python and platform; BadInput names what there is and what was found."""
+    return select(manifest(archive), here(), _python())
 
 
 def manifest(archive: str) -> dict[str, Any]:
@@ -49,6 +58,20 @@ def manifest(archive: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def told(archive: str | None) -> list[str]:
+    """Lines that say which file this is: its digest, as SHA256SUMS has it, and what its desk commands run on. None of a checkout."""
+    if archive is None:
+        return []
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open(archive, "rb") as file:  # noqa: PTH123 - as the zip's importer names it
+        while block := file.read(1 << 20):
+            digest.update(block)
+    tiers = manifest(archive).get("tiers", {})
+    return [f"sha256 {digest.hexdigest()}", f"desk commands: {_held(tiers)}" if tiers else "desk commands: none (--target-only)"]
+
+
 def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any]:
     """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
     tiers = carried.get("tiers", {})
@@ -56,12 +79,15 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
         raise BadInput("this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.")
     found = tiers.get(f"{platform}/{python}")
     if found is None:
-        held = ", ".join(f"{name} (Python {_either(pythons)})" for name, pythons in _by_platform(tiers).items())
-        raise BadInput(f"this perfkit.pyz carries this command's packages for {held}; here is {platform} with Python {python}.")
+        raise BadInput(f"this perfkit.pyz carries this command's packages for {_held(tiers)}; here is {platform} with Python {python}.")
     needed, glibc = found.get("glibc"), _glibc()
     if needed and glibc and _numbers(glibc) < _numbers(needed):
         raise BadInput(f"this command needs glibc {needed} or later; here is glibc {glibc}.")
     return dict(found)
+
+
+def _held(tiers: dict[str, Any]) -> str:
+    return ", ".join(f"{name} (Python {_either(pythons)})" for name, pythons in _by_platform(tiers).items())
 
 
 def here() -> str:

@@ -9,19 +9,44 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import typer
 from typer.core import TyperGroup
 
-from perfkit import __version__
+import perfkit
 from perfkit.commands import COMMANDS
-from perfkit.errors import PerfkitError
+from perfkit.errors import BadInput, PerfkitError
 from perfkit.originals import ONE_DASH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class _Unknown(click.UsageError):
+    """A command that there is not, and those that are spelled nearly so."""
+
+    def __init__(self, message: str, possibilities: Sequence[str], ctx: click.Context) -> None:
+        super().__init__(message, ctx)
+        self.possibilities = possibilities
+
+
+class Group(TyperGroup):
+    """Commands below a command."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from difflib import get_close_matches
+
+            raise _Unknown(f"No such command {args[0]!r}.", get_close_matches(args[0], self.list_commands(ctx)), ctx)
+        return super().resolve_command(ctx, args)
+
 
 # What every command's own app is made with: plain help (rich is slow to load), no shell completion to install.
 APP_SETTINGS: dict[str, Any] = {
+    "cls": Group,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
     "add_completion": False,
@@ -29,7 +54,21 @@ APP_SETTINGS: dict[str, Any] = {
 }
 
 
-class _Commands(TyperGroup):
+def examples(*lines: str) -> str:
+    """The end of a command's help: command lines that can be typed as they are."""
+    return "\n".join(["\b", "Examples:", *(f"  perfkit {line}" for line in lines)])
+
+
+def chosen(ctx: click.Context, argument: Path | None, option: Path | None, name: str) -> Path | None:
+    """The file named as an argument, else by the option `name` or its variable. Raises BadInput where both are typed, and differ."""
+    from click.core import ParameterSource
+
+    if argument and option and argument != option and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        raise BadInput(f"{argument} and --{name} {option} are two files; name one.")
+    return argument or option
+
+
+class _Commands(Group):
     """The commands of COMMANDS, each imported on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -47,18 +86,31 @@ class _Commands(TyperGroup):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, **APP_SETTINGS)
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog=examples("collect --duration 30m", "preflight -- k6 run test.js", "process", "import", "serve --open", "help collect"),
+    **{**APP_SETTINGS, "cls": _Commands},
+)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"perfkit {__version__}")
+        from perfkit.bootstrap import tier
+
+        print("\n".join([f"perfkit {perfkit.__version__}", *tier.told(program_file())]))
         raise typer.Exit
+
+
+def program_file() -> str | None:
+    """The perfkit.pyz that this runs from, None from a checkout or an installed package."""
+    return getattr(perfkit.__spec__.loader, "archive", None) if perfkit.__spec__ else None
 
 
 @app.callback()
 def _perfkit(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=_print_version, is_eager=True, help="Print the version, the file's digest and what it carries."
+    ),
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks; works behind a command too."),
 ) -> None:
     """Record a Linux machine during a load test, and know that it was recorded."""
@@ -79,8 +131,7 @@ def main(argv: list[str]) -> int:
             raise
         return _complain(str(error), error.exit_code)
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "perfkit"
-        return _complain(f"{error.format_message().rstrip('.')}; see {where} --help.", 2)
+        return _complain(_usage(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted.", 1)
     except BrokenPipeError:
@@ -91,6 +142,15 @@ def main(argv: list[str]) -> int:
         if debug:
             raise
         return _complain(f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1)
+
+
+def _usage(error: click.UsageError) -> str:
+    """What is wrong with the command line, what may have been meant, and where to look."""
+    where = error.ctx.command_path if error.ctx else "perfkit"
+    meant = getattr(error, "possibilities", None)
+    if not meant:
+        return f"{error.format_message().rstrip('.')}; see {where} --help."
+    return f"{error.message.rstrip('.')}; did you mean {' or '.join(meant)}? See {where} --help."
 
 
 def _with_two_dashes(argv: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, chosen, examples
 from perfkit.errors import BadInput
 from perfkit.originals import variables, without_effect
 from perfkit.units import parse_duration, parse_size
@@ -24,9 +24,19 @@ _SHORTEST = 0.01  # seconds between two samples
 _SMALLEST = 64 << 10  # bytes of a file in a rotation
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "collect --duration 30m",
+        "collect run.json.gz --frequency 100ms",
+        "collect --mode trickle --server http://desk:8080 --apikey-file key",
+    )
+)
 def collect(
-    mode: str = typer.Option("local", envvar=variables("collect", "--mode"), help="local writes a file, trickle streams to a receiver."),
+    ctx: typer.Context,
+    file: Optional[Path] = typer.Argument(None, help="local: file to write, the same as --collection.", show_default=False),
+    mode: str = typer.Option(
+        "local", metavar="local|trickle", envvar=variables("collect", "--mode"), help="local writes a file, trickle streams to a receiver."
+    ),
     duration: str = typer.Option("24h", envvar=variables("collect", "--duration"), help="How long to record; 0s is until it is stopped."),
     frequency: str = typer.Option("1s", envvar=variables("collect", "--frequency"), help="Time between two samples, from 10ms to hours."),
     collection: Optional[Path] = typer.Option(
@@ -37,6 +47,7 @@ def collect(
     format_: str = typer.Option(
         "perfkit",
         "--format",
+        metavar="perfkit|pcc",
         help="perfkit, or pcc for pcprocess and the portal: without what perfkit adds, marks go into a file beside.",
     ),
     append: bool = typer.Option(False, "--append", help="local: continue an existing collection as a new session."),
@@ -101,7 +112,7 @@ def collect(
         format=format_,
         duration=parse_duration(duration, zero=True) or None,
         frequency=parse_duration(frequency),
-        collection=str(collection or default_name()),
+        collection=str(chosen(ctx, file, collection, "collection") or default_name()),
         append=append,
         max_size=parse_size(max_size) if max_size else None,
         max_files=max_files,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,7 +17,11 @@ app = typer.Typer(**APP_SETTINGS)
 _WORSE, _UNJUDGED = 3, 4  # exit codes of --fail-on worse
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "compare vm-a@1 vm-a@2", "compare --arm old=vm-a@1,vm-a@3,vm-a@5 --arm new=vm-a@2,vm-a@4,vm-a@6 --at-least 5% --fail-on worse"
+    )
+)
 def compare(
     references: Optional[list[str]] = typer.Argument(
         None, metavar="[REF]...", help="[SITE/]MACHINE[@RUN][:PHASE], or a collection or processed folder; the baseline first."
@@ -25,7 +29,7 @@ def compare(
     arm: Optional[list[str]] = typer.Option(None, metavar="NAME=REF,REF,REF", help="Several runs of the same thing; the baseline first."),
     phase: Optional[str] = typer.Option(None, help="Compare this phase of every run."),
     metric: Optional[list[str]] = typer.Option(None, help="Only this metric (host.cpu_busy), or this table (disk, load); again for more."),
-    figure: Optional[list[str]] = typer.Option(None, help="Only this figure: avg, p50, p90, p95 or p99; again for more."),
+    figure: Optional[list[str]] = typer.Option(None, metavar="avg|p50|p90|p95|p99", help="Only this figure; again for more."),
     at_least: Optional[str] = typer.Option(
         None, metavar="PERCENT", help="The smallest difference that matters, such as 5%.  [default: 0%]"
     ),
@@ -34,14 +38,12 @@ def compare(
     ),
     generator: Optional[list[str]] = typer.Option(None, metavar="REF", help="The load generator's machine, at the time of a run."),
     across_machines: bool = typer.Option(False, "--across-machines", help="Compare machines of other hardware, too."),
-    form: str = typer.Option("text", "--format", help="text, md, json or csv."),
+    form: str = typer.Option("text", "--format", metavar="text|md|json|csv", help="How it is printed."),
     db: Optional[Path] = typer.Option(None, envvar="PERFKIT_DB", help="The database.  [default: ~/.local/share/perfkit/perfkit.db]"),
 ) -> None:
     """Compare runs: each metric's difference with its 95 % interval, or why nothing can be said.
 
     Two runs can only show that these two recordings differ. From three runs an arm on, the verdict is about the change itself.
-
-    Example: perfkit compare --arm old=vm-a@1,vm-a@3,vm-a@5 --arm new=vm-a@2,vm-a@4,vm-a@6 --at-least 5% --fail-on worse
     """
     from perfkit.compare import report
     from perfkit.compare.judging import FIGURES, Asked

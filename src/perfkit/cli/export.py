@@ -8,16 +8,16 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.units import parse_instant
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("export --collector vm-a", "export --collector vm-a --site lab --from 2026-01-01T12:00:00Z --outdir out"))
 def export(
     collector: str = typer.Option(..., help="The machine's name, or its number in the database."),
-    site_name: Optional[str] = typer.Option(None, help="Its site, where the name stands at several."),
+    site_name: Optional[str] = typer.Option(None, "--site-name", "--site", help="Its site, where the name stands at several."),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     outdir: Optional[Path] = typer.Option(None, help="Output folder, which must not exist.  [default: the machine's name]"),

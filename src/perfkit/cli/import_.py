@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration
 
@@ -21,7 +21,7 @@ app = typer.Typer(**APP_SETTINGS)
 _Span = tuple[int, int, int]  # collector, first and last ms of what came in
 
 
-@app.command()
+@app.command(epilog=examples("import", "import run.json --site lab", "import vm-a/ --load k6.json.gz"))
 def import_(
     inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
     file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
@@ -32,7 +32,7 @@ def import_(
         None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
     ),
     collector_name: Optional[str] = typer.Option(None, help="The machine's name.  [default: the one in the input]"),
-    site_name: Optional[str] = typer.Option(None, help="Where the machine stands.  [default: default]"),
+    site_name: Optional[str] = typer.Option(None, "--site-name", "--site", help="Where the machine stands.  [default: default]"),
     db: Optional[str] = typer.Option(
         None, envvar="PERFKIT_DB", help="A file, or postgresql://USER@HOST/NAME.  [default: ~/.local/share/perfkit/perfkit.db]"
     ),

@@ -8,17 +8,22 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 
-app = typer.Typer(help="Add, list and revoke the receiver's keys.", no_args_is_help=True, **APP_SETTINGS)
+app = typer.Typer(
+    help="Add, list and revoke the receiver's keys.",
+    no_args_is_help=True,
+    epilog=examples("keys add lab --site Paris --expires 90d", "keys list", "keys revoke lab"),
+    **APP_SETTINGS,
+)
 
 FILE = typer.Option(None, "--keys", envvar="PERFKIT_KEYS", help="The key file; default keys.json in ~/.local/share/perfkit.")
 
 
-@app.command()
+@app.command(epilog=examples("keys add lab", "keys add lab --site Paris --identifier vm-1 --identifier vm-2"))
 def add(
     name: str = typer.Argument(help="What to call it, such as the machines that will use it."),
-    site: Optional[str] = typer.Option(None, "--site", help="The site that what it sends belongs to."),
+    site: Optional[str] = typer.Option(None, "--site-name", "--site", help="The site that what it sends belongs to."),
     identifier: list[str] = typer.Option([], "--identifier", help="Bind it to this identifier; may be given several times. Default: any."),
     expires: Optional[str] = typer.Option(
         None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d. Default: until revoked."
@@ -34,7 +39,7 @@ def add(
     typer.echo(key)
 
 
-@app.command("list")
+@app.command("list", epilog=examples("keys list"))
 def list_(file: Optional[Path] = FILE) -> None:
     """Show all keys; never the keys themselves."""
     from rich.console import Console
@@ -54,7 +59,7 @@ def list_(file: Optional[Path] = FILE) -> None:
     Console(soft_wrap=True, markup=False, highlight=False).print(table)
 
 
-@app.command()
+@app.command(epilog=examples("keys revoke lab"))
 def revoke(name: str = typer.Argument(help="The key's name."), file: Optional[Path] = FILE) -> None:
     """Take a key away; a running server refuses it from then on."""
     from perfkit.receive.keys import KeyFile, default_key_file

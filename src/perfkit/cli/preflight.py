@@ -8,19 +8,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional  # noqa: UP035 - typer reads the annotations on Python 3.9
 
 import typer
+from typer.core import TyperCommand
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, chosen, examples
 
 if TYPE_CHECKING:
+    import click
+
     from perfkit.preflight import Report
 
 app = typer.Typer(**APP_SETTINGS)
 
+_LOAD = f"{__name__}.load"
 
-@app.command()
+
+class _Guarded(TyperCommand):
+    """A command with another behind `--`, which stands in the context: not all of its words are options and arguments of ours."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta[_LOAD] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND ...]"]
+
+
+@app.command(
+    cls=_Guarded,
+    epilog=examples(
+        "preflight",
+        "preflight run.json --stop-on-loss -- k6 run test.js",
+        "preflight --machine",
+        "preflight --server http://desk:8080 --apikey-file key",
+    ),
+)
 def preflight(
-    command: Optional[List[str]] = typer.Argument(  # noqa: UP006 - as above
-        None, metavar="[-- COMMAND ...]", help="A load to run, only if the proof holds; its exit code is passed on."
+    ctx: typer.Context,
+    file: Optional[List[Path]] = typer.Argument(  # noqa: UP006 - as above
+        None, metavar="[FILE]", help="The collection, or the spool of a streaming collector: the same as --collection.", show_default=False
     ),
     collection: Optional[Path] = typer.Option(
         None,
@@ -44,6 +70,8 @@ def preflight(
 ) -> None:
     """Prove that a collection is being recorded, or that a stream arrives; run a load only if it is so.
 
+    The load stands behind `--`: it is run only if the proof holds, and its exit code is passed on.
+
     Exit code 0 if all holds, 1 if not, 2 if the file or the options are wrong.
     """
     from contextlib import nullcontext
@@ -56,11 +84,12 @@ def preflight(
     def show(report: Report) -> int:
         return verdicts.show(report._replace(consequence=NOT_STARTED if command else ""), as_json).exit_code
 
+    command: list[str] = ctx.meta[_LOAD]
     with before_the_load() if command else nullcontext():
         if command:
             require_command(command)
         seconds = parse_duration(wait) if wait else None
-        named = _named(collection, spool)
+        named = _named(chosen(ctx, _one(file or []), collection, "collection"), spool)
         code = _check_machine(show) if machine else 0
         if server:
             code = max(code, _check_server(show, server, read(apikey, apikey_file), identifier, cacert))
@@ -71,6 +100,18 @@ def preflight(
         if code or not (command or watch):
             raise typer.Exit(code)
     raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
+
+
+def _one(files: list[Path]) -> Path | None:
+    """The only file of `files`; BadInput where they look like a load that is not behind `--`."""
+    import shutil
+
+    from perfkit.errors import BadInput
+
+    words = " ".join(map(str, files))
+    if len(files) > 1 or (files and not files[0].exists() and shutil.which(files[0])):
+        raise BadInput(f"{words} is not one collection; a load stands behind two dashes: perfkit preflight -- {words}.")
+    return files[0] if files else None
 
 
 def _named(collection: Path | None, spool: Path | None) -> Path | None:

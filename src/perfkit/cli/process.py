@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration, iso
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("process", "process run.json run-002.json --outdir monday", "process run.json --between steady --parquet"))
 def process(
     collection: Optional[list[Path]] = typer.Option(
         None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
@@ -31,7 +31,7 @@ def process(
     ),
     container_names: Optional[Path] = typer.Option(None, help="JSON file that maps container ids to names."),
     parquet: bool = typer.Option(False, "--parquet", help="Write the tables as Parquet too: parquet/<table>/site=/machine=/date=."),
-    site_name: str = typer.Option("default", help="The site in the Parquet folders."),
+    site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders."),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),

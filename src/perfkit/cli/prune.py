@@ -8,13 +8,13 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.units import format_bytes, parse_duration
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("prune --older-than 30d", "prune --older-than 7d --live-only"))
 def prune(
     older_than: str = typer.Option(..., help="Delete samples older than this, e.g. 30d."),
     live_only: bool = typer.Option(False, "--live-only", help="Only of collectors that stream; what was imported from files stays."),

@@ -8,12 +8,12 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("remove vm-a@3", "remove lab/vm-a"))
 def remove(
     reference: str = typer.Argument(..., metavar="[SITE/]MACHINE[@RUN]", help="A machine, or one of its runs; `perfkit runs` lists them."),
     db: Optional[Path] = typer.Option(None, envvar="PERFKIT_DB", help="The database.  [default: ~/.local/share/perfkit/perfkit.db]"),

@@ -8,12 +8,12 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("rename vm-a web-1", "rename vm-a@3 baseline"))
 def rename(
     reference: str = typer.Argument(..., metavar="[SITE/]MACHINE[@RUN]", help="A machine, or one of its runs; `perfkit runs` lists them."),
     name: str = typer.Argument(..., help="The new name: of the machine, or the run's label."),

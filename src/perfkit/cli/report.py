@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.errors import BadInput, Failed, reason
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _FORMATS = {"html": ".html", "md": ".md", "json": ".json"}
 _MOST = 10
 
 
-@app.command()
+@app.command(epilog=examples("report vm-a@last --out monday.html", "report vm-a@1 vm-a@2 --format md"))
 def report(
     references: list[str] = typer.Argument(
         ...,
@@ -28,13 +28,10 @@ def report(
         help="[SITE/]MACHINE@RUN, a collection or a processed folder; several: a comparison, the baseline first.",
     ),
     out: Optional[Path] = typer.Option(None, help="The file to write.  [default: report.html, report.md, report.json]"),
-    form: str = typer.Option("html", "--format", help="html, md or json."),
+    form: str = typer.Option("html", "--format", metavar="html|md|json", help="What is written."),
     db: Optional[Path] = typer.Option(None, envvar="PERFKIT_DB", help="The database.  [default: ~/.local/share/perfkit/perfkit.db]"),
 ) -> None:
-    """Write a run into one HTML file: verdict, findings, phases, charts. It opens from disk and asks nobody.
-
-    Example: perfkit report vm-a@last --out monday.html
-    """
+    """Write a run into one HTML file: verdict, findings, phases, charts. It opens from disk and asks nobody."""
     from perfkit.compare.references import opened
     from perfkit.files import replace_file
     from perfkit.store import default_path

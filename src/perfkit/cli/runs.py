@@ -9,13 +9,13 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 from perfkit.units import format_duration
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command()
+@app.command(epilog=examples("runs", "runs lab/vm-a --json"))
 def runs(
     machine: Optional[str] = typer.Argument(None, metavar="[[SITE/]MACHINE]", help="A machine's runs alone.  [default: those of all]"),
     json: bool = typer.Option(False, "--json", help="Print JSON."),

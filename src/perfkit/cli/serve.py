@@ -9,7 +9,7 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -17,7 +17,11 @@ app = typer.Typer(**APP_SETTINGS)
 _PCD = ("PCD_LISTENADDRESS", "PCD_APIKEYS_FILE", "PCD_HOME")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "serve --open", "serve --receive 0.0.0.0:8080 --retain 30d", "serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem"
+    )
+)
 def serve(
     db: Optional[Path] = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; default ~/.local/share/perfkit/perfkit.db."),
     listen: str = typer.Option(
@@ -54,7 +58,7 @@ def serve(
     max_upload: Optional[str] = typer.Option(
         None, "--max-upload", metavar="SIZE", help="Largest uploaded file, as it is sent and unpacked; default 512MB."
     ),
-    site: Optional[str] = typer.Option(None, "--site", help="The site of what is sent with a key that names none."),
+    site: Optional[str] = typer.Option(None, "--site-name", "--site", help="The site of what is sent with a key that names none."),
     retain: Optional[str] = typer.Option(
         None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
     ),

@@ -8,17 +8,22 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS
+from perfkit.cli import APP_SETTINGS, examples
 
-app = typer.Typer(help="Add, list and remove the dashboard's logins.", no_args_is_help=True, **APP_SETTINGS)
+app = typer.Typer(
+    help="Add, list and remove the dashboard's logins.",
+    no_args_is_help=True,
+    epilog=examples("users add ann", "users list", "users remove ann"),
+    **APP_SETTINGS,
+)
 
 DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its logins are in users.json beside it.")
 
 
-@app.command()
+@app.command(epilog=examples("users add ann", "users add ann --role admin --password-stdin"))
 def add(
     name: str = typer.Argument(help="The login's name; an existing one gets the new role and password."),
-    role: str = typer.Option("viewer", "--role", help="viewer sees all data; admin also Datasette's diagnostics."),
+    role: str = typer.Option("viewer", "--role", metavar="viewer|admin", help="viewer sees all data; admin also Datasette's diagnostics."),
     password_stdin: bool = typer.Option(False, "--password-stdin", help="Read the password from standard input instead of asking."),
     db: Optional[Path] = DB,
 ) -> None:
@@ -33,7 +38,7 @@ def add(
     typer.echo(f"{name} may log in as {role}.")
 
 
-@app.command("list")
+@app.command("list", epilog=examples("users list"))
 def list_(db: Optional[Path] = DB) -> None:
     """Show all logins and their roles."""
     from rich.console import Console
@@ -52,7 +57,7 @@ def list_(db: Optional[Path] = DB) -> None:
     Console(soft_wrap=True, markup=False, highlight=False).print(table)
 
 
-@app.command()
+@app.command(epilog=examples("users remove ann"))
 def remove(name: str = typer.Argument(help="The login's name."), db: Optional[Path] = DB) -> None:
     """Take a login away; its open sessions end at once."""
     from perfkit.dashboard.users import Users

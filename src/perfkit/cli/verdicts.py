@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from perfkit.preflight.verdict import Check, Report
+from perfkit.preflight.verdict import FAIL, Check, Report
 
 if TYPE_CHECKING:
     from perfkit.preflight.watch import Event
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright_black"}
 
 
-def show(report: Report, as_json: bool) -> Report:
-    """Print what is told of trust, one line per check, and the verdict; the first failure's advice goes to stderr."""
+def show(report: Report, as_json: bool, *, every: bool = False) -> Report:
+    """Print what is told of trust, one line per check, and the verdict; the first failure's advice goes to stderr, or that of `every` one."""
     verdict = f"{report.subject}: {report.verdict}"
     if as_json:
         print(json.dumps(report.as_dict()), flush=True)
@@ -25,8 +25,9 @@ def show(report: Report, as_json: bool) -> Report:
         _show_rich(report, verdict)
     else:
         print("\n".join([*([report.trust] if report.trust else []), *map(_plain, report.checks), verdict]), flush=True)
-    if report.failure:
-        print(f"perfkit: {report.failure.advice}", file=sys.stderr, flush=True)
+    failed = [check for check in report.checks if check.state == FAIL]
+    for check in failed if every else failed[:1]:
+        print(f"perfkit: {check.advice}", file=sys.stderr, flush=True)
     return report
 
 

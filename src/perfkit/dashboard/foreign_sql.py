@@ -90,6 +90,14 @@ class ForeignSql(Database):
         description = [(name, *(None,) * 6) for name in found["columns"]]
         return Results(list(_rows(found["columns"], found["rows"])), found["more"], description)
 
+    async def end(self) -> None:
+        """End the processes that wait for the next statement."""
+        while self._idle:
+            child = self._idle.pop()
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         """One's turn, after those who came before; nobody has more than half of the turns."""

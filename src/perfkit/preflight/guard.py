@@ -54,7 +54,7 @@ def before_the_load() -> Iterator[None]:
 def require_command(command: list[str]) -> None:
     """BadInput unless the first word of `command` can be run."""
     if shutil.which(command[0]) is None:
-        raise BadInput(f"{command[0]} is no command that can be run here; write: preflight --collection FILE -- COMMAND ARGUMENTS.")
+        raise BadInput(f"{command[0]} is no command that can be run here; write: preflight FILE -- COMMAND ARGUMENTS.")
 
 
 def run_guarded(path: Path, command: list[str], *, label: str, stop_on_loss: bool, tell: Tell) -> Outcome:

@@ -21,16 +21,16 @@ WORDS = Words(
 )
 
 
-def check_server(url: str, apikey: str, identifier: str = "", cacert: str = "") -> Report:
+def check_server(url: str, apikey: str, identifier: str = "", cacert: str = "", *, send: bool = True) -> Report:
     """Whether the receiver at `url` answers, takes the key ("" is none) and keeps a batch of `identifier` (default: this machine's name).
 
-    Of a receiver that is not perfkit's, one line of the subsystem perfkit/preflight is left there. Raises BadInput where `url` or the key
-    cannot be one.
+    Without `send` it is asked whether it answers, and no more. Of a receiver that is not perfkit's, one line of the subsystem
+    perfkit/preflight is left there. Raises BadInput where `url` or the key cannot be one.
     """
     client = ReceiverClient(url, apikey or None, identifier or os.uname().nodename, cacert, timeout=_PATIENCE)
     try:
         checks = [ping(client)]
-        if checks[0].state != FAIL:
+        if send and checks[0].state != FAIL:
             checks.append(batch(client, bool(apikey)))
         if client.sends_key_in_clear:
             cure = "use https:// where the network is not yours alone."

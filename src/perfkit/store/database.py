@@ -143,6 +143,17 @@ def _has_all(con: sqlite3.Connection) -> bool:
     return all(set(columns) <= set(_columns_of(con, table)) for table, columns in _expected().items())
 
 
+def missing_parts(con: sqlite3.Connection) -> list[str]:
+    """Tables, columns, views and indexes of a new database that this one does not have: "table runs", "column host_metrics.cpu_user"."""
+    there = set(con.execute("SELECT type, name FROM sqlite_master"))
+    with closing(_new()) as new:
+        parts = [part for part in new.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL") if part not in there]
+    columns = {
+        name: set(_expected()[name]) - set(_columns_of(con, name)) for kind, name in there if kind == "table" and name in _expected()
+    }
+    return [f"{kind} {name}" for kind, name in parts] + [f"column {name}.{one}" for name, found in columns.items() for one in sorted(found)]
+
+
 @cache
 def _expected() -> dict[str, dict[str, str]]:
     """Each table of a new database: its columns, and what declares each in an ALTER TABLE."""

@@ -1,0 +1,154 @@
+"""What holds for the whole command line: help, examples, spelling mistakes, choices, names of options."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from perfkit.collection import MARK_KINDS
+from perfkit.commands import COMMANDS
+from perfkit.compare import judging
+from perfkit.compare import report as comparison
+from perfkit.dashboard import users
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def perfkit(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PCR_", "PERFKIT_"))}
+    command = [sys.executable, "-m", "perfkit", *map(str, words)]
+    environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd)}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Every command by the words that call it: "collect", "keys", "keys add"."""
+    for name, (_, module, _) in COMMANDS.items():
+        command = typer.main.get_command(importlib.import_module(module).app)
+        yield name, command
+        for below, one in getattr(command, "commands", {}).items():
+            yield f"{name} {below}", one
+
+
+ALL = dict(commands())
+
+
+def options(words: str) -> dict[str, click.Parameter]:
+    return {option: parameter for parameter in ALL[words].params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("words", ALL)
+def test_every_help_ends_with_examples_that_are_commands_of_perfkit(words: str) -> None:
+    lines = (ALL[words].epilog or "").splitlines()
+    assert lines[1] == "Examples:"
+    for line in lines[2:]:
+        program, *typed = shlex.split(line)
+        assert (program, " ".join(typed).startswith(words)) == ("perfkit", True)
+        name = max((one for one in ALL if (" ".join(typed) + " ").startswith(f"{one} ")), key=len)
+        ALL[name].make_context(name, typed[len(name.split()) :]).close()  # raises where it is no command line of ours
+
+
+def test_help_of_a_command_is_what_its_option_prints(tmp_path: Path) -> None:
+    assert perfkit("help", cwd=tmp_path).stdout == perfkit("--help", cwd=tmp_path).stdout
+    asked, option = perfkit("help", "keys", "add", cwd=tmp_path), perfkit("keys", "add", "--help", cwd=tmp_path)
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, option.stdout, "")
+    assert "Usage: perfkit keys add" in asked.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("colect", "No such command 'colect'; did you mean collect? See perfkit --help."),
+        ("reprot vm-a", "No such command 'reprot'; did you mean report or export? See perfkit --help."),
+        ("keys ad x", "No such command 'ad'; did you mean add? See perfkit keys --help."),
+        ("help colect", "No such command 'colect'; did you mean collect? See perfkit --help."),
+        ("zzz", "No such command 'zzz'; see perfkit --help."),
+        ("collect --durration 1m", "No such option: --durration; did you mean --duration? See perfkit collect --help."),
+        ("compare --at-last 5", "No such option: --at-last; did you mean --at-least? See perfkit compare --help."),
+        ("--verson", "No such option: --verson; did you mean --version? See perfkit --help."),
+        ("mark", "Missing argument 'LABEL'; see perfkit mark --help."),
+    ],
+)
+def test_a_mistyped_word_is_answered_with_the_one_that_was_meant(words: str, sentence: str, tmp_path: Path) -> None:
+    done = perfkit(*words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"perfkit: {sentence}\n")
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_a_checkout_says_its_version_alone(option: str, tmp_path: Path) -> None:
+    from perfkit import __version__
+
+    done = perfkit(option, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"perfkit {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "choices"),
+    [
+        ("collect", "--mode", ("local", "trickle")),
+        ("collect", "--format", ("perfkit", "pcc")),
+        ("mark", "--kind", MARK_KINDS),
+        ("compare", "--figure", judging.FIGURES),
+        ("compare", "--format", tuple(comparison.FORMATS)),
+        ("report", "--format", ("html", "md", "json")),
+        ("users add", "--role", users.ROLES),
+    ],
+)
+def test_help_shows_the_choices_and_another_is_answered_with_them(
+    words: str, option: str, choices: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert options(words)[option].metavar == "|".join(choices)
+    (tmp_path / "run.json").touch()
+    required = {"mark": ["label", "run.json"], "compare": ["a@1", "a@2"], "report": ["a@1"], "users add": ["ann", "--password-stdin"]}
+    db = [] if words in ("collect", "mark") else ["--db", tmp_path / "none.db"]
+    done = perfkit(*words.split(), *required.get(words, []), option, "other", *db, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    if words != "compare" or option != "--figure":  # judged after the runs are found
+        assert all(choice in done.stderr for choice in choices), done.stderr
+
+
+@pytest.mark.parametrize("words", ["import", "export", "process", "serve", "keys add"])
+def test_a_site_is_named_by_either_of_two_options_everywhere(words: str) -> None:
+    assert options(words)["--site"] is options(words)["--site-name"]
+
+
+def test_no_option_for_a_site_stands_alone() -> None:
+    for words in ALL:
+        assert ("--site" in options(words)) == ("--site-name" in options(words)), words
+
+
+def test_a_collection_is_named_by_its_place_too(tmp_path: Path) -> None:
+    done = perfkit("collect", "run.json", "--duration", "200ms", "--frequency", "100ms", "--no-containers", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    proof = perfkit("preflight", "run.json", cwd=tmp_path)
+    assert proof.returncode == 1
+    assert "run.json: NOT recording" in proof.stdout
+    marked = perfkit("mark", "late", "run.json", cwd=tmp_path)
+    assert (marked.returncode, marked.stderr[:37]) == (2, "perfkit: nobody records into run.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("preflight a.json --collection b.json", "a.json and --collection b.json are two files; name one."),
+        ("collect a.json --collection b.json", "a.json and --collection b.json are two files; name one."),
+        ("preflight sh -c true", "No such option: -c; see perfkit preflight --help."),
+        ("preflight sh run.sh", "sh run.sh is not one collection; a load stands behind two dashes: perfkit preflight -- sh run.sh."),
+        ("preflight true", "true is not one collection; a load stands behind two dashes: perfkit preflight -- true."),
+    ],
+)
+def test_two_files_or_a_load_in_a_files_place_are_refused(words: str, sentence: str, tmp_path: Path) -> None:
+    done = perfkit(*words.split(), cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"perfkit: {sentence}\n")
+    assert not list(tmp_path.iterdir())
