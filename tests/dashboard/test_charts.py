@@ -68,11 +68,14 @@ def test_plots_take_most_of_their_panel(site, open_page, path):
     assert [one for one in alone if one["share"] < 0.6 or one["lines"] > 2] == []
 
 
-@pytest.mark.parametrize(("width", "columns"), [(1440, 2), (2560, 3), (400, 1)])
-def test_wide_screens_have_three_columns(site, open_page, width, columns):
-    """Two on a laptop, one on a phone; nothing is left empty at the side."""
-    page = open_page(f"{site.url}/collectors/1", viewport={"width": width, "height": 900})
-    places = page.locator("#panels > .panel:not([hidden])").evaluate_all("(all) => all.map((p) => p.getBoundingClientRect())")
+@pytest.mark.parametrize(
+    ("path", "width", "columns"),
+    [("", 1280, 2), ("", 1440, 3), ("", 2560, 3), ("", 400, 1), ("/host", 1440, 2), ("/host", 2560, 3)],
+)
+def test_wide_screens_have_three_columns(site, open_page, path, width, columns):
+    """Two on a laptop but for the overview, one on a phone; nothing is left empty at the side."""
+    page = open_page(f"{site.url}/collectors/1{path}", viewport={"width": width, "height": 900})
+    places = page.locator(".panels > .panel:not([hidden]):has(.plot)").evaluate_all("(all) => all.map((p) => p.getBoundingClientRect())")
     assert len({round(place["x"]) for place in places}) == columns
     assert width - max(place["x"] + place["width"] for place in places) <= 32
 
@@ -196,7 +199,7 @@ def test_a_gap_of_three_seconds_shows_in_a_day(tmp_path, serve, open_page):
 
 def test_a_pause_between_recordings_is_named(large, open_page):
     """It is no gap: not hatched, no wedge, and called what it is."""
-    page = open_page(f"{large.url}/collectors/2", before=WRITTEN, viewport={"width": 1440, "height": 900})
+    page = open_page(f"{large.url}/collectors/2", before=WRITTEN, viewport={"width": 1300, "height": 900})
     assert page.evaluate(SERIES, "disk")["pauses"] == [[FIRST + 199_000, FIRST + 400_000]]
     assert {"between recordings 3 m 21 s"} <= {one["text"] for one in page.evaluate(TEXTS)}
     column = page.evaluate(COLUMN, ["disk", FIRST + 300_000])

@@ -79,14 +79,48 @@ def test_the_page_of_a_run_shows_its_time_alone(marked, open_page):
     page = open_page(f"{marked.url}/runs/1@1")
     view = page.evaluate("async () => { const { answer } = await window.perfkit; return [answer.window.from, answer.window.to]; }")
     assert view == [FIRST + 200_000, FIRST + 400_000]
-    assert page.inner_text("#verdict").endswith("Recorded 201 of 201 samples, no gap, latest 0.4 ms late.")
     assert page.inner_text("#verdict").startswith("CPU-bound: ")
     assert page.locator("#found li").count() > 3
     assert page.locator("#numbers tbody th").all_inner_texts() == ["whole run", "up", "steady"]
-    assert page.inner_text("#recorded").startswith("recorded 201 of 201 samples")
+    assert page.inner_text(".trust") == "✓ recorded 201 of 201 samples, no gap, latest 0.4 ms late"
     assert page.locator("#unzoom").is_hidden()
     page.click("#numbers a:has-text('steady')")
     page.wait_for_function("document.querySelector('#recorded').textContent.startsWith('recorded 121 of 121')")
+
+
+def test_the_first_screen_of_a_run_answers(marked, open_page):
+    """Verdict, whether to trust it, tiles, and whole charts of what was asked of the machine and what it used, on a laptop."""
+    con = sqlite3.connect(marked.database)
+    rows = [(FIRST + 1000 * second, 2000.0, 0, 9.0) for second in range(200, 400)]
+    con.executemany("INSERT INTO load_metrics (collector_id, run, timestamp, throughput, errors, latency_p95_ms) VALUES (1, 'k6', ?, ?, ?, ?)", rows)
+    con.commit()
+    con.close()
+    page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("body[data-stats]")
+    bottom = "(all) => Object.fromEntries(all.map((one) => [one.id, one.getBoundingClientRect().bottom]))"
+    low = page.locator("#verdict, .tile, .panel:has(.u-over)").evaluate_all(bottom)
+    first = ["verdict", "tile-cpu", "tile-network", "panel-load.throughput.k6", "panel-load.latency.k6"]
+    first += ["panel-cpu", "panel-memory", "panel-disk", "panel-network"]
+    assert {name: low[name] for name in first if low[name] > 900} == {}
+    found, waits = page.locator("#found").bounding_box(), page.locator("#panel-some").bounding_box()
+    assert low["panel-network"] < found["y"] < waits["y"], "then what was found, then what waited"
+
+
+def test_the_verdicts_instant_is_in_the_zone_of_the_page(marked, open_page):
+    """And leads to the minutes around it."""
+    page = open_page(f"{marked.url}/runs/1@1", timezone_id="Europe/Berlin")
+    assert "from 01:03:20 UTC+1 on" in page.inner_text("#verdict")
+    page.click("#utc")
+    assert "from 00:03:20 UTC on" in page.inner_text("#verdict")
+    page.click("#verdict a")
+    page.wait_for_url(f"**from={FIRST + 200_000 - 120_000}&*")
+
+
+def test_a_run_that_is_not_to_be_trusted_says_so_twice(marked, open_page):
+    """Where the verdict would be, and beside how much was recorded."""
+    page = open_page(f"{marked.url}/runs/2@1")
+    assert page.inner_text("#verdict").startswith("Not to be trusted: ")
+    assert page.inner_text(".trust").startswith("✗ not to be trusted: recorded ")
 
 
 def test_without_a_run_the_page_says_how_to_make_one(tmp_path: Path, serve, open_page):

@@ -21,7 +21,7 @@ const STEPS = [
   ...[1, 2, 3, 7, 14, 28, 56, 112, 365].map((n) => n * DAY),
 ];
 // A chart's height by its width: the plot is the most of it, on a phone too.
-const TALL = { paper: 176, least: 200, phone: 420, usual: 240, most: 300, share: 0.35 };
+const TALL = { paper: 176, least: 200, phone: 420, third: 560, low: 224, usual: 240, most: 300, share: 0.35 };
 // Between two labels of the time axis, in pixels.
 const LABEL_EVERY = 72;
 // The least that a value axis takes, what lies around its labels, and its tallest label's share of the plot.
@@ -35,7 +35,7 @@ const SYNC = uPlot.sync("page");
 const measuring = document.createElement("canvas").getContext("2d");
 // Room at the right of the plot for half the last time.
 export const RIGHT = 28;
-const TOP = 10;
+const TOP = 7;
 const LABEL = { row: 13, rows: 2, gap: 8, characters: 24 };
 const HATCH = 6;
 // A gap narrower than this is a tick.
@@ -89,7 +89,8 @@ export function update(chart, input) {
 /** How tall a chart of this width is. */
 export function heightFor(width) {
   if (document.documentElement.classList.contains("printing")) return TALL.paper;
-  return width < TALL.phone ? TALL.least : Math.round(Math.min(TALL.most, Math.max(TALL.usual, width * TALL.share)));
+  if (width < TALL.third) return width < TALL.phone ? TALL.least : TALL.low;
+  return Math.round(Math.min(TALL.most, Math.max(TALL.usual, width * TALL.share)));
 }
 
 /** What every picture over the page's time axis has in common: size, zone, cursor, zoom. */

@@ -1,7 +1,7 @@
 // The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
 import { $, figures as table, h, heading } from "./dom.js";
-import { byDevice, moment, show, span, wholeDisks } from "./format.js";
+import { byDevice, moment, show, span, wholeDisks, zone } from "./format.js";
 import { around, containers, findings, phases, quality, who } from "./notes.js";
 import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
 import { records } from "./series.js";
@@ -13,6 +13,7 @@ import { run } from "./view.js";
 const LEADING = 2;
 // A mean over a minute says something about a stretch of several.
 const MINUTES_FROM = 120_000;
+const DAY = 86_400_000;
 const TILES = [
   { id: "cpu", title: "CPU busy", unit: "%", metrics: ["host.cpu_busy"], columns: ["cpu_busy"] },
   { id: "memory", title: "Memory", unit: "MiB", metrics: ["host.mem_used"], columns: ["mem_used"] },
@@ -47,14 +48,21 @@ window.perfkit = run({
     const leads = ([spec]) => frame.load.indexOf(spec) < LEADING;
     const there = (spec) => !spec.sparse || Object.keys(answer.tables[spec.table]?.devices ?? {}).length > 0;
     const machine = frame.panels.filter(there).map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table !== "host" }));
-    made = [...load.filter(leads).map(([, panel]) => panel), ...machine, ...load.filter((one) => !leads(one)).map(([, panel]) => panel)];
-    $("#panels").replaceChildren(...made.map((p) => p.element));
-    return made;
+    // First what was asked of the machine, what it used and who, then what was found, then what waited.
+    const uses = ({ spec }) => spec.table === "host" || spec.sparse;
+    const [used, waits] = [machine.filter(uses), machine.filter((panel) => !uses(panel))];
+    const [first, rest] = [load.filter(leads), load.filter((one) => !leads(one))].map((some) => some.map(([, panel]) => panel));
+    const places = (some) => some.map(({ element }) => element);
+    $("#panels").replaceChildren(...places([...first, ...used]), $("#between"), ...places([...waits, ...rest]));
+    return (made = [...first, ...machine, ...rest]);
   },
   after: (answer, stats, view, worst) => {
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
-    if ($("#numbers")) numbers(view);
+    if (frame.run) {
+      because(view);
+      numbers(view);
+    }
     phases(view);
     quality(answer, view);
     findings(answer, stats, view);
@@ -74,6 +82,18 @@ function devicesOf(spec, answer) {
 const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] });
 
 const newest = (values) => values.findLast((v) => v !== null);
+
+/** The verdict's reason with its instant as the page shows instants, a link to the minutes around it. */
+function because(view) {
+  const place = $("#because");
+  place.dataset.told ??= place.textContent;
+  const [, before, clock, after] = place.dataset.told.match(/^(.*?)(\d\d:\d\d:\d\d) UTC(.*)$/s) ?? [];
+  if (!clock) return;
+  const from = new Date(frame.run.from);
+  const at = new Date(from).setUTCHours(...clock.split(":").map(Number), 0);
+  const found = at < from - 1000 ? at + DAY : at;
+  place.replaceChildren(before, h("a", { href: around(found) }, moment(found, view)), ` ${zone(found, view.utc)}`, after);
+}
 
 /** The numbers of the run and of each of its phases, a row each. */
 function numbers(view) {

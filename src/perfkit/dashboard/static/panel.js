@@ -8,7 +8,9 @@ import { widest } from "./series.js";
 import * as url from "./url.js";
 
 const NARROW = 420;
+// From so many series on a legend leaves the P95 out; on a chart that is a third of the page from fewer.
 const MANY = 6;
+const THIRD = { width: 560, many: 2 };
 // More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
 export const DRAWN = 8;
 const FIGURES = [
@@ -85,7 +87,7 @@ export class Plot {
   figures() {
     const { figures = FIGURES, series } = this.shown;
     if (this.width && this.width < NARROW) return figures.slice(0, 1);
-    return series.length > MANY ? figures.filter(([figure]) => figure !== "p95") : figures;
+    return series.length > (this.width < THIRD.width ? THIRD.many : MANY) ? figures.filter(([figure]) => figure !== "p95") : figures;
   }
 
   /** A line or two: what its numbers are, and each series with them; at `index` of the times its values there. */
