@@ -54,7 +54,7 @@ def test_overview_draws_use_and_saturation(site, open_page):
     """The charts of what is used and what waits are drawn with the database's values: the chart's mean is that of the samples."""
     page = open_page(f"{site.url}/collectors/2?range=all")
     drawn = charts(page)
-    assert list(drawn) == ["cpu", "memory", "disk", "network", "await", "util", "some", "tasks"]
+    assert list(drawn) == ["cpu", "memory", "disk", "network", "who", "await", "util", "some", "tasks"]
     con = sqlite3.connect(site.database)
     (mean,) = con.execute("SELECT avg(disk_read_bytes) FROM host_metrics WHERE collector_id = 2").fetchone()
     read = [value for value in drawn["disk"][-2] if value is not None]

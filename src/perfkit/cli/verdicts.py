@@ -17,7 +17,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright
 
 
 def show(report: Report, as_json: bool, *, every: bool = False) -> Report:
-    """Print what is told of trust, one line per check, and the verdict; the first failure's advice goes to stderr, or that of `every` one."""
+    """Print what is told of trust, one line per check, and the verdict; the advice of the first failure, or of `every`, goes to stderr."""
     verdict = f"{report.subject}: {report.verdict}"
     if as_json:
         print(json.dumps(report.as_dict()), flush=True)

@@ -93,10 +93,10 @@ _CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "i
 
 OVERVIEW = (
     Panel("cpu", "CPU", "host", _CPU_SHARES, stack=True, top=100, peak="cpu_busy"),
-    Panel("who", "Who used the CPU", "processes", (("cpu_percent", "user"),), devices="all", stack=True),
     Panel("memory", "Memory", "host", (("mem_used", "user"), ("mem_cached", "cached"), ("mem_buffers", "irq")), total="mem_total"),
     Panel("disk", "Disk throughput", "host", (("disk_read_bytes", "read"), ("disk_write_bytes", "write"))),
     Panel("network", "Network throughput", "host", (("net_rx_bytes", "rx"), ("net_tx_bytes", "tx"))),
+    Panel("who", "Who used the CPU", "processes", (("cpu_percent", "user"),), devices="all", stack=True),
     Panel("await", "Disk await", "disk", (("await_ms", "user"),), devices="all"),
     Panel("util", "Disk utilisation", "disk", (("util_percent", "user"),), devices="all", top=100),
     Panel("some", "Pressure: some tasks stalled", "pressure", (("some_percent", "user"),), devices="all", top=100, missing=_NO_PRESSURE),
