@@ -91,7 +91,9 @@ def test_the_first_screen_of_a_run_answers(marked, open_page):
     """Verdict, whether to trust it, tiles, and whole charts of what was asked of the machine and what it used, on a laptop."""
     con = sqlite3.connect(marked.database)
     rows = [(FIRST + 1000 * second, 2000.0, 0, 9.0) for second in range(200, 400)]
-    con.executemany("INSERT INTO load_metrics (collector_id, run, timestamp, throughput, errors, latency_p95_ms) VALUES (1, 'k6', ?, ?, ?, ?)", rows)
+    con.executemany(
+        "INSERT INTO load_metrics (collector_id, run, timestamp, throughput, errors, latency_p95_ms) VALUES (1, 'k6', ?, ?, ?, ?)", rows
+    )
     con.commit()
     con.close()
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})

@@ -133,20 +133,32 @@ def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
 
 def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
     """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict and figures."""
+    found_runs = ((row, _stretch(row)) for row in rows(con, "runs", collector=number, run=run, newest=0))
+    return [{**_named(row, one), **_part(con, row["collector"], one, now_ms)} for row, one in found_runs]
+
+
+def newest_runs(con: sqlite3.Connection, now_ms: int) -> list[Row]:
+    """The run of each machine that began last, as `runs_listed` has it but for its findings.
+
+    Verdict and figures are None where they are not stored, as of a run that is still recorded: a list of machines does not wait for them.
+    """
     listed = []
-    for row in rows(con, "runs", collector=number, run=run):
-        one = runs.Stretch(
-            row["run"],
-            row["label"],
-            None,
-            row["recording"],
-            row["from_timestamp"],
-            row["to_timestamp"],
-            bool(row["open"]),
-            bool(row["marked"]),
-        )
-        listed.append({"id": f"{row['collector']}{one.reference}", **row, **_part(con, row["collector"], one, now_ms)})
+    for row in rows(con, "runs", collector=None, run=None, newest=1):
+        one = _stretch(row)
+        known = found.stored(con, row["collector"], stored.Window(one.window, one.start, one.end)) is not None
+        part = _part(con, row["collector"], one, now_ms) if known else {"from": one.start, "to": one.end}
+        listed.append({**_named(row, one), **{name: part.get(name) for name in ("from", "to", "recorded", "verdict", "figures")}})
     return listed
+
+
+def _named(row: Row, one: runs.Stretch) -> Row:
+    return {"id": f"{row['collector']}{one.reference}", **row}
+
+
+def _stretch(row: Row) -> runs.Stretch:
+    """The run in a row of runs.sql."""
+    span = (row["from_timestamp"], row["to_timestamp"])
+    return runs.Stretch(row["run"], row["label"], None, row["recording"], *span, bool(row["open"]), bool(row["marked"]))
 
 
 def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:
