@@ -41,11 +41,18 @@ PHONE = 600
 DPI = 70
 ZONE = "Europe/Berlin"
 UNTIL_LIVE = 45  # seconds of samples before the pictures
+UNTIL_DRAWN = 30  # seconds, at most
+DRAWN = """!document.body.dataset.frame || (window.perfkit === undefined ? document.readyState === "complete"
+    : document.body.dataset.stats && document.querySelector("#verdicts")?.textContent !== "Comparing…")"""
 START = invent.START
 
-# A page's name and its path; the ids are those of MACHINES, in the order of their import.
+# A page's name and its path; the ids are those of MACHINES, in the order of their import. What has no / at its start is a file.
 PAGES = {
     "collectors": "/",
+    "runs": "/runs",
+    "run": "/runs/1@1",
+    "run-untrusted": "/runs/1@2",
+    "report": "report.html",
     "overview": "/collectors/1",
     "zoomed": "/collectors/1?from=2026-01-01T00:08:00Z&to=2026-01-01T00:12:00Z",
     "host": "/collectors/1/host",
@@ -54,6 +61,7 @@ PAGES = {
     "containers": "/collectors/1/containers",
     "container": "/collectors/1/containers/CONTAINER",
     "compare": "/compare?c=1&c=2",
+    "compare-runs": "/compare?c=1@1&c=2@1",
     "compare-empty": "/compare",
     "pause": "/collectors/4",
     "day": "/collectors/5",
@@ -67,7 +75,7 @@ PAGES = {
     "first-visit": "/",
     "login": "/-/login",
 }
-PRINTED = ("overview", "host", "tables", "compare")
+PRINTED = ("run", "overview", "host", "tables", "compare")
 
 _PHASES = [(60, "warm-up", "start"), (240, "warm-up", "end"), (300, "steady", "start"), (660, "deploy", "point")]
 _STEADY = [*_PHASES, (900, "steady", "end"), (960, "cool-down", "start"), (1140, "cool-down", "end")]
@@ -109,7 +117,7 @@ def main() -> int:
     try:
         with collecting(served, options.folder):
             time.sleep(UNTIL_LIVE)
-            take(options, addresses(served, empty))
+            take(options, addresses(served, empty, options.folder))
     finally:
         served.stop()
         empty.stop()
@@ -125,6 +133,7 @@ def prepare(folder: Path) -> Served:
             perfkit("import", path, "--db", invented)
         load = locust(folder / "checkout_stats_history.csv", START + 60, 1080)
         perfkit("import", "--load", load, "--collector-name", "web-1", "--db", invented)
+    perfkit("report", "web-1@1", "--db", invented, "--out", folder / "report.html")
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir()
     shutil.copy(invented, data / "perfkit.db")
@@ -172,7 +181,7 @@ def collecting(served: Served, folder: Path) -> Iterator[None]:
         collector.wait()
 
 
-def addresses(served: Served, empty: Served) -> dict[str, str]:
+def addresses(served: Served, empty: Served, folder: Path) -> dict[str, str]:
     """The full URL of every page of PAGES."""
     listed = httpx.get(f"{served.dashboard}/api/v1/collectors").json()["collectors"]
     live = next((one["id"] for one in listed if one["machinename"] == "live-1"), 1)
@@ -181,10 +190,14 @@ def addresses(served: Served, empty: Served) -> dict[str, str]:
     query = urlencode({"sql": "select * from host_metrics where collector_id = :collector limit 50", "collector": 1})
     places = {"LIVE": str(live), "CONTAINER": container, "QUERY": query}
 
-    def filled(path: str) -> str:
-        return reduce(lambda text, place: text.replace(*place), places.items(), path)
+    def address(name: str, path: str) -> str:
+        if not path.startswith("/"):
+            return (folder.resolve() / path).as_uri()
+        return (empty if name == "first-visit" else served).dashboard + reduce(
+            lambda text, place: text.replace(*place), places.items(), path
+        )
 
-    return {name: (empty if name == "first-visit" else served).dashboard + filled(path) for name, path in PAGES.items()}
+    return {name: address(name, path) for name, path in PAGES.items()}
 
 
 def take(options: argparse.Namespace, urls: dict[str, str]) -> None:
@@ -220,7 +233,9 @@ def opened(context: Any, url: str) -> Any:
     page.on("pageerror", lambda error: print(f"{url}: {error}", file=sys.stderr))
     page.on("console", lambda message: print(f"{url}: {message.text}", file=sys.stderr) if message.type == "error" else None)
     page.goto(url)
-    page.wait_for_function("() => !document.body.dataset.frame || window.perfkit === undefined || document.body.dataset.stats")
+    end = time.monotonic() + UNTIL_DRAWN
+    while time.monotonic() < end and not page.evaluate(DRAWN):  # wait_for_function may not poll under the pages' CSP
+        page.wait_for_timeout(50)
     page.wait_for_timeout(300)
     return page
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from perfkit.store import open_database
-from support.seed import fill
+from support.seed import START, fill
 
 PAGES = {
     "collectors": "/",
@@ -552,16 +552,25 @@ def test_tiles_of_a_live_machine_say_now(tmp_path, serve, open_page):
 
 
 def test_the_list_says_now_of_what_is_live_alone(tmp_path, serve, open_page):
-    """A test that ended says its busiest minute, and no last value as if it were now."""
+    """A machine whose test ended says its newest run, the verdict and the peak of it, and no last value as if it were now."""
     database = tmp_path / "perfkit.db"
-    fill(database, "old", seconds=300)
+    fill(database, "old", seconds=600)
     fill(database, "new", seconds=120, start=int(time.time()) - 119)
     page = open_page(serve(database).url, drawn=False)
-    cells = {row.locator("a").inner_text(): row.locator("td").all_inner_texts() for row in page.locator("#rows tr").all()}
-    assert cells["new"][4].startswith("now ")
-    assert cells["old"][4].startswith("peak ")
-    assert cells["old"][5:8] == ["–", "–", "–"]
-    assert "–" not in cells["new"][5:8]
+    page.wait_for_selector("#rows td[data-head='Newest run'] a")
+    told = "(all) => Object.fromEntries(all.map((cell) => [cell.dataset.head, cell.textContent]))"
+    new, old = (page.locator(f"#rows tr:has(th a:text-is('{name}')) td[data-head]").evaluate_all(told) for name in ("new", "old"))
+    present = ("Memory", "Disk", "Network")
+    assert new["CPU"].startswith("now ")
+    assert "–" not in [new[name] for name in present]
+    assert [old[name] for name in present] == ["–", "–", "–"]
+    query = "SELECT max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
+    (most,) = sqlite3.connect(database).execute(query, ((START + 200) * 1000, (START + 400) * 1000)).fetchone()
+    assert old["CPU"] == f"peak {most:.1f} %"
+    assert (old["Newest run"], old["Verdict"]) == ("load run 1", "CPU-bound")
+    assert page.locator("#rows td[data-head='Verdict']").last.get_attribute("title").startswith("CPU-bound: ")
+    page.click("#rows a:text-is('load') >> nth=-1")
+    page.wait_for_url("**/runs/1@1")
 
 
 def test_heads_are_on_every_sheet_with_their_words(site, open_page, tmp_path):

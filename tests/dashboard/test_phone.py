@@ -24,12 +24,27 @@ def test_collectors_are_cards(site, open_page):
     assert cards.count() == 2
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     labels = page.evaluate("[...document.querySelectorAll('#rows tr:first-child td[data-head]')].map((cell) => cell.dataset.head)")
-    assert {"Site", "Hardware", "CPU", "Coverage", "Last data"} <= set(labels)
+    assert {"Hardware", "Newest run", "Verdict", "CPU", "Coverage", "Last data"} <= set(labels)
     card, name = cards.first.bounding_box(), cards.first.locator("th a").bounding_box()
     box = cards.first.locator("input").bounding_box()
     assert box["width"] >= 20
     assert box["x"] > name["x"] + name["width"], "and beside the name"
     assert card["width"] > 360
+
+
+def test_runs_are_cards(site, open_page):
+    """Nothing has to be scrolled sideways, no label stands over nothing, and the verdict is read whole."""
+    page = open_page(f"{site.url}/runs", **PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    cells = page.locator("#rows tr:first-child td[data-head]")
+    assert (
+        cells.evaluate_all("(all) => all.filter((one) => one.checkVisibility() && !one.textContent).map((one) => one.dataset.head)") == []
+    )
+    assert "Site" not in cells.evaluate_all("(all) => all.map((one) => one.dataset.head)"), "there is one alone"
+    verdict = page.locator("#rows td.verdict").last
+    assert verdict.inner_text().startswith("CPU-bound")
+    assert "Recorded" not in verdict.inner_text()
+    assert verdict.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
 @pytest.mark.parametrize(

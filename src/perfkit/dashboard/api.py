@@ -89,9 +89,11 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 
 @answers_json
 async def all_runs(request: Any, datasette: Dashboard) -> Any:
-    """Every run of every machine, the newest first; `collector=ID` those of one."""
+    """Every run of every machine, the newest first; `collector=ID` those of one; `newest=1` of each machine the one that began last."""
     args = Parameters(request)
     number = args.whole("collector", 0, 1, 999_999_999) or None
+    if args.whole("newest", 0, 0, 1):
+        return {"now": now(), "runs": await datasette.read(lambda con: reading.newest_runs(con, now()))}
     return {"now": now(), "runs": await datasette.read(lambda con: reading.runs_listed(con, now(), number))}
 
 

@@ -135,14 +135,37 @@ def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
 
 def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
     """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict, capacity and figures."""
-    listed = rows(con, "runs", collector=number, run=run)
+    listed = rows(con, "runs", collector=number, run=run, newest=0)
     of: dict[int, list[runs.Stretch]] = {}
     for row in listed:
-        span = (row["from_timestamp"], row["to_timestamp"], bool(row["open"]), bool(row["marked"]))
-        of.setdefault(row["collector"], []).append(runs.Stretch(row["run"], row["label"], None, row["recording"], *span))
+        of.setdefault(row["collector"], []).append(_stretch(row))
     parts = {(collector, one.run): (one, part) for collector, all_ in of.items() for one, part in _parts(con, collector, all_, now_ms)}
     told = [(row, *parts[row["collector"], row["run"]]) for row in listed]
-    return [{"id": f"{row['collector']}{one.reference}", **row, **part} for row, one, part in told]
+    return [{**_named(row, one), **part} for row, one, part in told]
+
+
+def newest_runs(con: sqlite3.Connection, now_ms: int) -> list[Row]:
+    """The run of each machine that began last, as `runs_listed` has it but for its findings.
+
+    Verdict and figures are None where they are not stored, as of a run that is still recorded: a list of machines does not wait for them.
+    """
+    listed = []
+    for row in rows(con, "runs", collector=None, run=None, newest=1):
+        one = _stretch(row)
+        known = found.stored(con, row["collector"], stored.Window(one.window, one.start, one.end)) is not None
+        part = _part(con, row["collector"], one, now_ms, None) if known else {"from": one.start, "to": one.end}
+        listed.append({**_named(row, one), **{name: part.get(name) for name in ("from", "to", "recorded", "verdict", "figures")}})
+    return listed
+
+
+def _named(row: Row, one: runs.Stretch) -> Row:
+    return {"id": f"{row['collector']}{one.reference}", **row}
+
+
+def _stretch(row: Row) -> runs.Stretch:
+    """The run in a row of runs.sql."""
+    span = (row["from_timestamp"], row["to_timestamp"])
+    return runs.Stretch(row["run"], row["label"], None, row["recording"], *span, bool(row["open"]), bool(row["marked"]))
 
 
 def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:

@@ -19,15 +19,20 @@ _SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
 
 def of_window(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged:
     """What was found in a run or phase: as it is stored, else found now."""
-    stored = con.execute(
+    return stored(con, collector_id, window) or _judge(con, collector_id, [window])[window.name]
+
+
+def stored(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged | None:
+    """What was found in a run or phase, None where nobody has looked yet."""
+    levels = con.execute(
         "SELECT levels FROM judged WHERE collector_id = ? AND range = ? AND from_timestamp = ? AND to_timestamp = ?",
         (collector_id, *window),
     ).fetchone()
-    if stored is None:
-        return _judge(con, collector_id, [window])[window.name]
+    if levels is None:
+        return None
     columns = ", ".join(_columns())
     rows = con.execute(f"SELECT {columns} FROM findings WHERE collector_id = ? AND range = ? ORDER BY place", (collector_id, window.name))
-    return Judged(tuple(Finding(*row) for row in rows), orjson.loads(stored[0]))
+    return Judged(tuple(Finding(*row) for row in rows), orjson.loads(levels[0]))
 
 
 def refresh(

@@ -1,7 +1,7 @@
 // The list of collectors: live ones on top, refreshed while the page is looked at.
 
 import { $, $$, h } from "./dom.js";
-import { instant, show, span, zone } from "./format.js";
+import { instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
 import { isLive } from "./series.js";
 import { ask, frame } from "./source.js";
@@ -11,10 +11,25 @@ const REFRESH_MS = 2000;
 const SPARK = { width: 120, height: 20 };
 const LEAST_BARS = 10;
 const MOST_COMPARED = 6;
+// Runs of machines that record come to an end unasked.
+const NEWEST_EVERY_MS = 60_000;
 
 let list = frame.collectors;
 let now = frame.now;
 const chosen = new Set();
+// The newest run of each machine by its id; null until it is known which there are.
+let newest = null;
+let newestFor = "";
+
+/** Ask for the newest runs where machines came or stopped recording, and now and then while any records. */
+async function runsOf() {
+  const recording = list.filter(live).map(({ id }) => id);
+  const state = JSON.stringify([list.length, recording, recording.length && Math.floor(performance.now() / NEWEST_EVERY_MS)]);
+  if (state === newestFor) return;
+  newestFor = state;
+  const { runs } = await ask("runs", { query: "newest=1" });
+  newest = new Map(runs.map((one) => [one.collector, one]));
+}
 
 async function refresh() {
   if (document.hidden) return;
@@ -24,6 +39,7 @@ async function refresh() {
     const facts = new Map(list.map((row) => [row.id, row.facts]));
     list = answer.collectors.map((row) => ({ ...row, facts: facts.get(row.id) ?? [] }));
     now = answer.now;
+    if (list.length) await runsOf();
     $("#problem").hidden = true;
     if (!before && list.length) location.reload();
     else if (before) draw();
@@ -36,7 +52,10 @@ async function refresh() {
 const live = (row) => isLive(now, row.last_timestamp, row.period_ms);
 
 /** The busiest minute of the last hour, in %. */
-const peak = ({ spark: minutes }) => (minutes?.length ? Math.max(...minutes.filter((v) => v !== null)) : null);
+const busiest = ({ spark: minutes }) => (minutes?.length ? Math.max(...minutes.filter((v) => v !== null)) : null);
+
+/** The busiest sample of the newest run, in %; the busiest minute where no run tells. */
+const peak = (one) => newest?.get(one.id)?.figures?.cpu_busy?.max ?? busiest(one);
 
 const ORDERS = {
   "": (a, b) => live(b) - live(a) || (b.last_timestamp ?? 0) - (a.last_timestamp ?? 0) || a.machinename.localeCompare(b.machinename),
@@ -56,7 +75,7 @@ function draw() {
     ...found.map(row),
     ...(found.length
       ? []
-      : [h("tr", {}, h("td", { colspan: 11, class: "text muted" }, "No collector matches; clear the search to see all."))]),
+      : [h("tr", {}, h("td", { colspan: 13, class: "text muted" }, "No collector matches; clear the search to see all."))]),
   );
   if (focused) document.getElementById(focused)?.focus();
   const running = list.filter(live).length;
@@ -93,8 +112,9 @@ function row(one) {
       h("a", { title: one.machinename, href: url.link(`/collectors/${one.id}`), id: `open-${one.id}` }, one.machinename),
       on ? h("span", { class: "live on" }, "LIVE") : null,
     ),
-    cell("Site", { class: "text", title: one.sitename }, one.sitename),
+    $("#site") ? cell("Site", { class: "text", title: one.sitename }, one.sitename) : null,
     cell("Hardware", { class: "text muted" }, (one.facts ?? []).join(" · ")),
+    ...lastRun(newest?.get(one.id)).map(([name, attributes, ...content]) => cell(name, attributes, ...content)),
     cell("CPU, last hour", { class: "text" }, spark(one.spark)),
     cell("CPU", { class: "text" }, on ? `now ${show(one.latest?.busy, "%")}` : peak(one) === null ? "–" : `peak ${show(peak(one), "%")}`),
     cell("Memory", { class: "now" }, present(one.latest?.memory, "%")),
@@ -108,6 +128,16 @@ function row(one) {
     ),
     cell("Last data", { title: one.last_timestamp ? `${instant(one.last_timestamp, true)} UTC` : null }, last(one, on)),
   );
+}
+
+/** The newest run and what is to be thought of it, as two cells. */
+function lastRun(run) {
+  const text = { class: "text" };
+  if (!run) return ["Newest run", "Verdict"].map((name) => [name, text, newest ? "–" : "…"]);
+  const name = ["Newest run", text, h("a", { href: url.link(`/runs/${run.id}`) }, run.label), h("small", {}, ` run ${run.run}`)];
+  if (!run.verdict) return [name, ["Verdict", { class: "text muted" }, run.open ? "not ended" : "not judged yet"]];
+  const { word, looks } = judged(run);
+  return [name, ["Verdict", { class: "text", title: run.verdict.sentence }, h("b", { class: looks }, word)]];
 }
 
 function last({ last_timestamp: at }, on) {
@@ -138,7 +168,7 @@ function spark(minutes) {
       height: SPARK.height,
       viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
       role: "img",
-      "aria-label": `CPU busy in the last hour of data, at most ${show(peak({ spark: minutes }), "%")}`,
+      "aria-label": `CPU busy in the last hour of data, at most ${show(busiest({ spark: minutes }), "%")}`,
     },
     bars,
   );
@@ -155,6 +185,7 @@ if ($("#rows")) {
   }
   url.changed(draw);
   draw();
+  runsOf().then(draw, () => {}); // where it fails, the next refresh says so
 }
 setInterval(refresh, REFRESH_MS);
 onLooks();

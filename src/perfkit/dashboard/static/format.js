@@ -152,6 +152,15 @@ export function ticks(values, step, utc) {
   });
 }
 
+const LIMITS = { cpu: "CPU-bound", memory: "memory-bound", disk: "disk-bound", network: "network-bound", none: "nothing saturated" };
+
+/** The verdict of a run in a word or two, the colour of it, and the rest of its sentence but for what was recorded. */
+export function judged({ verdict: { trusted, limit, sentence }, recorded }) {
+  const because = sentence.replace(` Recorded ${recorded}.`, "").slice(sentence.indexOf(":") + 1).trim();
+  if (!trusted) return { word: "not to be trusted", looks: "bad", because };
+  return { word: LIMITS[limit], looks: limit === "none" ? "ok" : "warn", because };
+}
+
 // What stands for all devices of a table.
 export const WHOLE = "all";
 // Loop and RAM disks, volumes made of disks, interfaces inside the machine.

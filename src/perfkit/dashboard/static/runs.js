@@ -1,13 +1,12 @@
 // The list of runs, newest first: two that are ticked go to compare, and each has the comparison with the one before it.
 
 import { $, h } from "./dom.js";
-import { instant, show, span, zone } from "./format.js";
+import { digits, instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 
 const MOST_COMPARED = 6;
-const LIMITS = { cpu: "CPU-bound", memory: "memory-bound", disk: "disk-bound", network: "network-bound", none: "nothing saturated" };
 const all = frame.runs;
 const chosen = new Set();
 
@@ -15,6 +14,9 @@ const compareHref = (ids) => url.link("/compare", { changes: { c: ids } });
 
 /** The run of the same label on the same machine that began before it. */
 const previous = (one) => all.find((other) => other.collector === one.collector && other.label === one.label && other.from < one.from);
+
+// Whether any run has one to be compared with: an empty column says nothing.
+const compared = all.some(previous);
 
 function draw() {
   const words = url.get("q").toLowerCase().split(/\s+/).filter(Boolean);
@@ -43,25 +45,33 @@ function row(one) {
   const utc = url.get("utc") === "1";
   const busy = one.figures.cpu_busy;
   const before = previous(one);
+  const verdict = judged(one);
   return h(
     "tr",
     {},
     h("td", { class: "pick" }, box),
     h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/runs/${one.id}`) }, one.label), h("small", {}, ` run ${one.run}`)),
     cell("Machine", { class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, one.machine)),
-    cell("Site", { class: "text" }, one.site),
+    $("#site") ? cell("Site", { class: "text" }, one.site) : null,
     cell("Start", { class: "text" }, `${instant(one.from, utc)} ${zone(one.from, utc)}`),
     cell("Length", {}, span(one.to - one.from)),
-    cell("Verdict", { class: "text", title: one.verdict.sentence }, one.verdict.trusted ? LIMITS[one.verdict.limit] : "not to be trusted"),
-    cell("Recorded", { class: one.verdict.trusted ? "text" : "text warn" }, one.recorded),
+    cell("Verdict", { class: "text verdict", title: one.verdict.sentence }, h("b", { class: verdict.looks }, verdict.word), h("small", {}, ` ${verdict.because}`)),
+    cell("Recorded", { class: one.verdict.trusted ? null : "warn", title: one.recorded }, recorded(one.certificate)),
     cell("CPU busy", {}, show(busy?.avg, "%")),
     cell("Peak", {}, show(busy?.max, "%")),
     cell("Throughput", {}, show(one.figures.load?.throughput, "ops/s")),
-    cell("Compare", { class: "text" }, before ? h("a", { href: compareHref([before.id, one.id]) }, "with the previous") : null),
+    compared ? cell("Compare", { class: "text" }, before ? h("a", { href: compareHref([before.id, one.id]) }, "with the previous") : null) : null,
   );
 }
 
+/** "100 %", "77.9 %, 2 gaps"; the whole of the certificate is in the title. */
+function recorded({ coverage, gaps }) {
+  if (coverage === null) return "–";
+  return `${digits(Math.floor(coverage * 10) / 10)} %${gaps ? `, ${gaps} gap${gaps === 1 ? "" : "s"}` : ""}`;
+}
+
 if ($("#rows")) {
+  $("#compared").hidden = !compared;
   $("#search").value = url.get("q");
   $("#search").addEventListener("input", (event) => url.set({ q: event.target.value || null }, { quiet: true }));
   const site = $("#site");
