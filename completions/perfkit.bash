@@ -121,7 +121,7 @@ _perfkit() {
     esac
     case "$command" in
     "") if [[ $current == -* ]]; then _perfkit_words -W '--version -V --debug -h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users export prune serve mcp doctor help'; fi ;;
-    "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --burst --nice -h --help'; else _perfkit_words -f; fi ;;
+    "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --services --no-services --processes --no-processes --cmdline --no-cmdline --burst --nice -h --help'; else _perfkit_words -f; fi ;;
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
     "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind -h --help'; else _perfkit_words -f; fi ;;
     "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --site-name --site --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
