@@ -101,7 +101,7 @@ def test_tab_completes_a_command_line_in_a_real_terminal(shell: str, tmp_path: P
     try:
         os.write(terminal, f"{setup}; perfkit.pyz() {{ printf '[%s]' \"$@\"; echo ,; }}; echo rea''dy\n".encode())
         shown(terminal, "ready\r\n")
-        os.write(terminal, b"perfkit.pyz coll\t--mo\ttr\t--no\tmon\t\n")
+        os.write(terminal, b"perfkit.pyz coll\t--mo\ttr\t--no-con\tmon\t\n")
         said = shown(terminal, "],\r\n")
     finally:
         os.close(terminal)
