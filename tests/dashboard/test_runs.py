@@ -117,6 +117,27 @@ def test_the_verdicts_instant_is_in_the_zone_of_the_page(marked, open_page):
     page.wait_for_url(f"**from={FIRST + 200_000 - 120_000}&*")
 
 
+def test_the_overview_says_the_verdict_of_the_newest_run(marked, open_page):
+    """With the way to it; a machine whose run goes on has none yet."""
+    page = open_page(f"{marked.url}/collectors/1", timezone_id="Europe/Berlin")
+    assert page.inner_text("#verdict").startswith("Newest run, load run 1: CPU-bound: ")
+    assert "from 01:03:20 UTC+1 on" in page.inner_text("#verdict")
+    page.click("#verdict a:text-is('load')")
+    page.wait_for_url("**/runs/1@1")
+
+
+def test_a_runs_page_is_a_page_of_paper(marked, open_page):
+    """Two charts a row that fill their panels, though three stand beside one another on the screen it is printed from."""
+    page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("body[data-stats]")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(300)
+    panels = page.locator("#panels .panel:has(.u-over)")
+    shares = "(all) => all.map((one) => one.querySelector('.u-over').clientWidth / one.clientWidth)"
+    assert min(panels.evaluate_all(shares)) > 0.75
+    assert len(set(panels.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().x)"))) == 2
+
+
 def test_a_run_that_is_not_to_be_trusted_says_so_twice(marked, open_page):
     """Where the verdict would be, and beside how much was recorded."""
     page = open_page(f"{marked.url}/runs/2@1")
