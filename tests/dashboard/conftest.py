@@ -18,7 +18,7 @@ from perfkit import catalog
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
-from perfkit.store import open_database, transaction
+from perfkit.store import open_database, runs, transaction
 from perfkit.store.rollup import close_buckets
 from support.seed import START, fill
 
@@ -120,6 +120,30 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for table in catalog.TABLES:
             con.execute(f"DELETE FROM {table.database_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", between)
         con.execute("DELETE FROM percentiles")
+    con.close()
+    with serving(database) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two machines; the run "load" of the first has the phases "up" and "steady" and a load tool's timeline, that of the second a gap.
+
+    Not to be changed.
+    """
+    database = tmp_path_factory.mktemp("marked") / "perfkit.db"
+    fill(database, "vm-a", seconds=600)
+    fill(database, "vm-b", seconds=300, gap=(100, 200))
+    first = START * 1000
+    marks = ((210, "start", "up"), (250, "end", "up"), (260, "start", "steady"), (380, "end", "steady"))
+    load = [(first + 1000 * second, 2000.0, 0, 9.0) for second in range(200, 400)]
+    names = "collector_id, run, timestamp, throughput, errors, latency_p95_ms"
+    con = open_database(database)
+    with transaction(con):
+        for at, kind, label in marks:
+            con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, ?)", (first + at * 1000, kind, label))
+        con.executemany(f"INSERT INTO load_metrics ({names}) VALUES (1, 'k6', ?, ?, ?, ?)", load)
+        runs.refresh(con, 1)
     con.close()
     with serving(database) as running:
         yield running

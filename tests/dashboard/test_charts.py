@@ -150,13 +150,13 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
     rest = "', '".join(ranked[8:])
     found = page.evaluate(SERIES, "limit")
     assert len(ranked) == 14
-    assert found["names"][8:] == ["6 others, from smallest to largest"]
+    assert found["names"][8:] == ["6 others, as a band"]
     t = found["data"][0].index(FIRST + 60_000)
     least, most, total = con.execute(
         f"SELECT min(cpu_limit_percent), max(cpu_limit_percent), sum(cpu_percent) FROM container_metrics"
         f" WHERE collector_id = 1 AND container_id IN ('{rest}') AND timestamp = {FIRST + 60_000}"
     ).fetchone()
-    top = found["labels"].index("6 others, from smallest to largest max")
+    top = found["labels"].index("6 others, as a band max")
     assert [found["data"][top + 1][t], found["data"][top + 2][t]] == pytest.approx([most, least], abs=0.01)
     stack = page.evaluate(SERIES, "cpu")
     shown = page.evaluate("async () => (await window.perfkit).panels[0].shown.series.at(-1).avg[60]")

@@ -26,7 +26,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "perfkit" / "dashboard"
 # What each of our routes reads of its URL; `test_the_parameters_of_every_route_are_known` holds the list against the code.
 WINDOW = ("range", "from", "to", "run", "phase")
 PARAMETERS = {
-    "runs": ("collector",),
+    "runs": ("collector", "newest"),
     "series": (*WINDOW, "metrics", "device", "device.disk", "device.cpu", "points", "since", "bucket", "bands", "every", "load"),
     "percentiles": (*WINDOW, "tables"),
     "findings": (*WINDOW, "limits"),

@@ -97,6 +97,16 @@ def test_all_tabs_are_seen(site, open_page, path):
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
 
 
+@pytest.mark.parametrize("path", ["/collectors/1", "/runs/1@1"])
+def test_no_number_of_a_tile_is_cut(site, open_page, path):
+    """Two columns of figures fit into half a phone."""
+    page = open_page(site.url + path, **PHONE)
+    page.wait_for_selector("body[data-stats]")
+    beyond = """(all) => all.filter((one) => one.getBoundingClientRect().right > one.closest(".tile").getBoundingClientRect().right)
+        .map((one) => one.textContent)"""
+    assert page.locator(".tile td").evaluate_all(beyond) == []
+
+
 def test_legends_stay_short(site, open_page):
     """Two lines at most under a chart of the overview, with one figure a series."""
     page = open_page(f"{site.url}/collectors/1", **PHONE)

@@ -61,9 +61,8 @@ def test_it_says_what_the_api_says(opened, serve, recorded: Path) -> None:
     page, _ = opened
     site = serve(recorded)
     told = httpx.get(f"{site.url}/api/v1/runs/1@1").json()
-    assert told["verdict"]["sentence"].startswith(page.inner_text("#verdict"))
-    assert told["verdict"]["sentence"].removeprefix(page.inner_text("#verdict")).strip(" .").lower() in page.inner_text(".trust").lower()
-    assert page.locator("#found li").count() == len(told["findings"])
+    assert page.inner_text("#verdict") + f" Recorded {told['recorded']}." == told["verdict"]["sentence"]
+    assert page.locator("#found li").count() == len(told["findings"]) > 0
     frame = json.loads(page.evaluate("document.body.dataset.frame"))
     assert frame["run"]["figures"] == told["figures"]
     assert frame["run"]["phases"] == told["phases"]

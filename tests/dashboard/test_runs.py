@@ -16,19 +16,6 @@ from support.seed import START, fill
 FIRST = START * 1000
 
 
-@pytest.fixture
-def marked(tmp_path, serve):
-    """Two machines; the first has the run "load" with the phases "up" and "steady"."""
-    database = tmp_path / "perfkit.db"
-    fill(database, "vm-a", seconds=600)
-    fill(database, "vm-b", seconds=300, gap=(100, 200))
-    with closing(open_database(database)) as con:
-        for at, kind, label in ((210, "start", "up"), (250, "end", "up"), (260, "start", "steady"), (380, "end", "steady")):
-            con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, ?)", (FIRST + at * 1000, kind, label))
-        runs.refresh(con, 1)
-    return serve(database)
-
-
 def test_every_run_is_listed_the_newest_first(marked):
     answer = httpx.get(f"{marked.url}/api/v1/runs").json()
     assert [(one["id"], one["machine"], one["label"], one["open"]) for one in answer["runs"]] == [
@@ -43,6 +30,22 @@ def test_every_run_is_listed_the_newest_first(marked):
     assert vm_b["verdict"]["sentence"].startswith("Not to be trusted: ")
     assert vm_b["verdict"]["trusted"] is False
     assert httpx.get(f"{marked.url}/api/v1/runs?collector=2").json()["runs"] == [vm_b]
+
+
+def test_the_newest_run_of_each_machine_has_what_is_stored(tmp_path, serve):
+    """The verdict that the list of runs says; null where nobody has judged it yet, and nothing is judged for a list of machines."""
+    database = tmp_path / "perfkit.db"
+    for machine in ("vm-a", "vm-b"):
+        fill(database, machine, seconds=600)
+    with closing(open_database(database)) as con:
+        for at, kind in ((500, "start"), (580, "end")):
+            con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, 'again')", (FIRST + at * 1000, kind))
+        runs.refresh(con, 1)
+    url = serve(database).url
+    found = httpx.get(f"{url}/api/v1/runs?newest=1").json()["runs"]
+    assert [(one["id"], one["label"], one["verdict"], one["figures"]) for one in found[:1]] == [("1@2", "again", None, None)]
+    (listed,) = httpx.get(f"{url}/api/v1/runs?collector=2").json()["runs"]
+    assert found[1:] == [{name: value for name, value in listed.items() if name not in ("certificate", "findings")}]
 
 
 def test_a_run_has_its_phases_and_their_numbers(marked):
@@ -90,13 +93,6 @@ def test_the_page_of_a_run_shows_its_time_alone(marked, open_page):
 
 def test_the_first_screen_of_a_run_answers(marked, open_page):
     """Verdict, whether to trust it, tiles, and whole charts of what was asked of the machine and what it used, on a laptop."""
-    con = sqlite3.connect(marked.database)
-    rows = [(FIRST + 1000 * second, 2000.0, 0, 9.0) for second in range(200, 400)]
-    con.executemany(
-        "INSERT INTO load_metrics (collector_id, run, timestamp, throughput, errors, latency_p95_ms) VALUES (1, 'k6', ?, ?, ?, ?)", rows
-    )
-    con.commit()
-    con.close()
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
     bottom = "(all) => Object.fromEntries(all.map((one) => [one.id, one.getBoundingClientRect().bottom]))"
@@ -116,6 +112,27 @@ def test_the_verdicts_instant_is_in_the_zone_of_the_page(marked, open_page):
     assert "from 00:03:20 UTC on" in page.inner_text("#verdict")
     page.click("#verdict a")
     page.wait_for_url(f"**from={FIRST + 200_000 - 120_000}&*")
+
+
+def test_the_overview_says_the_verdict_of_the_newest_run(marked, open_page):
+    """With the way to it; a machine whose run goes on has none yet."""
+    page = open_page(f"{marked.url}/collectors/1", timezone_id="Europe/Berlin")
+    assert page.inner_text("#verdict").startswith("Newest run, load run 1: CPU-bound: ")
+    assert "from 01:03:20 UTC+1 on" in page.inner_text("#verdict")
+    page.click("#verdict a:text-is('load')")
+    page.wait_for_url("**/runs/1@1")
+
+
+def test_a_runs_page_is_a_page_of_paper(marked, open_page):
+    """Two charts a row that fill their panels, though three stand beside one another on the screen it is printed from."""
+    page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("body[data-stats]")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_timeout(300)
+    panels = page.locator("#panels .panel:has(.u-over)")
+    shares = "(all) => all.map((one) => one.querySelector('.u-over').clientWidth / one.clientWidth)"
+    assert min(panels.evaluate_all(shares)) > 0.75
+    assert len(set(panels.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().x)"))) == 2
 
 
 def test_a_run_that_is_not_to_be_trusted_says_so_twice(marked, open_page):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from perfkit.dashboard.assets import datasette_script_hashes
-from perfkit.dashboard.foreign_sql import DATABASE, asker
+from perfkit.dashboard.foreign_sql import DATABASE, asker, for_csv
 from perfkit.dashboard.parameters import check_datasette
 from perfkit.dashboard.users import ADMIN, OWNER, Users
 from perfkit.errors import BadInput
@@ -110,6 +110,7 @@ class Guard:
             return await _answer(send, *refusal)
         address = source_of((scope.get("client") or ("",))[0])
         asker.set(address)
+        for_csv.set(path == f"/{DATABASE}.csv")
         if self.access.login:
             actor = self.dashboard.actor(_cookie(headers.get("cookie", "")))
             if actor is None and path not in _PUBLIC and not path.startswith(_PUBLIC_FOLDERS):

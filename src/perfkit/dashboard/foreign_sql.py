@@ -27,16 +27,26 @@ AT_ONCE = 4
 MOST_WAITING = 32
 MOST_ROWS = 10_000
 """Of a statement that Datasette wants whole."""
+MOST_CSV_ROWS = 100_000
+"""Of a query's CSV: it has all rows, or there is none."""
 _GRACE_SECONDS = 0.5
 _LENGTH = struct.Struct(">I")
 _CHILD = Path(__file__).with_name("sql_child.py")
 
 asker: ContextVar[str] = ContextVar("asker", default="")
 """Who asks: an address, or a login."""
+for_csv: ContextVar[bool] = ContextVar("for_csv", default=False)
+"""Whether a query is asked for as CSV, which Datasette cuts after as many rows as its page shows without a word."""
 
 
 class Wrong(sqlite3.OperationalError):
     """A statement that SQLite refuses, or that ended at a limit of size."""
+
+    status = 400
+
+
+class NoCsv(Exception):
+    """The same where CSV is asked for: of a statement that SQLite refuses, Datasette makes an empty file."""
 
     status = 400
 
@@ -77,16 +87,19 @@ class ForeignSql(Database):
     ) -> Results:
         """As Database.execute. Raises QueryInterrupted at the time limit, sqlite3's errors, and Busy."""
         limit_ms = min(self.ds.sql_time_limit_ms, custom_time_limit or self.ds.sql_time_limit_ms)
-        rows = self.ds.max_returned_rows + (self.ds.max_returned_rows == (page_size or self.ds.page_size)) if truncate else MOST_ROWS
+        shown = self.ds.max_returned_rows + (self.ds.max_returned_rows == (page_size or self.ds.page_size))
+        whole = for_csv.get() or not truncate
+        rows = (MOST_CSV_ROWS if for_csv.get() else MOST_ROWS) if whole else shown
         request = {"sql": sql, "params": _params(params), "rows": rows, "ms": max(1, limit_ms)}
         async with self._turn():
             found = await self._ask(request)
         if found is None or found.get("error") == "interrupted":
             raise Interrupted(Wrong(f"The query took longer than {limit_ms} ms and was ended."), sql, params)
+        refused = NoCsv if for_csv.get() else Wrong
         if "error" in found:
-            raise Wrong(found["error"])
-        if found["more"] and not truncate:
-            raise Wrong(f"the answer has more than {MOST_ROWS} rows")
+            raise refused(found["error"])
+        if found["more"] and whole:
+            raise refused(f"The answer has more than {rows:,} rows: ask for it in parts, with ORDER BY, LIMIT and OFFSET.")
         description = [(name, *(None,) * 6) for name in found["columns"]]
         return Results(list(_rows(found["columns"], found["rows"])), found["more"], description)
 

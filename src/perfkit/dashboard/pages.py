@@ -80,8 +80,10 @@ async def collectors(request: Any, datasette: Dashboard) -> Response:
 
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
-    """One machine's four summary charts."""
-    return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD}, [("load", "1")])
+    """One machine's summary charts, and what is to be thought of its newest run."""
+    number = int(request.url_vars["id"])
+    newest = await datasette.read(lambda con: reading.newest_runs(con, api.now(), number))
+    return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD, "newest": next(iter(newest), None)}, [("load", "1")])
 
 
 async def runs(request: Any, datasette: Dashboard) -> Response:
@@ -240,7 +242,11 @@ async def _of_collector(
     }
     shown_run = (frame or {}).get("run")
     template = ("report" if datasette.self_contained else "run") if shown_run else ""
-    return await respond(request, datasette, Page(tab.script, {**context, "run": shown_run}, {**known, **(frame or {})}, template))
+    return await respond(
+        request,
+        datasette,
+        Page(tab.script, {**context, "run": shown_run, "newest": (frame or {}).get("newest")}, {**known, **(frame or {})}, template),
+    )
 
 
 def _recorded(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> str:

@@ -144,13 +144,13 @@ def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None,
     return [{**_named(row, one), **part} for row, one, part in told]
 
 
-def newest_runs(con: sqlite3.Connection, now_ms: int) -> list[Row]:
-    """The run of each machine that began last, as `runs_listed` has it but for its findings.
+def newest_runs(con: sqlite3.Connection, now_ms: int, number: int | None = None) -> list[Row]:
+    """The run of each machine, or of the one that is asked for, that began last, as `runs_listed` has it but for its findings.
 
     Verdict and figures are None where they are not stored, as of a run that is still recorded: a list of machines does not wait for them.
     """
     listed = []
-    for row in rows(con, "runs", collector=None, run=None, newest=1):
+    for row in rows(con, "runs", collector=number, run=None, newest=1):
         one = _stretch(row)
         known = found.stored(con, row["collector"], stored.Window(one.window, one.start, one.end)) is not None
         part = _part(con, row["collector"], one, now_ms, None) if known else {"from": one.start, "to": one.end}

@@ -26,8 +26,8 @@ async function runsOf() {
   const recording = list.filter(live).map(({ id }) => id);
   const state = JSON.stringify([list.length, recording, recording.length && Math.floor(performance.now() / NEWEST_EVERY_MS)]);
   if (state === newestFor) return;
-  newestFor = state;
   const { runs } = await ask("runs", { query: "newest=1" });
+  newestFor = state;
   newest = new Map(runs.map((one) => [one.collector, one]));
 }
 

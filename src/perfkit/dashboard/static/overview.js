@@ -59,10 +59,8 @@ window.perfkit = run({
   after: (answer, stats, view, worst) => {
     $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
-    if (frame.run) {
-      because(view);
-      numbers(view);
-    }
+    because(view);
+    if (frame.run) numbers(view);
     phases(view);
     quality(answer, view);
     findings(answer, stats, view);
@@ -83,13 +81,14 @@ const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.m
 
 const newest = (values) => values.findLast((v) => v !== null);
 
-/** The verdict's reason with its instant as the page shows instants, a link to the minutes around it. */
+/** The verdict's reason with its instant as the page shows instants, a link to the minutes around it. A run of days has that clock twice. */
 function because(view) {
   const place = $("#because");
+  if (!place) return;
   place.dataset.told ??= place.textContent;
   const [, before, clock, after] = place.dataset.told.match(/^(.*?)(\d\d:\d\d:\d\d) UTC(.*)$/s) ?? [];
-  if (!clock) return;
-  const from = new Date(frame.run.from);
+  const [from, to] = [place.dataset.from, place.dataset.to].map(Number);
+  if (!clock || to - from >= DAY) return;
   const at = new Date(from).setUTCHours(...clock.split(":").map(Number), 0);
   const found = at < from - 1000 ? at + DAY : at;
   place.replaceChildren(before, h("a", { href: around(found) }, moment(found, view)), ` ${zone(found, view.utc)}`, after);

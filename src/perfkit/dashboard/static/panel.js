@@ -263,7 +263,8 @@ export class Panel extends Plot {
     const key = `${this.name}.rest`;
     return {
       key,
-      label: `${this.others.length} others${stack ? "" : ", from smallest to largest"}`,
+      label: `${this.others.length} others${stack ? "" : ", as a band"}`,
+      title: stack ? "their sum" : "from the smallest to the largest of them",
       colour: "muted",
       rest: true,
       avg,
