@@ -41,10 +41,11 @@ _SPARE = 128  # descriptors that are left to the rest of the collector
 class _Process:
     """One process: its descriptors, and what it said last."""
 
-    __slots__ = ("io", "line", "name", "pid", "rss", "scan", "schedstat", "start", "stat", "text", "ticks", "ticks_before")
+    __slots__ = ("about", "io", "line", "name", "pid", "rss", "scan", "schedstat", "start", "stat", "text", "ticks", "ticks_before")
 
     def __init__(self, pid: bytes) -> None:
         self.pid, self.start, self.name, self.text, self.line = pid, b"", b"", b"", b""
+        self.about: dict[str, Any] | None = None  # who it is, where that was read before the first scan
         self.stat = self.schedstat = self.io = -1
         self.scan = self.ticks = self.ticks_before = self.rss = 0
 
@@ -62,6 +63,22 @@ class Processes:
         self._whole = True  # the next scan writes every process
         self._descriptors = _descriptors() - _SPARE
         self._line, self._who = line_template("processes"), line_template("perfkit/process")
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Open and read everything once: the first sample would take a third of a millisecond longer for each process, and be late."""
+        self._list()
+        for process in list(self._known.values()):
+            try:
+                text = self._read(process)
+                fields = text[text.rfind(b")") + 2 :].split()
+                process.name, process.start = text[text.find(b"(") + 1 : text.rfind(b")")], fields[_START]
+                process.about = self._about(process, fields, kernel=bool(int(fields[_FLAGS]) & _KERNEL_THREAD))
+                self._waited(process)
+                self._moved(process)
+            except (OSError, IndexError):
+                self._forget(process)
+            process.start = b""
 
     def begin_again(self) -> None:
         """Write every process into the next sample: a new file has begun."""
@@ -116,8 +133,10 @@ class Processes:
         name = text[text.find(b"(") + 1 : end]
         about = None
         if not begun or self._whole or (name != process.name and not kernel):
+            prepared, process.about = process.about, None
+            is_known = prepared is not None and name == process.name and prepared["start"] == int(start)
             process.name = name
-            about = self._about(process, fields, kernel=kernel)
+            about = prepared if is_known else self._about(process, fields, kernel=kernel)
         told = fields[_THREADS : _THREADS + 1] + fields[_RSS : _RSS + 1] + (fields[_BLKIO : _BLKIO + 1] or [b"-"])
         line = b" ".join((fields[_STATE], fields[_MINFLT], fields[_MAJFLT], *fields[_TICKS : _TICKS + 6], *told))
         if line == process.line and not self._whole:
