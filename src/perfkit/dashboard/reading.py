@@ -153,7 +153,7 @@ def newest_runs(con: sqlite3.Connection, now_ms: int, number: int | None = None)
     for row in rows(con, "runs", collector=number, run=None, newest=1):
         one = _stretch(row)
         known = found.stored(con, row["collector"], stored.Window(one.window, one.start, one.end)) is not None
-        part = _part(con, row["collector"], one, now_ms, None) if known else {"from": one.start, "to": one.end}
+        part = next(_parts(con, row["collector"], [one], now_ms))[1] if known else {"from": one.start, "to": one.end}
         listed.append({**_named(row, one), **{name: part.get(name) for name in ("from", "to", "recorded", "verdict", "figures")}})
     return listed
 
