@@ -134,9 +134,9 @@ def test_a_runs_page_is_a_page_of_paper(marked, open_page):
     for _ in range(200):  # until all are laid out anew
         page.wait_for_timeout(100)
         found = min(panels.evaluate_all(shares)), len(set(panels.evaluate_all(places)))
-        if found[0] > 0.75 and found[1] == 2:
+        if found[0] > 0.7 and found[1] == 2:
             break
-    assert found[0] > 0.75
+    assert found[0] > 0.7  # the rest is the axis: as wide as the widest of the page
     assert found[1] == 2
 
 
