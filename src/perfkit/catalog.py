@@ -65,6 +65,11 @@ class Table:
         """The CSV's columns in order."""
         return ("timestamp", *(c.name for c in self.columns[: self.written]))
 
+    @property
+    def duck_columns(self) -> str:
+        """What a CREATE TABLE of DuckDB's says of it: the machine, the instant, its columns."""
+        return ", ".join(("machine INTEGER, timestamp BIGINT", *(f'"{c.name}" {DUCK_TYPES[c.type]}' for c in self.columns)))
+
     def __getitem__(self, name: str) -> Column:
         return next(c for c in self.columns if c.name == name)
 

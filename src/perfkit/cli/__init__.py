@@ -95,15 +95,10 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from perfkit.bootstrap import tier
+        from perfkit.bootstrap import program_file, tier
 
         print("\n".join([f"perfkit {perfkit.__version__}", *tier.told(program_file())]))
         raise typer.Exit
-
-
-def program_file() -> str | None:
-    """The perfkit.pyz that this runs from, None from a checkout or an installed package."""
-    return getattr(perfkit.__spec__.loader, "archive", None) if perfkit.__spec__ else None
 
 
 @app.callback()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, chosen, examples, program_file
+from perfkit.bootstrap import program_file, tier
+from perfkit.cli import APP_SETTINGS, chosen, examples
 from perfkit.originals import variables
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ def _of_the_desk(database: Path | None) -> list[Check]:
     """What needs the desk tier, checked by an interpreter that has it: this one in a checkout, else the one that its commands run in."""
     import subprocess
 
-    from perfkit.bootstrap import tier
     from perfkit.preflight.verdict import FAIL, Check
 
     archive = program_file()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from perfkit.collect.clock import Ticker
-from perfkit.collect.sample import SLOW, Sampler
+from perfkit.collect.sample import Sampler
 from perfkit.collect.session import session
 from perfkit.collection import END, SELF, SESSION, encode_json
 from perfkit.collection.certificate import Gap, certify
+from perfkit.collection.subsystems import SLOW
 from perfkit.errors import PerfkitError
 
 TYPE_CHECKING = False

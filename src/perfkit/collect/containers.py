@@ -19,12 +19,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import socket
 import threading
 import time
 
 from perfkit.collect.cgroups import Cgroup, Gone, Hierarchy
+from perfkit.collect.sources import SHORTEST, allow_many_files
 from perfkit.collection import escape, line_template
 
 TYPE_CHECKING = False
@@ -45,7 +45,6 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _LOOK_EVERY = 1.0  # seconds between two looks whether folders have gained or lost children
 _WALK_EVERY = 30.0  # seconds between two walks of the whole tree
 _LIMITS_EVERY = 10  # samples
-_SHORTEST = 0.75  # seconds between two readings of a service, however often samples are taken
 _DEEPEST = 12
 # systemd units that are processes, not places for containers
 _LEAVES = (".service", ".scope", ".socket", ".mount", ".swap")
@@ -179,7 +178,7 @@ class Service:
 
     def line(self, head: bytes, monotonic: float) -> bytes:
         """Its line of the sample whose lines begin with `head`; b"" if it has done nothing. Raises Gone."""
-        if self._written and monotonic - self._looked < _SHORTEST:
+        if self._written and monotonic - self._looked < SHORTEST:
             return b""
         looked, self._looked = self._looked, monotonic
         if self._written and not self.cgroup.has_run():
@@ -216,7 +215,7 @@ class Containers:
         self._containers: dict[str, Container | Service] = {}
         self._reads = 0
         self._next_look = self._next_walk = monotonic()
-        _allow_many_files()
+        allow_many_files()  # five to nine are held for each container; those that cannot be are missing from the lines
 
     def read(self, head: bytes) -> list[bytes]:
         """The lines of the sample whose lines begin with `head`."""
@@ -276,15 +275,6 @@ class Containers:
     def close(self) -> None:
         for path in list(self._containers):
             self._forget(path)
-
-
-def _allow_many_files() -> None:
-    """Five to nine files are held open for each container."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        pass  # those that cannot be held open are missing from the lines
 
 
 # Names

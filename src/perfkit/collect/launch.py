@@ -16,6 +16,7 @@ import sys
 
 import perfkit
 from perfkit import apikey
+from perfkit.bootstrap import program_file
 from perfkit.collect.marks import STOPPING
 
 FLAG = "perfkit_collect"  # the interpreter's -X option that carries the pipe's number
@@ -68,8 +69,7 @@ class Options:
 
 def program() -> list[str]:
     """The file that an interpreter runs to become the collector: the pyz, or `collect/__main__.py` of a checkout."""
-    archive = getattr(perfkit.__spec__.loader, "archive", None) if perfkit.__spec__ else None
-    return [archive or os.path.join(os.path.abspath(next(iter(perfkit.__path__))), "collect", "__main__.py")]
+    return [program_file() or os.path.join(os.path.abspath(next(iter(perfkit.__path__))), "collect", "__main__.py")]
 
 
 def start(options: Options, argv: list[str]) -> None:

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import time
 
-from perfkit.collection import escape, line_template, to_json
+from perfkit.collect.sources import SHORTEST, allow_many_files
+from perfkit.collection import PROCESS, escape, line_template, to_json
+from perfkit.collection.subsystems import PROCESSES, SLOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-SHORTEST = 0.75  # seconds between two scans, however often samples are taken: the kernel counts CPU time in hundredths of a second
-FEW = 100  # so many processes are all read in every sample
-SLOW = 10  # of more, every so many samples; in those between only the busy and the large ones are
+FEW = 100  # so many processes are all read in every scan; of more the busy and the large ones, and all in every SLOW-th
 _BUSY, _LARGE = 32, 8
 _BUFFER = 1024
 _NAME, _CMDLINE = 64, 200  # bytes that are kept
@@ -61,8 +60,8 @@ class Processes:
         self._last = float("-inf")  # when, by the monotonic clock
         self._rows: list[bytes] = []  # of the scan that is being made
         self._whole = True  # the next scan writes every process
-        self._descriptors = _descriptors() - _SPARE
-        self._line, self._who = line_template("processes"), line_template("perfkit/process")
+        self._descriptors = allow_many_files() - _SPARE
+        self._line, self._who = line_template(PROCESSES.name), line_template(PROCESS)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -70,10 +69,9 @@ class Processes:
         self._list()
         for process in list(self._known.values()):
             try:
-                text = self._read(process)
-                fields = text[text.rfind(b")") + 2 :].split()
-                process.name, process.start = text[text.find(b"(") + 1 : text.rfind(b")")], fields[_START]
-                process.about = self._about(process, fields, kernel=bool(int(fields[_FLAGS]) & _KERNEL_THREAD))
+                process.name, fields = _taken_apart(self._read(process))
+                process.start = fields[_START]
+                process.about = self._about(process, fields)
                 self._waited(process)
                 self._moved(process)
             except (OSError, IndexError):
@@ -119,8 +117,7 @@ class Processes:
 
     def _tell(self, process: _Process, text: bytes) -> dict[str, Any] | None:
         """Add the process's row, if numbers that count have changed; who it is, if that has."""
-        end = text.rfind(b")")
-        fields = text[end + 2 :].split()
+        name, fields = _taken_apart(text)
         process.text = text
         if len(fields) <= _START:
             return None  # cut: it is read again with the next sample
@@ -129,14 +126,12 @@ class Processes:
             self._rows.append(b"gone %b %b" % (process.pid, begun))
             process.scan, begun, process.line = 0, b"", b""
         process.start = start
-        kernel = bool(int(fields[_FLAGS]) & _KERNEL_THREAD)
-        name = text[text.find(b"(") + 1 : end]
         about = None
-        if not begun or self._whole or (name != process.name and not kernel):
+        if not begun or self._whole or (name != process.name and not _is_kernel(fields)):
             prepared, process.about = process.about, None
             is_known = prepared is not None and name == process.name and prepared["start"] == int(start)
             process.name = name
-            about = prepared if is_known else self._about(process, fields, kernel=kernel)
+            about = prepared if is_known else self._about(process, fields)
         told = fields[_THREADS : _THREADS + 1] + fields[_RSS : _RSS + 1] + (fields[_BLKIO : _BLKIO + 1] or [b"-"])
         line = b" ".join((fields[_STATE], fields[_MINFLT], fields[_MAJFLT], *fields[_TICKS : _TICKS + 6], *told))
         if line == process.line and not self._whole:
@@ -185,7 +180,7 @@ class Processes:
         found = dict(row.split(b": ", 1) for row in self._extra(process, "io").splitlines() if b": " in row)
         return b"%b %b" % (found.get(b"read_bytes", b"-"), found.get(b"write_bytes", b"-"))
 
-    def _about(self, process: _Process, fields: list[bytes], *, kernel: bool) -> dict[str, Any]:
+    def _about(self, process: _Process, fields: list[bytes]) -> dict[str, Any]:
         folder = f"{self._proc}/{process.pid.decode()}"
         found: dict[str, Any] = {
             "pid": int(process.pid),
@@ -193,7 +188,7 @@ class Processes:
             "parent": int(fields[1]),
             "name": process.name[:_NAME].decode("utf-8", "replace"),
         }
-        if kernel:
+        if _is_kernel(fields):
             return {**found, "kernel": True}
         try:
             found["uid"] = os.stat(folder).st_uid
@@ -240,6 +235,16 @@ class Processes:
             self._forget(process)
 
 
+def _taken_apart(text: bytes) -> tuple[bytes, list[bytes]]:
+    """The name in /proc/PID/stat, which may hold anything, and the fields behind it, from field 3 on."""
+    end = text.rfind(b")")
+    return text[text.find(b"(") + 1 : end], text[end + 2 :].split()
+
+
+def _is_kernel(fields: list[bytes]) -> bool:
+    return bool(int(fields[_FLAGS]) & _KERNEL_THREAD)
+
+
 def _first(path: str, size: int) -> bytes:
     """The beginning of a file; b"" where it cannot be read."""
     try:
@@ -254,16 +259,6 @@ def _cgroup(text: str) -> str:
     rows = [row.split(":", 2) for row in text.splitlines() if row.count(":") >= 2]
     paths = {controllers: path for _, controllers, path in reversed(rows) if path != "/"}
     return paths.get("") or paths.get("name=systemd") or next(iter(paths.values()), "")
-
-
-def _descriptors() -> int:
-    """How many this process may hold open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        return soft
-    return hard
 
 
 # Command lines may hold secrets.

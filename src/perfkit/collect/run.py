@@ -12,11 +12,11 @@ from perfkit.collect.file_sink import FileSink
 from perfkit.collect.marks import Requests
 from perfkit.collect.processes import Processes
 from perfkit.collect.progress import on_stderr
-from perfkit.collect.sample import SLOW, Sampler
+from perfkit.collect.sample import Sampler
 from perfkit.collect.session import machine
 from perfkit.collect.sources import open_sources
 from perfkit.collection.choose import marks_beside
-from perfkit.collection.subsystems import HOST, PCC
+from perfkit.collection.subsystems import HOST, PCC, SLOW
 from perfkit.errors import Failed
 from perfkit.units import format_bytes, format_duration
 

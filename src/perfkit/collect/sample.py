@@ -8,6 +8,7 @@ import time
 from perfkit.collect import filesystems
 from perfkit.collect.sources import Source, read_text
 from perfkit.collection import SELF, encode, encode_json, escape, line_head
+from perfkit.collection.subsystems import SLOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-SLOW = 10  # every so many samples, what changes slowly
 CPUINFO = "/proc/cpuinfo"
 
 # Texts whose rows are the CPUs, disks and interfaces that there are.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 
 from perfkit.collection import line_template
 from perfkit.collection.subsystems import HOST
@@ -16,6 +17,8 @@ _BUFFER = 1 << 14
 # Of a file of many records seq_file hands out at most a page at a time, and ends a read early only when the next record does not fit.
 # A read that leaves half a page free was therefore the last, because no record of these files is longer than that.
 _SURELY_WHOLE = 2048
+# Seconds between two readings of a process or service, however often samples are taken: their CPU time is counted in hundredths of one.
+SHORTEST = 0.75
 MAX_TEXT = 4 << 20  # bytes that are kept of one file; a larger one is garbage
 
 
@@ -39,6 +42,16 @@ def read_text(path: str) -> str:
             return read_whole(file.fileno()).decode("utf-8", "replace").strip("\0\n ")
     except OSError:
         return ""
+
+
+def allow_many_files() -> int:
+    """Let this process hold as many files open as it may; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return hard
 
 
 class Source:

@@ -22,6 +22,7 @@ SESSION = "perfkit/session"
 MARK = "perfkit/mark"
 SELF = "perfkit/self"
 END = "perfkit/end"
+PROCESS = "perfkit/process"
 
 MARK_KINDS = ("start", "end", "point")
 

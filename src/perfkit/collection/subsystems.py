@@ -84,6 +84,8 @@ class Subsystem:
             raise TypeError(f"no such facts of a subsystem: {', '.join(facts)}")
 
 
+SLOW = 10  # every so many samples, what changes slowly is read, and those processes that do little
+
 # What each sample of a host reads from /proc, in this order: what a column of perfkit is computed from, and little more.
 HOST = (
     Subsystem("/proc/stat", cut_stat, needed=True),

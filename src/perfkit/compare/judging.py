@@ -32,7 +32,6 @@ HEADLINE = (
     *(("host.cpu_busy", "avg"), ("host.cpu_busy", "p95"), ("load.throughput", "avg"), ("load.errors", "avg")),
     *(("load.latency_avg_ms", "avg"), ("load.latency_p95_ms", "avg")),
 )
-_LEVELS = [0.5, 0.9, 0.95, 0.99]
 _FEWEST = 30  # samples' worth of independent ones that a verdict needs
 _BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
 _RUNS = 3  # runs an arm from which on the runs are the unit
@@ -326,7 +325,7 @@ def _estimates(duck: duckdb.DuckDBPyConnection) -> dict[int, dict[_Key, _Known]]
     """What is known of each figure of each run."""
     t = statistics.quantile((1 + LEVEL) / 2, BASIS)
     found: dict[int, dict[_Key, _Known]] = {}
-    cursor = duck.execute(_sql("estimates"), {"levels": _LEVELS, "basis": BASIS, "t": t})
+    cursor = duck.execute(_sql("estimates"), {"levels": statistics.LEVELS, "basis": BASIS, "t": t})
     for run, metric, device, figure, value, low, high, spread, n, n_effective, drift in cursor.fetchall():
         side = Side(value, low, high, n, n_effective)
         found.setdefault(run, {})[metric, device, figure] = _Known(side, Estimate(value, low, high, spread, BASIS), drift)

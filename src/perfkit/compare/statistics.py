@@ -9,6 +9,7 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 LEVEL = 0.95  # of every interval
+LEVELS = [0.5, 0.9, 0.95, 0.99]  # of the quantiles that are estimated
 POWER = 0.8  # of the smallest difference that could have been shown
 BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, Lewis, Stock and Watson 2018)
 _TINY = 1e-300

@@ -186,14 +186,11 @@ async def percentiles(request: Any, datasette: Dashboard) -> Any:
 @answers_json
 async def who(request: Any, datasette: Dashboard) -> Any:
     """Who used the machine in the window asked for: commands by CPU, with memory, I/O and the time they waited."""
-    number = int(request.url_vars["id"])
-    args = Parameters(request)
 
-    def answer(con: sqlite3.Connection) -> Any:
-        window = _window(con, number, args)
+    def answer(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
         return {"collector": number, "window": _told(window), "who": reading.who(con, number, window)}
 
-    return await datasette.read(answer)
+    return await _in_window(request, datasette, answer)
 
 
 def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
@@ -247,20 +244,23 @@ def subject(con: sqlite3.Connection, name: str) -> judging.Run:
 @answers_json
 async def steady(request: Any, datasette: Dashboard) -> Any:
     """The part of the window asked for in which the CPU load is steady (MSER-5), or null; a proposal, applied by nobody."""
-    number = int(request.url_vars["id"])
-    args = Parameters(request)
 
-    def proposed(con: sqlite3.Connection) -> Any:
-        window = _window(con, number, args)
+    def proposed(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
         found = runs.steady(con, number, window.start, window.end, window.name or "all")
         return {"steady": found._asdict() if found else None}
 
-    return await datasette.read(proposed)
+    return await _in_window(request, datasette, proposed)
 
 
 def _told(window: ranges.Window) -> dict[str, Any]:
     """The window as JSON; `reference` is that of the run or phase that was asked for."""
     return {"from": window.start, "to": window.end, "name": window.name, "reference": window.stretch.reference if window.stretch else None}
+
+
+async def _in_window(request: Any, datasette: Dashboard, answer: Callable[[sqlite3.Connection, int, ranges.Window], Any]) -> Any:
+    """What `answer` says of a collector and the window that the request asks for."""
+    number, args = int(request.url_vars["id"]), Parameters(request)
+    return await datasette.read(lambda con: answer(con, number, _window(con, number, args)))
 
 
 def _window(con: sqlite3.Connection, number: int, args: Parameters) -> ranges.Window:

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from perfkit import catalog, store
-from perfkit.catalog import DENSE, RATE, SHARE, TABLES
+from perfkit.catalog import RATE, SHARE, TABLES, Column, Table
 from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
 from perfkit.store import schema
@@ -18,9 +18,14 @@ SCALE = 1000
 KINDS = ("avg", "min", "max")  # in the order of store.series
 
 
+def charted(table: Table) -> Sequence[Column]:
+    """The columns of a table that `read` takes: of a sparse one those that can be added up over the processes or services that used it."""
+    return [c for c in table.values if c.kind in (SHARE, RATE)] if table.sparse else schema.metrics(table)
+
+
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     """`["host.cpu_user", "disk.await_ms"]` as {table: [columns]}; BadInput for a name that the catalog does not have."""
-    known = {table.name: [column.name for column in schema.metrics(table)] for table in DENSE} | USED
+    known = {table.name: [column.name for column in charted(table)] for table in TABLES}
     found: dict[str, list[str]] = {}
     for name in names:
         table, _, column = name.partition(".")
@@ -31,8 +36,7 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-# What can be added up over the processes (by command) or services that used it: {table: its columns}.
-USED = {table.name: [c.name for c in table.values if c.kind in (SHARE, RATE)] for table in TABLES if table.sparse}
+# A sparse table is charted by what it is called here.
 _NAMED = {"processes": "command", "services": "service"}
 MOST_USERS = 10  # the rest is one
 OTHERS = "(all others)"
@@ -61,7 +65,7 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
 
     `bucket_ms` 0 says that the values are samples; then there is only "avg". None stands where a device has no value.
     """
-    if table in USED:
+    if table in _NAMED:
         return _used(con, table, columns, wanted)
     parts = [_part(con, table, names, wanted, device) for names, device in _parts(table, columns, wanted)]
     by_device: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {}
@@ -90,23 +94,23 @@ def _used(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: W
     counts = {row[0]: row[2] for row in part.rows}
     text = users_sql("users", table, columns)
     values = {"collector": wanted.collector, "start": wanted.start, "end": wanted.end, "width": width}
-    found: dict[str, dict[int, tuple[float | None, ...]]] = {}
+    used: dict[str, list[dict[int, float]]] = {}  # of each name, for each column, the sum in each bucket
     for bucket, name, *sums in con.execute(text, values):
-        found.setdefault(name, {})[bucket] = tuple(sums)
-    times = sorted(counts) if found else []
-    by_use = sorted(found, key=lambda name: -sum(sums[0] or 0 for sums in found[name].values()))
-    shown = {name: [name] for name in by_use[:MOST_USERS]} | ({OTHERS: by_use[MOST_USERS:]} if len(by_use) > MOST_USERS else {})
+        for in_buckets, value in zip(used.setdefault(name, [{} for _ in columns]), sums):
+            in_buckets[bucket] = value or 0
+    times = sorted(counts) if used else []
+    names = sorted(used, key=lambda name: -sum(used[name][0].values()))
+    if others := [used.pop(name) for name in names[MOST_USERS:]]:
+        names = [*names[:MOST_USERS], OTHERS]
+        used[OTHERS] = [{at: sum(one[place].get(at, 0) for one in others) for at in times} for place in range(len(columns))]
 
-    def level(names: Sequence[str], at: int, place: int) -> float:
-        return max(sum((found[name].get(at, ())[place : place + 1] or (0,))[0] or 0 for name in names) / (counts[at] or 1), 0)
+    def averages(in_buckets: Mapping[int, float]) -> list[float | None]:
+        return _rounded([max(in_buckets.get(at, 0) / (counts[at] or 1), 0) for at in times])
 
     return {
         "bucket_ms": part.bucket_ms,
         "t": times,
-        "devices": {
-            shown_as: {column: {"avg": _rounded([level(names, at, place) for at in times])} for place, column in enumerate(columns)}
-            for shown_as, names in shown.items()
-        },
+        "devices": {name: {column: {"avg": averages(found)} for column, found in zip(columns, used[name])} for name in names},
     }
 
 

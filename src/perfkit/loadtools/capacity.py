@@ -12,7 +12,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.catalog import table
-from perfkit.compare.statistics import BASIS, LEVEL, quantile
+from perfkit.compare.statistics import BASIS, LEVEL, LEVELS, quantile
 from perfkit.process.findings import Span
 from perfkit.store import columnar, rollup
 from perfkit.units import format_bytes, format_duration
@@ -24,7 +24,6 @@ _GROWN = 1.25  # times the throughput of the least load at the knee, at least
 _BEYOND = {"users": 1.0, "requests in flight": 2.0}  # times the load of the knee that was reached, at least
 _F = 8  # of the bent line against a straight one, at least
 _FREEDOM = BASIS // 2  # of a slope's Student's t: where the load rises slowly, few of the cosines tell its variance (simulated)
-_LEVELS = [0.5, 0.9, 0.95, 0.99]
 _TIMELINE = ["VARCHAR", "BIGINT", "DOUBLE", "DOUBLE", "DOUBLE"]
 
 
@@ -141,7 +140,7 @@ def of_tables(
     duck.execute(sql.read("perfkit.compare", "sql/macros.sql"))
     t = quantile((1 + LEVEL) / 2, _FREEDOM)
     slopes: dict[str, dict[str, Slope]] = {}
-    estimates = duck.execute(sql.read("perfkit.compare", "sql/estimates.sql"), {"levels": _LEVELS, "basis": BASIS, "t": t})
+    estimates = duck.execute(sql.read("perfkit.compare", "sql/estimates.sql"), {"levels": LEVELS, "basis": BASIS, "t": t})
     for window, metric, _, figure, value, low, high, *_ in estimates.fetchall():
         if figure == "avg":
             slopes.setdefault(window, {})[metric] = Slope(value, low, high)

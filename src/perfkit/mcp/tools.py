@@ -21,12 +21,12 @@ from perfkit.dashboard import api
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import register
 from perfkit.dashboard.foreign_sql import DATABASE, Busy
+from perfkit.dashboard.series import charted
 from perfkit.dashboard.site import SQL_MILLISECONDS, Dashboard
 from perfkit.dashboard.users import Users
 from perfkit.errors import BadInput
 from perfkit.mcp.protocol import Tool
 from perfkit.store.references import Reference, resolve
-from perfkit.store.schema import metrics
 from perfkit.units import iso
 
 INSTRUCTIONS = (
@@ -164,7 +164,7 @@ class Database:
         return _json({**found, "counted": {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}})
 
     def _metrics(self, _arguments: dict[str, Any]) -> str:
-        columns = [(table, column) for table in TABLES for column in metrics(table)]
+        columns = [(table, column) for table in TABLES for column in charted(table)]
         return _json({f"{table.name}.{c.name}": {"unit": c.unit, "kind": c.kind, "label": c.label} for table, c in columns})
 
     def _series(self, arguments: dict[str, Any]) -> str:

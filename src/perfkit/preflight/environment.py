@@ -6,6 +6,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 from perfkit.bootstrap import cache, tier
 from perfkit.errors import PerfkitError
@@ -35,7 +36,7 @@ def _of_the_file(archive: str | None) -> tuple[Check, ...]:
             Check("desk", WARN, "process, import, serve do not run here", str(error)),
             Check("cache", SKIP, "nothing is unpacked here"),
         )
-    return sound, _cache(archive, carried["bytes"])
+    return sound, _cache(archive, carried)
 
 
 def _damage(archive: str) -> str:
@@ -48,10 +49,10 @@ def _damage(archive: str) -> str:
     return f"{name} has changed" if name else ""
 
 
-def _cache(archive: str, size: int) -> Check:
+def _cache(archive: str, carried: dict[str, Any]) -> Check:
     try:
-        folder = cache.unpacked(archive, tier.fitting(archive))
+        folder = cache.unpacked(archive, carried)
     except PerfkitError as error:
         return Check("cache", FAIL, "nothing can be unpacked", str(error))
     disk = os.statvfs(folder)
-    return Check("cache", OK, f"{folder} has its {format_bytes(size)}; {format_bytes(disk.f_bavail * disk.f_frsize)} free")
+    return Check("cache", OK, f"{folder} has its {format_bytes(carried['bytes'])}; {format_bytes(disk.f_bavail * disk.f_frsize)} free")

@@ -10,7 +10,7 @@ from types import TracebackType
 import duckdb
 
 from perfkit import sql
-from perfkit.catalog import DENSE, DUCK_TYPES, FLAG, RANGES, TABLES, Table, table
+from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
 from perfkit.collection.subsystems import HOST, STATFS
 from perfkit.process import memory
 from perfkit.process.reading import read
@@ -152,8 +152,7 @@ class Engine:
         return [name for name, starts in NEEDS.items() if not any(subsystem.startswith(starts) for subsystem in there)]
 
     def _make_empty(self, of: Table) -> None:
-        columns = ", ".join(f'"{c.name}" {DUCK_TYPES[c.type]}' for c in of.columns)
-        self.con.execute(f"CREATE OR REPLACE TABLE {of.name} (machine INTEGER, timestamp BIGINT, {columns}, why VARCHAR)")
+        self.con.execute(f"CREATE OR REPLACE TABLE {of.name} ({of.duck_columns}, why VARCHAR)")
 
     def _take_machines_apart(self) -> None:
         """Where one input mixes several machines, give each a number of its own: `apart` lists those that are new."""

@@ -123,8 +123,7 @@ def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_i
 
 
 def _make(duck: duckdb.DuckDBPyConnection, table: Table, name: str) -> None:
-    columns = ", ".join(f'"{c.name}" {DUCK_TYPES[c.type]}' for c in table.columns)
-    duck.execute(f"CREATE OR REPLACE TABLE {name} (machine INTEGER, timestamp BIGINT, {columns})")
+    duck.execute(f"CREATE OR REPLACE TABLE {name} ({table.duck_columns})")
 
 
 def _stage(

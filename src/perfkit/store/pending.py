@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import orjson
 
+from perfkit.collection import END, PROCESS, subsystems
+from perfkit.collection.subsystems import SLOW
 from perfkit.process.quality import told_json
 
 HOLD_MS = 1500  # a newest sample that may lack something is taken for whole when nothing has come for so long
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
 _MOST_LATE = 3600  # samples that wait together before they are taken in
 _FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
-END = "perfkit/end"
-PROCESSES, PROCESS, SERVICE = "processes", "perfkit/process", "service/"
-_SCANS = 10  # so many scans of processes back may a process have been read
+PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
 _OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs[*]", SERVICE)  # not in every sample
@@ -38,7 +38,7 @@ class Running:
 
     rows: dict[str, str] = field(default_factory=dict)  # by pid
     who: dict[str, RawLine] = field(default_factory=dict)
-    scans: list[tuple[float | None, str]] = field(default_factory=list)  # monotonic clock and first line of the newest
+    scans: list[tuple[float | None, str]] = field(default_factory=list)  # monotonic clock and first line of the newest SLOW
     stamp: int = -1  # of the newest
 
     def before(self, taken: Sequence[RawLine], stamp: int) -> list[RawLine]:
@@ -59,7 +59,7 @@ class Running:
                 self.who[str(told.get("pid"))] = line
         else:
             first, *rows = line.measurement.split("\n")
-            self.scans = [*self.scans[1 - _SCANS :], (line.monotonic, first)]
+            self.scans = [*self.scans[1 - SLOW :], (line.monotonic, first)]
             self.stamp = line.stamp
             for row in rows:
                 if row.startswith("gone "):

@@ -85,10 +85,10 @@ WITH scans AS MATERIALIZED (
     SELECT c.machine, c.timestamp, u.pid, u.start, u.timestamp AS read_at, c.timestamp = u.timestamp AS is_read, u.seconds IS NOT NULL AS is_known,
            if(u.seconds > 0, 100 * u.user / u.hz / u.seconds, NULL) AS user_percent, if(u.seconds > 0, 100 * u.system / u.hz / u.seconds, NULL) AS system_percent,
            if(u.seconds > 0, 100 * u.user_unseen / u.hz / u.seconds, 0) AS user_unseen, if(u.seconds > 0, 100 * u.system_unseen / u.hz / u.seconds, 0) AS system_unseen,
-           if(u.seconds > 0, at_most(increase(u.waited, u.waited_before) / 1e7 / u.seconds, 100), NULL) AS wait_percent,
+           at_most(rate(u.waited, u.waited_before, u.seconds) / 1e7, 100) AS wait_percent,
            if(is_read, whole_bytes(u.now[10] * u.page_size), NULL) AS rss_bytes, if(is_read, whole_bytes(u.now[9]), NULL) AS threads,
-           if(u.seconds > 0, increase(u.now[1], u.before[1]) / u.seconds, NULL) AS minor_faults, if(u.seconds > 0, increase(u.now[2], u.before[2]) / u.seconds, NULL) AS major_faults,
-           if(u.seconds > 0, increase(u.read, u.read_before) / u.seconds, NULL) AS read_bytes, if(u.seconds > 0, increase(u.written, u.written_before) / u.seconds, NULL) AS write_bytes
+           rate(u.now[1], u.before[1], u.seconds) AS minor_faults, rate(u.now[2], u.before[2], u.seconds) AS major_faults,
+           rate(u.read, u.read_before, u.seconds) AS read_bytes, rate(u.written, u.written_before, u.seconds) AS write_bytes
     FROM (SELECT *, unnest(CASE WHEN since IS NULL OR scan - since > 1000 THEN [scan] ELSE generate_series(since + 1, scan) END) AS part FROM unseen) AS u
     JOIN covered AS c ON c.machine = u.machine AND c.stretch = u.stretch AND c.scan = u.part
 ), host AS (
