@@ -76,6 +76,7 @@ class Spool:
         self._size = sum(batch.size for batch in self._waiting)
         self._number = max((batch.number for batch in self._waiting), default=0)
         self._sending: Batch | None = None
+        self._ended = False
         self._open: Batch | None = None
         self._descriptor = -1
         self._open_lines = 0
@@ -157,14 +158,14 @@ class Spool:
     # The sender's side
 
     def next(self, timeout: float) -> Batch | None:
-        """The oldest sealed batch; waits for one at most `timeout` seconds. An open batch is sealed when it is old enough."""
+        """The oldest sealed batch; waits for one at most `timeout` seconds, not at all after `end`. A batch is sealed when it is old enough."""
         end = self._monotonic() + timeout
         with self._changed:
             while True:
                 now = self._monotonic()
                 if self._open is not None and now >= self._opened + self._interval:
                     self._seal()
-                if self._waiting or now >= end:
+                if self._waiting or now >= end or self._ended:
                     self._sending = self._waiting[0] if self._waiting else None
                     return self._sending
                 due = self._opened + self._interval if self._open is not None else end
@@ -191,9 +192,10 @@ class Spool:
         self._waiting.remove(batch)
         self._size -= batch.size
 
-    def wake(self) -> None:
-        """Let `next` look again."""
+    def end(self) -> None:
+        """Let nobody wait in `next` any more."""
         with self._changed:
+            self._ended = True
             self._changed.notify_all()
 
     def close(self) -> None:

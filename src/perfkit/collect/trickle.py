@@ -67,8 +67,9 @@ class Sender:
     def stop(self) -> None:
         """Send no more; a request that is under way is left alone."""
         self._stop.set()
-        self._spool.wake()
+        self._spool.end()
         self._thread.join(timeout=_LOOK)
+        self._acknowledged.close()
 
     def _work(self) -> None:
         try:
