@@ -158,7 +158,7 @@ class Spool:
     # The sender's side
 
     def next(self, timeout: float) -> Batch | None:
-        """The oldest sealed batch; waits for one at most `timeout` seconds, not at all after `end`. A batch is sealed when it is old enough."""
+        """The oldest sealed batch; waits for one at most `timeout` seconds, after `end` not at all. An open batch is sealed in its time."""
         end = self._monotonic() + timeout
         with self._changed:
             while True:
