@@ -1,8 +1,9 @@
 """Build dist/perfkit.pyz: one executable file with both tiers of perfkit and everything that they need.
 
-    python3 build_zipapp.py                                            for this platform and this Python
-    python3 build_zipapp.py --platform linux-x86_64,linux-aarch64,macos-arm64 --python 3.11,3.12,3.13
-    python3 build_zipapp.py --target-only                              collect, preflight and mark alone
+    python3 build_zipapp.py                          for this platform, and every Python that its packages exist for
+    python3 build_zipapp.py --platform all           for every platform as well
+    python3 build_zipapp.py --python 3.11            for one Python alone: a smaller file
+    python3 build_zipapp.py --target-only            collect, preflight and mark alone
     python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
 Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,12 @@ from perfkit.units import format_bytes  # noqa: E402
 
 BUILD = ROOT / "build"
 
-# pip's names of our platforms, the most demanding first.
+# pip's names of tier.PLATFORMS, the most demanding first.
 PIP_PLATFORMS = {
     "linux-x86_64": [*(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)), "manylinux2014_x86_64"],
     "linux-aarch64": [*(f"manylinux_2_{minor}_aarch64" for minor in range(28, 16, -1)), "manylinux2014_aarch64"],
     "macos-arm64": ["macosx_14_0_arm64"],
 }
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-
 # uPlot as npm has it, carried by a wheel; the licence is our copy of the project's own.
 UPLOT_VERSION = "1.6.31"
 UPLOT = {
@@ -73,7 +72,6 @@ PYGMENTS_KEPT = re.compile(
 COMPILED = re.compile(r"(perfkit|click|typer|annotated_doc)/.*\.py")
 
 Members = dict[str, bytes]
-_HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class BuildError(Exception):
@@ -92,20 +90,22 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Build perfkit.pyz.")
-    platforms, pythons = ", ".join(PIP_PLATFORMS), ", ".join(PYTHONS)
-    parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[tier.here()], help=f"of the desk tier: {platforms}")
-    parser.add_argument("--python", type=_one_of(PYTHONS), default=[_HERE], help=f"of the desk tier: {pythons}")
+    platforms, pythons = (", ".join([*known, "all"]) for known in (tier.PLATFORMS, tier.PYTHONS))
+    parser.add_argument("--platform", type=_some_of(tier.PLATFORMS), default=[tier.here()], help=f"of the desk tier: {platforms}")
+    parser.add_argument("--python", type=_some_of(tier.PYTHONS), default=list(tier.PYTHONS), help=f"of the desk tier: {pythons}")
     parser.add_argument("--bytecode", nargs="+", metavar="PYTHON", default=[sys.executable], help="interpreters that shall start it faster")
     parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "perfkit.pyz")
     return parser.parse_args()
 
 
-def _one_of(known: Iterable[str]) -> argparse._ActionType:
+def _some_of(known: Sequence[str]) -> argparse._ActionType:
     def parse(text: str) -> list[str]:
+        if text == "all":
+            return list(known)
         words = sorted(set(text.split(",")), key=lambda word: [int(n) for n in re.findall(r"\d+", word)])
         if unknown := set(words) - set(known):
-            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join([*known, 'all'])}")
         return words
 
     return parse

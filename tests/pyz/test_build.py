@@ -30,7 +30,7 @@ def build(*arguments: str | Path, checkout: Path = ROOT, **environment: str) -> 
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, built: Path) -> Path:
+def checkout(tmp_path: Path, whole: Path) -> Path:
     """A copy of what the build reads, the fetched packages included, in a folder of another name."""
     copy = tmp_path / "elsewhere"
     copy.mkdir()
