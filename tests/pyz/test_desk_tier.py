@@ -139,7 +139,7 @@ def test_the_file_that_the_build_makes_runs_on_every_python_of_its_platform(whol
             subprocess.run(
                 command, cwd=tmp_path, env=os.environ | {"PERFKIT_CACHE": str(desk_cache)}, check=True, stdout=subprocess.DEVNULL
             )
-            made[version] = {path.name: path.read_bytes() for path in (tmp_path / version).glob("*/*.csv")}
+            made[version] = {path.name: path.read_bytes() for path in (tmp_path / version).rglob("*.csv")}
     first = next(iter(made.values()))
     assert "host.csv" in first
     assert [version for version, files in made.items() if files != first] == []
