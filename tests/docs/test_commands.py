@@ -17,7 +17,7 @@ from perfkit.commands import COMMANDS
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 _PROGRAM = re.compile(r"(?:^|(?<=[\s;&|(]))(?:perfkit|[\w./~-]*perfkit\.pyz)(?= )")
-_STARTS = re.compile(r"(python3 )?perfkit\.pyz [a-z]")
+_STARTS = re.compile(r"python3 perfkit\.pyz [a-z]")
 _OTHERS = ("scp ", "install ", "cp ", "unzip ", "sha256sum ")  # commands whose file perfkit.pyz is
 
 
@@ -71,6 +71,6 @@ def test_commands_of_a_page_are_understood(page: Path, monkeypatch: pytest.Monke
 
 def test_a_command_that_is_not_understood_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = "    python3 perfkit.pyz collect --durations 30m  # so\n\nor `perfkit.pyz serv --open`, `perfkit compare vm-a@1`\n"
+    text = "    python3 perfkit.pyz collect --durations 30m  # so\n\nor `python3 perfkit.pyz serv --open`, `perfkit compare vm-a@1`\n"
     assert [bool(complaint(shlex.split(line))) for line in shown(text)] == [True, True, False]
     assert list(shown(text)) == ["collect --durations 30m", "serv --open", "compare vm-a@1"]
