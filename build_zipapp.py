@@ -4,6 +4,7 @@
     python3 build_zipapp.py --platform all           for every platform as well
     python3 build_zipapp.py --python 3.11            for one Python alone: a smaller file
     python3 build_zipapp.py --target-only            collect, preflight and mark alone
+    python3 build_zipapp.py --wheel                  a wheel for pip and pipx as well, dist/perfkit-VERSION-py3-none-any.whl
     python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
 Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip
@@ -82,6 +83,8 @@ def main() -> int:
     options = _options()
     try:
         build(options.platform, options.python, options.bytecode, target_only=options.target_only, output=options.output)
+        if options.wheel:
+            wheel(options.output.parent)
     except BuildError as error:
         print(f"build_zipapp: {error}", file=sys.stderr)
         return 2
@@ -95,6 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--python", type=_some_of(tier.PYTHONS), default=list(tier.PYTHONS), help=f"of the desk tier: {pythons}")
     parser.add_argument("--bytecode", nargs="+", metavar="PYTHON", default=[sys.executable], help="interpreters that shall start it faster")
     parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
+    parser.add_argument("--wheel", action="store_true", help="make a wheel beside the file as well; its packages come from an index")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "perfkit.pyz")
     return parser.parse_args()
 
@@ -374,6 +378,26 @@ def write_sums(folder: Path, files: Iterable[Path]) -> None:
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines) if (folder / name).is_file()}
     sums |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     replace_file(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode(), 0o644)
+
+
+def wheel(folder: Path) -> None:
+    """Make a wheel in `folder`: perfkit with the charts' library; what it needs is named, for pip to fetch."""
+    with tempfile.TemporaryDirectory() as place:
+        checkout = Path(place, "perfkit")
+        shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "vendor"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, checkout)
+        for name, data in uplot_files(fetch(read_lock()["static"], "any", "3.11")).items():
+            (checkout / "src" / name).parent.mkdir(exist_ok=True)
+            (checkout / "src" / name).write_bytes(data)
+        command = [*_pip(), "wheel", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--wheel-dir", folder, checkout]
+        dated = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # the same bytes whenever it is made
+        done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, env=dated)  # noqa: S603 - our own arguments
+        if done.returncode:
+            raise BuildError(f"pip could not make the wheel: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    made = folder / f"perfkit-{__version__}-py3-none-any.whl"
+    write_sums(folder, [made])
+    print(f"{made.name}: {format_bytes(made.stat().st_size)}")
 
 
 def report(output: Path, parts: dict[str, Members]) -> None:
