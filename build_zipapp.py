@@ -1,8 +1,10 @@
 """Build dist/perfkit.pyz: one executable file with both tiers of perfkit and everything that they need.
 
-    python3 build_zipapp.py                                            for this platform and this Python
-    python3 build_zipapp.py --platform linux-x86_64,linux-aarch64,macos-arm64 --python 3.11,3.12,3.13
-    python3 build_zipapp.py --target-only                              collect, preflight and mark alone
+    python3 build_zipapp.py                          for this platform, and every Python that its packages exist for
+    python3 build_zipapp.py --platform all           for every platform as well
+    python3 build_zipapp.py --python 3.11            for one Python alone: a smaller file
+    python3 build_zipapp.py --target-only            collect, preflight and mark alone
+    python3 build_zipapp.py --wheel                  a wheel for pip and pipx as well, dist/perfkit-VERSION-py3-none-any.whl
     python3 build_zipapp.py --bytecode python3.11 python3.9            fast starts on these Pythons, not on the one that builds alone
 
 Needs Python >= 3.11 and pip (or venv, which brings one), nothing else. Every package comes from requirements.lock with its hash; what pip
@@ -27,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
@@ -47,14 +49,12 @@ from perfkit.units import format_bytes  # noqa: E402
 
 BUILD = ROOT / "build"
 
-# pip's names of our platforms, the most demanding first.
+# pip's names of tier.PLATFORMS, the most demanding first.
 PIP_PLATFORMS = {
     "linux-x86_64": [*(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)), "manylinux2014_x86_64"],
     "linux-aarch64": [*(f"manylinux_2_{minor}_aarch64" for minor in range(28, 16, -1)), "manylinux2014_aarch64"],
     "macos-arm64": ["macosx_14_0_arm64"],
 }
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-
 # uPlot as npm has it, carried by a wheel; the licence is our copy of the project's own.
 UPLOT_VERSION = "1.6.31"
 UPLOT = {
@@ -73,7 +73,6 @@ PYGMENTS_KEPT = re.compile(
 COMPILED = re.compile(r"(perfkit|click|typer|annotated_doc)/.*\.py")
 
 Members = dict[str, bytes]
-_HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class BuildError(Exception):
@@ -84,6 +83,8 @@ def main() -> int:
     options = _options()
     try:
         build(options.platform, options.python, options.bytecode, target_only=options.target_only, output=options.output)
+        if options.wheel:
+            wheel(options.output.parent)
     except BuildError as error:
         print(f"build_zipapp: {error}", file=sys.stderr)
         return 2
@@ -92,20 +93,23 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Build perfkit.pyz.")
-    platforms, pythons = ", ".join(PIP_PLATFORMS), ", ".join(PYTHONS)
-    parser.add_argument("--platform", type=_one_of(PIP_PLATFORMS), default=[tier.here()], help=f"of the desk tier: {platforms}")
-    parser.add_argument("--python", type=_one_of(PYTHONS), default=[_HERE], help=f"of the desk tier: {pythons}")
+    platforms, pythons = (", ".join([*known, "all"]) for known in (tier.PLATFORMS, tier.PYTHONS))
+    parser.add_argument("--platform", type=_some_of(tier.PLATFORMS), default=[tier.here()], help=f"of the desk tier: {platforms}")
+    parser.add_argument("--python", type=_some_of(tier.PYTHONS), default=list(tier.PYTHONS), help=f"of the desk tier: {pythons}")
     parser.add_argument("--bytecode", nargs="+", metavar="PYTHON", default=[sys.executable], help="interpreters that shall start it faster")
     parser.add_argument("--target-only", action="store_true", help="leave the desk tier out: a small file for the machines under test")
+    parser.add_argument("--wheel", action="store_true", help="make a wheel beside the file as well; its packages come from an index")
     parser.add_argument("--output", type=Path, default=ROOT / "dist" / "perfkit.pyz")
     return parser.parse_args()
 
 
-def _one_of(known: Iterable[str]) -> argparse._ActionType:
+def _some_of(known: Sequence[str]) -> argparse._ActionType:
     def parse(text: str) -> list[str]:
+        if text == "all":
+            return list(known)
         words = sorted(set(text.split(",")), key=lambda word: [int(n) for n in re.findall(r"\d+", word)])
         if unknown := set(words) - set(known):
-            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))} is none of {', '.join([*known, 'all'])}")
         return words
 
     return parse
@@ -374,6 +378,26 @@ def write_sums(folder: Path, files: Iterable[Path]) -> None:
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines) if (folder / name).is_file()}
     sums |= {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     replace_file(path, "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode(), 0o644)
+
+
+def wheel(folder: Path) -> None:
+    """Make a wheel in `folder`: perfkit with the charts' library; what it needs is named, for pip to fetch."""
+    with tempfile.TemporaryDirectory() as place:
+        checkout = Path(place, "perfkit")
+        shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "vendor"))
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, checkout)
+        for name, data in uplot_files(fetch(read_lock()["static"], "any", "3.11")).items():
+            (checkout / "src" / name).parent.mkdir(exist_ok=True)
+            (checkout / "src" / name).write_bytes(data)
+        command = [*_pip(), "wheel", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--wheel-dir", folder, checkout]
+        dated = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # the same bytes whenever it is made
+        done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, env=dated)  # noqa: S603 - our own arguments
+        if done.returncode:
+            raise BuildError(f"pip could not make the wheel: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    made = folder / f"perfkit-{__version__}-py3-none-any.whl"
+    write_sums(folder, [made])
+    print(f"{made.name}: {format_bytes(made.stat().st_size)}")
 
 
 def report(output: Path, parts: dict[str, Members]) -> None:

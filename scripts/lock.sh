@@ -39,10 +39,10 @@ echo "click==8.1.8" >"$work/target.txt" # a constraint of the first round alread
     echo "# Every dependency of perfkit, pinned and hashed. Written by scripts/lock.sh; do not edit."
     echo "# Install with: pip install --no-deps --require-hashes -r requirements.lock"
     section target "pure Python, starts from the zip on Python 3.9 and later" 3.9 pyproject.toml
-    section desk "Python 3.11 and later, unpacked from the pyz" 3.11 --extra desk pyproject.toml
+    section desk "Python 3.11 and later, unpacked from the pyz" 3.11 pyproject.toml
     section static "wheels that are only read: build_zipapp.py takes uPlot's two files out of this one" 3.11 --no-deps "$work/static.in"
-    section test "what scripts/test.sh runs" 3.11 --extra desk --extra postgres --extra test pyproject.toml
-    section bench "what tests/bench compares with" 3.11 --extra desk --extra postgres --extra test --extra bench pyproject.toml
+    section test "what scripts/test.sh runs" 3.11 --extra postgres --extra test pyproject.toml
+    section bench "what tests/bench compares with" 3.11 --extra postgres --extra test --extra bench pyproject.toml
 } >"$work/requirements.lock"
 mv "$work/requirements.lock" requirements.lock
 echo "requirements.lock: $(grep -c == requirements.lock) packages"

@@ -24,11 +24,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 @pytest.fixture(scope="session")
 def built(shared: Path) -> Path:
     """perfkit.pyz made from this checkout for this Python, once per test run; not to be changed."""
-    file = shared / "built" / "perfkit.pyz"
-    with (shared / "built.lock").open("w") as lock:
+    return _build(shared / "built", "--python", f"{sys.version_info[0]}.{sys.version_info[1]}")
+
+
+@pytest.fixture(scope="session")
+def whole(shared: Path) -> Path:
+    """perfkit.pyz as `python3 build_zipapp.py` makes it, for every Python; once per test run, not to be changed."""
+    return _build(shared / "whole")
+
+
+def _build(folder: Path, *options: str) -> Path:
+    file = folder / "perfkit.pyz"
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
-            subprocess.run([sys.executable, ROOT / "build_zipapp.py", "--output", file], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([sys.executable, ROOT / "build_zipapp.py", *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
     return file
 
 

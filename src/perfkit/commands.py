@@ -21,6 +21,7 @@ COMMANDS = {
     "remove": (DESK, "perfkit.cli.remove", "Delete a machine, or a run, from the database."),
     "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
     "users": (DESK, "perfkit.cli.users", "Add, list and remove the dashboard's logins."),
+    "tokens": (DESK, "perfkit.cli.tokens", "Add, list and revoke the tokens that programs read the dashboard with."),
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),

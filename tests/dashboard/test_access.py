@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from perfkit.dashboard.access import token_file
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
@@ -104,6 +105,30 @@ def test_a_viewer_sees_data_and_an_admin_the_diagnostics_too(log_in):
         assert browser.get("/api/v1/collectors/1/series").status_code == 200
         assert browser.get("/perfkit/host_metrics").status_code == 200
         assert {path: browser.get(path, follow_redirects=True).status_code for path in ADMIN_ONLY} == dict.fromkeys(ADMIN_ONLY, status)
+
+
+def test_a_token_reads_what_is_for_programs_until_it_is_revoked(guarded, client):
+    """Neither pages nor diagnostics, and nothing but reading."""
+    tokens = token_file(guarded.database)
+    token, old = tokens.add("nightly"), tokens.add("old", expires=1)
+    browser = client()
+
+    def status(path: str, value: str = f"Bearer {token}", method: str = "GET") -> int:
+        return browser.request(method, path, headers={"authorization": value}).status_code
+
+    assert "vm-a" in browser.get("/api/v1/collectors", headers={"authorization": f"bearer {token}"}).text
+    for path in ("/api/v1/runs", "/perfkit.json?sql=select+1", "/perfkit/host_metrics.json", "/perfkit/host_metrics.csv"):
+        assert status(path) == 200, path
+    for path in ("/", "/collectors/1", "/-/metadata.json", "/-/plugins.json"):
+        assert status(path) == 401, path
+    assert status("/api/v1/runs", method="POST") == 401
+    for wrong in (f"Bearer {token}x", f"Basic {token}", token, "Bearer", f"Bearer {old}"):
+        assert status("/api/v1/runs", wrong) == 401, wrong
+    assert browser.get(f"/api/v1/runs?token={token}").status_code == 401
+    assert token not in tokens.path.read_text()
+    assert stat.S_IMODE(tokens.path.stat().st_mode) == 0o600
+    tokens.revoke("nightly")
+    assert status("/api/v1/runs") == 401
 
 
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(log_in):

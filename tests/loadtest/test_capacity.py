@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 
 from perfkit.cli import import_, report
 from perfkit.dashboard.reading import runs_listed
+from perfkit.loadtools import capacity
 from perfkit.loadtools.capacity import Capacity, of_tables
 from perfkit.process.findings import Span
-from perfkit.store import columnar, open_database
+from perfkit.store import columnar, findings, open_database
 from support import invent
 from support.loads import locust
 from support.recorded import record
@@ -223,6 +224,22 @@ def test_the_verdict_says_from_which_load_on(stepped_run: Path) -> None:
     assert run["capacity"]["cost"]["disk_bytes"] is None
 
 
+def test_what_is_kept_is_what_is_found_until_samples_or_loads_change(stepped_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(open_database(stepped_run)) as con:
+        [found] = runs_listed(con, 0)
+        capacity.keep(con, 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(capacity, "of_tables", None)  # nobody looks again
+            assert runs_listed(con, 0) == [found]
+        con.execute("UPDATE load_metrics SET throughput = throughput / 2")
+        findings.refresh(con, 1, (0, found["from"] - 1))  # samples of another time
+        assert runs_listed(con, 0)[0]["capacity"] == found["capacity"]
+        findings.refresh(con, 1, (found["to"], found["to"]))
+        assert runs_listed(con, 0)[0]["capacity"]["knee"]["throughput"] == pytest.approx(
+            found["capacity"]["knee"]["throughput"] / 2, rel=0.01
+        )
+
+
 def test_a_run_without_a_load_tool_has_neither(tmp_path: Path) -> None:
     record(tmp_path / "perfkit.db", [50.0] * 60)
     with closing(open_database(tmp_path / "perfkit.db")) as con:
@@ -239,6 +256,8 @@ def test_import_and_the_markdown_report_say_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(import_.app, [str(collection), "--load", str(tmp_path / "load.csv"), "--db", db])
     assert done.exit_code == 0, done.output
     assert done.output.count("run 1 recording: ") == 1
+    with closing(open_database(tmp_path / "perfkit.db")) as con:
+        assert [window for (window,) in con.execute("SELECT range FROM capacities")] == ["run:1"]
     assert "Knee: the throughput grew with the load up to 30 users, at 300 requests/s" in done.output
     out = tmp_path / "r.md"
     assert CliRunner().invoke(report.app, ["vm-a@1", "--format", "md", "--out", str(out), "--db", db]).exit_code == 0

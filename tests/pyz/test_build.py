@@ -17,7 +17,7 @@ import pytest
 
 from perfkit import __version__
 from perfkit.commands import of_desk
-from support import pythons
+from support import invent, pythons
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -30,7 +30,7 @@ def build(*arguments: str | Path, checkout: Path = ROOT, **environment: str) -> 
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, built: Path) -> Path:
+def checkout(tmp_path: Path, whole: Path) -> Path:
     """A copy of what the build reads, the fetched packages included, in a folder of another name."""
     copy = tmp_path / "elsewhere"
     copy.mkdir()
@@ -271,3 +271,41 @@ def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Pat
         *("__init__", "__main__", "apikey", "bootstrap", "cli", "collect", "collection", "commands", "errors", "originals", "preflight"),
         "units",
     }
+
+
+def test_the_wheel_has_the_same_commands_and_all_their_files(tmp_path: Path) -> None:
+    """As pip and pipx install it; only the packages that it needs are those of the tests here."""
+    done = build("--target-only", "--wheel", "--output", tmp_path / "dist" / "perfkit.pyz")
+    assert done.returncode == 0, done.stderr
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    assert f"  {wheel.name}\n" in (tmp_path / "dist" / "SHA256SUMS").read_text()
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    [installed] = environment.glob("lib/python*/site-packages")
+    (installed / "tests.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
+    pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet", "--no-deps", "--no-index", wheel]
+    subprocess.run(pip, check=True)
+    sources = {
+        path.relative_to(ROOT / "src")
+        for path in (ROOT / "src" / "perfkit").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert [path for path in sources if not (installed / path).is_file()] == []
+    invent.write(tmp_path / "run.json", seconds=20)
+    for words in (
+        "--version",
+        "collect here.json --duration 300ms --frequency 100ms",
+        "process run.json",
+        "import run.json",
+        "report vm-a@last",
+    ):
+        run = subprocess.run(
+            [environment / "bin" / "perfkit", *words.split()],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "PERFKIT_DB": str(tmp_path / "perfkit.db")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"{words}: {run.stderr}"
+    assert "uPlot" in (tmp_path / "report.html").read_text()

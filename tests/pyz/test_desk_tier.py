@@ -84,24 +84,28 @@ def test_the_entry_for_this_platform_and_python_is_taken() -> None:
     assert tier.select(CARRIED, "linux-x86_64", "3.12")["digest"] == "3.12"
 
 
+OTHER_PYTHON = "start it with one of those, as in `python3.12 perfkit.pyz`"
+OTHER_MACHINE = "take the collection to such a machine"
+
+
 @pytest.mark.parametrize(
-    ("platform", "python"),
+    ("platform", "python", "cure"),
     [
-        ("linux-x86_64", "3.10"),
-        ("linux-x86_64", "3.13 (free-threaded)"),
-        ("linux-x86_64", "3.11 (pypy)"),
-        ("linux-x86_64-musl", "3.12"),
-        ("linux-aarch64", "3.12"),
-        ("macos-arm64", "3.11"),
-        ("linux-x86_64-32bit", "3.12"),
+        ("linux-x86_64", "3.10", OTHER_PYTHON),
+        ("linux-x86_64", "3.13 (free-threaded)", OTHER_PYTHON),
+        ("linux-x86_64", "3.11 (pypy)", OTHER_PYTHON),
+        ("macos-arm64", "3.11", OTHER_PYTHON),
+        ("linux-x86_64-musl", "3.12", OTHER_MACHINE),
+        ("linux-x86_64-32bit", "3.12", OTHER_MACHINE),
+        ("linux-aarch64", "3.12", f"{OTHER_MACHINE}, or build the file with `--platform linux-aarch64`"),
     ],
 )
-def test_what_does_not_fit_is_told_what_the_file_carries_and_what_was_found(platform: str, python: str) -> None:
+def test_what_the_file_does_not_carry_is_refused_with_what_it_does_and_what_to_do(platform: str, python: str, cure: str) -> None:
     with pytest.raises(BadInput) as refused:
         tier.select(CARRIED, platform, python)
     assert str(refused.value) == (
         "this perfkit.pyz carries this command's packages for linux-x86_64 (Python 3.11 or 3.12), macos-arm64 (Python 3.12); "
-        f"here is {platform} with Python {python}."
+        f"here is {platform} with Python {python}: {cure}."
     )
 
 
@@ -120,6 +124,25 @@ def test_a_python_without_packages_in_the_file_exits_with_2_and_unpacks_nothing(
     assert f"here is {tier.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not fresh.exists()
+
+
+def test_the_file_that_the_build_makes_runs_on_every_python_of_its_platform(whole: Path, tmp_path: Path, desk_cache: Path) -> None:
+    """The same collection gives the same files, whichever runs it."""
+    with zipfile.ZipFile(whole) as archive:
+        carried = json.loads(archive.read(tier.MANIFEST))["tiers"]
+    assert sorted(carried) == [f"{tier.here()}/{python}" for python in tier.PYTHONS]
+    collection = invent.write(tmp_path / "run.json", seconds=20)
+    made: dict[str, dict[str, bytes]] = {}
+    for version, python in pythons.found().items():
+        if version in tier.PYTHONS:
+            command = [python, whole, "process", "--collection", collection, "--outdir", version]
+            subprocess.run(
+                command, cwd=tmp_path, env=os.environ | {"PERFKIT_CACHE": str(desk_cache)}, check=True, stdout=subprocess.DEVNULL
+            )
+            made[version] = {path.name: path.read_bytes() for path in (tmp_path / version).rglob("*.csv")}
+    first = next(iter(made.values()))
+    assert "host.csv" in first
+    assert [version for version, files in made.items() if files != first] == []
 
 
 def test_the_version_names_the_file_by_its_digest_and_what_it_carries(pyz: Path, fresh: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_catalog_is_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     sockets = catalog.Table("sockets", "Sockets", "socket_metrics", (replace(grown, name="in_use"),))
     tables = (*(memory if table.name == "memory" else table for table in catalog.TABLES), sockets)
     monkeypatch.setattr(current, "TABLES", tables)
-    for cached in (current.ddl, database._expected):
+    for cached in (current.ddl, database._parts_of_new):
         cached.cache_clear()
     try:
         with pytest.raises(BadInput, match="brings it up to date"):
@@ -113,7 +113,7 @@ def test_the_catalog_is_the_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         con.close()
     finally:
         monkeypatch.undo()
-        for cached in (current.ddl, database._expected):
+        for cached in (current.ddl, database._parts_of_new):
             cached.cache_clear()
     con = open_database(path, read_only=True)  # an older perfkit still reads what it knows
     assert con.execute("SELECT count(*) FROM memory_metrics").fetchone() == (40,)

@@ -16,6 +16,10 @@ from perfkit.errors import BadInput
 
 MANIFEST = "desk/manifest.json"
 
+# What the desk tier's native packages exist for; build_zipapp.py carries all PYTHONS for the platform that it runs on.
+PLATFORMS = ("linux-x86_64", "linux-aarch64", "macos-arm64")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
 
 def wanted(argv: list[str]) -> bool:
     """Whether `argv` runs a command of the desk tier; a request for help never does."""
@@ -79,11 +83,20 @@ def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any
         raise BadInput("this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.")
     found = tiers.get(f"{platform}/{python}")
     if found is None:
-        raise BadInput(f"this perfkit.pyz carries this command's packages for {_held(tiers)}; here is {platform} with Python {python}.")
+        carries = f"this perfkit.pyz carries this command's packages for {_held(tiers)}"
+        raise BadInput(f"{carries}; here is {platform} with Python {python}: {_cure(_by_platform(tiers), platform)}.")
     needed, glibc = found.get("glibc"), _glibc()
     if needed and glibc and _numbers(glibc) < _numbers(needed):
         raise BadInput(f"this command needs glibc {needed} or later; here is glibc {glibc}.")
     return dict(found)
+
+
+def _cure(carried: dict[str, list[str]], platform: str) -> str:
+    """What to do where the file carries nothing for this Python, or nothing for this `platform`."""
+    if pythons := carried.get(platform):
+        return f"start it with one of those, as in `python{pythons[-1]} perfkit.pyz`"
+    take = "take the collection to such a machine"
+    return f"{take}, or build the file with `--platform {platform}`" if platform in PLATFORMS else take
 
 
 def _held(tiers: dict[str, Any]) -> str:

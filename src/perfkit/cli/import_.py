@@ -52,15 +52,16 @@ def import_(
     for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
             found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
-        for one in [] if quiet else found:
-            _print(one)
+        for one in found:
+            if not quiet:
+                _print(one)
             spans.append((one.collector_id, one.first, one.last))
             if isinstance(place, Path) and not load:
-                _print_runs(place, spans[-1:])
+                _runs_of(place, spans[-1:], quiet)
     for path in load or []:
         spans += _import_load(place, path, collector_name, site_name, load_start, quiet)
-    if load and isinstance(place, Path) and not quiet:
-        _print_runs(place, spans)
+    if load and isinstance(place, Path):
+        _runs_of(place, spans, quiet)
     if not quiet:
         print(f"Database: {place}")
         if isinstance(place, Path):
@@ -115,6 +116,18 @@ def _print(found: Imported) -> None:
     else:
         there = found.rows - found.new_rows
         print(f"  rows      {found.new_rows:,} new" + (f", {there:,} were there already" if there else ""))
+
+
+def _runs_of(db: Path, spans: Sequence[_Span], quiet: bool) -> None:
+    """Keep what the load says of the runs, for the pages, and tell what the runs within `spans` mean."""
+    from perfkit.loadtools import capacity
+    from perfkit.store.database import open_database, transaction
+
+    with closing(open_database(db)) as con, transaction(con):
+        for collector in dict.fromkeys(one for one, _, _ in spans):
+            capacity.keep(con, collector)
+    if not quiet:
+        _print_runs(db, spans)
 
 
 def _print_runs(db: Path, spans: Sequence[_Span]) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
 from perfkit.cli import APP_SETTINGS, examples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from perfkit.receive.keys import Key
 
 app = typer.Typer(
     help="Add, list and revoke the receiver's keys.",
@@ -32,19 +37,14 @@ def add(
 ) -> None:
     """Make a key, and print it this once: the file holds only its hash."""
     from perfkit.receive.keys import KeyFile, default_key_file
-    from perfkit.units import parse_duration
 
-    until = int(time.time() + parse_duration(expires)) if expires else None
-    key = KeyFile(file or default_key_file()).add(name, site=site, expires=until, identifiers=tuple(identifier))
+    key = KeyFile(file or default_key_file()).add(name, site=site, expires=until(expires), identifiers=tuple(identifier))
     typer.echo(key)
 
 
 @app.command("list", epilog=examples("keys list"))
 def list_(file: Optional[Path] = FILE) -> None:
     """Show all keys; never the keys themselves."""
-    from rich.console import Console
-    from rich.table import Table
-
     from perfkit.receive.keys import KeyFile, default_key_file
 
     path = file or default_key_file()
@@ -52,11 +52,7 @@ def list_(file: Optional[Path] = FILE) -> None:
     if not keys:
         typer.echo(f"No keys in {path}; add one with: perfkit keys add NAME")
         return
-    table = Table("name", "site", "identifiers", "created", "expires", box=None, pad_edge=False)
-    for key in keys:
-        expires = "never" if key.expires is None else _day(key.expires) + (" (expired)" if key.expires <= time.time() else "")
-        table.add_row(key.name, key.site or "", ", ".join(key.identifiers) or "any", _day(key.created), expires)
-    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+    show(keys, {"site": lambda key: key.site or "", "identifiers": lambda key: ", ".join(key.identifiers) or "any"})
 
 
 @app.command(epilog=examples("keys revoke lab"))
@@ -66,6 +62,25 @@ def revoke(name: str = typer.Argument(help="The key's name."), file: Optional[Pa
 
     KeyFile(file or default_key_file()).revoke(name)
     typer.echo(f"Revoked {name}.")
+
+
+def show(keys: Iterable[Key], further: dict[str, Callable[[Key], str]]) -> None:
+    """A table of keys or tokens: name, what `further` tells of each, day of making and of its end."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", *further, "created", "expires", box=None, pad_edge=False)
+    for key in keys:
+        expires = "never" if key.expires is None else _day(key.expires) + (" (expired)" if key.expires <= time.time() else "")
+        table.add_row(key.name, *(tell(key) for tell in further.values()), _day(key.created), expires)
+    Console(soft_wrap=True, markup=False, highlight=False).print(table)
+
+
+def until(expires: str | None) -> int | None:
+    """The second at which what is made now and is valid for the duration `expires` ends; None for what does not end."""
+    from perfkit.units import parse_duration
+
+    return int(time.time() + parse_duration(expires)) if expires else None
 
 
 def _day(timestamp: int) -> str:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from perfkit.dashboard.assets import datasette_script_hashes
 from perfkit.dashboard.foreign_sql import DATABASE, asker, for_csv
 from perfkit.dashboard.parameters import check_datasette
-from perfkit.dashboard.users import ADMIN, OWNER, Users
+from perfkit.dashboard.users import ADMIN, OWNER, VIEWER, Users
 from perfkit.errors import BadInput
+from perfkit.receive.keys import KeyFile, KeyRing
 from perfkit.web import is_foreign, is_navigation, names_us, source_of
 
 if TYPE_CHECKING:
@@ -41,6 +44,13 @@ _DIAGNOSTICS = "/-/"
 _FOR_ALL = ("/-/login", "/-/once", "/-/logout", "/-/static/", "/-/actor")
 # Datasette's own token login, for which ours stands.
 _CLOSED = ("/-/auth-token",)
+# What a token reads: answers for programs. Pages are for people, who log in.
+_FOR_PROGRAMS = ("/api/", f"/{DATABASE}")
+
+
+def token_file(database: Path) -> KeyFile:
+    """The tokens of programs that may read the dashboard over `database`."""
+    return KeyFile(database.with_name("tokens.json"), "token")
 
 
 @dataclass
@@ -49,6 +59,7 @@ class Access:
 
     `names` are further names that it answers to without a login, `root_path` the path that a proxy puts before ours.
     Sessions are signed cookies. A user's ends when the password changes or the user is removed, the owner's with this process.
+    A program reads with a token instead. Raises Failed for a file of tokens that cannot be read.
     """
 
     users: Users
@@ -58,6 +69,10 @@ class Access:
     once: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _process: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     _key: str = field(default_factory=lambda: secrets.token_hex(32))
+    _tokens: KeyRing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = KeyRing(token_file(self.users.path))
 
     @property
     def secret(self) -> str:
@@ -86,6 +101,14 @@ class Access:
         user = self.users.get(name)
         return {"id": name, "role": ADMIN if name == OWNER else user.role if user else ""}
 
+    def program(self, scope: Scope, path: str, authorization: str) -> dict[str, str] | None:
+        """Who reads `path` with the token in `Authorization: Bearer TOKEN`; None where it is not valid, or the path is a page."""
+        kind, _, token = authorization.partition(" ")
+        if kind.lower() != "bearer" or scope["method"] not in ("GET", "HEAD") or not path.startswith(_FOR_PROGRAMS):
+            return None
+        known = self._tokens.check(token.strip(), time.time())
+        return {"id": f"token {known.name}", "role": VIEWER} if known else None
+
     def serves(self, host: str) -> bool:
         """Whether a request that names `host` is meant for us: without a login, only loopback names are (DNS rebinding)."""
         return self.login or names_us(host, self.names)
@@ -112,7 +135,9 @@ class Guard:
         asker.set(address)
         for_csv.set(path == f"/{DATABASE}.csv")
         if self.access.login:
-            actor = self.dashboard.actor(_cookie(headers.get("cookie", "")))
+            actor = self.dashboard.actor(_cookie(headers.get("cookie", ""))) or self.access.program(
+                scope, path, headers.get("authorization", "")
+            )
             if actor is None and path not in _PUBLIC and not path.startswith(_PUBLIC_FOLDERS):
                 return await _ask_to_log_in(path, self.access.root_path, scope, send)
             if path.startswith(_DIAGNOSTICS) and not path.startswith(_FOR_ALL) and (actor is None or actor["role"] != ADMIN):
@@ -166,8 +191,8 @@ def _hostile(scope: Scope) -> bool:
 
 
 async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:
-    if path.startswith("/api/") or scope["method"] not in ("GET", "HEAD"):
-        return await _answer(send, 401, '{"error": "log in first"}', ("content-type", "application/json"))
+    if path.startswith("/api/") or scope["method"] not in ("GET", "HEAD") or any(key == b"authorization" for key, _ in scope["headers"]):
+        return await _answer(send, 401, '{"error": "log in first, or send a token that is valid"}', ("content-type", "application/json"))
     query = scope.get("query_string", b"").decode("latin-1")
     target = quote(root_path + path + (f"?{query}" if query else ""), safe="")
     return await _answer(send, 302, "", ("location", f"{root_path}/-/login?next={target}"))

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import duckdb
+import orjson
 
 from perfkit import sql
 from perfkit.catalog import table
 from perfkit.compare.statistics import BASIS, LEVEL, LEVELS, quantile
 from perfkit.process.findings import Span
-from perfkit.store import columnar, rollup
+from perfkit.store import columnar, rollup, runs
 from perfkit.units import format_bytes, format_duration
 
 VARIED = 1.25  # times as much load at the 95th percentile as at the 5th, at least
@@ -84,6 +85,13 @@ class Capacity:
                 shown.append(f"{written(value)} {words} ({written(low)} to {written(high)})" if low > 0 else nothing)
         return f"A request cost {', '.join(shown)}."
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Capacity:
+        """What `as_json` told."""
+        knee, cost = told["knee"], told["cost"]
+        figures = (knee[name] for name in ("load", "at", "throughput", "from", "before", "after", "reason"))
+        return cls(Knee(*figures), {name: Slope(**cost[name]) for name in _COSTS if cost[name]}, cost["reason"])
+
     def as_json(self) -> dict[str, Any]:
         """As `/api/v1/runs/ID` has it."""
         knee = self.knee
@@ -107,7 +115,26 @@ class Capacity:
 
 
 def of_windows(con: sqlite3.Connection, collector_id: int, spans: Sequence[Span]) -> dict[str, Capacity]:
-    """Knee and cost of each of `spans` in which a load tool reported something, by its name."""
+    """Knee and cost of each of `spans` in which a load tool reported something, by its name: as they are kept, else found now."""
+    kept = {}
+    for name, *span, told in con.execute(
+        "SELECT range, from_timestamp, to_timestamp, told FROM capacities WHERE collector_id = ?", (collector_id,)
+    ):
+        kept[Span(name, *span)] = Capacity.from_json(orjson.loads(told))
+    found = {span.name: kept[span] for span in spans if span in kept}
+    return found | _of_windows(con, collector_id, [span for span in spans if span not in kept])
+
+
+def keep(con: sqlite3.Connection, collector_id: int) -> None:
+    """Keep knee and cost of the collector's runs and phases, so that pages need not look for them. Call it inside a transaction."""
+    spans = [Span(one.window, one.start, one.end) for one in runs.stretches(con, collector_id) if not one.open]
+    found = of_windows(con, collector_id, spans)
+    con.execute("DELETE FROM capacities WHERE collector_id = ?", (collector_id,))
+    rows = ((collector_id, *span, orjson.dumps(found[span.name].as_json()).decode()) for span in spans if span.name in found)
+    con.executemany("INSERT INTO capacities VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _of_windows(con: sqlite3.Connection, collector_id: int, spans: Sequence[Span]) -> dict[str, Capacity]:
     within = ({"collector_id": collector_id, "start": span.start, "end": span.end} for span in spans)
     loaded = [span for span, one in zip(spans, within, strict=True) if con.execute(_read("sqlite/has_load"), one).fetchone()]
     if not loaded:

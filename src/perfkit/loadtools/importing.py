@@ -74,6 +74,7 @@ def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: li
         if _content(digest) == sha or (size is not None and _content(digest) == grown_from.get(int(size))):
             con.execute("DELETE FROM load_runs WHERE collector_id = ? AND run = ?", (collector_id, run))
             con.execute("DELETE FROM load_metrics WHERE collector_id = ? AND run = ?", (collector_id, run))
+    con.execute("DELETE FROM capacities WHERE collector_id = ?", (collector_id,))
     names: list[str] = []
     for timeline, digest in zip(timelines, digests, strict=True):
         names.append(_free_name(con, collector_id, path, timeline))

@@ -59,10 +59,10 @@ class Key:
 
 
 class KeyFile:
-    """The key file at `path` (0600)."""
+    """The key file at `path` (0600). The dashboard's tokens are keys in a file of their own; `what` it holds is for sentences alone."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, what: str = "key") -> None:
+        self.path, self.what = path, what
 
     def read(self) -> list[Key]:
         """All keys, in the order they were added. Raises Failed for a file that is damaged or newer than this perfkit."""
@@ -76,12 +76,12 @@ class KeyFile:
         except OSError as error:
             raise Failed(f"cannot read {self.path}: {reason(error)}.") from error
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-            raise Failed(f"{self.path} is damaged ({error}); restore it, or remove it and add the keys again.") from error
+            raise Failed(f"{self.path} is damaged ({error}); restore it, or remove it and add the {self.what}s again.") from error
 
     def add(self, name: str, *, site: str | None = None, expires: int | None = None, identifiers: tuple[str, ...] = ()) -> str:
         """A new key, which nobody can read again later. Raises BadInput if the name is taken or no name."""
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
-            raise BadInput(f"{name!r} cannot be a key's name; use 1 to {MAX_NAME} printable characters.")
+            raise BadInput(f"{name!r} cannot be a {self.what}'s name; use 1 to {MAX_NAME} printable characters.")
         try:
             for what, said in (("the site", site), *(("the identifier", each) for each in identifiers)):
                 if said is not None:
@@ -92,7 +92,7 @@ class KeyFile:
         key = f"pk_{identity}_{secrets.token_urlsafe(32)}"
         with self._locked() as keys:
             if any(known.name == name for known in keys):
-                raise BadInput(f"there is a key named {name!r} already; revoke it first, or take another name.")
+                raise BadInput(f"there is a {self.what} named {name!r} already; revoke it first, or take another name.")
             keys.append(Key(identity, name, _digest(key), int(time.time()), expires, site, identifiers))
         return key
 
@@ -101,7 +101,7 @@ class KeyFile:
         with self._locked() as keys:
             rest = [key for key in keys if key.name != name]
             if len(rest) == len(keys):
-                raise BadInput(f"there is no key named {name!r}; `perfkit keys list` shows all.")
+                raise BadInput(f"there is no {self.what} named {name!r}; `perfkit {self.what}s list` shows all.")
             keys[:] = rest
 
     @contextlib.contextmanager

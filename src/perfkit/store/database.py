@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from perfkit import sql
 from perfkit.errors import BadInput, Failed, reason
@@ -140,25 +141,44 @@ def _create(con: sqlite3.Connection) -> None:
 
 def _has_all(con: sqlite3.Connection) -> bool:
     """Whether the database has every table and column that this perfkit's catalog has; it may have more, of a newer one."""
-    return all(set(columns) <= set(_columns_of(con, table)) for table, columns in _expected().items())
+    return not any(part.kind in ("table", "column") for part in _lacking(con))
 
 
 def missing_parts(con: sqlite3.Connection) -> list[str]:
     """Tables, columns, views and indexes of a new database that this one does not have: "table runs", "column host_metrics.cpu_user"."""
-    there = set(con.execute("SELECT type, name FROM sqlite_master"))
-    with closing(_new()) as new:
-        parts = [part for part in new.execute("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL") if part not in there]
-    columns = {
-        name: set(_expected()[name]) - set(_columns_of(con, name)) for kind, name in there if kind == "table" and name in _expected()
-    }
-    return [f"{kind} {name}" for kind, name in parts] + [f"column {name}.{one}" for name, found in columns.items() for one in sorted(found)]
+    return [f"{part.kind} {part.name}" for part in _lacking(con)]
+
+
+class _Part(NamedTuple):
+    """A table, index or view of a new database, or a column ("runs.label"), and the statement that makes it."""
+
+    kind: str
+    name: str
+    statement: str
+
+
+def _lacking(con: sqlite3.Connection) -> list[_Part]:
+    """What this database lacks of a new one, in an order in which it can be made."""
+    there = {name for (name,) in con.execute("SELECT name FROM sqlite_master")}
+    parts, columns = _parts_of_new()
+    found = [part for part in parts if part.name not in there]
+    for table in there & set(columns):
+        known = _columns_of(con, table)
+        found += [
+            _Part("column", f"{table}.{name}", f"ALTER TABLE {table} ADD COLUMN {declared}")
+            for name, declared in columns[table].items()
+            if name not in known
+        ]
+    return sorted(found, key=lambda part: (part.kind == "view", part.kind == "index", part.kind, part.name))
 
 
 @cache
-def _expected() -> dict[str, dict[str, str]]:
-    """Each table of a new database: its columns, and what declares each in an ALTER TABLE."""
-    with closing(_new()) as con:
-        return {name: _columns_of(con, name) for (name,) in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+def _parts_of_new() -> tuple[list[_Part], dict[str, dict[str, str]]]:
+    """Tables, indexes and views of a new database; and each table's columns with what declares them in an ALTER TABLE."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as con:
+        con.executescript(schema.ddl())
+        parts = [_Part(*row) for row in con.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")]
+        return parts, {part.name: _columns_of(con, part.name) for part in parts if part.kind == "table"}
 
 
 def _columns_of(con: sqlite3.Connection, table: str) -> dict[str, str]:
@@ -186,30 +206,14 @@ def _bring_up_to_date(con: sqlite3.Connection) -> None:
 
 
 def _grow(con: sqlite3.Connection) -> list[str]:
-    """Make the tables and columns that are missing; the tables that got a column."""
-    grown = []
-    with closing(_new()) as new:
-        parts = new.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type <> 'table'").fetchall()
-    for kind, name, statement in parts:
-        there = con.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-        if there is None:
-            con.execute(statement)
-        elif kind == "table":
-            known = _columns_of(con, name)
-            missing = [declared for column, declared in _expected()[name].items() if column not in known]
-            for declared in missing:
-                con.execute(f"ALTER TABLE {name} ADD COLUMN {declared}")
-            grown += [name] if missing else []
-        elif kind == "view" and there != (statement,):
-            con.execute(f"DROP VIEW {name}")
-            con.execute(statement)
-    return grown
-
-
-def _new() -> sqlite3.Connection:
-    con = sqlite3.connect(":memory:", isolation_level=None)
-    con.executescript(schema.ddl())
-    return con
+    """Make what is missing, and views as they are now; the tables that got a column."""
+    for part in _parts_of_new()[0]:
+        if part.kind == "view":
+            con.execute(f"DROP VIEW IF EXISTS {part.name}")
+    missing = _lacking(con)
+    for part in missing:
+        con.execute(part.statement)
+    return sorted({part.name.partition(".")[0] for part in missing if part.kind == "column"})
 
 
 def _run_script(con: sqlite3.Connection, script: str) -> None:

@@ -49,6 +49,11 @@ def refresh(
             continue
         for table in ("judged", "findings"):
             con.execute(f"DELETE FROM {table} WHERE collector_id = ? AND range = ?", (collector_id, name))
+    if changed:
+        con.execute(
+            "DELETE FROM capacities WHERE collector_id = ? AND from_timestamp <= ? AND to_timestamp >= ?",
+            (collector_id, changed[1], changed[0]),
+        )
     missing = [window for name, window in named.items() if name not in kept and only(window)]
     names = ("collector_id", "range", "place", *_columns())
     insert = f"INSERT INTO findings ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"

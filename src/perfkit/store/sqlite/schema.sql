@@ -135,6 +135,16 @@ CREATE TABLE judged (
     PRIMARY KEY (collector_id, range)
 ) WITHOUT ROWID;
 
+-- Knee and cost of a request of a run or a phase under load (loadtools/capacity.py), kept by the import that brought samples or load.
+CREATE TABLE capacities (
+    collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    range          TEXT NOT NULL,
+    from_timestamp INTEGER NOT NULL,
+    to_timestamp   INTEGER NOT NULL,
+    told           TEXT NOT NULL,  -- JSON, as the API has it
+    PRIMARY KEY (collector_id, range)
+) WITHOUT ROWID;
+
 CREATE TABLE findings (
     collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     range          TEXT NOT NULL,
