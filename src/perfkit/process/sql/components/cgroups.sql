@@ -40,11 +40,11 @@ SELECT machine, timestamp, id, container_name, runtime,
        whole_bytes(pids_current) AS pids_current,                                   -- processes and threads
        rate(io_read_bytes, read_before, seconds) AS io_read_bytes_per_s,            -- B/s
        rate(io_write_bytes, written_before, seconds) AS io_write_bytes_per_s,       -- B/s
-       cpu_percent * cpu_period / nullif(known(cpu_quota), 0) AS cpu_limit_percent, -- % of the quota; empty without one
+       cpu_percent * nullif(sane(cpu_period), 0) / nullif(sane(cpu_quota), 0) AS cpu_limit_percent, -- % of the quota; empty without one
        if(increase(cpu_periods, periods_before) > 0, 100 * increase(cpu_throttled, throttled_before) / (cpu_periods - periods_before), NULL)
            AS cpu_throttled_percent,                                                -- % of the enforcement periods that were throttled
        whole_bytes(at_least(sane(memory_current) - sane(memory_inactive_file), 0)) AS memory_working_set_bytes,  -- B, without droppable cache
-       at_most(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4, 100) AS cpu_stalled_percent,              -- % of the time, some task waiting
+       share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
        CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset' END AS why
 FROM steps
 WHERE seconds IS NULL OR seconds > 0

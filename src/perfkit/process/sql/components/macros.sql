@@ -27,6 +27,10 @@ CREATE OR REPLACE MACRO at_least(value, fewest) AS if(value < fewest, fewest, va
 -- A part of `total`; unknown where it is more than that.
 CREATE OR REPLACE MACRO part_of(value, total) AS if(value > total, NULL, value);
 
+-- A share of time (%), of counters that are read a moment before or after the clock: a little too much is all of it, more than four times as
+-- much is garbage.
+CREATE OR REPLACE MACRO share_of_time(percent) AS if(percent > 400, NULL, at_most(percent, 100));
+
 -- A byte count for a column of whole numbers; NULL where it would not fit.
 CREATE OR REPLACE MACRO whole_bytes(value) AS sane(value)::BIGINT;
 
