@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SHAPE = re.compile(r"(?:(.*)[-:])?([0-9a-f]{64})(?:\.scope)?")
-_RUNTIMES = {"docker": "docker", "libpod": "podman", "libpod-payload": "podman", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "crio"}
+_RUNTIMES = {
+    **{"docker": "docker", "libpod": "podman", "libpod-payload": "podman", "crio": "crio"},
+    **{"cri-containerd": "containerd", "nerdctl": "containerd"},
+}
 _GUESSED = "containerd"  # whose cgroups have no prefix; so have those of others below a parent that was chosen for them
 _PARENTS = (("/docker", "docker"), ("/libpod", "podman"), ("/buildkit", ""), ("/crio", "crio"))
 

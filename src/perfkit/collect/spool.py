@@ -158,7 +158,10 @@ class Spool:
     # The sender's side
 
     def next(self, timeout: float) -> Batch | None:
-        """The oldest sealed batch; waits for one at most `timeout` seconds, not at all after `end`. A batch is sealed when it is old enough."""
+        """The oldest sealed batch; waits for one at most `timeout` seconds, not at all after `end`.
+
+        A batch is sealed when it is old enough.
+        """
         end = self._monotonic() + timeout
         with self._changed:
             while True:
