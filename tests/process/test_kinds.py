@@ -207,10 +207,10 @@ CPUINFO = {  # text, then model, CPUs, packages
     "armv7": ("processor\t: 0\nmodel name\t: ARMv7 Processor rev 4 (v7l)\nHardware\t: BCM2835\n", "ARMv7 Processor rev 4 (v7l)", 1, None),
     "power": ("processor\t: 0\ncpu\t\t: POWER10 (architected), altivec supported\nclock\t\t: 2750.0MHz\n\nprocessor\t: 8\n",
               "POWER10 (architected), altivec supported", 2, None),
-    "riscv": ("processor\t: 0\nhart\t\t: 2\nisa\t\t: rv64imafdc\nuarch\t\t: sifive,u74-mc\n\nprocessor\t: 1\n", "sifive,u74-mc", 2, None),
+    "riscv": ("processor\t: 0\nhart\t\t: 2\nisa\t: rv64gc\nuarch\t\t: sifive,u74-mc\n\nprocessor\t: 1\n", "sifive,u74-mc", 2, None),
     "riscv-bare": ("processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc\n", None, 1, None),
-    "loongarch": ("system type\t\t: generic\n\nprocessor\t\t: 0\npackage\t\t\t: 0\nModel Name\t\t: Loongson-3A6000\n", "Loongson-3A6000", 1, 1),
-    "mips": ("system type\t\t: MT7621\nprocessor\t\t: 0\ncpu model\t\t: MIPS 1004Kc V2.15\n\nprocessor\t\t: 1\n", "MIPS 1004Kc V2.15", 2, None),
+    "loongarch": ("system type\t\t: generic\n\nprocessor\t\t: 0\npackage\t\t\t: 0\nModel Name\t\t: Loongson\n", "Loongson", 1, 1),
+    "mips": ("system type\t\t: MT7621\nprocessor\t\t: 0\ncpu model\t\t: MIPS 1004Kc\n\nprocessor\t\t: 1\n", "MIPS 1004Kc", 2, None),
     "sparc": ("cpu\t\t: UltraSparc T5 (Niagara5)\nncpus probed\t: 4\nncpus active\t: 4\n", "UltraSparc T5 (Niagara5)", 4, None),
     "nothing": ("\n", None, None, None),
 }  # fmt: skip

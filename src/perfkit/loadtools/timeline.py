@@ -96,7 +96,9 @@ class Timeline:
 def _measured(row: Row) -> Row:
     if row.throughput != 0:
         return row
-    return row._replace(**{name: getattr(row, name) or None for name in COLUMNS if name.startswith("latency_")})
+    return Row(
+        row.timestamp, **{name: getattr(row, name) or None if name.startswith("latency_") else getattr(row, name) for name in COLUMNS}
+    )
 
 
 def level(start: float, seconds: float, **values: float | None) -> list[Row]:
