@@ -33,6 +33,16 @@ A, B, C = "a" * 64, "b" * 64, "0123456789abcdef" * 4
         (f"/machine.slice/libpod-{A}.scope", ("podman", A)),
         (f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{A}.scope", ("podman", A)),
         (f"/machine.slice/libpod-conmon-{A}.scope", None),
+        (f"/system.slice/nginx.service/libpod-payload-{A}", ("podman", A)),  # Quadlet, --cgroups=split
+        (f"/user.slice/user-1.slice/user@1.service/app.slice/web.service/libpod-payload-{A}", ("podman", A)),
+        ("/system.slice/nginx.service/runtime", None),
+        ("/machine.slice/systemd-nspawn@web.service", ("nspawn", "web")),
+        ("/machine.slice/machine-a\\x2db.scope", ("nspawn", "a-b")),
+        ("/machine.slice/machine-qemu\\x2d1\\x2dvm.scope", None),
+        ("/lxc.payload.web", ("lxc", "web")),
+        ("/lxc.monitor.web", None),
+        (f"/kubepods/burstable/pod1/crio-{A}", ("crio", A)),
+        (f"/ecs/task-1/{A}", ("containerd", A)),
         (f"/kubepods/burstable/pod12-34/{A}", ("containerd", A)),
         (f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-{A}.scope", ("containerd", A)),
         (f"/kubepods.slice/kubepods-pod1.slice/crio-{A}.scope", ("crio", A)),
@@ -299,6 +309,25 @@ def test_names_come_from_what_each_runtime_keeps(tmp_path: Path) -> None:
     names = Names(str(tmp_path))
     asked = [("docker", A), ("podman", B), ("containerd", C), ("containerd", d), ("containerd", e), ("crio", B), ("docker", "f" * 64)]
     assert [names.of(*pair) for pair in asked] == ["LT-bench 1", "web", "pod-1/app", "pod-2/side-car", "n1", "web", ""]
+
+
+@pytest.mark.parametrize("parent", ["ecs/task-1", "kubepods/burstable/pod1-2", "my.slice", "batch"])
+@pytest.mark.parametrize(
+    ("state", "runtime"),
+    [
+        ("var/lib/docker/containers/{}/config.v2.json", "docker"),
+        ("run/containerd/io.containerd.runtime.v2.task/moby/{}/config.json", "docker"),
+        ("run/containerd/io.containerd.runtime.v2.task/k8s.io/{}/config.json", "containerd"),
+        ("else/{}", "containerd"),
+    ],
+)
+def test_a_runtime_that_the_path_does_not_say_is_the_one_whose_state_knows_the_id(
+    tmp_path: Path, parent: str, state: str, runtime: str
+) -> None:
+    build(tmp_path, {state.format(A): "{}"})
+    containers, _ = watching(v2(tmp_path, f"{parent}/{A}"), tmp_path)
+    assert [line["subsystem"] for line in measure(containers)] == [f"container/{runtime}/{A[:12]}"]
+    containers.close()
 
 
 def test_a_name_that_comes_later_is_in_later_lines(tmp_path: Path) -> None:

@@ -79,6 +79,11 @@ def test_a_virtual_function_under_its_synthetic_twin_counts_once(tmp_path: Path)
     assert found == {"lo": False, "eth0": True, "enP1s1": False}
 
 
+def test_the_ports_of_a_switch_are_counted_by_the_interface_that_leads_to_it(tmp_path: Path) -> None:
+    found = network(tmp_path, lo={}, eth0={"device": ""}, lan1={"device": "", "link": "2"}, lan2={"device": "", "link": "2"})
+    assert {name for name, counts in found.items() if counts} == {"eth0"}
+
+
 def test_inside_a_container_what_leads_out_counts(tmp_path: Path) -> None:
     found = network(tmp_path, lo={}, eth0={"link": "77"}, dummy0={})
     assert found == {"lo": False, "eth0": True, "dummy0": False}

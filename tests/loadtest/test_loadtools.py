@@ -57,6 +57,8 @@ FORMS: dict[str, tuple[str, str, frozenset[str]]] = {  # tool, output, and what 
     "jmeter": ("jmeter", loads.jtl(), ALL),
     "jmeter-semicolon": ("jmeter", loads.jtl(delimiter=";"), ALL),
     "jmeter-tab": ("jmeter", loads.jtl(delimiter="\t"), ALL),
+    "jmeter-colon": ("jmeter", loads.jtl(delimiter=":"), ALL),
+    "jmeter-caret": ("jmeter", loads.jtl(delimiter="^"), ALL),
     "jmeter-no-header": ("jmeter", loads.jtl(header=False), ALL),
     "jmeter-no-header-semicolon": ("jmeter", loads.jtl(header=False, delimiter=";"), ALL),
     "jmeter-seconds": ("jmeter", loads.jtl(written=lambda ms: str(ms // 1000)), ALL),
@@ -676,6 +678,42 @@ def test_fio_snapshots_are_rows_of_what_was_done_between_them() -> None:
     assert set(column(found, "latency_p95_ms")[1:]) == {None}  # not of the interval
 
 
+def fio_json(*groups: dict[str, float], elapsed: int, jobs: str = "jobs", clat: str = "clat_ns", unit: float = 1e6) -> str:
+    """fio's closing JSON: a job in each group, which did 1000 reads in ten seconds."""
+    idle = {"total_ios": 0, "runtime": 0}
+    took = {"min": unit, "max": 5 * unit, "mean": unit, "percentile": {"50.000000": 0.9 * unit}}
+    done = {"total_ios": 1000, "runtime": 10_000, clat: took}
+    told = [
+        {"jobname": f"job{n}", "groupid": n, "elapsed": elapsed, "read": done, "write": idle, "trim": idle, **group}
+        for n, group in enumerate(groups)
+    ]
+    return json.dumps({"fio version": "fio-3.33", "timestamp": START + elapsed, jobs: told})
+
+
+def test_fio_groups_that_ran_one_after_the_other_are_runs_and_never_add_up(tmp_path: Path) -> None:
+    """`stonewall`: rates of jobs that did not run together are no rate of the disk. Together they add up, on one machine as on several."""
+    in_turn = [{"job_start": MS}, {"job_start": MS + 10_000}]
+    found = read_runs(write(tmp_path, fio_json(*in_turn, elapsed=20)), None)
+    assert [(one.label, one.rows[0].timestamp - MS, one.rows[-1].timestamp - MS, one.rows[0].throughput) for one in found] == [
+        ("job0", 0, 10_000, 100),
+        ("job1", 10_000, 20_000, 100),
+    ]
+    with pytest.raises(BadInput, match="holds 2 runs of fio"):
+        read_runs(write(tmp_path, fio_json({}, {}, elapsed=20)), None)
+    for text in (
+        fio_json({}, {}, elapsed=10),
+        fio_json({"job_start": MS}, {"job_start": MS + 5}, elapsed=10),
+        fio_json({}, {}, {"jobname": "All clients"}, elapsed=10, jobs="client_stats"),
+    ):
+        together = read_one(write(tmp_path, text), None)
+        assert (together.summary.requests, together.rows[0].throughput) == (2000, pytest.approx(200, rel=1e-3))
+
+
+def test_fio_2_says_microseconds_and_no_count(tmp_path: Path) -> None:
+    row = read_one(write(tmp_path, fio_json({}, elapsed=10, clat="clat", unit=1e3)), None).rows[0]
+    assert (row.latency_avg_ms, row.latency_p50_ms, row.latency_max_ms) == (1, 0.9, 5)
+
+
 def test_fio_logs_of_averages_and_of_single_ios(tmp_path: Path) -> None:
     found = read_one(OUTPUTS / "job_iops.1.log")
     assert column(found, "timestamp")[:2] == [MS, MS + 500]
@@ -712,6 +750,9 @@ def test_iperf3_counts_blocks_and_datagrams(tmp_path: Path) -> None:
     events = [{"event": "start", "data": whole["start"]}, *({"event": "interval", "data": one} for one in whole["intervals"])]
     stream = read_one(write(tmp_path, "".join(json.dumps(event) + "\n" for event in events)), None)
     assert stream.rows == tcp.rows
+    later = json.dumps(events[0]).replace(str(whole["start"]["timestamp"]["timesecs"]), "1795589999")
+    twice = [*map(json.dumps, events), later, *map(json.dumps, events[1:])]
+    assert [one.summary.requests for one in read_runs(write(tmp_path, "\n".join(twice)))] == [tcp.summary.requests] * 2
     whole["start"]["test_start"]["omit"] = 2
     assert read_one(write(tmp_path, json.dumps(whole)), None).rows[0].timestamp == 1795582687000
 
@@ -746,6 +787,23 @@ def test_a_million_results_of_hey_are_all_that_it_kept(tmp_path: Path, monkeypat
     found = read_one(write(tmp_path, loads.hey()))
     assert found.summary.requests is None
     assert "a million" in found.summary.notes[0]
+
+
+NOTHING_ANSWERED = {
+    "wrk": "Running 30s test @ http://sut/\n  1 threads and 10 connections\n    Latency     0.00us    0.00us   0.00us    -nan%\n"
+    "  0 requests in 30.00s, 0.00B read\n  Socket errors: connect 10, read 0, write 0, timeout 0\nRequests/sec:      0.00\n",
+    "sysbench": "sysbench 1.0.20\nThreads started!\n"
+    "[ 1s ] thds: 4 tps: 0.00 qps: 0.00 (r/w/o: 0.00/0.00/0.00) lat (ms,95%): 0.00 err/s: 0.00\n",
+    "pgbench": "progress: 1.0 s, 0.0 tps, lat 0.000 ms stddev 0.000, 0 failed\n",
+}
+
+
+@pytest.mark.parametrize("text", NOTHING_ANSWERED.values(), ids=NOTHING_ANSWERED)
+def test_where_nothing_was_answered_there_is_no_latency(tmp_path: Path, text: str) -> None:
+    """The tools print 0 there, as if every answer had come at once."""
+    row = read_one(write(tmp_path, text)).rows[0]
+    assert row.throughput == 0
+    assert {getattr(row, name) for name in COLUMNS if name.startswith("latency_")} == {None}
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------
@@ -803,6 +861,22 @@ REFUSED = {
     "artillery-1": ('{"aggregate":{"timestamp":"2019-01-01T00:00:00.000Z","scenariosCreated":1}}', "Artillery 2"),
     "sysbench": ("sysbench 1.0.20\nFATAL: cannot connect\n", "ended before it printed any"),
     "wrk": ("Running 3s test @ http://x/\n  2 threads and 10 connections\n", "was interrupted"),
+    "fio-terse": ("3;fio-3.33;job;0;0;4096;409;102;10000;0;0\n", "json\\+"),
+    "fio-terse-2": ("2;job;0;0;4096;409;102;10000;0;0;0.0;0.0;4;28\n", "json\\+"),
+    "vegeta-hdrplot": ("Value(ms)  Percentile  TotalCount  1/(1-Percentile)\n0.07  0.000000  0  1.000000\n", "vegeta encode"),
+    "ab-quiet": ("\nConcurrency Level:      10\nTime taken for tests:   1.0 seconds\n", "ab -g"),
+    "iperf3-server": ("-------\nServer listening on 5201 (test #1)\n-------\n", "--json"),
+    "fortio": ('{\n  "RunType": "HTTP",\n  "StartTime": "2026-01-01T00:00:00Z",\n  "DurationHistogram": {}\n}', "of fortio"),
+    "ghz": ('{"count":10,"total":1,"average":1,"fastest":1,"slowest":1,"rps":10,"details":[]}', "of ghz"),
+    "memtier": ('{\n"configuration":{},\n"ALL STATS":{}\n}', "of memtier"),
+    "redis-benchmark": ("====== SET ======\n  100000 requests completed in 1.00 seconds\n", "of redis-benchmark"),
+    "ycsb": ("[OVERALL], RunTime(ms), 1000\n", "of YCSB"),
+    "tsung": ("# stats: dump at 1767225600\nstats: users 1 1\n", "of tsung"),
+    "netperf": ("MIGRATED TCP STREAM TEST from 0.0.0.0 (0.0.0.0) port 0 AF_INET to sut\n", "of netperf"),
+    "plow": ("Benchmarking http://sut with 10000 request(s) using 10 connection(s).\n", "of plow"),
+    "rewrk": ("Beginning round 1...\nBenchmarking 256 connections @ http://sut for 15 second(s)\n", "of rewrk"),
+    "html": ("<!DOCTYPE html>\n<html><head><title>k6 report</title>", "a web page"),
+    "a-collection": ('{"timestamp":1767225600,"subsystem":"/proc/stat","measurement":"cpu 1 2"}\n', "a collection.*without --load"),
     "hey-twice": (loads.hey() + loads.hey(), "several runs of hey"),
     "tar": (b"a.jtl" + b"\0" * 252 + b"ustar\x0000" + b"\0" * 300, "is an archive"),
     "zstandard": (b"\x28\xb5\x2f\xfd\x24\x00", "Zstandard"),

@@ -4,9 +4,11 @@ Path shapes of containers (the id is 64 hexadecimal digits, or the name where th
 
     /docker/ID                     /system.slice/docker-ID.scope                docker, cgroupfs and systemd driver
     /libpod_parent/libpod-ID       /machine.slice/libpod-ID.scope               podman
+    .../x.service/libpod-payload-ID                                             podman in a unit's own cgroup (Quadlet, --cgroups=split)
     /kubepods/burstable/podUID/ID  /kubepods.slice/.../cri-containerd-ID.scope  Kubernetes on containerd
     .../crio-ID.scope              .../docker-ID.scope                          Kubernetes on CRI-O, on docker
     /default/ID, /k8s.io/ID        .../nerdctl-ID.scope                         containerd itself
+    /ecs/TASK/ID, /any/parent/ID                                                whose state knows the id; else containerd
     .../x.slice:cri-containerd:ID                                               a systemd path under the cgroupfs driver
     /lxc/NAME, /lxc.payload/NAME   /lxc.payload.NAME                            LXC, LXD, Incus
     /machine.slice/machine-NAME.scope, systemd-nspawn@NAME.service              systemd-nspawn
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SHAPE = re.compile(r"(?:(.*)[-:])?([0-9a-f]{64})(?:\.scope)?")
-_RUNTIMES = {"docker": "docker", "libpod": "podman", "cri-containerd": "containerd", "nerdctl": "containerd", "crio": "crio"}
+_RUNTIMES = {
+    **{"docker": "docker", "libpod": "podman", "libpod-payload": "podman", "crio": "crio"},
+    **{"cri-containerd": "containerd", "nerdctl": "containerd"},
+}
+_GUESSED = "containerd"  # whose cgroups have no prefix; so have those of others below a parent that was chosen for them
 _PARENTS = (("/docker", "docker"), ("/libpod", "podman"), ("/buildkit", ""), ("/crio", "crio"))
 
 _LXC = re.compile(r"lxc\.payload\.(.+)")
@@ -56,7 +62,7 @@ def identify(parent: str, name: str) -> tuple[str, str] | None:
     if not found:
         return _by_name(parent, name)
     prefix, container_id = (found[1] or "").rpartition(":")[2], found[2]
-    by_parent = next((runtime for part, runtime in _PARENTS if part in parent), "containerd")
+    by_parent = next((runtime for part, runtime in _PARENTS if part in parent), _GUESSED)
     runtime = _RUNTIMES.get(prefix, "") if prefix else by_parent  # an unknown prefix is a helper, such as libpod-conmon
     return (runtime, container_id) if runtime else None
 
@@ -248,7 +254,7 @@ class Containers:
                     cgroup = Cgroup(self._hierarchy, path)
                 except Gone:
                     continue
-                self._containers[path] = found_one = Container(cgroup, runtime, container_id) if runtime else Service(cgroup, container_id)
+                self._containers[path] = found_one = self._new(cgroup, runtime, container_id)
                 self._name(found_one)
 
     def _forget(self, path: str) -> None:
@@ -260,6 +266,11 @@ class Containers:
             container.cgroup.read_limits()
             if not container.name:
                 self._name(container)
+
+    def _new(self, cgroup: Cgroup, runtime: str, container_id: str) -> Container | Service:
+        if not runtime:
+            return Service(cgroup, container_id)
+        return Container(cgroup, self._names.owner(container_id) if runtime == _GUESSED else runtime, container_id)
 
     def _name(self, container: Container | Service) -> None:
         name = self._names.of(container.runtime, container.id)
@@ -281,6 +292,7 @@ class Containers:
 
 _DOCKER = "/var/lib/docker/containers"
 _TASKS = "/run/containerd/io.containerd.runtime.v2.task"
+_DOCKERS_NAMESPACE = "moby"  # in containerd, whose folders may be passed through without root where Docker's may not
 _PODS = "/var/log/pods"
 _KUBERNETES_LOGS = "/var/log/containers"
 _STORAGES = ("/var/lib/containers/storage", "/run/containers/storage")
@@ -316,6 +328,11 @@ class Names:
             else:
                 self._ask(runtime)
         return self._known.get(container_id, "")
+
+    def owner(self, container_id: str) -> str:
+        """The runtime whose state knows a container that its cgroup does not name: docker, which may be given any parent, or containerd."""
+        known = (f"{_DOCKER}/{container_id}", f"{_TASKS}/{_DOCKERS_NAMESPACE}/{container_id}")
+        return "docker" if any(os.path.exists(self._root + path) for path in known) else _GUESSED
 
     def _from_files(self, runtime: str, container_id: str) -> str:
         if runtime == "docker":

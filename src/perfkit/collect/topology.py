@@ -73,14 +73,16 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
     """Every network interface by name: `kind` (physical, virtual), `in_total`, and the `master` it is enslaved to.
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
-    its synthetic twin) is counted by the master already. Where nothing has a device, as within a container, what leads out of
-    the namespace counts; where nothing does, tunnels and taps (OpenVZ, slirp).
+    its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the
+    switch. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does, tunnels and taps
+    (OpenVZ, slirp).
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
     physical = {name for name in names if os.path.exists(f"{net}/{name}/device")}
     masters = {name: _master(f"{net}/{name}") for name in names}
-    totals = {name for name in physical if masters[name] not in physical} or {name for name in names if _leads_out(net, name)}
+    totals = {name for name in physical if masters[name] not in physical and not _is_port(net, name, physical)}
+    totals = totals or {name for name in names if _leads_out(net, name)}
     totals = totals or {name for name in names if name.startswith(_OUTWARD) or os.path.exists(f"{net}/{name}/tun_flags")}
     return {
         name: {
@@ -90,6 +92,12 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
         }
         for name in names
     }
+
+
+def _is_port(net: str, name: str, physical: set[str]) -> bool:
+    """Whether it is linked to another physical interface, which carries what it carries."""
+    link = read_text(f"{net}/{name}/iflink")
+    return link != read_text(f"{net}/{name}/ifindex") and link in {read_text(f"{net}/{other}/ifindex") for other in physical}
 
 
 def _leads_out(net: str, name: str) -> bool:

@@ -9,7 +9,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from perfkit.errors import BadInput
-from perfkit.loadtools.marks import Start
+from perfkit.loadtools.marks import Piece, Start
 from perfkit.loadtools.output import Output, whole_json
 from perfkit.loadtools.requests import Report, Tool, gather
 from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, figure, level, number
@@ -20,6 +20,8 @@ _DIRECTIONS = ("read", "write", "trim")
 _PERCENTILES = (0.5, 0.9, 0.95, 0.99)
 _EPOCH = 1e11  # ms; a log's time that is larger counts since the epoch (--log_unix_epoch=1)
 _OPERATION = "I/O"
+_ALL_CLIENTS = "All clients"  # what fio --client calls the sum of its machines
+_TOGETHER = 0.9  # of its time that a group ran alone, at least, if it is said to have run after another
 _Line = tuple[float, float, int, float]  # of a log: time in ms, value, direction, bytes of the I/O
 
 
@@ -38,12 +40,17 @@ class _Counts:
     bins: dict[float, float] | None = field(default_factory=dict)  # latency: how many; None where a job has not said it (json, not json+)
     percentiles: dict[float, float] | None = None  # of all, where only one job and direction did anything
     jobs: int = 0
+    ended: float = 0.0  # since the epoch, of the last job; 0 where `begun` is None
+    name: str = ""  # of its first job
+    elapsed: float | None = None  # since fio began
+    groups: list[_Counts] = field(default_factory=list)  # the same of each group of jobs, where there are several
 
 
-def read_json(output: Output, _start: Start) -> list[Timeline]:
+def read_json(output: Output, start: Start) -> list[Timeline]:
     """One snapshot is a level over the whole run; those of --status-interval are a row for each interval. Latency is completion latency.
 
-    Percentiles of an interval, and of several jobs or directions, need the bins of json+.
+    Percentiles of an interval, and of several jobs or directions, need the bins of json+. Groups of jobs that ran one after the other
+    (`stonewall`) are a run each.
     """
     counts = [one for value in whole_json(output) if (one := _counts(value)) is not None]
     if not counts:
@@ -54,7 +61,7 @@ def read_json(output: Output, _start: Start) -> list[Timeline]:
             runs[-1].append(now)
         else:
             runs.append([now])
-    found = [_run(snapshots) for snapshots in runs]
+    found = [timeline for snapshots in runs for timeline in _timelines(snapshots, start)]
     found[-1].summary.cut = output.cut
     return found
 
@@ -62,19 +69,33 @@ def read_json(output: Output, _start: Start) -> list[Timeline]:
 def _counts(value: dict[str, Any]) -> _Counts | None:
     try:
         at = figure(value["timestamp_ms"]) if "timestamp_ms" in value else figure(value["timestamp"]) * 1000
-        counts = _Counts(at)
-        for job in value["jobs"]:
+        counts, groups = _Counts(at), dict[int, _Counts]()
+        for job in _jobs(value):
             _add(counts, job)
+            _add(groups.setdefault(job.get("groupid", 0), _Counts(at)), job)
+        counts.groups = list(groups.values()) if len(groups) > 1 else []
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return counts
 
 
+def _jobs(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """The jobs; with --client those of all machines, without their sum."""
+    if "jobs" in value:
+        return list(value["jobs"])
+    return [one for one in value["client_stats"] if one.get("jobname") != _ALL_CLIENTS]
+
+
 def _add(counts: _Counts, job: dict[str, Any]) -> None:
     runtimes = [figure(job[direction]["runtime"]) for direction in _DIRECTIONS if direction in job]
-    counts.runtime = max(counts.runtime, figure(job.get("job_runtime", max(runtimes, default=0.0))))
+    runtime = figure(job.get("job_runtime", max(runtimes, default=0.0)))
+    counts.runtime = max(counts.runtime, runtime)
+    counts.name = counts.name or str(job.get("jobname", ""))
+    counts.elapsed = number(job.get("elapsed"))
     if "job_start" in job:
-        counts.begun = min(counts.begun or float("inf"), figure(job["job_start"]))
+        begun = figure(job["job_start"])
+        counts.begun = begun if counts.begun is None else min(counts.begun, begun)
+        counts.ended = max(counts.ended, begun + runtime)
     if "total_err" in job:
         counts.errors = (counts.errors or 0) + figure(job["total_err"])
     for direction in _DIRECTIONS:
@@ -101,19 +122,50 @@ def _add(counts: _Counts, job: dict[str, Any]) -> None:
 def _completion(done: dict[str, Any]) -> tuple[float, dict[str, Any]]:
     """How long what was done took: the unit in ms, and fio's figures. Total latency where completion was not measured; us before fio 3."""
     for name, unit in (("clat_ns", 1e-6), ("lat_ns", 1e-6), ("clat", 1e-3), ("lat", 1e-3)):
-        if done.get(name, {}).get("N"):
-            return unit, done[name]
+        times = {"N": done["total_ios"], **done.get(name, {})}  # fio 2 does not say N
+        if times["N"] and times.get("mean"):
+            return unit, times
     return 1.0, {}
 
 
-def _run(snapshots: list[_Counts]) -> Timeline:
-    """The run whose state each of `snapshots` tells, in the order of time."""
+def _timelines(snapshots: list[_Counts], start: Start) -> list[Timeline]:
+    """The runs whose state each of `snapshots` tells, in the order of time."""
+    last = snapshots[-1]
+    if len(snapshots) > 1:
+        return [_rows(snapshots)]
+    if not _in_turn(last):
+        return [_level(last, last.at - last.runtime if last.begun is None else last.begun)]
+    if all(group.begun is not None for group in last.groups):
+        return [_level(group, group.begun or 0.0, group.name) for group in last.groups]
+    began = start.of_each("fio", [Piece(group.runtime / 1000) for group in last.groups])
+    return [_level(group, phase.start * 1000, phase.label) for group, phase in zip(last.groups, began, strict=True)]
+
+
+def _in_turn(counts: _Counts) -> bool:
+    """Whether groups of jobs ran one after the other, so that their rates must not be added up; yes where fio does not say."""
+    if not counts.groups:
+        return False
+    alone = sum(group.runtime for group in counts.groups)
+    if all(group.begun is not None for group in counts.groups):
+        return max(group.ended for group in counts.groups) - min(group.begun or 0.0 for group in counts.groups) > _TOGETHER * alone
+    return counts.elapsed is None or (counts.elapsed + 1) * 1000 > _TOGETHER * alone  # whole seconds
+
+
+def _level(counts: _Counts, begun: float, label: str = "") -> Timeline:
+    """What a snapshot says, from `begun` (ms since the epoch) on."""
+    seconds = (counts.runtime if counts.begun is None else counts.ended - counts.begun) / 1000
+    return Timeline("fio", level(begun / 1000, seconds, **_figures(_Counts(begun), counts, seconds)), _summary(counts), label)
+
+
+def _summary(counts: _Counts) -> Summary:
+    return Summary(round(counts.done), None if counts.errors is None else round(counts.errors), _OPERATION)
+
+
+def _rows(snapshots: list[_Counts]) -> Timeline:
+    """A row for what was done between each snapshot and the one before it."""
     last = snapshots[-1]
     begun = last.begun if last.begun is not None else snapshots[0].at - snapshots[0].runtime
-    summary = Summary(round(last.done), None if last.errors is None else round(last.errors), _OPERATION)
-    if len(snapshots) == 1:
-        seconds = last.runtime / 1000
-        return Timeline("fio", level(begun / 1000, seconds, **_figures(_Counts(begun), last, seconds)), summary)
+    summary = _summary(last)
     rows, before = [], _Counts(begun)
     for now in snapshots:
         if now.at > before.at:

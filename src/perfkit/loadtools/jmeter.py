@@ -13,6 +13,7 @@ from perfkit.loadtools.requests import NEW_SECTION, STARVED, Report, Tool, epoch
 from perfkit.loadtools.timeline import Timeline
 
 _DELIMITERS = ",;\t|"
+_OWN_DELIMITER = re.compile(r'[#\ufeff]*"?timeStamp"?([^\w"\n])"?elapsed\b')
 _LONGEST_SAMPLE = 1 << 20  # characters; a longer row has lost its closing quote
 _TRANSACTION = "Number of samples in transaction :"  # how a transaction controller's row begins its responseMessage
 _TOOL = Tool(
@@ -71,8 +72,9 @@ class _Columns:
 
 
 def header(line: str) -> _Columns | None:
-    """The columns that `line` names, if it is JMeter's header."""
-    for delimiter in _DELIMITERS:
+    """The columns that `line` names, if it is JMeter's header; jmeter.save.saveservice.default_delimiter may be any character."""
+    own = _OWN_DELIMITER.match(line)
+    for delimiter in (own[1] if own else "") + _DELIMITERS:
         names = [name.strip().strip('"').strip() for name in line.lstrip("#\ufeff").split(delimiter)]
         if {"timeStamp", "elapsed"} <= set(names):
             return _Columns(delimiter, {name: at for at, name in reversed(list(enumerate(names)))})

@@ -21,15 +21,27 @@ def read_iperf3(output: Output, _start: Start) -> list[Timeline]:
 
 
 def _iperf3(output: Output) -> Iterable[Timeline]:
-    documents = list(whole_json(output))
-    events = {name: [one["data"] for one in documents if one.get("event") == name] for name in ("start", "interval", "error")}
-    if events["start"]:
-        documents = [{"start": events["start"][0], "intervals": events["interval"], "error": next(iter(events["error"]), None)}]
-    for document in documents:
+    for document in _iperf3_documents(whole_json(output)):
         if not document.get("intervals"):
             why = document.get("error")
             raise BadInput(f"{output.path} holds no interval of iperf3" + (f" ({why})." if why else "; it was ended before the first."))
         yield _iperf3_run(document["start"], document["intervals"])
+
+
+def _iperf3_documents(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The document of each run; of --json-stream the events from one start to the next, in the form of --json."""
+    documents: list[dict[str, Any]] = []
+    for one in found:
+        event = one.get("event")
+        if event is None:
+            documents.append(one)
+        elif event == "start":
+            documents.append({"start": one["data"], "intervals": []})
+        elif event == "interval":
+            documents[-1]["intervals"].append(one["data"])
+        elif event == "error":
+            documents[-1]["error"] = one["data"]
+    return documents
 
 
 def _iperf3_run(start: dict[str, Any], intervals: list[dict[str, Any]]) -> Timeline:

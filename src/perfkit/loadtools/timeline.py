@@ -71,7 +71,10 @@ class Summary:
 
 @dataclass
 class Timeline:
-    """The rows of one run; it puts them into the order of time, and keeps one of each instant. `label` tells it from others of its file."""
+    """The rows of one run; it puts them into the order of time, and keeps one of each instant. `label` tells it from others of its file.
+
+    Tools print a latency of 0 where nothing was answered: there it is unknown.
+    """
 
     tool: str
     rows: list[Row]
@@ -79,7 +82,7 @@ class Timeline:
     label: str = ""
 
     def __post_init__(self) -> None:
-        self.rows = list({row.timestamp: row for row in sorted(self.rows, key=lambda row: row.timestamp)}.values())
+        self.rows = list({row.timestamp: _measured(row) for row in sorted(self.rows, key=lambda row: row.timestamp)}.values())
         for name in ("requests", "errors"):
             if (getattr(self.summary, name) or 0) > _LARGEST:  # than the database holds
                 setattr(self.summary, name, None)
@@ -88,6 +91,14 @@ class Timeline:
             self.summary.users_max = max(users)
             at_most = [row.timestamp for row in self.rows if row.users == self.summary.users_max]
             self.summary.users_max_from, self.summary.users_max_until = at_most[0], at_most[-1]
+
+
+def _measured(row: Row) -> Row:
+    if row.throughput != 0:
+        return row
+    return Row(
+        row.timestamp, **{name: getattr(row, name) or None if name.startswith("latency_") else getattr(row, name) for name in COLUMNS}
+    )
 
 
 def level(start: float, seconds: float, **values: float | None) -> list[Row]:

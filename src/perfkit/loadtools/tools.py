@@ -51,6 +51,21 @@ _ELSEWHERE = "measure with a tool that writes a time line, such as k6, vegeta, h
 _STATS_HISTORY = "give the file NAME_stats_history.csv that --csv NAME writes"
 _ENCODE = "write it as text with `vegeta encode --to csv results.bin > results.csv`"
 
+_SAMPLES = "give the file with the single requests or intervals that the tool wrote beside it"
+# Of these perfkit reads no form.
+_UNREAD = {
+    "fortio": r'"RunType"\s*:\s*"\w+",(?s:.*)"DurationHistogram"|^Fortio \d+\.',
+    "ghz": r'"averages?"\s*:.*"fastest"\s*:.*"slowest"\s*:.*"rps"\s*:',
+    "memtier_benchmark": r'^\s*"ALL STATS"\s*:|^\[RUN #\d+ |^ALL STATS$',
+    "nighthawk": r'"requests_per_second"\s*:.*"results"\s*:|^Nighthawk - ',
+    "netperf": r"^MIGRATED (?:TCP|UDP) \w+ TEST from ",
+    "plow": r"^Benchmarking \S+ .*using \d+ connection\(s\)",
+    "redis-benchmark": r"^====== .+ ======\s*\n\s+\d+ requests completed in |^\"test\",\"rps\"",
+    "rewrk": r"^Benchmarking \d+ connections @ ",
+    "tsung": r"^# stats: dump at \d+",
+    "YCSB": r"^\[OVERALL\], (?:RunTime\(ms\)|Throughput\(ops/sec\)), ",
+}
+
 # The first that recognises a file has it.
 TOOLS: tuple[_Tool | _Refused, ...] = (
     _Tool("k6", k6.is_json, k6.read_json),
@@ -68,7 +83,7 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Tool("pgbench", _begins(pgbench.INTERVAL), pgbench.read_intervals),
     _Tool("pgbench", _has(pgbench.PROGRESS.pattern), pgbench.read_progress),
     _Tool("fio", _begins(fio.LOG_LINE), fio.read_log),
-    _Tool("fio", _has(r'^\s*"fio version"\s*:'), fio.read_json),
+    _Tool("fio", _has(r'(?:^\s*|\A\s*\{\s*)"fio version"\s*:'), fio.read_json),
     _Tool("iperf3", _has(r'\A\s*\{\s*"start"\s*:\s*\{|^\{"event":\s*"start"'), reports.read_iperf3),
     _Tool("artillery", _has(r'\A\s*\{\s*"aggregate"\s*:\s*\{\s*"(?:counters|rates|firstCounterAt)"'), reports.read_artillery),
     _Tool("autocannon", _has(r'\A\s*\{.*"sampleInt"\s*:'), reports.read_autocannon),
@@ -108,7 +123,7 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Refused("gatling", _has(r'"(?:numberOfRequests|meanNumberOfRequestsPerSecond)"\s*:'), "Gatling's statistics", "give simulation.log"),
     _Refused(
         "vegeta",
-        _has(r'^Requests +\[total, rate(?:, throughput)?\]|\A\s*\{"latencies":\{|^Bucket +# +%'),
+        _has(r'^Requests +\[total, rate(?:, throughput)?\]|\A\s*\{"latencies":\{|^Bucket +# +%|^Value\(ms\) +Percentile +TotalCount'),
         "vegeta's report, which has no time line",
         _ENCODE,
     ),
@@ -117,7 +132,10 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
         "ab", _begins(r"Percentage served,Time in ms"), "ab's percentiles, which have no times", "give what `ab -g results.tsv` writes"
     ),
     _Refused(
-        "ab", _has(r"^This is ApacheBench,|^Server Software: "), "what ab prints", "let it write each request with `ab -g results.tsv`"
+        "ab",
+        _has(r"^\s*This is ApacheBench,|^Server Software: |^Concurrency Level: {2,}\d+\nTime taken for tests: "),
+        "what ab prints",
+        "let it write each request with `ab -g results.tsv`",
     ),
     _Refused(
         "oha",
@@ -142,14 +160,17 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     ),
     _Refused(
         "iperf3",
-        _has(r"^\[ *ID\] Interval +Transfer|^Connecting to host .*, port \d+"),
+        _has(
+            r"^\[ *ID\] Interval +Transfer|^Connecting to host .*, port \d+"
+            r"|^Server listening on \d+ \(test #|^Client connecting to \S+, (?:TC|UD)P port"
+        ),
         "what iperf3 prints",
         "let it write JSON with --json",
     ),
     _Refused("iperf3", _has(r'\A\s*\{\s*"error"\s*:'), "an error of iperf3 without a result", "run it again"),
     _Refused(
         "fio",
-        _has(r"^fio-\d|\(g=\d+\): rw=|^\d+;fio-\d"),
+        _has(r"^fio-\d|\(g=\d+\): rw=|^\d+;fio-\d|\A2;[^;\n]*;\d+;\d+;(?:\d+;){4}"),
         "what fio prints",
         "let it write JSON with --output-format=json+ --status-interval=1, or logs with --write_iops_log",
     ),
@@ -164,6 +185,11 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Refused("drill", _has(r"^Time taken for tests {6}[\d.]+ seconds\nTotal requests {6}"), "of drill, which writes no times", _ELSEWHERE),
     _Refused(
         "siege", _has(r'^\s*\{?\s*"?[Tt]ransactions"?:\s+[\d.]+.*\n\s*"?[Aa]vailability"?:'), "of siege, which writes no times", _ELSEWHERE
+    ),
+    *(_Refused(name, _has(pattern), f"of {name}, which perfkit does not read", _ELSEWHERE) for name, pattern in _UNREAD.items()),
+    _Refused("html", _begins(r"(?i)<!doctype html|<html"), "a web page, as many load tools write as their report", _SAMPLES),
+    _Refused(
+        "perfkit", _has(r'^\{.*"subsystem"\s*:.*"measurement"\s*:'), "a collection and no load tool's output", "give it without --load"
     ),
 )
 _READ = ", ".join(dict.fromkeys(tool.name for tool in TOOLS if isinstance(tool, _Tool)))

@@ -18,21 +18,27 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
 ), fields AS (
     SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
 ), steps AS (
-    SELECT *, seconds_between(coalesce(before, lag(monotonic) OVER previous), monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
+    SELECT fields.*, m.cpus, seconds_between(coalesce(before, lag(monotonic) OVER previous), monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
            lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
     FROM fields
-    WINDOW previous AS (PARTITION BY machine, stretch, id, inode ORDER BY clock)
+    LEFT JOIN (SELECT machine, max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus FROM sessions GROUP BY machine) AS m ON m.machine = fields.machine
+    WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
+), rates AS (
+    SELECT *, rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS told_percent, rate(cpu_user_usec, user_before, seconds) / 1e4 AS told_user,
+           rate(cpu_system_usec, system_before, seconds) / 1e4 AS told_system,
+           sane(memory_current) > 1.1 * sane(memory_max) AS is_above_limit  -- a limit that was lowered is passed by a little
+    FROM steps
 )
 SELECT machine, timestamp, id, container_name, runtime,
-       rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS cpu_percent,            -- %, 100 is one core
-       rate(cpu_user_usec, user_before, seconds) / 1e4 AS cpu_user_percent,         -- %, 100 is one core
-       rate(cpu_system_usec, system_before, seconds) / 1e4 AS cpu_system_percent,   -- %, 100 is one core
+       share_of_cores(told_percent, cpus) AS cpu_percent,                           -- %, 100 is one core
+       share_of_cores(told_user, cpus) AS cpu_user_percent,                         -- %, 100 is one core
+       share_of_cores(told_system, cpus) AS cpu_system_percent,                     -- %, 100 is one core
        whole_bytes(memory_current) AS memory_current_bytes,                         -- B, page cache inside
        whole_bytes(memory_max) AS memory_max_bytes,                                 -- B, the limit; empty without one
-       100 * sane(memory_current) / nullif(sane(memory_max), 0) AS memory_percent,  -- % of the limit
+       if(is_above_limit, NULL, 100 * sane(memory_current) / nullif(sane(memory_max), 0)) AS memory_percent,  -- % of the limit
        whole_bytes(io_read_bytes) AS io_read_bytes,                                 -- B since the cgroup's start
        whole_bytes(io_write_bytes) AS io_write_bytes,                               -- B since the cgroup's start
        whole_bytes(io_read_ops) AS io_read_ops,                                     -- reads since the cgroup's start
@@ -40,11 +46,13 @@ SELECT machine, timestamp, id, container_name, runtime,
        whole_bytes(pids_current) AS pids_current,                                   -- processes and threads
        rate(io_read_bytes, read_before, seconds) AS io_read_bytes_per_s,            -- B/s
        rate(io_write_bytes, written_before, seconds) AS io_write_bytes_per_s,       -- B/s
-       cpu_percent * cpu_period / nullif(known(cpu_quota), 0) AS cpu_limit_percent, -- % of the quota; empty without one
-       if(increase(cpu_periods, periods_before) > 0, 100 * increase(cpu_throttled, throttled_before) / (cpu_periods - periods_before), NULL)
-           AS cpu_throttled_percent,                                                -- % of the enforcement periods that were throttled
+       cpu_percent * nullif(sane(cpu_period), 0) / nullif(sane(cpu_quota), 0) AS cpu_limit_percent, -- % of the quota; empty without one
+       if(increase(cpu_periods, periods_before) > 0,
+          part_of(100 * increase(cpu_throttled, throttled_before) / (cpu_periods - periods_before), 100), NULL) AS cpu_throttled_percent,                                                -- % of the enforcement periods that were throttled
        whole_bytes(at_least(sane(memory_current) - sane(memory_inactive_file), 0)) AS memory_working_set_bytes,  -- B, without droppable cache
-       at_most(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4, 100) AS cpu_stalled_percent,              -- % of the time, some task waiting
-       CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset' END AS why
-FROM steps
+       share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
+       CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
+            WHEN is_beyond(told_percent, cpus) OR is_beyond(told_user, cpus) OR is_beyond(told_system, cpus) THEN 'CPU time moves faster than the clock'
+            WHEN is_above_limit THEN 'memory is larger than its limit' END AS why
+FROM rates
 WHERE seconds IS NULL OR seconds > 0

@@ -67,8 +67,8 @@ SELECT machine, timestamp,
        known(softirq) * percent AS softirq,                          -- %
        known(steal) * percent AS steal,                              -- %
        if(percent = 0, 100, at_least(idle, 0) * percent) AS idle,  -- %
-       at_least(guest, 0) * percent AS guest,                              -- % of the same total
-       at_least(guest_nice, 0) * percent AS guest_nice,                    -- % of the same total
+       part_of(at_least(guest, 0), total) * percent AS guest,         -- % of the same total
+       part_of(at_least(guest_nice, 0), total) * percent AS guest_nice,  -- % of the same total
        at_least(if(percent = 0, 0, 100 - (at_least(idle, 0) + at_least(iowait, 0)) * percent), 0) AS busy,  -- %: neither idle nor waiting for I/O
        why
 FROM share

@@ -6,10 +6,13 @@
 CREATE OR REPLACE TABLE device_names AS
 FROM (VALUES
     ('disk', '^(dm-|md\d|md_|loop|ram\d|zram|sr\d|fd\d)', 'made'),
-    ('disk', '^(bcache|drbd|zd\d|ubiblock|nbd\d+p)', 'made'),
+    ('disk', '^(bcache|drbd|zd\d|ubiblock|nbd\d+p|emcpower|VxDMP|VxVM|td[a-z]$)', 'made'),  -- PowerPath and Veritas stand over the paths of a disk
     ('disk', '^nvme\d+c\d+n\d+$', 'path'),
     ('interface', '^(lo$|veth|docker|br-|virbr|cni|flannel|cali)', 'made'),
-    ('interface', '^(br\d|bond|team|vlan|ovs-|vnet|lxcbr|lxdbr|incusbr|podman|macvtap|macvlan|ipvlan|dummy|ifb|gre|gretap|erspan|sit|ip6tnl|ip6gre|ip_vti|ip6_vti|tunl|teql|vxlan|geneve|genev_sys|kube-|nodelocaldns|cilium|lxc|weave|vxlan|antrea|azv|nerdctl|vmnet|vboxnet|bridge)', 'made'),
+    ('interface', '^(br\d|br_|bond|team|vlan|ovs-|vnet|lxcbr|lxdbr|incusbr|podman|macvtap|macvlan|ipvlan|dummy|ifb|gre|gretap|erspan|sit|ip6tnl|ip6gre|ip_vti|ip6_vti|tunl|teql|vxlan|geneve|genev_sys|kube-|nodelocaldns|cilium|lxc|weave|antrea|azv|nerdctl|vmnet|vboxnet|bridge)', 'made'),
+    -- Proxmox, Xen, Neutron, OVN, kubenet, the AWS and Google network plugins (a pod's end of a veth), multipass and others
+    ('interface', '^(vmbr\d|fwbr|fwpr|fwln|vif\d|xenbr|xapi|brq|qbr|qvb|qvo|ovn-k8s|cbr\d|eni[0-9a-f]{8}|gke[0-9a-f]{8}|hassio|mpqemubr|waydroid|anbox)', 'made'),
+    ('interface', '^(macsec|vrf|bat\d|nlmon|vsockmon|hsr|prp\d|l2tpeth)', 'made'),
     ('interface', '^enP\d+', 'twin'),
-    ('interface', '^(tun|tap|wg|tailscale|zt|utun|ppp|venet|nebula|ts\d)', 'outward')
+    ('interface', '^(tun|tap|wg|tailscale|zt|utun|ppp|venet|nebula|ts\d|nordlynx|proton\d|ipsec\d|vti\d|xfrm|isatap|teredo|cscotun|gpd\d|fortissl)', 'outward')
 ) AS names (kind, pattern, role)

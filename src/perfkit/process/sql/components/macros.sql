@@ -27,6 +27,14 @@ CREATE OR REPLACE MACRO at_least(value, fewest) AS if(value < fewest, fewest, va
 -- A part of `total`; unknown where it is more than that.
 CREATE OR REPLACE MACRO part_of(value, total) AS if(value > total, NULL, value);
 
+-- A share of time (%), of counters that are read a moment before or after the clock: a little too much is all of it, more than four times as
+-- much is garbage.
+CREATE OR REPLACE MACRO share_of_time(percent) AS if(percent > 400, NULL, at_most(percent, 100));
+
+-- A share of one core (%); what is more than four times what `cpus` can do is garbage. Where their number is not known, all is believed.
+CREATE OR REPLACE MACRO is_beyond(percent, cpus) AS coalesce(percent > 400 * cpus, false);
+CREATE OR REPLACE MACRO share_of_cores(percent, cpus) AS if(is_beyond(percent, cpus), NULL, percent);
+
 -- A byte count for a column of whole numbers; NULL where it would not fit.
 CREATE OR REPLACE MACRO whole_bytes(value) AS sane(value)::BIGINT;
 

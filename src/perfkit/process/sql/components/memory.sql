@@ -12,7 +12,7 @@ WITH fields AS (
            number_of(measurement, 'AnonPages:') AS told_anon, number_of(measurement, 'Dirty:') AS told_dirty,
            number_of(measurement, 'Active:') AS told_active, number_of(measurement, 'Inactive:') AS told_inactive,
            number_of(measurement, 'Committed_AS:') AS committed,
-           number_of(measurement, 'SwapTotal:') AS swap_total, number_of(measurement, 'SwapFree:') AS told_swap_free
+           contains(measurement, 'MemAvailable:') AS has_available, number_of(measurement, 'SwapTotal:') AS swap_total, number_of(measurement, 'SwapFree:') AS told_swap_free
     FROM raw
     WHERE subsystem = '/proc/meminfo'
 ), parts AS (
@@ -21,9 +21,10 @@ WITH fields AS (
            part_of(told_sreclaimable, total) AS sreclaimable, part_of(told_shmem, total) AS shmem, part_of(told_anon, total) AS anon,
            part_of(told_dirty, total) AS dirty, part_of(told_active, total) AS active, part_of(told_inactive, total) AS inactive, committed, swap_total,
            part_of(told_swap_free, swap_total) AS swap_free,
-           CASE WHEN told_available IS NULL THEN at_least(total - free - buffers - cached, 0) ELSE total - available END AS used,
+           CASE WHEN has_available THEN total - available ELSE at_least(total - free - buffers - cached, 0) END AS used,
            greatest(told_free, told_available, told_buffers, told_cached, told_slab, told_sreclaimable, told_shmem, told_anon, told_dirty, told_active,
-                    told_inactive) > total OR told_swap_free > swap_total AS impossible
+                    told_inactive) > total OR told_swap_free > swap_total
+               OR (has_available AND told_available IS NULL) AS impossible
     FROM fields
 )
 SELECT machine, timestamp,
@@ -45,5 +46,5 @@ SELECT machine, timestamp,
        swap_total AS swap_total_kb,                          -- KiB
        swap_free AS swap_free_kb,                            -- KiB
        at_least(total - free - buffers - cached - slab, 0) AS sysstat_used_kb,  -- KiB, kbmemused of sysstat 12
-       CASE WHEN impossible THEN 'a part is larger than its total' END AS why
+       CASE WHEN impossible THEN 'a part is no number, or larger than its total' END AS why
 FROM parts

@@ -16,9 +16,10 @@ WITH reads AS MATERIALIZED (  -- else every field of it would match the pattern 
     WINDOW previous AS (PARTITION BY machine, stretch, subsystem ORDER BY clock)
 )
 SELECT machine, timestamp, subsystem[16:] AS resource,
-       at_most(rate(some_us, some_before, seconds) / 1e4, 100) AS some_percent,  -- % of the interval
-       at_most(rate(full_us, full_before, seconds) / 1e4, 100) AS full_percent,  -- % of the interval
-       if(some_avg10 <= 100, some_avg10, NULL) AS some_avg10,                    -- %, the kernel's 10 s average
-       if(full_avg10 <= 100, full_avg10, NULL) AS full_avg10,                    -- %, the kernel's 10 s average
-       CASE WHEN some_us < some_before OR full_us < full_before THEN 'reset' END AS why
+       share_of_time(rate(some_us, some_before, seconds) / 1e4) AS some_percent,  -- % of the interval
+       share_of_time(rate(full_us, full_before, seconds) / 1e4) AS full_percent,  -- % of the interval
+       if(some_avg10 BETWEEN 0 AND 100, some_avg10, NULL) AS some_avg10,                    -- %, the kernel's 10 s average
+       if(full_avg10 BETWEEN 0 AND 100, full_avg10, NULL) AS full_avg10,                    -- %, the kernel's 10 s average
+       CASE WHEN some_us < some_before OR full_us < full_before THEN 'reset'
+            WHEN greatest(some_us - some_before, full_us - full_before) > 4e6 * seconds THEN 'it grows faster than the clock' END AS why
 FROM pairs

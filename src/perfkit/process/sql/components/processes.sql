@@ -8,7 +8,7 @@
 -- What a process's children used, and were too short-lived to be seen, is booked to it: the growth of cutime and cstime without what those of its
 -- children had used that were seen and have ended. `(not attributed)` is the rest of the CPU time of the host (all but idle and waiting for I/O),
 -- so that the rows of a sample add up to it: interrupts, steal, and processes that came and went unseen. It may be a little below 0: the kernel
--- counts a process's time in ticks of 10 ms.
+-- counts a process's time in ticks of 10 ms. Far below it is unknown.
 WITH scans AS MATERIALIZED (
     SELECT machine, stretch, timestamp, clock, monotonic, string_split(measurement, chr(10)) AS told, try_cast(split_part(measurement, ' ', 2) AS BIGINT) AS scan
     FROM raw JOIN samples USING (machine, timestamp)
@@ -19,7 +19,7 @@ WITH scans AS MATERIALIZED (
 ), fields AS (
     SELECT machine, stretch, scan, string_split(unnest(told[2:]), ' ') AS f FROM scans
 ), told AS MATERIALIZED (
-    SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, abs(try_cast(f[3] AS BIGINT)) AS ago,
+    SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, whole(ltrim(f[3], '+')) AS ago,
            -- 1 minor faults  2 major faults  3 user  4 system  5 user and 6 system of children that ended (ticks)  9 threads  10 resident pages
            try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written
     FROM fields WHERE len(f) = 20 AND f[1] <> 'gone'
@@ -44,14 +44,15 @@ WITH scans AS MATERIALIZED (
     WINDOW w AS (PARTITION BY machine, stretch, pid, start ORDER BY scan)
 ), timed AS (
     -- From the scan before in which the process was looked at, whether its numbers had changed or not.
-    SELECT s.*, n.timestamp, coalesce(hz, 100) AS hz, coalesce(page_size, 4096) AS page_size, coalesce(since.scan, earlier.scan) AS since,
+    SELECT s.*, n.timestamp, coalesce(hz, 100) AS hz, coalesce(page_size, 4096) AS page_size, m.cpus, coalesce(since.scan, earlier.scan) AS since,
            seconds_between(coalesce(since.monotonic, earlier.monotonic), n.monotonic, coalesce(since.timestamp, earlier.timestamp), n.timestamp) AS seconds
     FROM steps AS s
     JOIN numbered AS n ON n.machine = s.machine AND n.stretch = s.stretch AND n.scan = s.scan
     LEFT JOIN numbered AS earlier ON earlier.machine = s.machine AND earlier.stretch = s.stretch AND earlier.scan = s.scan_before
     LEFT JOIN numbered AS since ON since.machine = s.machine AND since.stretch = s.stretch AND since.scan = s.scan - s.ago AND s.ago > 0
                                AND since.run = coalesce(earlier.run, n.run) AND since.run = n.run
-    LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz, any_value(try_cast(facts ->> '$.page_size' AS DOUBLE)) AS page_size
+    LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz, any_value(try_cast(facts ->> '$.page_size' AS DOUBLE)) AS page_size,
+                      max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus
                FROM sessions GROUP BY machine) AS m ON m.machine = s.machine
 ), ended AS (
     -- What the children that ended had used: booked to the parent's first line from then on.
@@ -83,9 +84,12 @@ WITH scans AS MATERIALIZED (
     FROM samples AS s ASOF JOIN numbered AS n ON n.machine = s.machine AND n.stretch = s.stretch AND s.clock <= n.clock
 ), used AS MATERIALIZED (
     SELECT c.machine, c.timestamp, u.pid, u.start, u.timestamp AS read_at, c.timestamp = u.timestamp AS is_read, u.seconds IS NOT NULL AS is_known,
-           if(u.seconds > 0, 100 * u.user / u.hz / u.seconds, NULL) AS user_percent, if(u.seconds > 0, 100 * u.system / u.hz / u.seconds, NULL) AS system_percent,
+           if(u.seconds > 0, share_of_cores(100 * u.user / u.hz / u.seconds, u.cpus), NULL) AS user_percent,
+           if(u.seconds > 0, share_of_cores(100 * u.system / u.hz / u.seconds, u.cpus), NULL) AS system_percent,
+           if(u.seconds > 0 AND (is_beyond(100 * u.user / u.hz / u.seconds, u.cpus) OR is_beyond(100 * u.system / u.hz / u.seconds, u.cpus)),
+              'CPU time moves faster than the clock', NULL) AS why,
            if(u.seconds > 0, 100 * u.user_unseen / u.hz / u.seconds, 0) AS user_unseen, if(u.seconds > 0, 100 * u.system_unseen / u.hz / u.seconds, 0) AS system_unseen,
-           at_most(rate(u.waited, u.waited_before, u.seconds) / 1e7, 100) AS wait_percent,
+           share_of_time(rate(u.waited, u.waited_before, u.seconds) / 1e7) AS wait_percent,
            if(is_read, whole_bytes(u.now[10] * u.page_size), NULL) AS rss_bytes, if(is_read, whole_bytes(u.now[9]), NULL) AS threads,
            rate(u.now[1], u.before[1], u.seconds) AS minor_faults, rate(u.now[2], u.before[2], u.seconds) AS major_faults,
            rate(u.read, u.read_before, u.seconds) AS read_bytes, rate(u.written, u.written_before, u.seconds) AS write_bytes
@@ -109,7 +113,7 @@ WITH scans AS MATERIALIZED (
 ), known AS (
     SELECT r.*, coalesce(n.command, '') AS command, coalesce(n.service, '') AS service, coalesce(n.is_kernel, false) AS is_kernel
     FROM full_rows AS r ASOF LEFT JOIN named AS n ON n.machine = r.machine AND n.pid = r.pid AND n.start = r.start AND n.timestamp <= r.read_at
-    QUALIFY row_number() OVER (PARTITION BY r.machine, r.timestamp, r.pid ORDER BY r.start::BIGINT DESC) = 1  -- of two that had a pid, the newer
+    QUALIFY row_number() OVER (PARTITION BY r.machine, r.timestamp, r.pid ORDER BY whole(r.start) DESC NULLS LAST) = 1  -- of two that had a pid, the newer
 )
 SELECT machine, timestamp, pid, command, service,
        user_all + system_all AS cpu_percent,  -- %, 100 is one core; children that were never seen inside
@@ -121,13 +125,15 @@ SELECT machine, timestamp, pid, command, service,
        minor_faults,                          -- 1/s
        major_faults,                          -- 1/s
        read_bytes,                            -- B/s from disks; empty where the collector may not read /proc/PID/io
-       write_bytes                            -- B/s to disks
+       write_bytes,                           -- B/s to disks
+       why
 FROM known WHERE NOT is_kernel
 UNION ALL
-SELECT machine, timestamp, '2', '(kernel threads)', '', sum(user_all + system_all ORDER BY pid), sum(user_all ORDER BY pid), sum(system_all ORDER BY pid), NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT machine, timestamp, '2', '(kernel threads)', '', sum(user_all + system_all ORDER BY pid), sum(user_all ORDER BY pid), sum(system_all ORDER BY pid), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM known WHERE is_kernel AND is_known GROUP BY machine, timestamp
 UNION ALL
-SELECT sums.machine, sums.timestamp, '0', '(not attributed)', '', busy - own - unseen * share, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT sums.machine, sums.timestamp, '0', '(not attributed)', '', if(busy - own - unseen * share < -25, NULL, busy - own - unseen * share), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       if(busy - own - unseen * share < -25, 'processes used more than the host', NULL)
 FROM sums JOIN covered USING (machine, timestamp)
 JOIN numbered AS n ON n.machine = covered.machine AND n.stretch = covered.stretch AND n.scan = covered.scan - 1  -- the first scan tells no difference
 WHERE busy IS NOT NULL

@@ -28,4 +28,10 @@ CREATE TABLE samples (
     lateness_ms DOUBLE
 );
 
+-- What the collectors told of themselves (timeline/sessions.sql).
+CREATE TABLE sessions (
+    machine INTEGER, file INTEGER, place BIGINT, timestamp BIGINT, monotonic DOUBLE, facts JSON, boot_id VARCHAR, identity VARCHAR, recording BIGINT,
+    started DOUBLE, period DOUBLE, duration DOUBLE
+);
+
 CREATE OR REPLACE MACRO place(line, row) AS coalesce(line, row);

@@ -58,6 +58,10 @@ WITH spans AS (
     SELECT machine, timestamp, subject, why FROM present WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'memory', why FROM memory WHERE why IS NOT NULL
     UNION ALL SELECT machine, timestamp, 'filesystem ' || mount, why FROM filesystem WHERE why IS NOT NULL
+    UNION ALL SELECT machine, timestamp, 'pressure ' || resource, why FROM pressure WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'container ' || container_id, why FROM containers WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'service ' || service, why FROM services WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'process ' || pid, why FROM processes WHERE why IS NOT NULL
 ), resets AS (
     SELECT machine, timestamp, 'pressure ' || resource AS subject FROM pressure WHERE why = 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id FROM containers WHERE why = 'reset'
