@@ -19,7 +19,7 @@ WITH scans AS MATERIALIZED (
 ), fields AS (
     SELECT machine, stretch, scan, string_split(unnest(told[2:]), ' ') AS f FROM scans
 ), told AS MATERIALIZED (
-    SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, abs(try_cast(f[3] AS BIGINT)) AS ago,
+    SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, abs(try_cast(f[3] AS INTEGER)::BIGINT) AS ago,
            -- 1 minor faults  2 major faults  3 user  4 system  5 user and 6 system of children that ended (ticks)  9 threads  10 resident pages
            try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written
     FROM fields WHERE len(f) = 20 AND f[1] <> 'gone'
@@ -109,7 +109,7 @@ WITH scans AS MATERIALIZED (
 ), known AS (
     SELECT r.*, coalesce(n.command, '') AS command, coalesce(n.service, '') AS service, coalesce(n.is_kernel, false) AS is_kernel
     FROM full_rows AS r ASOF LEFT JOIN named AS n ON n.machine = r.machine AND n.pid = r.pid AND n.start = r.start AND n.timestamp <= r.read_at
-    QUALIFY row_number() OVER (PARTITION BY r.machine, r.timestamp, r.pid ORDER BY r.start::BIGINT DESC) = 1  -- of two that had a pid, the newer
+    QUALIFY row_number() OVER (PARTITION BY r.machine, r.timestamp, r.pid ORDER BY try_cast(r.start AS BIGINT) DESC NULLS LAST) = 1  -- of two that had a pid, the newer
 )
 SELECT machine, timestamp, pid, command, service,
        user_all + system_all AS cpu_percent,  -- %, 100 is one core; children that were never seen inside
