@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ from perfkit.errors import Failed
 from perfkit.receive.batch import parse_batch
 from perfkit.receive.importer import Importer
 from perfkit.receive.journal import Entry, Folder, Journal, Position
+from perfkit.receive.ledger import Ledger
 from perfkit.store.live import Live, LiveBatch
 from support.sender import busy, sample
+from support.server import until
 
 
 class Recorder:
@@ -26,7 +29,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.fed, self.kept, self.poison, self.busy = [], None, b"poison", False
-        self.scratch = False
+        self.scratch = self.unfinished = False
 
     def open(self, db: Path) -> Recorder:
         if db.name == "perfkit.db":
@@ -161,6 +164,47 @@ def test_hostile_measurements_stop_neither_the_import_nor_the_neighbours(tmp_pat
         ).fetchall()
     assert [second for second, _ in rows] == list(range(1, len(HOSTILE)))
     assert [user for _, user in rows] == pytest.approx([busy(second) for second, _ in rows])
+
+
+def test_a_spool_that_clashes_with_another_boot_costs_its_own_machine_alone_and_is_told(tmp_path: Path, journal: Journal) -> None:
+    """Late samples of a boot that ran at the same time as another: refused as a file of them would be, counted, and an event says so."""
+    said: list[str] = []
+    importer = Importer(tmp_path, tmp_path / "perfkit.db", Live, said.append)
+
+    def of_boot(boot: str, seconds: Sequence[int]) -> bytes:
+        session = {
+            "timestamp": 1_700_000_000 + seconds[0],
+            "subsystem": "perfkit/session",
+            "measurement": json.dumps({"boot_id": boot, "frequency": 1}),
+        }
+        return text([session, *(line | {"monotonic": float(second)} for second in seconds for line in sample(second))])
+
+    journal.append(entry("bad", of_boot("a", [0, 1, 5, 6])) + entry("good", text([line for second in range(4) for line in sample(second)])))
+    importer.step()
+    journal.append(entry("bad", of_boot("b", [2, 3])))
+    importer.step()
+    journal.append(entry("good", text([*sample(4), {"timestamp": 1_800_000_000, "subsystem": "perfkit/end", "measurement": "{}"}])))
+    importer.finish()
+    until(lambda: importer.step() and not importer._sink.unfinished)  # type: ignore[union-attr]
+    importer.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "perfkit.db")) as con:
+        names = "SELECT machinename, {} JOIN collectors ON collectors.id = collector_id"
+        assert con.execute(names.format("count(*) FROM host_metrics") + " WHERE machinename = 'good'").fetchone() == ("good", 4)
+        assert con.execute(names.format("subject FROM quality_events") + " WHERE kind = 'set_aside'").fetchall() == [("bad", "import")]
+    assert any("of 'bad' cannot be imported (late was recorded at the same time as another boot" in line for line in said)
+    assert Ledger(tmp_path).read().totals()["import"] > 0
+
+
+def test_lines_far_from_the_clock_are_an_event_of_their_machine(tmp_path: Path, journal: Journal) -> None:
+    importer = Importer(tmp_path, tmp_path / "perfkit.db", Live)
+    journal.append(Entry("vm", None, "vm/x.json", 0, 1_700_000_000_000, False, b"1\n2\n", True).encode())
+    importer.step()
+    importer.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "perfkit.db")) as con:
+        events = con.execute(
+            "SELECT machinename, kind, subject, missed FROM quality_events JOIN collectors ON id = collector_id"
+        ).fetchall()
+    assert events == [("vm", "set_aside", "clock", 2)]
 
 
 def text(measurements: list[dict[str, object]]) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from perfkit.catalog import TABLES
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
-from perfkit.store.live import Live, LiveBatch
+from perfkit.store.live import Live, LiveBatch, SetAside, Unusable
 from support import invent
 from support.database import check_rollups
 
@@ -117,6 +119,102 @@ def test_one_late_sample_alone_is_taken_in(tmp_path: Path, db: Path, query) -> N
     live.feed([], journal="day", position="end")
     live.close()
     assert query("SELECT count(*) FROM samples") == [(12,)]
+
+
+def written(second: int, subsystem: str, text: str) -> bytes:
+    line = {"timestamp": second, "nanosecond": 500_000_000, "monotonic": 1.0, "subsystem": subsystem, "measurement": text}
+    return json.dumps(line).encode() + b"\n"
+
+
+def test_what_comes_late_without_a_sample_stops_nothing_and_marks_are_kept(tmp_path: Path, db: Path, query) -> None:
+    whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=8))
+    at = whole[3][0]
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    feed_all(live, iter(whole[:-1]), clock)
+    live.feed([LiveBatch("vm-a", None, clock[0], written(at, "nobody/knows", "x"))], journal="day", position="late")
+    clock[0] += 5000
+    live.feed([], journal="day", position="late")
+    mark = written(at, "perfkit/mark", '{"label":"warm","kind":"point"}')
+    of_a_sample = mark.replace(b"500000000", b"0").replace(b"warm", b"on time")
+    live.feed([LiveBatch("vm-a", None, clock[0], mark + of_a_sample)], journal="day", position="late")
+    assert live.unfinished
+    clock[0] += 5000
+    live.feed([], journal="day", position="late")
+    assert not live.unfinished
+    live.close()
+    assert query("SELECT timestamp - ?, label, recording FROM marks ORDER BY 1", at * 1000) == [(0, "on time", 1), (500, "warm", 1)]
+    assert query("SELECT count(*) FROM samples") == [(8,)]
+
+
+def test_what_waited_at_the_end_is_taken_in_after_a_restart_although_nothing_more_comes(tmp_path: Path, db: Path, query) -> None:
+    """Of a collector whose lines have no monotonic clock, the newest sample waits for what may still belong to it; so does a late one."""
+    whole = [(at, re.sub(rb'"monotonic":[0-9.]+,', b"", lines)) for at, lines in samples(invent.write(tmp_path / "vm-a.json", seconds=8))]
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    for at, lines in [*whole[:3], *whole[4:-1], whole[3]]:
+        clock[0] = whole[-1][0] * 1000
+        live.feed([LiveBatch("vm-a", None, clock[0], lines)], journal="day", position=str(at))
+    live.save("day", "end")
+    live.close()
+    assert query("SELECT count(*) FROM samples") == [(6,)]
+    clock[0] += 2000
+    live = Live(db, now=lambda: clock[0])
+    assert live.unfinished
+    live.feed([], journal="day", position="end")
+    assert query("SELECT count(*) FROM samples") == [(8,)]
+    assert not live.unfinished
+    live.save("day", "end")
+    live.close()
+    assert query("SELECT waits FROM live_lines") == [(0,)]
+
+
+def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_ones(tmp_path: Path, db: Path, query) -> None:
+    whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=6, containers=1))
+    clock = [0]
+    live = Live(db, now=lambda: clock[0], most_devices=3)
+    for number, (at, lines) in enumerate(whole[:-1]):
+        clock[0] = at * 1000 + 200
+        names = "".join(f"  new{number}{other}: {'1 ' * 16}\n" for other in "abc")
+        text = lines.replace(b"eth0:", f"eth0: {'1 ' * 16}\n{names} rest:".encode().replace(b"\n", b"\\n"))
+        text += b"".join(
+            written(at, f"container/docker/{number}{other}", '{"cpu_usage_usec":1}').replace(b"500000000", b"0") for other in "ab"
+        )
+        live.feed([LiveBatch("vm-a", None, clock[0], text)], journal="day", position=str(at))
+    live.close()
+    assert query("SELECT count(DISTINCT interface) FROM network_metrics") == [(3,)]
+    assert query("SELECT count(DISTINCT container_id) FROM container_metrics")[0][0] <= 3
+    told = dict(query("SELECT subject, missed FROM quality_events WHERE kind = 'too_many'"))
+    assert told.keys() >= {"interface", "containers"}
+    assert told["containers"] >= 1
+    assert query("SELECT count(*) FROM host_metrics") == [(len(whole) - 2,)]
+
+
+def test_what_cannot_be_taken_in_names_its_machine_and_can_be_forgotten(tmp_path: Path, db: Path, query) -> None:
+    whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=4))
+    live = Live(db, now=lambda: whole[-1][0] * 1000)
+    for name in ("vm-a", "vm-b"):
+        live.feed([LiveBatch(name, "lab", whole[-1][0] * 1000, whole[0][1])], journal="day", position="x")
+    live.save("day", "x")
+    live.close()
+    with closing(open_database(db)) as con:
+        con.execute("UPDATE live_lines SET lines = x'00' WHERE collector_id = 1")
+    for _ in range(2):
+        live = Live(db, now=lambda: whole[-1][0] * 1000 + 5000)
+        with pytest.raises(Unusable) as unusable:
+            live.feed([], journal="day", position="x")
+        assert unusable.value.machine == ("vm-a", "lab")
+        live.close()
+    live = Live(db, now=lambda: whole[-1][0] * 1000 + 5000)
+    assert live.forget("vm-a", "lab") == 0
+    live.note(SetAside("vm-a", "lab", "import", 3, 1000, "why"))
+    live.note(SetAside("vm-a", "lab", "import", 4, 2000, "why not"))
+    live.close()
+    live = Live(db, now=lambda: whole[-1][0] * 1000 + 5000)
+    live.feed([], journal="day", position="x")
+    live.close()
+    assert query("SELECT machinename, count(*) FROM samples JOIN collectors ON id = collector_id") == [("vm-b", 1)]
+    assert query("SELECT kind, subject, missed, detail FROM quality_events") == [("set_aside", "import", 7, "why not")]
 
 
 def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path: Path, db: Path, collection: Path, from_file: dict) -> None:

@@ -28,8 +28,10 @@ def busy(second: int) -> float:
 class Sender(threading.Thread):
     """Sends samples 0, 1, 2, ... of `identifier` to the receiver on `port`; `acknowledged` says how many were."""
 
-    def __init__(self, port: int, key: str, identifier: str) -> None:
+    def __init__(self, port: int, key: str, identifier: str, pause: float = 0.0) -> None:
+        """It rests for `pause` seconds after every batch."""
         super().__init__(daemon=True)
+        self.pause = pause
         self.port, self.key, self.identifier = port, key, identifier
         self.taken = 0
         """Samples that exist: what was recorded so far."""
@@ -46,6 +48,7 @@ class Sender(threading.Thread):
             lines = [line for second in seconds for line in sample(second)]
             if self.post(lines) == 200:
                 self.acknowledged += len(seconds)
+                time.sleep(self.pause)
             else:
                 time.sleep(0.05)
         end = {"timestamp": 1_700_000_000 + self.taken, "subsystem": "perfkit/end", "measurement": '{"reason":"signal"}'}

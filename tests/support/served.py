@@ -86,8 +86,9 @@ class Served:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(60)
-        self.read()
+        said = self.read()
         self._forget()
+        self.output = said
         return code
 
     def _forget(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import duckdb
 
@@ -32,6 +33,8 @@ NEEDS = {
     "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
     "filesystem": ("statfs",),
 }
+MOST_DEVICES = 1000
+"""Disks, and interfaces, of one machine that have rows."""
 # Made before the tables that they stand in.
 _MACROS = ("components/macros", "components/cgroups", "components/device_names")
 # Derived again from what is left where the user keeps a window only.
@@ -64,7 +67,14 @@ class Engine:
     collectors.
     """
 
-    def __init__(self, *, memory_limit: int | None = None, threads: int | None = None, temp_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        temp_folder: Path | None = None,
+        most_devices: int = MOST_DEVICES,
+    ) -> None:
         """`memory_limit` is in bytes; what does not fit goes to files in `temp_folder`."""
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
@@ -79,6 +89,11 @@ class Engine:
             settings["temp_directory"] = str(temp_folder)
         self.con = duckdb.connect(config=settings)
         self._memory_limit = memory_limit
+        # What a table's statement is told.
+        self._values: dict[str, dict[str, Any]] = {
+            "samples": {"subsystems": [s.name for s in (*HOST, STATFS)]},
+            "devices": {"most": most_devices},
+        }
         self._files = 0
         for name in ("reading/schema", *_MACROS):
             self.con.execute(statement(name))
@@ -144,8 +159,7 @@ class Engine:
         for name in names:
             if name not in skip:
                 tell(name)
-                values = {"subsystems": [s.name for s in (*HOST, STATFS)]} if name == "samples" else None
-                self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(f'{folder}/{name}')}", values)
+                self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(f'{folder}/{name}')}", self._values.get(name))
 
     def _without_lines(self) -> list[str]:
         there = [name for (name,) in self.con.execute("SELECT DISTINCT subsystem FROM raw WHERE subsystem IS NOT NULL").fetchall()]

@@ -21,7 +21,7 @@ from perfkit.receive.batch import Machine
 from perfkit.receive.dayfiles import collections, machine_of
 from perfkit.receive.journal import Entry, Folder, Position
 from perfkit.receive.ledger import CLOCK, IMPORT, Aside, Ledger
-from perfkit.store.live import LiveBatch
+from perfkit.store.live import LiveBatch, SetAside
 
 STEP_SECONDS = 1.0
 SHORTEST_PAUSE = 0.25
@@ -50,6 +50,9 @@ class Sink(Protocol):
     the machine whose lines, given now or held back before, it is about.
     """
 
+    unfinished: bool
+    """Whether something of what was fed, before or after a restart, waits to be taken in: feed again, if need be with no batches."""
+
     def position(self, journal: str) -> str | None:
         """From where this journal must be fed after a restart."""
 
@@ -66,16 +69,16 @@ class Sink(Protocol):
 class Noting(Protocol):
     """A sink that keeps what was set aside among a machine's quality events."""
 
-    def note(self, aside: Aside) -> None:
-        """Add the lines that `aside` counts to the machine's event of its reason; commits at once."""
+    def note(self, aside: SetAside) -> None:
+        """Count further lines in the machine's event of that reason; commits at once."""
 
 
 @runtime_checkable
 class Forgetting(Protocol):
     """A sink that can drop the lines of a machine that it holds back for a next sample, where those cannot be imported."""
 
-    def forget(self, identifier: str, site: str) -> None:
-        """Drop them, for good; the machine's next sample begins anew."""
+    def forget(self, identifier: str, site: str) -> int:
+        """Drop them, for good, and say how many they were; the machine's next sample begins anew."""
 
 
 OpenSink = Callable[[Path], Sink]
@@ -133,7 +136,7 @@ class Importer:
         if rereads:
             parts += self._rests()
         self.idle = not parts and not found
-        if self.idle and time.monotonic() - self._fed_at > SETTLE_SECONDS:
+        if self.idle and not self._sink_now().unfinished and time.monotonic() - self._fed_at > SETTLE_SECONDS:
             return True
         if not self.idle:
             self._fed_at = time.monotonic()
@@ -201,10 +204,10 @@ class Importer:
         machine = Machine.of(*named) if named else None
         if machine is None or machine in fed or not isinstance(self._sink, Forgetting):
             return False
-        self._sink.forget(machine.identifier, machine.site)
+        lines = max(1, self._sink.forget(machine.identifier, machine.site))
         now = int(time.time() * 1000)
-        self._count(Aside(*machine, IMPORT, 1, now, now, _what(error)))
-        self._say(f"the newest sample of {machine} cannot be imported ({_what(error)}); it stays in its collection.")
+        self._count(Aside(*machine, IMPORT, lines, now, now, _what(error)))
+        self._say(f"the newest {lines} line(s) of {machine} cannot be imported ({_what(error)}); they stay in its collection.")
         self._write_ledger()
         return True
 
@@ -275,9 +278,9 @@ class Importer:
             self._write_ledger()
 
     def _count(self, aside: Aside) -> None:
+        if isinstance(self._sink, Noting):  # first: where the database cannot be written now, all of it comes again
+            self._sink.note(SetAside(aside.identifier, aside.site, aside.reason, aside.lines, aside.last_ms, aside.detail))
         self._account.add(aside)
-        if isinstance(self._sink, Noting):
-            self._sink.note(aside)
 
     def _write_ledger(self) -> None:
         try:
@@ -350,7 +353,8 @@ class Importer:
 
 
 def _what(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    text = " ".join(str(error).split())[:200]
+    return text if hasattr(error, "machine") else f"{type(error).__name__}: {text}"
 
 
 def run_importer(data: Path, db: Path, open_sink: OpenSink, on_ready: Callable[[str], None], say: Callable[[str], None]) -> None:

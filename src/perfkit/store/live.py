@@ -8,20 +8,25 @@ checkpoint after a crash, they are found to be there.
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import orjson
 
 from perfkit.catalog import HOST, TABLES, Table
+from perfkit.collection import MARK
 from perfkit.collection.certificate import CUT_OFF, RECORDING
-from perfkit.process.engine import NEEDS, Engine
-from perfkit.process.quality import Mark, Recording, told_json, window_name
+from perfkit.errors import BadInput, Failed
+from perfkit.process.engine import MOST_DEVICES, NEEDS, Engine
+from perfkit.process.quality import Event, Mark, Recording, told_json, window_name
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, merge, tell_collector
@@ -32,6 +37,11 @@ from perfkit.store.runs import Sample
 CHECKPOINT_MS = 10_000
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
+_LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
+_SPARSE_TIMES = 10  # a table that has rows only of what was used, such as processes, may have so many times more different ones
+
+# What has nothing to do with the data: the disk, the memory or the database.
+_NOT_THE_DATA = (Failed, OSError, MemoryError, duckdb.IOException)
 
 
 class LiveBatch(NamedTuple):
@@ -41,6 +51,48 @@ class LiveBatch(NamedTuple):
     site: str | None
     received_ms: int
     lines: bytes
+
+
+class SetAside(NamedTuple):
+    """Lines of one machine that are in its collection alone, received last at `received_ms`, and the reason."""
+
+    identifier: str
+    site: str
+    reason: str
+    lines: int
+    received_ms: int
+    detail: str
+
+
+class Unusable(Exception):
+    """What `machine`, (identifier, site), sent cannot be imported."""
+
+    def __init__(self, machine: tuple[str, str], error: Exception) -> None:
+        super().__init__(str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}")
+        self.machine = machine
+
+
+@contextmanager
+def _sent_by(machine: tuple[str, str]) -> Iterator[None]:
+    """Errors of the block that come from the data say which machine it is of."""
+    try:
+        yield
+    except (Unusable, *_NOT_THE_DATA):
+        raise
+    except sqlite3.Error as error:
+        if not _is_of_the_data(error):
+            raise
+        raise Unusable(machine, error) from error
+    except Exception as error:
+        raise Unusable(machine, error) from error
+
+
+def _is_of_the_data(error: sqlite3.Error) -> bool:
+    """Whether SQLite could not take the values, rather than that the database cannot be read or written."""
+    if isinstance(error, sqlite3.OperationalError):
+        lacks = ("no such ", "no column ", "has no column", "values for ")
+        return getattr(error, "sqlite_errorname", "") == "SQLITE_ERROR" and not any(words in str(error) for words in lacks)
+    return isinstance(error, (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError))
 
 
 # Tables that live import does not need: samples tell the gaps, the database's marks its runs.
@@ -82,9 +134,11 @@ def _is_broken(ticks: Sequence[int], due: int | None) -> bool:
 
 
 class _Machine:
-    def __init__(self, collector_id: int, pending: Pending) -> None:
+    def __init__(self, name: tuple[str, str], collector_id: int, pending: Pending) -> None:
+        self.name = name  # (identifier, site)
         self.id = collector_id
         self.pending = pending
+        self.devices: dict[str, dict[tuple[str, ...], int]] = {}  # by table: those of the last hour, and when they were seen last
         self.last = -1  # newest sample in the database
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
@@ -92,12 +146,17 @@ class _Machine:
 
 
 class Live:
-    """The database's one live writer. `now` gives ms since the epoch."""
+    """The database's one live writer. `now` gives ms since the epoch.
 
-    def __init__(self, db: Path, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    A machine may have `most_devices` different ones in each table within an hour; the rows of further ones stay in its collection, and
+    an event says so.
+    """
+
+    def __init__(self, db: Path, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000, most_devices: int = MOST_DEVICES) -> None:
         self._db = db
         self._con = open_database(db)
-        self._engine = Engine(threads=1)
+        self._most_devices = most_devices
+        self._engine = Engine(threads=1, most_devices=most_devices)
         self._engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
         self._engine.derive(percentiles=False, quality=False)
         self._now = now
@@ -106,6 +165,10 @@ class Live:
         self._duck = columnar.connect()
         self._full_hours: deque[_Machine] = deque()
         self._changed: set[_Machine] = set()
+        waiting = "SELECT machinename, sitename FROM live_lines JOIN collectors ON id = collector_id WHERE waits = 1"
+        self._to_load: list[tuple[str, str]] = self._con.execute(waiting).fetchall()
+        self.unfinished = bool(self._to_load)
+        """Whether something waits to be taken in: call `feed` again, if need be with no batches."""
 
     def position(self, journal: str) -> str | None:
         """From where `journal` must be fed: the position of the last checkpoint, None before the first."""
@@ -116,17 +179,20 @@ class Live:
         """Take in `batches`, which end at `position` of `journal`, in one transaction; how many host samples were new.
 
         Call it with no batches when idle, so that samples that nothing follows get in. On an error nothing has changed, neither here
-        nor in the database, except that this object must be made again.
+        nor in the database, except that this object must be made again; Unusable names the machine whose lines it was about.
         """
         with sentences(self._db), transaction(self._con):
+            self._load_waiting()
             for batch in batches:
-                machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
-                lines, _ = parse(batch.lines)
-                if machine.pending.add(lines, batch.received_ms):
-                    self._changed.add(machine)
+                with _sent_by((batch.identifier, batch.site or DEFAULT_SITE)):
+                    machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
+                    lines, _ = parse(batch.lines)
+                    if machine.pending.add(lines, batch.received_ms):
+                        self._changed.add(machine)
             new = self._take_in() + self._take_in_late()
             if self._now() - self._saved_ms >= CHECKPOINT_MS:
                 self._checkpoint(journal, position)
+        self.unfinished = any(machine.pending.waits for machine in self._machines.values())
         return new
 
     def save(self, journal: str, position: str) -> None:
@@ -134,18 +200,48 @@ class Live:
         with sentences(self._db), transaction(self._con):
             self._checkpoint(journal, position)
 
+    def note(self, aside: SetAside) -> None:
+        """Count further lines in the machine's quality event of that reason; commits at once."""
+        with sentences(self._db), transaction(self._con):
+            collector_id = find_or_add(self._con, aside.identifier, aside.site)
+            row = self._con.execute("SELECT last_timestamp FROM collectors WHERE id = ?", (collector_id,)).fetchone()
+            at = aside.received_ms if row[0] is None else row[0]  # in its own time line, where its pages look
+            self._add_event(collector_id, Event("set_aside", at, at, aside.reason, aside.lines, aside.detail), adds=True)
+
+    def forget(self, identifier: str, site: str) -> int:
+        """Drop the lines that are held back for the machine's next sample, for good, because they cannot be imported; how many.
+
+        Its next sample begins anew.
+        """
+        with sentences(self._db), transaction(self._con):
+            collector_id = find_or_add(self._con, identifier, site)
+            row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
+            self._con.execute("DELETE FROM live_lines WHERE collector_id = ?", (collector_id,))
+        self._machines.pop((identifier, site), None)
+        try:
+            return Pending.load(row[0]).held if row else 0
+        except Exception:  # damaged: nobody knows how many
+            return 0
+
     def close(self) -> None:
         """Close the database. Whatever was fed since the last checkpoint will be asked for again, and found to be there."""
         self._engine.close()
         self._duck.close()
         self._con.close()
 
+    def _load_waiting(self) -> None:
+        """The machines of which something waited when the database was last left, so that it is taken in although no more may come."""
+        while self._to_load:
+            with _sent_by(self._to_load[-1]):
+                self._machine(*self._to_load[-1])
+            self._to_load.pop()
+
     def _machine(self, name: str, site: str) -> _Machine:
         known = self._machines.get((name, site))
         if known is None:
             collector_id = find_or_add(self._con, name, site)
             row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
-            known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
+            known = self._machines[name, site] = _Machine((name, site), collector_id, Pending.load(row[0]) if row else Pending())
             (known.last,) = self._con.execute(
                 "SELECT coalesce(last_timestamp, -1) FROM collectors WHERE id = ?", (collector_id,)
             ).fetchone()
@@ -161,8 +257,10 @@ class Live:
             if not machine.pending.waiting:
                 continue
             last = machine.pending.taken
-            before, taken = machine.pending.take(now)
+            with _sent_by(machine.name):
+                before, taken = machine.pending.take(now)
             if taken:
+                self._changed.add(machine)
                 grown[machine.id] = machine
                 after[machine.id] = min(last, taken[0].stamp - 1)
                 rows += [(machine.id, line) for line in (*before, *taken)]
@@ -171,36 +269,72 @@ class Live:
         if not rows:
             return 0
         skip = _unneeded(new_of, facts=any(machine.facts_changed for machine in grown.values()))
+        try:
+            return self._add(rows, after, grown, skip)
+        except (Unusable, *_NOT_THE_DATA):
+            raise
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not _is_of_the_data(error):
+                raise
+            for machine in grown.values():  # one after the other: whose lines are they?
+                with _sent_by(machine.name):
+                    mine = [row for row in rows if row[0] == machine.id]
+                    self._add(mine, {machine.id: after[machine.id]}, {machine.id: machine}, skip)
+            raise
+
+    def _add(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], grown: Mapping[int, _Machine], skip: list[str]) -> int:
+        """Compute the new samples of the machines that have `grown`, and add them; how many host samples that were."""
         self._derive(rows, after, skip)
-        new = sum(self._append(table) for table in TABLES if table.name not in skip)
+        new = sum(self._append(table, grown) for table in TABLES if table.name not in skip)
         self._note(grown, skip)
         return new
 
     def _take_in_late(self) -> int:
         """Import what came after newer samples, where it belongs; how many host samples were new. It is rare, and may take a second."""
         new = 0
-        for (name, site), machine in self._machines.items():
-            late = machine.pending.take_late(self._now())
+        give_up = time.monotonic() + _LATE_SECONDS
+        for machine in sorted((one for one in self._machines.values() if one.pending.late), key=lambda one: one.pending.received_ms):
+            late = machine.pending.take_late(self._now()) if time.monotonic() < give_up else None
             if not late:
                 continue
             self._changed.add(machine)
             stamps = "SELECT timestamp FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?"
             known = {stamp for (stamp,) in self._con.execute(stamps, (machine.id, min(late), max(late)))}
-            lines = [line for stamp, lines in late.items() if stamp not in known for line in lines]
+            lines = [line for stamp, lines in late.items() for line in lines if stamp not in known or line.subsystem == MARK]
             if lines:
-                new += self._merge(name, site, [*([machine.pending.session] if machine.pending.session else []), *lines])
+                with _sent_by(machine.name):
+                    new += self._merge(machine, [*([machine.pending.session] if machine.pending.session else []), *lines])
         return new
 
-    def _merge(self, name: str, site: str, lines: Sequence[RawLine]) -> int:
-        """Import lines as a file of theirs would be."""
-        with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(threads=1) as engine:
+    def _merge(self, machine: _Machine, lines: Sequence[RawLine]) -> int:
+        """Import lines as a file of theirs would be; how many host samples were new."""
+        with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(threads=1, most_devices=self._most_devices) as engine:
             path = Path(folder) / "late.json"
             path.write_bytes(b"\n".join(_written(line) for line in lines) + b"\n")
             engine.load([(1, path)])
             engine.derive(percentiles=False)
-            one = of_machine(engine.con, path, digest([path]), 1, fewest=1)
-            quality = replace(one.quality, recordings=tuple(_alive(recording) for recording in one.quality.recordings))
-            return merge(self._con, replace(one, quality=quality, kind="late", origin=Path("late")), name, site).new_samples
+            numbers = [number for (number,) in engine.con.execute("SELECT DISTINCT machine FROM samples ORDER BY machine").fetchall()]
+            if not numbers:
+                self._add_late_marks(machine, engine)
+            new = 0
+            for number in numbers:
+                one = of_machine(engine.con, path, digest([path]), number, fewest=1)
+                quality = replace(one.quality, recordings=tuple(_alive(recording) for recording in one.quality.recordings))
+                new += merge(self._con, replace(one, quality=quality, kind="late", origin=Path("late")), *machine.name).new_samples
+            return new
+
+    def _add_late_marks(self, machine: _Machine, engine: Engine) -> None:
+        """Marks that came alone, after newer samples: each belongs to the recording that had begun last by then."""
+        names = ", ".join(Mark._fields)
+        marks = [Mark(*row) for row in engine.con.execute(f"SELECT {names} FROM marks ORDER BY timestamp, place").fetchall()]
+        begun = "SELECT recording FROM recordings WHERE collector_id = ? AND from_timestamp <= ? ORDER BY from_timestamp DESC LIMIT 1"
+        placed = []
+        for mark in marks:
+            row = self._con.execute(begun, (machine.id, mark.timestamp)).fetchone()
+            placed.append(mark._replace(recording=row[0] if row else 1))
+        runs.add_marks(self._con, machine.id, placed, {})
+        if placed:
+            runs.refresh(self._con, machine.id)
 
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
         self._engine.clear()
@@ -214,14 +348,46 @@ class Live:
         self._engine.derive(percentiles=False, quality=False, skip=skip)
         self._engine.con.execute(schema.text("duckdb/live_after"), {"machines": list(after), "instants": list(after.values())})
 
-    def _append(self, table: Table) -> int:
+    def _append(self, table: Table, grown: Mapping[int, _Machine]) -> int:
         """Insert the new samples of one table; how many host samples that were."""
         columns = ["timestamp", *(c.name for c in table.columns)]
         cursor = self._engine.con.execute(schema.text("duckdb/live_samples"), {"table": table.name, "columns": columns})
         names = [column[0] for column in cursor.description or ()][1:]
         rows = cursor.fetchall()
+        if table.keys:
+            rows = self._without_too_many(table, names, rows, grown)
         count = self._con.executemany(insert_sql(table.database_name, names), rows).rowcount if rows else 0
         return count if table is HOST else 0
+
+    def _without_too_many(
+        self, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], grown: Mapping[int, _Machine]
+    ) -> list[tuple[Any, ...]]:
+        """`rows` (collector, then the columns `names`) without those of devices beyond a machine's limit, of which an event tells."""
+        places = [names.index(key.name) + 1 for key in table.keys]
+        at = names.index("timestamp") + 1
+        most = self._most_devices * (_SPARSE_TIMES if table.sparse else 1)
+        kept, beyond = [], {number: set() for number in grown}  # type: tuple[list[tuple[Any, ...]], dict[int, set[tuple[str, ...]]]]
+        for row in rows:
+            known = grown[row[0]].devices.setdefault(table.name, {})
+            device = tuple(row[place] for place in places)
+            if device not in known and len(known) >= most:
+                for gone in [one for one, seen in known.items() if seen < row[at] - _HOUR]:
+                    del known[gone]
+                if len(known) >= most:
+                    beyond[row[0]].add(device)
+                    continue
+            known[device] = row[at]
+            kept.append(row)
+        for number, devices in beyond.items():
+            if devices:
+                last = max(row[at] for row in rows if row[0] == number)
+                detail = f"the first {most:,} within an hour have rows"
+                self._add_event(number, Event("too_many", last, last, table.name, len(devices), detail))
+        return kept
+
+    def _add_event(self, collector_id: int, event: Event, *, adds: bool = False) -> None:
+        """Bring the one event of its kind and subject up to date; what it `adds` is counted on top of what it has missed before."""
+        self._con.execute(schema.text("sqlite/live_event"), {**event._asdict(), "collector_id": collector_id, "adds": adds})
 
     def _note(self, grown: Mapping[int, _Machine], skip: Collection[str]) -> None:
         """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; now and then the rollups."""
@@ -230,17 +396,23 @@ class Live:
         marks = {} if "marks" in skip else self._by_machine("marks", Mark._fields)
         facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
         for number, machine in grown.items():
-            found = [Recording(**row) for row in recordings.get(number, ())]
-            taken = sorted(
-                (Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp)
-            )
-            if taken:
-                self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
-            if machine.facts_changed and number in facts:
-                told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
-                tell_collector(self._con, number, machine.last, machine.last, told)
-                machine.facts_changed = False
-            self._tidy(machine)
+            with _sent_by(machine.name):
+                found = [Recording(**row) for row in recordings.get(number, ())]
+                taken = sorted(
+                    (Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp)
+                )
+                if taken:
+                    self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
+                if machine.facts_changed and number in facts:
+                    told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
+                    tell_collector(self._con, number, machine.last, machine.last, told)
+                    machine.facts_changed = False
+                self._tidy(machine)
+        if "devices" not in skip:
+            for number, kind, count in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
+                last = grown[number].last
+                detail = f"the first {self._most_devices:,} of them have rows"
+                self._add_event(number, Event("too_many", last, last, kind, count, detail))
         if self._full_hours:
             machine = self._full_hours.popleft()
             columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
@@ -296,8 +468,8 @@ class Live:
         machine.hour = hour
 
     def _checkpoint(self, journal: str, position: str) -> None:
-        lines = [(machine.id, machine.pending.dump()) for machine in self._changed]
-        self._con.executemany("INSERT OR REPLACE INTO live_lines VALUES (?, ?)", lines)
+        lines = [(machine.id, machine.pending.dump(), machine.pending.waits) for machine in self._changed]
+        self._con.executemany("INSERT OR REPLACE INTO live_lines (collector_id, lines, waits) VALUES (?, ?, ?)", lines)
         self._con.execute("INSERT OR REPLACE INTO live_positions VALUES (?, ?)", (journal, position))
         self._changed.clear()
         self._saved_ms = self._now()

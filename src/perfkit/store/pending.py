@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from perfkit.collection import END, PROCESS, subsystems
+from perfkit.collection import END, MARK, PROCESS, subsystems
 from perfkit.collection.subsystems import SLOW
 from perfkit.process.quality import told_json
 
@@ -91,15 +91,15 @@ class Pending:
     def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
         """Add received lines; how many were new.
 
-        Lines of the sample taken last are dropped; older ones are late. A wall clock that was set back is told from those by the
-        monotonic clock, which went on.
+        Lines of the sample taken last are dropped, but for marks, which come when they like; older ones are late. A wall clock that was
+        set back is told from those by the monotonic clock, which went on.
         """
         count = 0
         for line in lines:
             if line.stamp > self.taken or self._goes_on(line):
                 self.waiting.setdefault(line.stamp, {})[_key(line)] = line
                 self.ended = line.subsystem == END
-            elif line.stamp < self.taken:
+            elif line.stamp < self.taken or line.subsystem == MARK:
                 self.late.setdefault(line.stamp, {})[_key(line)] = line
             else:
                 continue
@@ -114,6 +114,16 @@ class Pending:
         found = {stamp: list(lines.values()) for stamp, lines in sorted(self.late.items())}
         self.late = {}
         return found
+
+    @property
+    def held(self) -> int:
+        """How many lines wait to be taken."""
+        return sum(len(lines) for of in (self.waiting, self.late) for lines in of.values())
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be taken, now or after a while."""
+        return bool(self.waiting or self.late)
 
     @property
     def session(self) -> RawLine | None:

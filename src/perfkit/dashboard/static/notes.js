@@ -18,6 +18,8 @@ const KINDS = {
   overlap: "two boots at once",
   shared_stamp: "samples share a stamp",
   guessed_totals: "totals by device names",
+  too_many: "too many devices",
+  set_aside: "lines not imported",
 };
 // The steady parts that were asked for, by phase.
 const proposals = new Map();

@@ -196,7 +196,8 @@ CREATE TABLE live_positions (
 
 CREATE TABLE live_lines (
     collector_id INTEGER PRIMARY KEY REFERENCES collectors (id) ON DELETE CASCADE,
-    lines        BLOB NOT NULL  -- NDJSON, zlib
+    lines        BLOB NOT NULL,  -- JSON, zlib
+    waits        INTEGER NOT NULL DEFAULT 1  -- whether there are samples among them that are in no table yet
 );
 
 -- One run of a load tool against a collector's machine, and its timeline.

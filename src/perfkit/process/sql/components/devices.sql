@@ -1,6 +1,6 @@
 -- Every disk and network interface of a machine, and whether the host's total counts it (in_total 1 or 0), so that each byte counts once.
 --   told  whether the session said so; else it was decided by the device's name
---   kept  whether it has rows in the tables: of more than 1,000 of a kind the first in the order of their names, those in the total before others
+--   kept  whether it has rows in the tables: of more than $most of a kind the first in the order of their names, those in the total before others
 --
 -- perfkit's collections carry the topology of /sys in their session: a disk counts if it is not made of other block devices, an
 -- interface if it is physical; a hidden path of a disk has no `in_total` there, and its counters decide. For others, and for a device that no session lists, the name decides (`device_names`): it counts unless it is
@@ -49,7 +49,7 @@ WITH sessions_devices AS (
     SELECT *, counts OR (role = 'outward' AND NOT bool_or(counts) OVER (PARTITION BY machine, kind)) AS by_name FROM guessed
 )
 SELECT d.machine, d.kind, d.device, if(coalesce(t.in_total, d.by_name), 1, 0) AS in_total, t.machine IS NOT NULL AS told,
-       row_number() OVER (PARTITION BY d.machine, d.kind ORDER BY coalesce(t.in_total, d.by_name) DESC, d.device) <= 1000 AS kept,
+       row_number() OVER (PARTITION BY d.machine, d.kind ORDER BY coalesce(t.in_total, d.by_name) DESC, d.device) <= $most AS kept,
        regexp_matches(d.line, '^ *\d+ +\d+ +\S.* (?:\d+ +){13}\d+ *') AS counts_discards  -- fields 12 to 15 of /proc/diskstats are there
 FROM decided AS d
 LEFT JOIN topology AS t ON t.machine = d.machine AND t.kind = d.kind AND t.device = d.device
