@@ -88,8 +88,9 @@ def write_csv(con: duckdb.DuckDBPyConnection, machine: int, table: Table, file: 
 
 
 def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
-    """Write samples.csv: every sample of `machine`, its recording, its tick in it and how late it was."""
-    _write_rows(con, machine, "samples", SAMPLES_COLUMNS, (), folder / SAMPLES)
+    """Write samples.csv: every sample of `machine` that counts, its recording, its tick in it and how late it was."""
+    con.execute("CREATE OR REPLACE TABLE counted AS FROM samples WHERE counted AND machine = $machine", {"machine": machine})
+    _write_rows(con, machine, "counted", SAMPLES_COLUMNS, (), folder / SAMPLES)
 
 
 def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:

@@ -11,6 +11,7 @@ from perfkit.errors import BadInput
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.export import find
 from perfkit.store.runs import Stretch
+from perfkit.units import FOREVER
 
 _FORM = re.compile(r"(?:(?P<site>[^/@]+)/)?(?P<machine>[^/@]+?)(?:@(?P<run>[^:]+(?::\d\d[^:]*)*))?(?::(?P<phase>.+))?")
 
@@ -64,7 +65,7 @@ def rename(con: sqlite3.Connection, one: Reference, name: str) -> None:
 
 def remove(con: sqlite3.Connection, one: Reference) -> int:
     """Delete a machine with all that is known of it, or a run with its samples; how many samples went. Call it inside a transaction."""
-    start, end = (0, runs.FOREVER) if one.stretch is None else (_run(one).start, _run(one).end)
+    start, end = (0, FOREVER) if one.stretch is None else (_run(one).start, _run(one).end)
     within = (one.collector_id, start, end)
     [(count,)] = con.execute("SELECT count(*) FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
     for table in TABLES:

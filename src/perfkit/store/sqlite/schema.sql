@@ -83,12 +83,13 @@ CREATE TABLE recordings (
     due_tick            INTEGER,
     largest_lateness_ms REAL,
     ended               TEXT,
+    begun_timestamp     INTEGER,           -- when it began, with tick 0; NULL where that is not known
     PRIMARY KEY (collector_id, recording)
 ) WITHOUT ROWID;
 
 CREATE UNIQUE INDEX recordings_by_identity ON recordings (collector_id, identity);
 
--- Every sample that was recorded, once (process/sql/timeline/samples.sql): what coverage and gaps are counted from.
+-- Every sample that counts, once (process/sql/timeline/samples.sql): what coverage and gaps are counted from.
 CREATE TABLE samples (
     collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     timestamp    INTEGER NOT NULL,

@@ -25,7 +25,10 @@ CREATE TABLE container_names (container_id VARCHAR, name VARCHAR);
 -- Every sample (timeline/samples.sql).
 CREATE TABLE samples (
     machine INTEGER, timestamp BIGINT, recording BIGINT, stretch BIGINT, clock DOUBLE, before BIGINT, first BOOLEAN, tick BIGINT, period DOUBLE,
-    lateness_ms DOUBLE
+    lateness_ms DOUBLE, counted BOOLEAN
 );
+
+-- The window that the user asked for (timeline/cut.sql).
+CREATE TABLE kept (machine INTEGER, from_timestamp BIGINT, to_timestamp BIGINT);
 
 CREATE OR REPLACE MACRO place(line, row) AS coalesce(line, row);
