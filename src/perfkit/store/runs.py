@@ -170,9 +170,10 @@ def find_gaps(con: sqlite3.Connection, collector_id: int, recordings: Collection
 
 
 def add_marks(con: sqlite3.Connection, collector_id: int, marks: Iterable[Mark], taken: Mapping[int, Taken]) -> None:
-    """Add marks; one that is there already stays as it is. `taken` as `take` gave it."""
+    """Add marks; one that is there already stays as it is, and as it was renamed. `taken` as `take` gave it."""
     con.executemany(
-        "INSERT OR IGNORE INTO marks (collector_id, timestamp, kind, label, recording, place) VALUES (?, ?, ?, ?, ?, ?)",
+        """INSERT OR IGNORE INTO marks (collector_id, timestamp, kind, label, recording, place) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+        WHERE NOT EXISTS (SELECT 1 FROM marks WHERE collector_id = ?1 AND timestamp = ?2 AND kind = ?3 AND told = ?4)""",
         ((collector_id, m.timestamp, m.kind, m.label, _number(taken, m.recording), m.place) for m in marks),
     )
 
@@ -246,7 +247,7 @@ def _numbers(con: sqlite3.Connection, collector_id: int, found: list[tuple[Any, 
     A run is known by its recording, label and start. A recording that was one run until its first mark came gives that number to it.
     """
     known: dict[tuple[Any, ...], int] = {}
-    last = 0
+    [(last,)] = con.execute("SELECT last_run FROM collectors WHERE id = ?", (collector_id,))  # whose numbers were removed stay theirs
     for run, label, recording, start, marked in con.execute(
         "SELECT run, label, recording, from_timestamp, marked FROM runs WHERE collector_id = ? ORDER BY run DESC", (collector_id,)
     ):
@@ -259,6 +260,7 @@ def _numbers(con: sqlite3.Connection, collector_id: int, found: list[tuple[Any, 
     for recording, run, *_ in found:
         if run not in numbers:
             numbers[run] = known.pop((recording,), 0) or (last := last + 1)
+    con.execute("UPDATE collectors SET last_run = ? WHERE id = ?", (last, collector_id))
     return numbers
 
 

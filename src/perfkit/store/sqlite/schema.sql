@@ -14,6 +14,7 @@ CREATE TABLE collectors (
     first_timestamp  INTEGER,  -- of host_metrics and its rollups, whatever was pruned since
     last_timestamp   INTEGER,
     samples          INTEGER NOT NULL DEFAULT 0,  -- recorded, whatever was pruned since
+    last_run         INTEGER NOT NULL DEFAULT 0,  -- the highest number that a run was ever given
     UNIQUE (machinename, sitename)
 );
 
@@ -163,6 +164,7 @@ CREATE TABLE marks (
     label        TEXT NOT NULL,
     recording    INTEGER NOT NULL DEFAULT 1,
     place        INTEGER NOT NULL DEFAULT 0,  -- orders marks of one instant
+    told         TEXT,           -- its label in the collection, where it was renamed
     PRIMARY KEY (collector_id, timestamp, kind, label)
 ) WITHOUT ROWID;
 
