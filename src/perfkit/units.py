@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from perfkit.errors import BadInput
 
+FOREVER = 1 << 53  # ms since the epoch; JavaScript knows it too
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 1e10  # seconds, some 300 years
 _BYTES = {"": 1, "B": 1, "K": 1 << 10, "KB": 1 << 10, "M": 1 << 20, "MB": 1 << 20, "G": 1 << 30, "GB": 1 << 30}

@@ -13,6 +13,7 @@ import pytest
 from perfkit.collect.marks import encode_mark
 from perfkit.collection import END, MARK, SELF, SESSION
 from perfkit.errors import Failed
+from perfkit.preflight.state import State
 from support.proc import PROC, Asked, InventedClock, build, make_collector, read
 
 FOUR = ("/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev")
@@ -80,6 +81,34 @@ def test_a_stepped_wall_clock_shows_in_the_timestamps_and_moves_no_tick(tmp_path
     assert steps == [1, 1, -7199, 1, 1, 86401, 1, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("what", "facts"),
+    [
+        ("stall", {"samples": 10, "samples_expected": 13, "gaps": 1, "longest_gap_ms": 4400, "largest_lateness_ms": 400.0}),
+        ("step", {"samples": 13, "clock_steps": 1}),
+        ("late start", {"samples": 11, "samples_expected": 13, "gaps": 1, "longest_gap_ms": 2500, "largest_lateness_ms": 500.0}),
+    ],
+)
+def test_the_closing_line_has_the_figures_of_whoever_reads_the_file(tmp_path: Path, what: str, facts: dict[str, Any]) -> None:
+    def happen(clock: InventedClock) -> None:
+        if clock.waits == 5:
+            clock.pass_time(3.4 if what == "stall" else 0)
+            clock.wall += 3600.0 if what == "step" else 0
+
+    clock = InventedClock(jump=happen)
+    collector = make_collector(tmp_path, clock=clock, duration=12.0)
+    if what == "late start":
+        clock.pass_time(2.5)
+    collector.run()
+    state = State()
+    for line in (tmp_path / "run.json").read_bytes().splitlines():
+        state.take(line)
+    left_out = {"resets": None, "ended": None}
+    found = collector.certificate.as_dict() | left_out
+    assert found == pytest.approx(state.certificate(held=False).as_dict() | left_out)
+    assert {name: found[name] for name in facts} == pytest.approx(facts)
+
+
 @pytest.mark.parametrize("frequency", [0.01, 0.25, 1.0, 3600.0])
 def test_frequencies_from_ten_milliseconds_to_hours_keep_their_grid(tmp_path: Path, frequency: float) -> None:
     make_collector(tmp_path, frequency=frequency, duration=frequency * 50).run()
@@ -129,7 +158,9 @@ def test_a_burst_records_faster_for_its_length_and_the_grid_goes_on(tmp_path: Pa
                 return True
             return super().wait(deadline)
 
-    make_collector(tmp_path, requests=asked, clock=Wake(), burst=0.1, burst_length=0.5).run()
+    collector = make_collector(tmp_path, requests=asked, clock=Wake(), burst=0.1, burst_length=0.5)
+    collector.run()
+    assert str(collector.certificate) == "11 of 11 samples, no gap, latest 0.0 ms late", "a tick counts once"
     times = [round((line.monotonic or 0) - 1000, 3) for line in read(tmp_path / "run.json", "/proc/stat")]
     assert times == [0, 1, 2, 3, 3.3, 3.4, 3.5, 3.6, 3.7, 3.8, 4, 5, 6, 7, 8, 9, 10]
 

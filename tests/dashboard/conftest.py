@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,6 +160,12 @@ def _copy(con: sqlite3.Connection, table: catalog.Table, like: str, devices: lis
             f" WHERE collector_id = 1 AND {key} = :like",
             {"device": device, "like": like, "n": -n},
         )
+
+
+@pytest.fixture(scope="session")
+def serve_while() -> Callable[..., AbstractContextManager[Site]]:
+    """`with serve_while(database) as site`: a dashboard that lives as long as the block, for fixtures of any scope."""
+    return serving
 
 
 @pytest.fixture

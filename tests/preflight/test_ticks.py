@@ -50,7 +50,7 @@ def test_a_tick_that_was_read_twice_counts_once() -> None:
         pytest.param(10.02, [100, 110, 120, 130, 141], 5, [], id="a period that drifts"),
         pytest.param(5.0, [100, 105, 105, 110], 3, [], id="twice in a second"),
         pytest.param(5.0, [100, 105, 50, 55], 4, [], id="the clock is set back"),
-        pytest.param(0.2, [1] * 5 + [2] * 5 + [5] * 5, 15, [(2, 5, 10)], id="five in a second"),
+        pytest.param(0.2, [1] * 5 + [2] * 5 + [5] * 5, 15, [(2.8, 5, 10)], id="five in a second"),
         pytest.param(0.2, [1] * 5 + [2] * 2 + [3] * 5, 12, [], id="a second that was hardly sampled is no proof"),
     ],
 )

@@ -43,6 +43,7 @@ def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -
         "samples.csv",
         "runs.csv",
         "percentiles.csv",
+        "findings.csv",
         "container_names.json",
         "system_info.json",
     ):

@@ -110,6 +110,52 @@ def test_a_removed_run_is_gone_and_the_rest_stays(con, query) -> None:
     check_rollups(query)
 
 
+def test_a_removed_runs_number_names_no_other_run_and_its_file_comes_in_again(con, tmp_path: Path, db: Path) -> None:
+    with transaction(con):
+        remove(con, resolve(con, "vm-a@2"))
+    [found] = import_input(db, tmp_path / "vm-a.json")
+    assert (found.already, found.new_samples) == (False, 11)
+    assert con.execute("SELECT run, label FROM runs WHERE collector_id = 1 ORDER BY run").fetchall() == [(1, "load"), (3, "load")]
+    assert import_input(db, tmp_path / "vm-a.json")[0].already
+
+
+def test_with_its_only_run_a_recording_goes(con) -> None:
+    with transaction(con):
+        remove(con, resolve(con, "vm-a@1"))
+        assert remove(con, resolve(con, "vm-a@2")) == 49, "what was recorded before and behind it is no run of its own"
+    for table in ("runs", "recordings", "samples", "host_metrics", "quality_events"):
+        assert con.execute(f"SELECT count(*) FROM {table} WHERE collector_id = 1").fetchone() == (0,), table
+
+
+def test_a_load_tools_timeline_goes_with_its_run(con) -> None:
+    for run, at in (("k6", 6), ("wrk", 22)):
+        times = (FIRST + at * 1000, FIRST + at * 1000 + 3000)
+        con.execute(
+            """INSERT INTO load_runs (collector_id, run, tool, source, digest, imported_at, first_timestamp, last_timestamp)
+            VALUES (1, ?1, ?1, '', ?1, 0, ?2, ?3)""",
+            (run, *times),
+        )
+        con.executemany("INSERT INTO load_metrics (collector_id, run, timestamp) VALUES (1, ?, ?)", [(run, at) for at in times])
+    with transaction(con):
+        remove(con, resolve(con, "vm-a@1"))
+    assert con.execute("SELECT run FROM load_runs").fetchall() == [("wrk",)]
+    assert con.execute("SELECT DISTINCT run FROM load_metrics").fetchall() == [("wrk",)]
+
+
+def test_a_file_that_grew_keeps_the_name_that_its_run_was_given(tmp_path: Path, db: Path) -> None:
+    marks = [(5, "load", "start"), (15, "load", "end")]
+    whole = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=60, marks=marks).read_bytes()
+    half = tmp_path / "half.json"
+    half.write_bytes(whole[: whole.index(b'{"timestamp":%d' % (invent.START + 30))])
+    import_input(db, half)
+    with closing(open_database(db)) as con:
+        with transaction(con):
+            rename(con, resolve(con, "vm-a@1"), "baseline")
+        import_input(db, tmp_path / "vm-a.json")
+        assert con.execute("SELECT run, label FROM runs").fetchall() == [(1, "baseline")]
+        assert con.execute("SELECT count(*) FROM phases").fetchone() == (0,)
+
+
 def test_a_removed_machine_can_be_imported_again(con, tmp_path: Path, db: Path) -> None:
     with transaction(con):
         remove(con, resolve(con, "vm-a"))
@@ -131,5 +177,7 @@ def test_the_commands(con, db: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [one["id"] for one in json.loads(capsys.readouterr().out)["runs"]] == ["1@2", "1@1"]
     assert main(["rename", "vm-a@2", "peak", "--db", str(db)]) == 0
     assert main(["remove", "vm-a@peak", "--db", str(db)]) == 0
-    assert "Removed vm-a@peak: 1" in capsys.readouterr().out
+    said, removed = capsys.readouterr().out.splitlines()[1:]
+    assert said == "vm-a@peak: run 2 (peak) of vm-a, from 2026-01-01T00:00:20.001Z to 2026-01-01T00:00:30.001Z."
+    assert removed == "Removed vm-a@peak: 11 samples."
     assert main(["remove", "vm-a@peak", "--db", str(db)]) == 2

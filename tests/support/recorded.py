@@ -64,8 +64,8 @@ def record(
             1, identity, "boot", at[0], at[-1], at[-1], period, None, len(at), ticks[-1], None, max(map(lateness_ms, ticks)), ended
         )
         taken = runs.take(con, collector_id, [one], [runs.Sample(t, 1, tick, lateness_ms(tick)) for tick, t in zip(ticks, at, strict=True)])
-        runs.find_gaps(con, collector_id, [number])
-        runs.add_events(con, collector_id, [Event(kind, at[1], at[1], subject, missed, None, 1) for kind, subject, missed in events], taken)
+        told = [Event(kind, at[1], at[1], subject, missed, None, 1) for kind, subject, missed in events]
+        runs.add_events(con, collector_id, told, taken, [one])
         runs.add_marks(con, collector_id, [Mark(at[tick], kind, label, 1, place) for place, (tick, kind, label) in enumerate(marks)], taken)
         tell_collector(con, collector_id, at[0], at[-1], known)
         runs.refresh(con, collector_id)

@@ -152,6 +152,8 @@ def _print_machine(result: Result) -> None:
     print(
         f"  {result.name}: recorded {told.certificate}, from {iso(first)} to {iso(last)} ({format_duration(max(1, last - first) / 1000)})."
     )
+    if told.recorder:
+        print(f"  {result.name}: {told.recorder}")
     for run in told.runs:
         print(f"  {_run(run)}")
         if not run.phase:

@@ -6,7 +6,6 @@ import math
 import select
 import time
 
-MOST_GAPS = 100  # that a ticker keeps
 _LATE = 0.1  # seconds; at short periods half a period is late already
 
 
@@ -31,18 +30,15 @@ class Ticker:
     deadline   when the next tick is due
     late       ticks that were taken late
     missed     ticks that passed while an earlier one was late: they are never made up
-    gap_count  how often ticks were missed; `gaps` are those stretches, (from, to, missed), the longest MOST_GAPS of them
     """
 
     def __init__(self, start: float, period: float, end: float | None = None) -> None:
         self.start, self.period = start, period
         self.deadline = start
-        self.late = self.missed = self.gap_count = 0
-        self.gaps: list[tuple[float, float, int]] = []
+        self.late = self.missed = 0
         self.lateness = self.max_lateness = 0.0
         self._tick = 0  # number of the next one
         self._ticks = math.inf if end is None else math.floor((end - start) / period + 1e-6) + 1
-        self._taken = start  # when the last one was taken
         self._late_from = min(_LATE, period / 2)
 
     def take(self, now: float) -> bool:
@@ -52,7 +48,6 @@ class Ticker:
         self._tick += 1
         if lateness >= self.period:
             self._skip(now)
-        self._taken = now
         self.deadline = self.start + self._tick * self.period
         late = lateness > self._late_from
         self.late += late
@@ -62,9 +57,4 @@ class Ticker:
         following = max(math.floor((now - self.start) / self.period) + 1, self._tick)
         missed = int(min(following, max(self._ticks, self._tick))) - self._tick
         self._tick = following
-        if missed:
-            self.missed += missed
-            self.gap_count += 1
-            self.gaps.append((self._taken, now, missed))
-            if len(self.gaps) > MOST_GAPS:
-                self.gaps.remove(min(self.gaps, key=lambda gap: gap[1] - gap[0]))
+        self.missed += missed

@@ -8,8 +8,8 @@ from perfkit.collect.clock import Ticker
 from perfkit.collect.sample import Sampler
 from perfkit.collect.session import session
 from perfkit.collection import END, SELF, SESSION, encode_json
-from perfkit.collection.certificate import Gap, certify
 from perfkit.collection.subsystems import SLOW
+from perfkit.collection.ticks import Ticks, together
 from perfkit.errors import PerfkitError
 
 TYPE_CHECKING = False
@@ -60,6 +60,7 @@ class Collector:
         self._started = clock.monotonic()
         self._end = None if options.duration is None else self._started + options.duration
         self._ticker = Ticker(self._started, options.frequency, self._end)
+        self._counted = Ticks(options.frequency, self._started)  # what is in the file, as its readers count it
         self._burst: Ticker | None = None
         self._burst_end = 0.0
         self._part = 0
@@ -71,14 +72,15 @@ class Collector:
         Raises what the sink raises, after the end line has been tried.
         """
         try:
-            self._write(self._session_line() + self._sampler.cpuinfo(*self._wall()) + self._sample())
-            self._written += 1
+            self._counted.begin(self._clock.wall_ns() // 1_000_000)
+            self._write_sample(self._session_line() + self._sampler.cpuinfo(*self._wall()) + self._sample())
             self._record()
         except PerfkitError as error:
             self._try_to_end(str(error))
             raise
         reason = "signal" if self._requests.stop else "duration"
         self._write(self._end_line({"reason": reason, "detail": self._requests.stop}))
+        self._counted.end(self._clock.wall_ns() // 1_000_000, self._clock.monotonic())
         self._sink.close()
         return reason
 
@@ -87,10 +89,14 @@ class Collector:
             lines = self._sample()
             if self._sampler.is_slow:
                 lines = self._topology_lines() + lines
-            self._write(lines)
-            self._written += 1
+            self._write_sample(lines)
             if self._options.max_size is not None:
                 self._rotate_if_due()
+
+    def _write_sample(self, lines: bytes) -> None:
+        self._write(lines)
+        self._written += 1
+        self._counted.add(*self._sampler.read_at)
 
     def _write(self, lines: bytes) -> None:
         if self._form is not None:
@@ -109,11 +115,7 @@ class Collector:
     @property
     def certificate(self) -> Certificate:
         """What has been recorded so far of what should be."""
-        ticker, to_wall = self._ticker, self._clock.wall_ns() / 1e6 - self._clock.monotonic() * 1000
-        gaps = [Gap(round(start * 1000 + to_wall), round(end * 1000 + to_wall), missed) for start, end, missed in ticker.gaps]
-        found = certify(self._written, gaps, largest_lateness_ms=ticker.max_lateness * 1000)
-        found.gaps, found.samples_expected = ticker.gap_count, self._sampler.samples + ticker.missed  # `gaps` are the longest alone
-        return found
+        return together([self._counted])
 
     # One tick
 

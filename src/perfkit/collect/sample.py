@@ -50,6 +50,7 @@ class Sampler:
 
     promised         the sources that each sample should hold
     samples          how many have been taken
+    read_at          when the last one was read first: ms since the epoch, and seconds on the monotonic clock
     is_slow          whether the last one was one of every `slow`, with what changes slowly
     cpus_changed     whether the set of CPUs is another than in the slow sample before; who has seen it sets it back
     devices_changed  the same of disks and interfaces
@@ -63,6 +64,7 @@ class Sampler:
         self._members: dict[str, frozenset[bytes]] = {}
         self._failed: dict[str, str] = {}
         self._now = 0, 0
+        self.read_at = 0, 0.0
         self._whole = True
         self.promised = [source.subsystem for source in sources]
         self.samples = 0
@@ -86,6 +88,8 @@ class Sampler:
                 values += (head, now, escape(text))
                 if slow:
                     self._watch(source.subsystem, text)
+        first = values[1] if values else monotonic()
+        self.read_at = self._now[0] * 1000 + self._now[1] // 1_000_000, first  # type: ignore[assignment]
         self._whole = len(values) == 3 * len(self._sources)
         lines = self._fill(values)
         for group in self._groups:

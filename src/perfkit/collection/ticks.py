@@ -8,7 +8,9 @@ once.
 * Without `started`, and in other collectors' files, neighbours are compared: further apart than one and a half periods, the rounded
   number of periods between them, less one, is missing; closer than half a period, they are the same tick.
 * Whole seconds without a monotonic clock hold several samples where the period is shorter than a second. Then only a second that no
-  sample names is known to be missing.
+  sample names is known to be missing, and the samples of a second are taken to lie evenly in it.
+
+process/sql/timeline/samples.sql and gaps.sql say the same to the desk.
 
 Target tier: standard library, Python 3.9, and light to import, because the collecting process may import it.
 """
@@ -56,6 +58,7 @@ class Ticks:
         self._tick = -1  # of the last sample, where `started` is known
         self._last: Instant | None = None  # of the last sample that had a tick of its own
         self._seen: Instant | None = None  # of the last sample
+        self._sharing = 0  # samples with the last one's stamp, before it
 
     def begin(self, wall_ms: int) -> None:
         """The recording begins here, with tick 0: what is missing before its first sample is a gap."""
@@ -66,6 +69,8 @@ class Ticks:
         """Take in one sample by the instants of its first read: ms since the epoch, and seconds on the monotonic clock."""
         self._note_clock_step(wall_ms, monotonic)
         first = self._last is None
+        sharing = self._sharing
+        self._sharing = sharing + 1 if self._last is not None and self._last[0] == wall_ms else 0
         if self.started is not None and monotonic is not None:
             offset = (monotonic - self.started) / self.period
             tick = math.floor(offset + _EARLY)
@@ -75,7 +80,9 @@ class Ticks:
             missed, lateness = self._after_neighbour(wall_ms, monotonic)
         if missed < 0:
             return
-        if missed and not first:
+        if missed and not first and self._last is not None:
+            if monotonic is None and self.period < 1:
+                self._last = self._last[0] + 1000 * sharing // (sharing + 1), None
             self._miss(wall_ms, monotonic, missed)
         self._last = wall_ms, monotonic
         if self._within(wall_ms, monotonic):

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Any, NamedTuple
 
-from perfkit.collection import END, SESSION, Line, decode
+from perfkit.collection import END, MARK, SESSION, Line, decode
 from perfkit.collection.certificate import CUT_OFF, RECORDING, Certificate
 from perfkit.collection.subsystems import NEEDED, OCCASIONAL
 from perfkit.collection.ticks import Ticks, together
@@ -46,6 +46,7 @@ class Recording:
     session   what the session line says; empty for a collector that writes none (pcc)
     began     when the session line was written; None without one, or where only a later part of the recording is here
     end       what the end line says, and `ended`, when it was written; None while there is none
+    marked    when the last mark was written; None without one
     samples   when each sample was read
     seen      how often each source came
     """
@@ -55,6 +56,7 @@ class Recording:
         self.began = began
         self.end: dict[str, Any] | None = None
         self.ended: Sample | None = None
+        self.marked: Sample | None = None
         self.samples: list[Sample] = []
         self.seen: Counter[str] = Counter()
 
@@ -166,6 +168,8 @@ class State:
             self._begin(content, sample_of(line))
         elif line.subsystem == END:
             self.recording.end, self.recording.ended = content, sample_of(line)
+        elif line.subsystem == MARK:
+            self.recording.marked = sample_of(line)
 
     def _begin(self, session: dict[str, Any], at: Sample) -> None:
         """A session line: of a new recording, or told again by one that is known (a hot-plug, the next file of a rotation, a copy)."""
@@ -194,7 +198,11 @@ class State:
 
     def certificate(self, held: bool) -> Certificate:
         """Of all recordings that are here, each over its own span; `held` as of `Recording.how_it_ended`. Counters are not looked at."""
-        parts = [recording.ticks() for recording in self.recordings if recording.samples]
+        recordings = [recording for recording in self.recordings if recording.samples]
+        parts = [recording.ticks() for recording in recordings]
+        for recording, ticks in zip(recordings, parts):
+            if recording.marked is not None and recording.end is None:
+                ticks.end(*recording.marked)
         return together(parts, resets=None, ended=self.recording.how_it_ended(held))
 
 

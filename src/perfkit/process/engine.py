@@ -15,6 +15,7 @@ from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
 from perfkit.collection.subsystems import HOST, STATFS
 from perfkit.process import memory
 from perfkit.process.reading import read
+from perfkit.units import FOREVER
 
 # The tables in the order in which they are made: sql/<folder>/<name>.sql is one SELECT that becomes the table of its name. The largest
 # texts are taken apart one after the other, so that their memory is not needed at once.
@@ -37,8 +38,6 @@ MOST_DEVICES = 1000
 """Disks, and interfaces, of one machine that have rows."""
 # Made before the tables that they stand in.
 _MACROS = ("components/macros", "components/cgroups", "components/device_names")
-# Derived again from what is left where the user keeps a window only.
-_OF_A_WINDOW = ("gaps",)
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far, of all files
 Step = Callable[[str], None]  # is told the name of the table that is made next
@@ -182,11 +181,11 @@ class Engine:
             self.con.execute(statement("reading/duplicates"))
 
     def _cut(self, window: Window) -> None:
-        self.con.execute(statement("timeline/cut"), {"start": window.start, "end": window.end, "phase": window.phase})
+        values = {"start": window.start, "end": window.end, "phase": window.phase, "forever": FOREVER}
+        self.con.execute(statement("timeline/cut"), values)
         for name in ("samples", *(one.name for one in TABLES)):
             self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement('timeline/within')}", {"table": name})
         self.con.execute(statement("timeline/recordings_within"))
-        self._make("timeline", _OF_A_WINDOW, lambda name: None)
 
     def _take_percentiles(self, tell: Step, empty: Collection[str]) -> None:
         self.con.execute("CREATE OR REPLACE TABLE spans AS SELECT machine, first_timestamp, last_timestamp FROM machines")

@@ -11,7 +11,7 @@ import orjson
 
 from perfkit.catalog import DENSE, RANGES, TABLES, Table
 from perfkit.process.engine import statement
-from perfkit.process.findings import COLUMNS, Part
+from perfkit.process.findings import COLUMNS, Judged
 from perfkit.process.quality import Quality, Run, told_json
 from perfkit.units import iso
 
@@ -60,13 +60,13 @@ def write_facts(quality: Quality, container_names: dict[str, str], info: dict[st
     _json(folder / "quality.json", quality.as_json())
 
 
-def write_findings(parts: Mapping[str, Part], folder: Path) -> None:
-    """Write findings.csv: a row per finding of each run and phase, in the order of importance."""
+def write_findings(judged: Mapping[str, Judged], folder: Path) -> None:
+    """Write findings.csv: a row per finding of each run and phase, which `judged` has by the names of their windows, by importance."""
     with (folder / "findings.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("range", *COLUMNS))
-        for window, part in parts.items():
-            for one in part.judged.findings:
+        for window, found in judged.items():
+            for one in found.findings:
                 rows.writerow([_neutral(cell) if isinstance(cell, str) else cell for cell in (window, *one.as_json().values())])
 
 
@@ -88,8 +88,9 @@ def write_csv(con: duckdb.DuckDBPyConnection, machine: int, table: Table, file: 
 
 
 def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
-    """Write samples.csv: every sample of `machine`, its recording, its tick in it and how late it was."""
-    _write_rows(con, machine, "samples", SAMPLES_COLUMNS, (), folder / SAMPLES)
+    """Write samples.csv: every sample of `machine` that counts, its recording, its tick in it and how late it was."""
+    con.execute("CREATE OR REPLACE TABLE counted AS FROM samples WHERE counted AND machine = $machine", {"machine": machine})
+    _write_rows(con, machine, "counted", SAMPLES_COLUMNS, (), folder / SAMPLES)
 
 
 def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:

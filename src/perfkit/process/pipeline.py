@@ -64,7 +64,7 @@ def process(files: Sequence[Path], outdir: Path, options: Options | None = None,
                 report("findings", 1, 1)
                 parts = findings.of_engine(engine.con, machine.number, found)
                 _write(engine, machine, found, building / inner, options, report)
-                output.write_findings(parts, building / inner)
+                output.write_findings({name: part.judged for name, part in parts.items()}, building / inner)
                 results.append(Result(machine.name, outdir / inner, found, parts))
         _replace(building, outdir)
     return results

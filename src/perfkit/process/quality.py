@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import duckdb
 import orjson
 
-from perfkit.collection.certificate import Certificate, Gap, certify
+from perfkit.collection.certificate import RECORDING, Certificate, Gap, certify
 from perfkit.errors import BadInput
 from perfkit.process.engine import statement
 from perfkit.units import iso, parse_iso
@@ -63,6 +63,7 @@ class Recording(NamedTuple):
     due_tick: int | None
     largest_lateness_ms: float | None
     ended: str | None
+    begun_timestamp: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,13 @@ class Steady(NamedTuple):
 
 @dataclass(frozen=True)
 class Quality:
-    """Everything that quality.json says. `facts` are the machine and its figures, with instants in ms."""
+    """Everything that quality.json says. `facts` are the machine and its figures, with instants in ms.
+
+    `certificate` is of all recordings together, as far as they lie in the window that was asked for.
+    """
 
     facts: dict[str, Any]
+    certificate: Certificate
     recordings: tuple[Recording, ...] = ()
     runs: tuple[Run, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -107,9 +112,12 @@ class Quality:
     session: dict[str, Any] | None = None
 
     @property
-    def certificate(self) -> Certificate:
-        """Of all recordings together."""
-        return certificate_of(self.facts.get("samples") or 0, self.events, self.facts.get("ended"), self.facts.get("largest_lateness_ms"))
+    def recorder(self) -> str:
+        """That a live process still records it; "" where none does."""
+        pid = self.facts.get("recorder")
+        if self.certificate.ended != RECORDING or pid is None:
+            return ""
+        return f"still being recorded{f' by process {pid}' if pid else ''}: this is what is there so far."
 
     def as_json(self) -> dict[str, Any]:
         """The file's content."""
@@ -118,6 +126,8 @@ class Quality:
             "format": FORMAT,
             **self.facts,
             **instants,
+            "samples_expected": self.certificate.samples_expected,
+            "coverage": self.certificate.coverage,
             "certificate": self.certificate.as_dict(),
             "recordings": [_outward(one._asdict()) for one in self.recordings],
             "runs": [_outward({**vars(one), "certificate": one.certificate.as_dict()}) for one in self.runs],
@@ -137,11 +147,13 @@ def of_engine(con: duckdb.DuckDBPyConnection, machine: int) -> Quality:
     """What the derived tables in `con` know of `machine`."""
     facts = _rows(con, "facts", machine)[0]
     session = facts.pop("session", None)
+    window = facts.pop("kept_from"), facts.pop("kept_to")
     events = tuple(Event(**row) for row in _rows(con, "events", machine))
     con.execute(statement("summaries/steady_series"), {"machine": machine})
     steady = tuple(Steady(*row) for row in con.execute(statement("summaries/steady")).fetchall())
     return Quality(
         facts=facts,
+        certificate=certificate_of(facts["samples"], events, facts["ended"], facts["largest_lateness_ms"], window if window[1] else None),
         recordings=tuple(Recording(**row) for row in _rows(con, "recordings_of", machine)),
         runs=tuple(_run(row, events) for row in _rows(con, "runs_recorded", machine)),
         marks=tuple(Mark(**row) for row in _rows(con, "marks_of", machine)),
@@ -179,7 +191,7 @@ def certificate_of(
     samples: int, events: Iterable[Event], ended: str | None, lateness_ms: float | None, window: tuple[int, int] | None = None
 ) -> Certificate:
     """The certificate of `samples` with these `events`; with a `window` (ms, both included) of what lies in it."""
-    known = [one for one in events if window is None or window[0] < one.to_timestamp <= window[1] or one.kind == "gap"]
+    known = [one for one in events if window is None or window[0] <= one.to_timestamp <= window[1] or one.kind == "gap"]
     gaps = [Gap(one.from_timestamp, one.to_timestamp, one.missed or 0) for one in known if one.kind == "gap"]
     return certify(
         samples,
@@ -207,24 +219,38 @@ def _rows(con: duckdb.DuckDBPyConnection, name: str, machine: int) -> list[dict[
 def _parsed(found: dict[str, Any]) -> Quality:
     lists = ("recordings", "runs", "marks", "events", "steady")
     first, last = (_milliseconds(found.get(key)) for key in ("first_timestamp", "last_timestamp"))
-    facts = {key: value for key, value in found.items() if key not in ("format", "certificate", "session", *lists)}
+    facts = {
+        key: value
+        for key, value in found.items()
+        if key not in ("format", "samples_expected", "coverage", "certificate", "session", *lists)
+    }
     facts |= {"first_timestamp": first, "last_timestamp": last}
 
     def read(key: str) -> list[dict[str, Any]]:
         return [_inward(one, first, last) for one in found.get(key) or ()]
 
+    events = tuple(Event(**one) for one in read("events"))
+    told = found.get("certificate")
+    counted = certificate_of(facts.get("samples") or 0, events, facts.get("ended"), facts.get("largest_lateness_ms"))
     return Quality(
         facts=facts,
+        certificate=Certificate.of_dict(told) if told else counted,
         recordings=tuple(Recording(**one) for one in read("recordings")),
         runs=tuple(Run(**{**one, "certificate": Certificate.of_dict(one["certificate"])}) for one in read("runs")),
         marks=tuple(Mark(**{"recording": 1, "place": place, **one}) for place, one in enumerate(read("marks"))),
-        events=tuple(Event(**one) for one in read("events")),
+        events=events,
         steady=tuple(Steady(**one) for one in read("steady")),
         session=found.get("session"),
     )
 
 
-_INSTANTS = {"from_timestamp": "from", "to_timestamp": "to", "timestamp": "timestamp", "last_timestamp": "last_timestamp"}
+_INSTANTS = {
+    "from_timestamp": "from",
+    "to_timestamp": "to",
+    "timestamp": "timestamp",
+    "last_timestamp": "last_timestamp",
+    "begun_timestamp": "begun",
+}
 
 
 def _outward(one: dict[str, Any]) -> dict[str, Any]:

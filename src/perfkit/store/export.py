@@ -16,7 +16,9 @@ from perfkit.catalog import TABLES
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.process import folder as output
 from perfkit.process.engine import Engine, statement
-from perfkit.store import columnar, runs, schema
+from perfkit.process.findings import Span, judge
+from perfkit.store import columnar, findings, runs, schema
+from perfkit.units import FOREVER
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def export(
     collector_id = find(con, collector, site)
     if outdir.exists():
         raise BadInput(f"{outdir} exists already; name another folder with --outdir.")
-    first, last = max(0, start or 0), (runs.FOREVER if end is None else end)
+    first, last = max(0, start or 0), (FOREVER if end is None else end)
     with _beside(outdir) as folder, Engine() as engine:
         rows = _write(con, engine, collector_id, folder, first, last)
         if not rows["samples"]:
@@ -67,10 +69,13 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
     duck = engine.con
     within = (collector_id, first, last)
     samples = con.execute(
-        "SELECT ?1, timestamp, recording, tick, lateness_ms FROM samples WHERE collector_id = ?1 AND timestamp BETWEEN ?2 AND ?3", within
+        "SELECT ?1, timestamp, recording, tick, lateness_ms, 1 FROM samples WHERE collector_id = ?1 AND timestamp BETWEEN ?2 AND ?3",
+        within,
     ).fetchall()
-    duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, recording BIGINT, tick BIGINT, lateness_ms DOUBLE)")
-    columnar.insert(duck, "samples", ["INTEGER", "BIGINT", "BIGINT", "BIGINT", "DOUBLE"], samples)
+    columns = "machine INTEGER, timestamp BIGINT, recording BIGINT, tick BIGINT, lateness_ms DOUBLE, counted BOOLEAN"
+    duck.execute(f"CREATE OR REPLACE TABLE samples ({columns})")
+    types = ["INTEGER", "BIGINT", "BIGINT", "BIGINT", "DOUBLE", "BOOLEAN"]
+    columnar.insert(duck, "samples", types, samples)
     fraction = any(row[1] % 1000 for row in samples)
     duck.execute(
         "CREATE TABLE machines AS SELECT $machine::INTEGER AS machine, $fraction AS milliseconds",
@@ -87,7 +92,10 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
     names = dict(duck.execute(statement("output/container_names"), {"machine": collector_id}).fetchall())
     [(info,)] = con.execute("SELECT system_info FROM collectors WHERE id = ?", (collector_id,))
     if samples:
-        output.write_facts(runs.quality(con, collector_id, first, last), names, orjson.loads(info or "{}"), folder)
+        told = runs.quality(con, collector_id, first, last)
+        output.write_facts(told, names, orjson.loads(info or "{}"), folder)
+        spans = [Span(run.window, run.from_timestamp, run.to_timestamp) for run in told.runs]
+        output.write_findings(judge(duck, findings.stage(con, duck, collector_id, first, last), spans), folder)
     return rows
 
 

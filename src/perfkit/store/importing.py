@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]  # gets rows done, of how many
 class Imported:
     """What came in: `new_samples` are new in host_metrics, `rows` are of all tables; instants are ms since the epoch.
 
-    `certificate` tells what the input has of its recordings, `notes` which columns were left out.
+    `certificate` tells what the input has of its recordings, `notes` that it is still recorded, and which columns were left out.
     """
 
     origin: str
@@ -148,7 +148,7 @@ def _import(con: sqlite3.Connection, one: Staged, name: str, site: str, progress
         last=last,
         certificate=one.quality.certificate,
         already=known is not None,
-        notes=tuple(one.notes),
+        notes=tuple(filter(None, (one.quality.recorder, *one.notes))),
     )
 
 
@@ -245,7 +245,8 @@ def _pour(con: sqlite3.Connection, cursor: Any, insert: str, progress: Callable[
 
 def _describe(con: sqlite3.Connection, one: Staged, collector_id: int, first: int, last: int) -> None:
     """Everything besides the metrics: the collection, the machine, recordings and their samples, marks, events, runs."""
-    figures = {name: one.quality.facts.get(name) for name in ("samples", "samples_expected", "coverage")}
+    counted = one.quality.certificate.as_dict()
+    figures = {name: counted[name] for name in ("samples", "samples_expected", "coverage")}
     origin = {"digest": one.digest, "source": str(one.origin), "kind": one.kind, "imported_at": int(time.time() * 1000)}
     span = {"collector_id": collector_id, "first_timestamp": first, "last_timestamp": last}
     con.execute(schema.text("sqlite/collection_insert"), {**span, **origin, **figures})
@@ -253,8 +254,7 @@ def _describe(con: sqlite3.Connection, one: Staged, collector_id: int, first: in
         _forget_superseded(con, collector_id, recording)
     taken = runs.take(con, collector_id, one.quality.recordings, one.samples)
     runs.add_marks(con, collector_id, one.quality.marks, taken)
-    runs.add_events(con, collector_id, one.quality.events, taken)
-    runs.find_gaps(con, collector_id, [recording.number for recording in taken.values()])
+    runs.add_events(con, collector_id, one.quality.events, taken, one.quality.recordings)
     tell_collector(con, collector_id, first, last, one.facts())
     runs.refresh(con, collector_id)
 

@@ -130,7 +130,8 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
     if found.facts["samples"] < fewest:
         raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
     samples = con.execute(
-        "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? ORDER BY recording, tick, timestamp", [machine]
+        "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? AND counted ORDER BY recording, tick, timestamp",
+        [machine],
     ).fetchall()
     figures = ", ".join(catalog.FIGURES)
     taken = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'percentiles'").fetchall()
@@ -207,12 +208,12 @@ def _recorded(con: duckdb.DuckDBPyConnection, path: Path, tables: tuple[Table, .
     one = Recording(1, f"{UNNAMED}{first}", None, first, last, last, period, None, len(samples), samples[-1].tick, None, None, None)
     gaps = [Gap(a.timestamp, b.timestamp, b.tick - a.tick - 1) for a, b in zip(samples, samples[1:])]
     events = [Event("gap", gap.start_ms, gap.end_ms, missed=gap.missed, recording=1) for gap in gaps if gap.missed]
-    counted = certify(len(samples), gaps).as_dict()
+    counted = certify(len(samples), gaps)
     facts = {**(told.facts if told else {}), "first_timestamp": first, "last_timestamp": last, "period_ms": period}
-    facts |= {name: counted[name] for name in ("samples", "samples_expected", "coverage")}
+    facts["samples"] = len(samples)
     others = [event._replace(recording=None) for event in (told.events if told else ()) if event.kind != "gap"]
     marks = tuple(mark._replace(recording=1) for mark in told.marks) if told else ()
-    return Quality(facts, (one,), (), marks, (*events, *others), session=told.session if told else None), samples
+    return Quality(facts, counted, (one,), (), marks, (*events, *others), session=told.session if told else None), samples
 
 
 def _quality(path: Path) -> Quality | None:

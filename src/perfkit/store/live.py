@@ -129,8 +129,11 @@ def _written(line: RawLine) -> bytes:
     return orjson.dumps({"timestamp": seconds, "nanosecond": rest * 1_000_000, **clock, **told})
 
 
-def _is_broken(ticks: Sequence[int], due: int | None) -> bool:
-    return any(later - tick > 1 for tick, later in zip(ticks, ticks[1:])) or (due is not None and due > max(ticks))
+def _is_broken(taken: runs.Taken, one: Recording) -> bool:
+    """Whether a sample is missing between those that were taken, before their end, or between the recording's beginning and them."""
+    ticks = taken.ticks
+    before = -1 if taken.unknown and one.begun_timestamp is not None else ticks[0]
+    return any(later - tick > 1 for tick, later in zip((before, *ticks), ticks)) or (one.due_tick is not None and one.due_tick > max(ticks))
 
 
 class _Machine:
@@ -392,14 +395,15 @@ class Live:
     def _note(self, grown: Mapping[int, _Machine], skip: Collection[str]) -> None:
         """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; now and then the rollups."""
         recordings = self._by_machine("recordings", Recording._fields)
-        samples = self._by_machine("samples", Sample._fields)
+        samples = self._by_machine("samples", (*Sample._fields, "counted"))
         marks = {} if "marks" in skip else self._by_machine("marks", Mark._fields)
         facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
         for number, machine in grown.items():
             with _sent_by(machine.name):
                 found = [Recording(**row) for row in recordings.get(number, ())]
                 taken = sorted(
-                    (Sample(**row) for row in samples.get(number, ())), key=lambda sample: (sample.recording, sample.tick, sample.timestamp)
+                    (Sample(**row) for row in samples.get(number, ()) if row.pop("counted")),
+                    key=lambda sample: (sample.recording, sample.tick, sample.timestamp),
                 )
                 if taken:
                     self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
@@ -434,9 +438,7 @@ class Live:
         taken = runs.take(con, machine.id, alive, samples)
         runs.add_marks(con, machine.id, marks, taken)
         first = min(sample.timestamp for sample in samples)
-        broken = [
-            taken[one.recording].number for one in alive if one.recording in taken and _is_broken(taken[one.recording].ticks, one.due_tick)
-        ]
+        broken = [taken[one.recording].number for one in alive if one.recording in taken and _is_broken(taken[one.recording], one)]
         runs.find_gaps(con, machine.id, broken, first)
         new = sum(one.new for one in taken.values())
         if new and first < machine.last and any(sample.timestamp < machine.last for sample in samples[1:]):

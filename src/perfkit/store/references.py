@@ -7,10 +7,12 @@ import sqlite3
 from dataclasses import dataclass
 
 from perfkit.catalog import TABLES
+from perfkit.collection.certificate import RECORDING
 from perfkit.errors import BadInput
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.export import find
 from perfkit.store.runs import Stretch
+from perfkit.units import FOREVER, iso
 
 _FORM = re.compile(r"(?:(?P<site>[^/@]+)/)?(?P<machine>[^/@]+?)(?:@(?P<run>[^:]+(?::\d\d[^:]*)*))?(?::(?P<phase>.+))?")
 
@@ -53,18 +55,24 @@ def rename(con: sqlite3.Connection, one: Reference, name: str) -> None:
     con.execute("UPDATE runs SET label = ?, marked = 1 WHERE collector_id = ? AND run = ?", (name, one.collector_id, run.run))
     if run.marked:
         con.execute(
-            "UPDATE marks SET label = ? WHERE collector_id = ? AND label = ? AND timestamp IN (?, ?)",
+            "UPDATE marks SET told = coalesce(told, label), label = ? WHERE collector_id = ? AND label = ? AND timestamp IN (?, ?)",
             (name, one.collector_id, run.label, run.start, run.end),
         )
     else:
-        marks = [(one.collector_id, at, kind, name, run.recording) for at, kind in ((run.start, "start"), (run.end, "end"))]
+        ends = [(run.start, "start"), (run.end, "end")]
+        if runs.ended(con, one.collector_id, run.recording) == RECORDING:
+            del ends[1]  # it goes on
+        marks = [(one.collector_id, at, kind, name, run.recording) for at, kind in ends]
         con.executemany("INSERT OR IGNORE INTO marks (collector_id, timestamp, kind, label, recording) VALUES (?, ?, ?, ?, ?)", marks)
     runs.refresh(con, one.collector_id)
 
 
 def remove(con: sqlite3.Connection, one: Reference) -> int:
-    """Delete a machine with all that is known of it, or a run with its samples; how many samples went. Call it inside a transaction."""
-    start, end = (0, runs.FOREVER) if one.stretch is None else (_run(one).start, _run(one).end)
+    """Delete a machine with all that is known of it, or a run with its samples; how many samples went. Call it inside a transaction.
+
+    With a recording's only run, all of the recording goes.
+    """
+    start, end = (0, FOREVER) if one.stretch is None else _reach(con, one.collector_id, _run(one))
     within = (one.collector_id, start, end)
     [(count,)] = con.execute("SELECT count(*) FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
     for table in TABLES:
@@ -74,9 +82,19 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
             con.execute(f"DELETE FROM {table.database_name}_{level} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", bucket)
     for table_name in ("samples", "marks"):
         con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
-    for table_name in ("quality_events", "recordings", "collections"):
-        first, last = ("first_timestamp", "last_timestamp") if table_name == "collections" else ("from_timestamp", "to_timestamp")
+    for table_name in ("quality_events", "recordings", "collections", "load_runs"):
+        first, last = (
+            f"{side}_timestamp" for side in (("from", "to") if table_name in ("quality_events", "recordings") else ("first", "last"))
+        )
         con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND {first} >= ? AND {last} <= ?", within)
+    con.execute(
+        "DELETE FROM load_metrics WHERE collector_id = ?1 AND run NOT IN (SELECT run FROM load_runs WHERE collector_id = ?1)", within[:1]
+    )
+    con.execute(  # so that what it brought can be imported again
+        """UPDATE collections SET digest = 'removed ' || id
+        WHERE collector_id = ? AND first_timestamp <= ? AND last_timestamp >= ? AND kind <> 'live'""",
+        (one.collector_id, end, start),
+    )
     columnar.forget(con, one.collector_id, start, end + 1)
     if one.stretch is None:
         for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings", "capacities"):
@@ -90,6 +108,28 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     percentiles.refresh(con, one.collector_id, (start, end))
     findings.refresh(con, one.collector_id, (start, end))
     return int(count)
+
+
+def described(con: sqlite3.Connection, one: Reference) -> str:
+    """What it is, in a sentence: "run 2 (load) of vm-a, from ... to ..."."""
+    columns = "machinename, sitename, first_timestamp, last_timestamp"
+    machine, site, first, last = con.execute(f"SELECT {columns} FROM collectors WHERE id = ?", (one.collector_id,)).fetchone()
+    if one.stretch:
+        return f"run {one.stretch.run} ({one.stretch.label}) of {machine}, from {iso(one.stretch.start)} to {iso(one.stretch.end)}."
+    [(count,)] = con.execute("SELECT count(*) FROM runs WHERE collector_id = ?", (one.collector_id,))
+    span = "" if first is None else f", from {iso(first)} to {iso(last)}"
+    return f"all of {machine} at {site}, {count} run{'' if count == 1 else 's'}{span}."
+
+
+def _reach(con: sqlite3.Connection, collector_id: int, run: Stretch) -> tuple[int, int]:
+    """From when to when samples go with the run (ms)."""
+    if [one.run for one in runs.stretches(con, collector_id) if one.recording == run.recording and one.phase is None] != [run.run]:
+        return run.start, run.end
+    names = "from_timestamp, to_timestamp"
+    start, end = con.execute(
+        f"SELECT {names} FROM recordings WHERE collector_id = ? AND recording = ?", (collector_id, run.recording)
+    ).fetchone()
+    return min(start, run.start), max(end, run.end)
 
 
 def _run(one: Reference) -> Stretch:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from perfkit.catalog import MACHINE
-from perfkit.collection.certificate import CUT_OFF, END_MARK, RECORDING, Certificate
+from perfkit.collection.certificate import CUT_OFF, END_MARK, RECORDING, Certificate, Gap
 from perfkit.errors import BadInput
 from perfkit.process.engine import statement
 from perfkit.process.quality import Event, Mark, Quality, Recording, Run, Steady, certificate_of, window_name
-from perfkit.store import schema
-from perfkit.units import parse_iso
+from perfkit.store import rollup, schema
+from perfkit.units import FOREVER, parse_iso
 
-FOREVER = 1 << 53  # ms since the epoch; JavaScript knows it too
 UNNAMED = "first sample "  # how the identity of a recording begins whose collector tells no session
 FACTS = (*(c.name for c in MACHINE), "period_ms", "session", "system_info")  # columns of `collectors` that a collection tells
 _DIGITS = 10  # of a run's number, at most; an instant in ms has more
@@ -46,11 +45,12 @@ class _Known(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A recording's number in the database, how many of its samples were new, and its ticks in their order."""
+    """A recording's number in the database, how many of its samples were new, its ticks in their order, and whether it was unknown."""
 
     number: int
     new: int
     ticks: list[int]
+    unknown: bool
 
 
 def take(con: sqlite3.Connection, collector_id: int, recordings: Sequence[Recording], samples: Iterable[Sample]) -> dict[int, Taken]:
@@ -90,7 +90,7 @@ def _grow(con: sqlite3.Connection, collector_id: int, one: Recording, samples: l
         "new": new,
     }
     con.execute(schema.text("sqlite/recording_grow"), values)
-    return Taken(number, new, [sample.tick for sample in shifted])
+    return Taken(number, new, [sample.tick for sample in shifted], known is None)
 
 
 def _find(con: sqlite3.Connection, collector_id: int, one: Recording) -> _Known | None:
@@ -153,34 +153,59 @@ def _ticked(samples: list[Sample], near: tuple[int, int], period_ms: float) -> l
 
 def find_gaps(con: sqlite3.Connection, collector_id: int, recordings: Collection[int], after: int = 0) -> None:
     """List the gaps of `recordings` again, as far as they lie behind the sample at `after` (ms); what was pruned keeps its gaps."""
+    pruned = rollup.reach(con, collector_id)[0][0]
     for number in recordings:
-        values = {"collector_id": collector_id, "recording": number, "after": after}
-        [(kept,)] = con.execute(
+        values: dict[str, Any] = {"collector_id": collector_id, "recording": number, "after": after, "pruned": pruned}
+        [(values["kept"],)] = con.execute(
             "SELECT min(timestamp) FROM samples WHERE collector_id = :collector_id AND recording = :recording AND timestamp >= :after",
             values,
         )
+        [(values["begun"],)] = con.execute(schema.text("sqlite/begun"), values)
         con.execute(
-            "DELETE FROM quality_events WHERE collector_id = ? AND recording = ? AND kind = 'gap' AND from_timestamp >= ?",
-            (collector_id, number, after if kept is None else kept),
+            """DELETE FROM quality_events WHERE collector_id = :collector_id AND recording = :recording AND kind = 'gap'
+            AND (from_timestamp >= coalesce(:kept, :after) OR from_timestamp = :begun)""",
+            values,
         )
         con.execute(schema.text("sqlite/gaps").format(definition=statement("timeline/gaps")), values)
 
 
 def add_marks(con: sqlite3.Connection, collector_id: int, marks: Iterable[Mark], taken: Mapping[int, Taken]) -> None:
-    """Add marks; one that is there already stays as it is. `taken` as `take` gave it."""
+    """Add marks; one that is there already stays as it is, and as it was renamed. `taken` as `take` gave it."""
     con.executemany(
-        "INSERT OR IGNORE INTO marks (collector_id, timestamp, kind, label, recording, place) VALUES (?, ?, ?, ?, ?, ?)",
+        """INSERT OR IGNORE INTO marks (collector_id, timestamp, kind, label, recording, place) SELECT ?1, ?2, ?3, ?4, ?5, ?6
+        WHERE NOT EXISTS (SELECT 1 FROM marks WHERE collector_id = ?1 AND timestamp = ?2 AND kind = ?3 AND told = ?4)""",
         ((collector_id, m.timestamp, m.kind, m.label, _number(taken, m.recording), m.place) for m in marks),
     )
 
 
-def add_events(con: sqlite3.Connection, collector_id: int, events: Iterable[Event], taken: Mapping[int, Taken]) -> None:
-    """Add events; gaps come from the samples (find_gaps)."""
-    con.executemany(
-        """INSERT OR REPLACE INTO quality_events (collector_id, kind, from_timestamp, to_timestamp, subject, missed, detail, recording)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        ((collector_id, *e[:6], None if e.recording is None else _number(taken, e.recording)) for e in events if e.kind != "gap"),
-    )
+def add_events(
+    con: sqlite3.Connection, collector_id: int, events: Iterable[Event], taken: Mapping[int, Taken], recordings: Sequence[Recording]
+) -> None:
+    """Add events and find the gaps of the recordings again. Told gaps count where a window has cut off the samples on one side of them."""
+    known = [e._replace(recording=None if e.recording is None else _number(taken, e.recording)) for e in _within(events, recordings)]
+    insert = f"""INTO quality_events (collector_id, {", ".join(Event._fields)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+    con.executemany(f"INSERT OR REPLACE {insert}", ((collector_id, *e) for e in known if e.kind != "gap"))
+    find_gaps(con, collector_id, [one.number for one in taken.values()])
+    con.executemany(f"INSERT OR IGNORE {insert}", ((collector_id, *e) for e in known if e.kind == "gap" and _is_cut(con, collector_id, e)))
+
+
+def _within(events: Iterable[Event], recordings: Sequence[Recording]) -> Iterator[Event]:
+    """`events`; of a gap what is missing within its recording, as far as that is here."""
+    spans = {one.recording: (one.from_timestamp, one.to_timestamp) for one in recordings}
+    for one in events:
+        if one.kind == "gap" and one.recording in spans:
+            missed = Gap(one.from_timestamp, one.to_timestamp, one.missed or 0).missed_within(*spans[one.recording])
+            if missed:
+                yield one._replace(missed=missed)
+        else:
+            yield one
+
+
+def _is_cut(con: sqlite3.Connection, collector_id: int, gap: Event) -> bool:
+    """Whether a gap reaches out of the samples of its recording that are there."""
+    within = "SELECT 1 FROM samples WHERE collector_id = ? AND recording = ? AND timestamp {} ? LIMIT 1"
+    sides = (("<=", gap.from_timestamp), (">=", gap.to_timestamp))
+    return not all(con.execute(within.format(side), (collector_id, gap.recording, at)).fetchone() for side, at in sides)
 
 
 def _number(taken: Mapping[int, Taken], recording: int) -> int:
@@ -222,7 +247,7 @@ def _numbers(con: sqlite3.Connection, collector_id: int, found: list[tuple[Any, 
     A run is known by its recording, label and start. A recording that was one run until its first mark came gives that number to it.
     """
     known: dict[tuple[Any, ...], int] = {}
-    last = 0
+    [(last,)] = con.execute("SELECT last_run FROM collectors WHERE id = ?", (collector_id,))  # whose numbers were removed stay theirs
     for run, label, recording, start, marked in con.execute(
         "SELECT run, label, recording, from_timestamp, marked FROM runs WHERE collector_id = ? ORDER BY run DESC", (collector_id,)
     ):
@@ -235,6 +260,7 @@ def _numbers(con: sqlite3.Connection, collector_id: int, found: list[tuple[Any, 
     for recording, run, *_ in found:
         if run not in numbers:
             numbers[run] = known.pop((recording,), 0) or (last := last + 1)
+    con.execute("UPDATE collectors SET last_run = ? WHERE id = ?", (last, collector_id))
     return numbers
 
 
@@ -371,9 +397,10 @@ def quality(con: sqlite3.Connection, collector_id: int, start: int = 0, end: int
     facts: dict[str, Any] = {"hostname": machinename, **dict(zip(names[1:], values))}
     session = json.loads(facts.pop("session") or "null")
     first, last = max(start, facts["first_timestamp"] or 0), min(end, facts["last_timestamp"] or 0)
-    told = certificate(con, collector_id, start, end, ended(con, collector_id)).as_dict()
+    counted = certificate(con, collector_id, start, end, ended(con, collector_id))
+    told = counted.as_dict()
     facts |= {"first_timestamp": first, "last_timestamp": last}
-    facts |= {name: told[name] for name in ("samples", "samples_expected", "coverage", "largest_lateness_ms", "ended")}
+    facts |= {name: told[name] for name in ("samples", "largest_lateness_ms", "ended")}
     recordings = con.execute(schema.text("sqlite/recordings_within"), {"collector_id": collector_id, "start": start, "end": end})
     marks = con.execute(
         """SELECT timestamp, kind, label, recording, place FROM marks
@@ -384,6 +411,7 @@ def quality(con: sqlite3.Connection, collector_id: int, start: int = 0, end: int
     proposals = (steady(con, collector_id, r.from_timestamp, r.to_timestamp, r.window) for r in runs)
     return Quality(
         facts=facts,
+        certificate=counted,
         recordings=tuple(Recording(*row) for row in recordings),
         runs=tuple(runs),
         marks=tuple(Mark(*row) for row in marks),

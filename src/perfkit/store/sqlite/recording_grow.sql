@@ -4,6 +4,7 @@ UPDATE recordings SET
     from_timestamp = min(from_timestamp, :from_timestamp),
     to_timestamp = max(to_timestamp, :to_timestamp),
     last_timestamp = max(last_timestamp, :last_timestamp),
+    begun_timestamp = coalesce(begun_timestamp, :begun_timestamp),
     boot_id = coalesce(boot_id, :boot_id),
     period_ms = coalesce(:period_ms, period_ms),
     duration = coalesce(:duration, duration),

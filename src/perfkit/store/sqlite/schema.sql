@@ -14,6 +14,7 @@ CREATE TABLE collectors (
     first_timestamp  INTEGER,  -- of host_metrics and its rollups, whatever was pruned since
     last_timestamp   INTEGER,
     samples          INTEGER NOT NULL DEFAULT 0,  -- recorded, whatever was pruned since
+    last_run         INTEGER NOT NULL DEFAULT 0,  -- the highest number that a run was ever given
     UNIQUE (machinename, sitename)
 );
 
@@ -83,12 +84,13 @@ CREATE TABLE recordings (
     due_tick            INTEGER,
     largest_lateness_ms REAL,
     ended               TEXT,
+    begun_timestamp     INTEGER,           -- when it began, with tick 0; NULL where that is not known
     PRIMARY KEY (collector_id, recording)
 ) WITHOUT ROWID;
 
 CREATE UNIQUE INDEX recordings_by_identity ON recordings (collector_id, identity);
 
--- Every sample that was recorded, once (process/sql/timeline/samples.sql): what coverage and gaps are counted from.
+-- Every sample that counts, once (process/sql/timeline/samples.sql): what coverage and gaps are counted from.
 CREATE TABLE samples (
     collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     timestamp    INTEGER NOT NULL,
@@ -172,6 +174,7 @@ CREATE TABLE marks (
     label        TEXT NOT NULL,
     recording    INTEGER NOT NULL DEFAULT 1,
     place        INTEGER NOT NULL DEFAULT 0,  -- orders marks of one instant
+    told         TEXT,           -- its label in the collection, where it was renamed
     PRIMARY KEY (collector_id, timestamp, kind, label)
 ) WITHOUT ROWID;
 

@@ -25,7 +25,7 @@ CREATE TABLE container_names (container_id VARCHAR, name VARCHAR);
 -- Every sample (timeline/samples.sql).
 CREATE TABLE samples (
     machine INTEGER, timestamp BIGINT, recording BIGINT, stretch BIGINT, clock DOUBLE, before BIGINT, first BOOLEAN, tick BIGINT, period DOUBLE,
-    lateness_ms DOUBLE
+    lateness_ms DOUBLE, counted BOOLEAN
 );
 
 -- What the collectors told of themselves (timeline/sessions.sql).
@@ -33,5 +33,8 @@ CREATE TABLE sessions (
     machine INTEGER, file INTEGER, place BIGINT, timestamp BIGINT, monotonic DOUBLE, facts JSON, boot_id VARCHAR, identity VARCHAR, recording BIGINT,
     started DOUBLE, period DOUBLE, duration DOUBLE
 );
+
+-- The window that the user asked for (timeline/cut.sql).
+CREATE TABLE kept (machine INTEGER, from_timestamp BIGINT, to_timestamp BIGINT);
 
 CREATE OR REPLACE MACRO place(line, row) AS coalesce(line, row);

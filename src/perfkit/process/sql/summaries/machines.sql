@@ -1,16 +1,14 @@
 -- One row per machine: what it is, and how much of its recordings is there.
---   period_ms         between two samples of the newest recording   samples_expected  those that are there and those that are missing
+--   period_ms         between two samples of the newest recording   samples  those that count (timeline/samples.sql)
 --   milliseconds      whether its instants have fractions of a second
 --   totals            'known' where a session told which disks and interfaces count in the host's totals, 'by name' where names decided
 WITH newest AS (
     SELECT machine, max_by(facts, place) AS facts FROM sessions GROUP BY machine
 ), spans AS (
-    SELECT machine, min(timestamp) AS first_timestamp, max(timestamp) AS last_timestamp, count(*) AS samples, max_by(period, timestamp) AS period,
+    SELECT machine, min(timestamp) AS first_timestamp, max(timestamp) AS last_timestamp, count(*) FILTER (counted) AS samples, max_by(period, timestamp) AS period,
            max(lateness_ms) AS largest_lateness_ms, bool_or(timestamp % 1000 <> 0) AS milliseconds
     FROM samples
     GROUP BY machine
-), missing AS (
-    SELECT machine, sum(missed) AS missed FROM gaps GROUP BY machine
 ), totals AS (
     SELECT machine, any_value(total_kb) AS total_kb FROM memory GROUP BY machine
 ), counted AS (
@@ -24,11 +22,9 @@ SELECT spans.machine, facts ->> '$.hostname' AS hostname, facts ->> '$.machine_i
        coalesce(nullif(whole(facts ->> '$.cpus'), 0), whole(system_info ->> '$.total_cpus'), counted.cpus) AS cpus, total_kb / 1024 AS memory_mb,
        facts ->> '$.cloud_vendor' AS cloud_vendor, facts ->> '$.instance_type' AS instance_type, facts ->> '$.timezone' AS time_zone,
        system_info, facts AS session, 1000 * spans.period AS period_ms, first_timestamp, last_timestamp, samples,
-       samples + coalesce(missed, 0)::BIGINT AS samples_expected, 100 * samples / samples_expected AS coverage, largest_lateness_ms, milliseconds,
-       names.totals
+       largest_lateness_ms, milliseconds, names.totals
 FROM spans
 LEFT JOIN newest USING (machine)
-LEFT JOIN missing USING (machine)
 LEFT JOIN totals USING (machine)
 LEFT JOIN counted USING (machine)
 LEFT JOIN names USING (machine)

@@ -1,4 +1,4 @@
 -- The recordings of one machine, in their order.
 SELECT recording, identity, boot_id, from_timestamp, to_timestamp, last_timestamp, period_ms, duration, samples, last_tick, due_tick, largest_lateness_ms,
-       CASE WHEN ended = 'still recording' AND recorder > 0 THEN 'still recording by process ' || recorder ELSE ended END AS ended
+       ended, begun_timestamp
 FROM recordings WHERE machine = $machine ORDER BY recording

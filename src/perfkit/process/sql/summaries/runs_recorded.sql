@@ -5,12 +5,12 @@ SELECT r.run, r.phase, r.label, r.recording, r.from_timestamp, r.to_timestamp, r
 FROM runs AS r
 JOIN recordings AS o ON o.machine = r.machine AND o.recording = r.recording
 CROSS JOIN LATERAL (
-    SELECT count(*) AS samples, max(s.lateness_ms) AS lateness_ms FROM samples AS s
+    SELECT count(*) FILTER (s.counted) AS samples, max(s.lateness_ms) AS lateness_ms FROM samples AS s
     WHERE s.machine = r.machine AND s.timestamp BETWEEN r.from_timestamp AND r.to_timestamp
 ) AS taken
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (q.kind = 'clock_step') AS clock_steps, count(*) FILTER (q.kind = 'reset') AS resets FROM quality AS q
-    WHERE q.machine = r.machine AND q.to_timestamp > r.from_timestamp AND q.to_timestamp <= r.to_timestamp
+    WHERE q.machine = r.machine AND q.to_timestamp >= r.from_timestamp AND q.to_timestamp <= r.to_timestamp
 ) AS happened
 WHERE r.machine = $machine
 ORDER BY r.run, r.phase IS NOT NULL, r.from_timestamp, r.to_timestamp DESC

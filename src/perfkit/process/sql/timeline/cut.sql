@@ -8,8 +8,8 @@ WITH asked AS (
     SELECT machine, max_by(from_timestamp, from_timestamp) AS from_timestamp, max_by(to_timestamp, from_timestamp) AS to_timestamp
     FROM runs WHERE coalesce(phase, label) = $phase GROUP BY machine
 )
-SELECT samples.machine, greatest(min(timestamp), coalesce($start, 0), coalesce(any_value(asked.from_timestamp), 0))::BIGINT AS from_timestamp,
-       least(max(timestamp), coalesce($end, max(timestamp)), coalesce(any_value(asked.to_timestamp), max(timestamp)))::BIGINT AS to_timestamp
+SELECT samples.machine, greatest(coalesce($start, 0), coalesce(any_value(asked.from_timestamp), 0))::BIGINT AS from_timestamp,
+       least(coalesce($end, $forever), coalesce(any_value(asked.to_timestamp), $forever))::BIGINT AS to_timestamp
 FROM samples LEFT JOIN asked ON asked.machine = samples.machine
 WHERE $phase IS NULL OR asked.machine IS NOT NULL
 GROUP BY samples.machine

@@ -5,8 +5,11 @@
 --   before       the instant of the sample before it in the same stretch, in the order of `clock`
 --   first        whether it is the machine's first
 --   tick         its number in the recording, counted in periods: what is between two neighbours' numbers is missing
+--   counted      whether it is the first of its tick: a tick that was read more than once (a burst) counts as one sample
 --   period       seconds between two samples: promised, else the median distance
---   lateness_ms  how late it was after its tick; NULL where no tick is promised, and for a second sample of one tick (a burst)
+--   lateness_ms  how late it was after its tick; NULL where no tick is promised, and for what is not counted
+--
+-- Ticks are those of collection/ticks.py, so that preflight and collect count the same.
 --
 -- perfkit's samples belong to the session that stands before them in the file, whatever the wall clock says: it may be behind after a reboot.
 -- Others (pcc) tell no session and no monotonic clock. There a boot begins where "ctxt" of /proc/stat goes back and "btime" moves by more than
@@ -55,22 +58,30 @@ WITH instants AS (
            coalesce(sum(if(was_set, 1000 * period, step)) OVER w, 0) / 1000 AS clock
     FROM paced WINDOW w AS (PARTITION BY machine, boot ORDER BY turn ROWS UNBOUNDED PRECEDING)
 ), sampled AS (
-    SELECT machine, timestamp, place, recording, 0 AS settings, clock, period, started FROM clocked
+    SELECT machine, timestamp, place, recording, 0 AS settings, clock, period, started, false AS whole_seconds FROM clocked
     UNION ALL
-    SELECT machine, timestamp, place, recording, settings, clock, period, NULL FROM unclocked
+    SELECT machine, timestamp, place, recording, settings, clock, period, NULL, true FROM unclocked
 ), stepped AS (
-    SELECT *, clock - lag(clock) OVER (PARTITION BY machine, recording ORDER BY clock, place) AS step FROM sampled
+    SELECT *, clock - lag(clock) OVER w AS step, timestamp // 1000 - lag(timestamp // 1000) OVER w AS seconds
+    FROM sampled WINDOW w AS (PARTITION BY machine, recording ORDER BY clock, place)
 ), known AS (
     SELECT * EXCLUDE (period), at_least(coalesce(period, median(step) OVER (PARTITION BY machine, recording)), 0.001) AS period FROM stepped
 ), numbered AS (
-    -- Ticks from the promised start where one is told; else neighbours further apart than one and a half periods miss what fits between them.
-    SELECT *, CASE WHEN started IS NOT NULL THEN floor((clock - started) / period + 0.1)
-                   ELSE sum(CASE WHEN step > 1.5 * period THEN round(step / period) WHEN step IS NULL THEN 0 ELSE 1 END) OVER w END::BIGINT AS tick
+    -- Ticks from the promised start where one is told; else neighbours further apart than one and a half periods miss what fits between them,
+    -- and those closer than half a period are one tick. Of whole seconds that hold several samples, only a second without one is missing.
+    SELECT *, CASE WHEN started IS NOT NULL THEN floor((clock - started) / period + 0.01)
+                   ELSE sum(CASE WHEN step IS NULL THEN 0
+                                 WHEN whole_seconds AND period < 1 THEN 1 + at_least(round((seconds - 1) / period), 0)
+                                 WHEN step < 0.5 * period THEN 0
+                                 WHEN step > 1.5 * period THEN round(step / period)
+                                 ELSE 1 END) OVER w END::BIGINT AS tick
     FROM known WINDOW w AS (PARTITION BY machine, recording ORDER BY clock, place ROWS UNBOUNDED PRECEDING)
+), firsts AS (
+    SELECT *, tick IS DISTINCT FROM lag(tick) OVER (PARTITION BY machine, recording ORDER BY clock, place) AS counted FROM numbered
 )
 SELECT machine, timestamp, recording, dense_rank() OVER (ORDER BY machine, recording, settings) AS stretch, clock, lag(timestamp) OVER w AS before,
        row_number() OVER (PARTITION BY machine ORDER BY recording, clock, place) = 1 AS first, coalesce(tick, 0) AS tick, period,
-       CASE WHEN started IS NOT NULL AND tick IS DISTINCT FROM lag(tick) OVER w 
-            THEN at_least(round(1000 * (clock - started - tick * period), 3), 0) END AS lateness_ms
-FROM numbered
+       CASE WHEN started IS NOT NULL AND counted THEN at_least(round(1000 * (clock - started - tick * period), 3), 0) END AS lateness_ms,
+       counted
+FROM firsts
 WINDOW w AS (PARTITION BY machine, recording, settings ORDER BY clock, place)
