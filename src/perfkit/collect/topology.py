@@ -74,7 +74,8 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
     its synthetic twin) is counted by the master already. Where nothing has a device, as within a container, what leads out of
-    the namespace counts; where nothing does, tunnels and taps (OpenVZ, slirp).
+    the namespace counts; where nothing does, tunnels and taps (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its
+    driver tells them.
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
@@ -87,9 +88,15 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
             "kind": "physical" if name in physical else "virtual",
             "in_total": name in totals,
             **({"master": masters[name]} if masters[name] else {}),
+            **_link(f"{net}/{name}"),
         }
         for name in names
     }
+
+
+def _link(path: str) -> dict[str, Any]:
+    speed, duplex = read_text(path + "/speed"), read_text(path + "/duplex")
+    return {"speed_mbit": int(speed), "duplex": duplex or "unknown"} if speed.isdigit() and 0 < int(speed) < 10**9 else {}
 
 
 def _leads_out(net: str, name: str) -> bool:

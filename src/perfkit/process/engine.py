@@ -11,7 +11,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
-from perfkit.collection.subsystems import HOST, STATFS
+from perfkit.collection.subsystems import HOST, SLOWER
 from perfkit.process import memory
 from perfkit.process.reading import read
 
@@ -19,8 +19,9 @@ from perfkit.process.reading import read
 # texts are taken apart one after the other, so that their memory is not needed at once.
 TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
 COMPONENTS = (
-    *("devices", "network", "disk", "cpu", "containers", "services", "processes", "memory", "system", "tcp", "pressure", "filesystem"),
-    *("host", "system_info"),
+    *("devices", "network", "disk", "cpu", "containers", "services", "process_names", "processes", "memory", "system", "tcp"),
+    *("pressure", "filesystem"),
+    *("cpu_limits", "interface_limits", "limits", "host", "system_info"),
 )
 SUMMARIES = ("machines", "quality")
 # Tables that have no rows where no line's subsystem starts like this: planning their statements would cost 20 to 50 ms each.
@@ -28,9 +29,13 @@ NEEDS = {
     "containers": ("container/",),
     "services": ("service/",),
     "processes": ("processes",),
+    "process_names": ("perfkit/process", "processes"),
     "pressure": ("/proc/pressure/",),
     "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
     "filesystem": ("statfs",),
+    "cpu_limits": ("limits", "/proc/schedstat", "/proc/net/softnet_stat"),
+    "interface_limits": ("limits",),
+    "limits": ("limits",),
 }
 # Made before the tables that they stand in.
 _MACROS = ("components/macros", "components/cgroups", "components/device_names")
@@ -144,7 +149,7 @@ class Engine:
         for name in names:
             if name not in skip:
                 tell(name)
-                values = {"subsystems": [s.name for s in (*HOST, STATFS)]} if name == "samples" else None
+                values = {"subsystems": [s.name for s in (*HOST, *SLOWER)]} if name == "samples" else None
                 self.con.execute(f"CREATE OR REPLACE TABLE {name} AS {statement(f'{folder}/{name}')}", values)
 
     def _without_lines(self) -> list[str]:
