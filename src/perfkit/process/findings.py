@@ -342,8 +342,8 @@ def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str]
 
 
 def _weight(one: Finding) -> tuple[bool, int, int]:
-    """Orders findings for the verdict: the machine before its containers; what held for most of the time; of these what began first."""
-    return one.rule.startswith("container"), -round(one.share / 10), one.from_timestamp
+    """Orders findings for the verdict: the machine before its containers and processes; what held longest; of these what began first."""
+    return one.rule.startswith(("container", "hot_thread")), -round(one.share / 10), one.from_timestamp
 
 
 def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> str:
