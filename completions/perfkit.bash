@@ -60,6 +60,7 @@ _perfkit() {
     "import --file") _perfkit_words -f && return ;;
     "import --load") _perfkit_words -f && return ;;
     "import --load-start") return ;;
+    "import --load-shift") return ;;
     "import --collector-name") return ;;
     "import --site-name" | "import --site") return ;;
     "import --db") return ;;
@@ -129,7 +130,7 @@ _perfkit() {
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
     "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind -h --help'; else _perfkit_words -f; fi ;;
     "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --site-name --site --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
-    "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
+    "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --load-shift --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
     "runs") if [[ $current == -* ]]; then _perfkit_words -W '--json --db -h --help'; else return; fi ;;
     "compare") if [[ $current == -* ]]; then _perfkit_words -W '--arm --phase --metric --figure --at-least --fail-on --generator --across-machines --format --db -h --help'; else _perfkit_words -f; fi ;;
     "report") if [[ $current == -* ]]; then _perfkit_words -W '--out --format --db -h --help'; else _perfkit_words -f; fi ;;

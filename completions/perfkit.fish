@@ -83,6 +83,7 @@ for program in perfkit perfkit.pyz
     complete -c $program -n '__fish_seen_subcommand_from import' -l file -r -F -d 'An input, the same as an argument; may be given several times.'
     complete -c $program -n '__fish_seen_subcommand_from import' -l load -r -F -d 'Output of a load tool (k6, JMeter, Gatling, wrk, ...), shown beside the metrics; may be given several times.'
     complete -c $program -n '__fish_seen_subcommand_from import' -l load-start -x -d 'When the load began, where its tool does not say.'
+    complete -c $program -n '__fish_seen_subcommand_from import' -l load-shift -x -d 'Move the load by so much, where its generator'\''s clock was off.'
     complete -c $program -n '__fish_seen_subcommand_from import' -l collector-name -x -d 'The machine'\''s name.'
     complete -c $program -n '__fish_seen_subcommand_from import' -l site-name -l site -x -d 'Where the machine stands.'
     complete -c $program -n '__fish_seen_subcommand_from import' -l db -x -d 'A file, or postgresql://USER@HOST/NAME.'

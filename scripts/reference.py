@@ -50,8 +50,8 @@ page.
 The **verdict** is one sentence made of the findings. It names the resource that was at its limit for most of the time (of several, the
 one that began first), from when, and at which load where a load tool's timeline was imported
 (that of the [knee](capacity.md), or without a knee that of the instant); then how far the others were from
-theirs. A recording that has less than {TRUSTED} % of the samples that were due is not to be trusted, and the verdict says so first. The
-speed of the network is not recorded, so the network is judged by its errors alone.
+theirs. A recording that has less than {TRUSTED} % of the samples that were due is not to be trusted, and the verdict says so first. Where
+the speed of the network's links is not known (most virtual interfaces), the network is judged by its errors alone.
 
 `findings.csv` and the database's table `findings` list them, `process --json` and `/api/v1/runs/ID` have them as JSON. The rules are in
 [`rules.toml`](../src/perfkit/process/rules.toml), in the order of importance. The limits on the overview page, which everybody may
@@ -62,7 +62,12 @@ change in the page's address, are another thing: they mark single figures.
 
 def row(rule: Rule) -> str:
     """One rule as a row; in its condition, names are columns of metrics.md."""
-    condition = rule.when.replace("|", "\\|").replace("{cpus}", "CPUs").replace("{period_ms}", "period")
+    condition = (
+        rule.when.replace("|", "\\|")
+        .replace("{cpus}", "CPUs")
+        .replace("{period_ms}", "period")
+        .replace("{foreign}", "command is background work")
+    )
     if rule.having:
         condition += f"`; `{rule.having}"
     least = f"{rule.share:g} %, {rule.samples}" if rule.share else f"{rule.samples}"

@@ -42,7 +42,8 @@ class Table:
 
     Every table starts with `timestamp` (not listed in `columns`). `keys` name the row within a sample, `values` are the rest. The CSV has
     the first `written` columns alone: host.csv keeps its 19 for ever. A `sparse` table has a row only where something was used: it has no
-    rollups and no percentiles, which would be of those rows alone.
+    rollups and no percentiles, which would be of those rows alone. A `seldom` one has a row in every tenth sample only, and is compared
+    only where it is asked for.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Table:
     columns: tuple[Column, ...]
     written: int | None = None
     sparse: bool = False
+    seldom: bool = False
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -190,6 +192,8 @@ NETWORK = Table(
         *_columns("/proc/net/dev", RATE, "errors/s", rx_errors="Receive errors", tx_errors="Send errors"),
         *_columns("/proc/net/dev", RATE, "drops/s", rx_drops="Receive drops", tx_drops="Send drops"),
         *_columns("perfkit/session", FLAG, "", INTEGER, in_total="Counted in the host total"),
+        *_columns("perfkit/session", GAUGE, "Mbit/s", INTEGER, speed_mbit="Speed of the link"),
+        *_columns("/proc/net/dev", SHARE, "%", util_percent="Used of the link, in the busier direction"),
     ),
 )
 
@@ -233,6 +237,7 @@ SYSTEM = Table(
         *_columns("/proc/vmstat", RATE, "KiB/s", page_in_kb="Paged in", page_out_kb="Paged out"),
         *_columns("/proc/vmstat", RATE, "pages/s", swap_in_pages="Swapped in", swap_out_pages="Swapped out"),
         *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults", oom_kills="Processes killed for want of memory"),
+        *_columns("/proc/vmstat", RATE, "pages/s", numa_hits="Pages from the wanted NUMA node", numa_misses="Pages from another NUMA node"),
     ),
 )
 
@@ -246,6 +251,62 @@ TCP = Table(
         *_columns("/proc/net/snmp", GAUGE, "connections", INTEGER, established="Established"),
         *_columns("/proc/net/netstat", RATE, "1/s", listen_overflows="Listen overflows"),
     ),
+)
+
+
+CPU_LIMITS = Table(
+    "cpu_limits",
+    "What holds CPUs back",
+    "cpu_limit_metrics",
+    (
+        _key("cpu", "CPU", "limits"),
+        *_columns("limits", GAUGE, "MHz", frequency_mhz="Frequency"),
+        *_columns("limits", SHARE, "%", frequency_percent="Frequency of the nominal one"),
+        *_columns("limits", RATE, "1/s", thermal_throttles="Slowed down by heat, core and package"),
+        *_columns("/proc/schedstat", SHARE, "%", run_wait_percent="Tasks waiting for this CPU; 100 is one task all the time"),
+        *_columns("/proc/net/softnet_stat", RATE, "packets/s", softnet_drops="Packets dropped before the network stack"),
+        *_columns("/proc/net/softnet_stat", RATE, "1/s", softnet_squeezes="Network work put off, its time was up"),
+    ),
+    seldom=True,
+)
+
+INTERFACE_LIMITS = Table(
+    "interface_limits",
+    "Allowances of the cloud",
+    "interface_limit_metrics",
+    (
+        _key("interface", "Interface", "limits"),
+        *_columns(
+            "limits",
+            RATE,
+            "packets/s",
+            bw_in_exceeded="Beyond the bandwidth in",
+            bw_out_exceeded="Beyond the bandwidth out",
+            pps_exceeded="Beyond the packets per second",
+            conntrack_exceeded="Beyond the tracked connections",
+            linklocal_exceeded="Beyond the packets to local services",
+        ),
+    ),
+    seldom=True,
+)
+
+LIMITS = Table(
+    "limits",
+    "Limits of the kernel",
+    "limit_metrics",
+    (
+        *_columns("limits", GAUGE, "files", INTEGER, open_files="Open files", open_files_max="Open files allowed"),
+        *_columns("limits", SHARE, "%", open_files_percent="Open files of those allowed"),
+        *_columns("/proc/loadavg", GAUGE, "tasks", INTEGER, tasks="Tasks"),
+        *_columns("limits", GAUGE, "tasks", INTEGER, tasks_max="Tasks allowed"),
+        *_columns("limits", SHARE, "%", tasks_percent="Tasks of those allowed"),
+        *_columns(
+            "limits", GAUGE, "connections", INTEGER, connections="Tracked connections", connections_max="Tracked connections allowed"
+        ),
+        *_columns("limits", SHARE, "%", connections_percent="Tracked connections of those allowed"),
+        *_columns("limits", GAUGE, "ms", clock_error_ms="Clock, wrong by at most", clock_offset_ms="Clock, being corrected by"),
+    ),
+    seldom=True,
 )
 
 
@@ -296,7 +357,23 @@ PROCESSES = Table(
     sparse=True,
 )
 
-TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS, SERVICES, PROCESSES)
+PROCESS_NAMES = Table(
+    "process_names",
+    "Who the processes are",
+    "process_names",
+    (
+        _key("pid", "Process", "perfkit/process"),
+        _key("command", "Command", "perfkit/process"),
+        _key("service", "Service", "perfkit/process"),
+        _key("executable", "Executable", "perfkit/process"),
+        _key("cmdline", "Command line, secrets masked", "perfkit/process"),
+        *_columns("perfkit/process", GAUGE, "", INTEGER, parent="Parent's process id", uid="User id"),
+    ),
+    sparse=True,
+)
+
+_SELDOM = (CPU_LIMITS, INTERFACE_LIMITS, LIMITS, PROCESS_NAMES)  # not in every sample
+TABLES = (HOST, CPU, MEMORY, DISK, NETWORK, FILESYSTEM, PRESSURE, SYSTEM, TCP, CONTAINERS, SERVICES, PROCESSES, *_SELDOM)
 DENSE = tuple(table for table in TABLES if not table.sparse)  # those with rollups and percentiles
 
 # In which direction a difference of a metric (<table>.<column>) is worse; of the others neither is.
@@ -306,10 +383,19 @@ _WORSE = {
         *("host.cpu_busy", "host.cpu_iowait", "host.cpu_steal", "host.mem_used", "cpu.busy", "cpu.iowait", "cpu.steal", "cpu.softirq"),
         *("memory.used_kb", "memory.used_percent", "memory.dirty_kb", "disk.read_await_ms", "disk.write_await_ms", "disk.await_ms"),
         *("disk.queue_length", "disk.util_percent", "network.rx_errors", "network.tx_errors", "network.rx_drops", "network.tx_drops"),
+        *("network.util_percent", "system.numa_misses", "cpu_limits.thermal_throttles", "cpu_limits.run_wait_percent"),
+        *("cpu_limits.softnet_drops", "cpu_limits.softnet_squeezes", "interface_limits.bw_in_exceeded", "interface_limits.bw_out_exceeded"),
+        *("interface_limits.pps_exceeded", "interface_limits.conntrack_exceeded", "interface_limits.linklocal_exceeded"),
+        *("limits.open_files_percent", "limits.tasks_percent", "limits.connections_percent"),
         *("filesystem.used_percent", "pressure.some_percent", "pressure.full_percent", "system.load1", "system.running", "system.blocked"),
         *("system.swap_in_pages", "system.swap_out_pages", "system.major_faults", "system.oom_kills", "tcp.retransmits"),
         *("tcp.listen_overflows", "containers.cpu_percent", "containers.memory_current_bytes", "containers.memory_percent"),
-        *("containers.memory_working_set_bytes", "containers.cpu_limit_percent", "containers.cpu_throttled_percent"),
+        *(
+            "processes.cpu_percent",
+            "containers.memory_working_set_bytes",
+            "containers.cpu_limit_percent",
+            "containers.cpu_throttled_percent",
+        ),
         *("load.errors", "load.latency_avg_ms", "load.latency_p50_ms", "load.latency_p90_ms", "load.latency_p95_ms"),
         *("load.latency_p99_ms", "load.latency_max_ms"),
     ),

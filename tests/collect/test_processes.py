@@ -165,6 +165,105 @@ def test_of_many_the_busy_and_the_large_are_read_in_every_sample(tmp_path: Path)
     found.processes.close()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "5", "5 (x", "5 (x) S", stat(5, flags=7).replace(" 7 5 0", " x 5 0"), stat(5, ticks=1).replace(" 1 3 1", " 1e9 3 1"),
+        stat(5, start=9)[:40], "5 (x) " + "- " * 50, "\0" * 900,
+    ],
+)  # fmt: skip
+def test_a_text_that_no_kernel_writes_ends_nothing(tmp_path: Path, text: str) -> None:
+    """Whether it was so from the beginning or comes later; the process is told when its text is the kernel's again."""
+    for pid in (5, 6):
+        put(tmp_path, pid)
+    (tmp_path / "5" / "stat").write_text(text)
+    found = Watched(tmp_path)
+    (tmp_path / "6" / "stat").write_text(text.replace("5 (", "6 ("))
+    rows, who = found.scan()
+    assert [row for row in rows[1:] if not row.startswith("gone")] == who == []
+    for pid in (5, 6):
+        put(tmp_path, pid, ticks=9)
+    rows, who = found.scan()
+    assert sorted(one["pid"] for one in who) == [5, 6]
+    assert len(rows) == 3
+    found.processes.close()
+
+
+def test_a_process_that_has_not_run_is_not_read_again_before_the_tenth_scan(tmp_path: Path, watched: Watched) -> None:
+    """One thread's nanoseconds tell it; of several threads, or where the kernel does not count, they do not."""
+    for pid, counted in ((20, "5 6 7"), (21, "0 0 0")):
+        put(tmp_path, pid)
+        build(tmp_path / str(pid), {"stat": stat(pid).replace(" 20 0 4 0 50", " 20 0 1 0 50"), "schedstat": f"{counted}\n"})
+    watched.scan()
+    watched.scan()
+    for pid in (20, 21):
+        (tmp_path / str(pid) / "stat").write_text(stat(pid, ticks=8, rss=7).replace(" 20 0 4 0 50", " 20 0 1 0 50"))
+    assert [row.split()[0] for row in watched.scan()[0][1:]] == ["21"]
+    found = [watched.scan()[0][1:] for _ in range(7)]
+    assert found[:6] == [[]] * 6
+    assert found[6] == ["20 50 1 S 5 2 8 3 1 1 20 0 1 7 6 5 6 7 - -"]
+    (tmp_path / "20" / "schedstat").write_text("9 6 8\n")
+    (tmp_path / "20" / "stat").write_text(stat(20, ticks=9, rss=7).replace(" 20 0 4 0 50", " 20 0 1 0 50"))
+    assert watched.scan()[0][1:] == ["20 50 1 S 5 2 9 3 1 1 20 0 1 7 6 9 6 8 - -"]
+
+
+def test_a_process_that_ends_between_the_list_and_its_opening_is_none(tmp_path: Path, watched: Watched) -> None:
+    build(tmp_path, {"77/": ""})  # its files are gone already
+    rows, who = watched.scan()
+    assert (len(rows), {one["pid"] for one in who}) == (4, {1, 7, 9})
+    assert "77" not in " ".join(rows)
+
+
+def test_systemds_escapes_are_undone_as_those_of_services(tmp_path: Path, watched: Watched) -> None:
+    put(tmp_path, 12)
+    (tmp_path / "12" / "cgroup").write_text("0::/system.slice/a\\x2db\\x20c\\x2fd.service\n")
+    _, who = watched.scan()
+    assert next(one["cgroup"] for one in who if one["pid"] == 12) == "/system.slice/a-b c\\x2fd.service"
+
+
+THREADS = """
+import threading, time
+for _ in range(800):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print(flush=True)
+input()
+"""
+
+
+def test_a_process_of_800_threads_is_one_row() -> None:
+    with subprocess.Popen([sys.executable, "-c", THREADS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        processes = Processes("/proc")
+        told = decode(processes.read(line_head(1, 2))[-1]).measurement
+        processes.close()
+        child.kill()
+    (row,) = [row.split() for row in told.split("\n") if row.startswith(f"{child.pid} ")]
+    assert row[12] == "801"
+
+
+HIDDEN = """
+import os, sys
+from perfkit.collect.processes import Processes
+from perfkit.collection import decode, line_head
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+p = Processes("/proc")
+print(decode(p.read(line_head(1, 2))[-1]).measurement.split("\\n")[1].split()[0] == str(os.getpid()), len(p._known))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to hide processes")
+def test_where_proc_hides_others_the_own_are_told() -> None:
+    """hidepid=2, in a mount namespace of its own."""
+    command = ["unshare", "--mount", "sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$0" "$@"', sys.executable, "-c", HIDDEN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": "src"})
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
+    assert done.stdout == "True 1\n", done.stderr
+
+
 def test_real_processes_come_end_and_are_zombies(tmp_path: Path) -> None:
     clock = InventedClock()
     processes = Processes("/proc", monotonic=clock.monotonic)

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from perfkit.cli.compare import app
 from perfkit.compare.judging import FORBID, OK, WARN, Side, _difference, _Known
 from perfkit.compare.statistics import Estimate
 from perfkit.process.findings import rules
+from perfkit.store import open_database, transaction
 from support import invent
 from support.recorded import START, record, steady
 
@@ -141,6 +143,11 @@ TRIPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"rows": {"system": lambda tick: {"oom_kills": 0.0}}},
         FORBID,
     ),
+    "foreign_process": (
+        {"rows": {"processes": lambda tick: {"pid": "7", "command": "apt-get", "service": "", "cpu_percent": 5.1 if tick < 30 else 1.0}}},
+        {"rows": {"processes": lambda tick: {"pid": "7", "command": "apt-get", "service": "", "cpu_percent": 5.1 if tick < 29 else 1.0}}},
+        FORBID,
+    ),
     "throttled": (
         {
             "rows": {
@@ -225,6 +232,35 @@ def test_machines_must_have_in_common_what_decides(db: Path, facts: dict[str, An
     assert state(compared(db, "vm-a@1", "vm-b@1"), rule) == expected
     if rule == "hardware" and expected == FORBID:
         assert state(compared(db, "vm-a@1", "vm-b@1", "--across-machines"), rule) == WARN
+
+
+def test_processes_are_compared_by_their_command(db: Path) -> None:
+    """postgres used twice as much; nginx ran in the second run alone; who used less than 1 % of a core in both is left out."""
+    level = steady(50, SAMPLES, 1)
+    for number, used in enumerate(({"postgres": 1.0, "cron": 0.01}, {"postgres": 2.0, "nginx": 0.5})):
+        record(
+            db,
+            level,
+            start=START + number * LATER,
+            rows={"processes": lambda tick: {"pid": "0", "command": "(not attributed)", "service": "", "cpu_percent": 1.0}},
+        )
+        add = [(name, factor) for name, factor in used.items()]
+        with closing(open_database(db)) as con, transaction(con):
+            for pid, (name, factor) in enumerate(add, 1):
+                con.executemany(
+                    "INSERT INTO process_metrics (collector_id, timestamp, pid, command, service, cpu_percent) VALUES (1, ?, ?, ?, '', ?)",
+                    ((START + number * LATER + 1000 * tick, str(pid), name, factor * level[tick]) for tick in range(SAMPLES)),
+                )
+    found = compared(db, "vm-a@1", "vm-a@2", "--metric", "processes", "--figure", "avg")
+    told = {row["device"]: row for row in found["metrics"]}
+    assert set(told) == {"postgres", "nginx"}
+    assert (told["postgres"]["metric"], told["postgres"]["unit"], told["postgres"]["verdict"]) == (
+        "processes.cpu_percent",
+        "% of one core",
+        "differs",
+    )
+    assert told["postgres"]["difference"] == pytest.approx(50, abs=2)
+    assert told["nginx"]["baseline"]["value"] == 0
 
 
 def test_few_samples_are_not_judged(db: Path) -> None:

@@ -171,3 +171,28 @@ def test_a_one_second_spike_in_a_week_is_in_every_answer(week):
         most = [v for v in values.get("max", values["avg"]) if v is not None]
         assert max(most) == 1e9, f"lost within {2 * half} ms"
         assert len(most) <= 1300
+
+
+def test_a_process_has_its_series_and_its_command_line(site):
+    """Shares are averages over all samples, a gauge is what was read; its page is there, that of a process nobody saw is not."""
+    window = f"from={FIRST}&to={FIRST + 59_000}"
+    metrics = "metrics=processes.user_percent,processes.rss_bytes&device=nginx"
+    used = fetch(f"{site.url}/api/v1/collectors/2/series?{metrics}&{window}")[1]["tables"]["processes"]
+    within = (2, FIRST, FIRST + 59_000)
+    sql = """SELECT user_percent, rss_bytes FROM process_metrics WHERE collector_id = ? AND timestamp BETWEEN ? AND ? AND command = 'nginx'
+    ORDER BY timestamp"""
+    rows = sqlite3.connect(site.database).execute(sql, within).fetchall()
+    assert list(used["devices"]) == ["nginx"]
+    assert used["devices"]["nginx"]["user_percent"]["avg"] == pytest.approx([user for user, _ in rows], abs=0.001)
+    assert used["devices"]["nginx"]["rss_bytes"]["avg"] == pytest.approx([rss for _, rss in rows], abs=0.001)
+    (one,) = fetch(f"{site.url}/api/v1/collectors/2/process?command=nginx&{window}")[1]["processes"]
+    assert (one["pid"], one["service"], one["cmdline"], one["memory"]) == (
+        "101",
+        "nginx.service",
+        "nginx: worker <b>process</b>",
+        max(rss for _, rss in rows),
+    )
+    assert fetch(f"{site.url}/api/v1/collectors/2/process?command=nobody&{window}")[1]["processes"] == []
+    assert httpx.get(f"{site.url}/collectors/2/processes/nginx", timeout=60).status_code == 200
+    missing = httpx.get(f"{site.url}/collectors/2/processes/nobody", timeout=60)
+    assert (missing.status_code, "No process nobody was seen on vm-b." in missing.text) == (404, True)

@@ -23,6 +23,7 @@ PAGES = {
     "tables": "/collectors/1/tables?q=read",
     "containers": "/collectors/1/containers",
     "container": "/collectors/1/containers/4f5d3c2b1a09",
+    "process": "/collectors/1/processes/nginx",
     "compare": "/compare?c=1&c=2",
     "phases": "/compare?c=1:load&c=2:load&align=clock",
 }

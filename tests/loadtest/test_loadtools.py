@@ -7,6 +7,7 @@ import gzip
 import http.server
 import json
 import lzma
+import random
 import shutil
 import sqlite3
 import statistics
@@ -27,7 +28,7 @@ from hypothesis import strategies as st
 from perfkit.cli import main
 from perfkit.errors import BadInput
 from perfkit.loadtools import COLUMNS, Timeline, read_runs
-from support import invent, loads
+from support import invent, loads, recorded
 from support.invent import START
 
 OUTPUTS = Path(__file__).with_name("outputs")
@@ -1133,3 +1134,31 @@ def test_the_fio_of_this_machine_is_understood(tmp_path: Path) -> None:
     assert all(row.latency_p50_ms and row.latency_p50_ms <= (row.latency_p99_ms or 0) for row in found.rows)
     log = read_one(tmp_path / "job_iops.1.log", time.time())
     assert sum((row.throughput or 0) / 2 for row in log.rows) == pytest.approx(found.summary.requests, rel=0.5)
+
+
+def test_a_generator_whose_clock_is_off_is_noticed_and_moved_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its machine's packets follow the load, but its file says 7 s too late. Packets that do not follow it say nothing."""
+    chance = random.Random(1)
+    counts = [chance.randrange(1, 9) for _ in range(120)]
+    lines = [loads.JTL]
+    for second, count in enumerate(counts):
+        begin = (START + 20 + second) * 1000
+        lines += [f"{begin + 50 * n},10,GET /,200,OK,Users 1-1,text,true,,512,120,5,5,http://sut/,9,0,1" for n in range(count)]
+    output = write(tmp_path, "\n".join(lines) + "\n", "late.jtl")
+    follows = {tick: 40.0 * count for tick, count in enumerate(counts, 20 - 7 + 1)}
+    apart = {tick: 40.0 * chance.randrange(1, 9) for tick in range(200)}
+    for machine, packets in (("vm-a", follows), ("vm-b", apart)):
+        cells = {
+            "host": lambda tick, of=packets: {"cpu_busy": 50.0, "net_rx_packets": of.get(tick, 0.0), "net_tx_packets": of.get(tick, 0.0)}
+        }
+        recorded.record(tmp_path / "x.db", [50.0] * 200, machine=machine, rows=cells)
+    told = []
+    for more in (["vm-b"], ["vm-a"], ["vm-a", "--load-shift", "-7"]):
+        assert main(["import", "--db", str(tmp_path / "x.db"), "--load", str(output), "--collector-name", *more]) == 0
+        told.append(capsys.readouterr().out)
+    assert ["note:" in text for text in told] == [False, True, False]
+    assert "this load ran 7 s earlier than its file says" in told[1]
+    assert "--load-shift -7 moves it" in told[1]
+    with closing(sqlite3.connect(tmp_path / "x.db")) as con:
+        sql = "SELECT first_timestamp / 1000 FROM load_runs ORDER BY collector_id"
+        assert [second - START for (second,) in con.execute(sql)] == [13, 20]

@@ -30,6 +30,31 @@ CASES: dict[str, tuple[str, Cells, Cells]] = {
     "memory_available": ("memory", {"total_kb": 1000, "available_kb": 49}, {"total_kb": 1000, "available_kb": 50}),
     "memory_pressure": ("pressure", {"resource": "memory", "some_percent": 10.1}, {"resource": "memory", "some_percent": 10.0}),
     "memory_stalls": ("pressure", {"resource": "memory", "full_percent": 5.1}, {"resource": "memory", "full_percent": 5.0}),
+    "run_wait": ("cpu_limits", {"cpu": "3", "run_wait_percent": 100.1}, {"cpu": "3", "run_wait_percent": 100.0}),
+    "cpu_slow": ("cpu_limits", {"cpu": "3", "frequency_percent": 69.9}, {"cpu": "3", "frequency_percent": 70.0}),
+    "thermal_throttling": ("cpu_limits", {"cpu": "3", "thermal_throttles": 0.1}, {"cpu": "3", "thermal_throttles": 0.0}),
+    "numa_misses": ("system", {"numa_misses": 1001.0, "numa_hits": 9000.0}, {"numa_misses": 1001.0, "numa_hits": 9010.0}),
+    "link_busy": (
+        "network",
+        {"interface": "eth0", "util_percent": 90.1, "in_total": 1},
+        {"interface": "eth0", "util_percent": 90.0, "in_total": 1},
+    ),
+    "allowance_exceeded": ("interface_limits", {"interface": "eth0", "pps_exceeded": 0.1}, {"interface": "eth0", "pps_exceeded": 0.0}),
+    "softnet_squeezes": ("cpu_limits", {"cpu": "0", "softnet_squeezes": 10.1}, {"cpu": "0", "softnet_squeezes": 10.0}),
+    "softnet_drops": ("cpu_limits", {"cpu": "0", "softnet_drops": 0.1}, {"cpu": "0", "softnet_drops": 0.0}),
+    "tracked_connections": ("limits", {"connections_percent": 90.1}, {"connections_percent": 90.0}),
+    "open_files": ("limits", {"open_files_percent": 90.1}, {"open_files_percent": 90.0}),
+    "tasks": ("limits", {"tasks_percent": 90.1}, {"tasks_percent": 90.0}),
+    "foreign_process": (
+        "processes",
+        {"pid": "7", "command": "unattended-upgr", "cpu_percent": 5.1},
+        {"pid": "7", "command": "postgres", "cpu_percent": 99.0},
+    ),
+    "hot_thread": (
+        "processes",
+        {"pid": "7", "command": "redis-server", "cpu_percent": 90.0},
+        {"pid": "7", "command": "redis-server", "cpu_percent": 105.1},
+    ),
     "swapping_out": ("system", {"swap_out_pages": 10.1}, {"swap_out_pages": 10.0}),
     "swapping_in": ("system", {"swap_in_pages": 10.1}, {"swap_in_pages": 10.0}),
     "major_faults": ("system", {"major_faults": 500.1}, {"major_faults": 500.0}),
@@ -97,6 +122,7 @@ CASES: dict[str, tuple[str, Cells, Cells]] = {
     "late_samples": ("samples", {"lateness_ms": 500.1}, {"lateness_ms": 500.0}),
     "gaps": ("quality", {"kind": "gap", "missed": 1}, {"kind": "gap", "missed": 0}),
     "clock_steps": ("quality", {"kind": "clock_step"}, {"kind": "reset"}),
+    "clock_error": ("limits", {"clock_error_ms": 500.1}, {"clock_error_ms": 500.0}),
     "reboots": ("quality", {"kind": "reboot"}, {"kind": "hot_plug"}),
     "ended_early": ("quality", {"kind": "ended_early", "missed": 7}, {"kind": "truncated"}),
     "unusable_numbers": ("quality", {"kind": "unusable", "subject": "cpu 1", "missed": 3}, {"kind": "damaged", "missed": 3}),
@@ -109,6 +135,8 @@ CALM: dict[str, Cells] = {
     "softirq_one_cpu": {"cpu": "0", "softirq": 0.0},
     "memory_available": {"total_kb": 1000, "available_kb": 900},
     "dirty_pages": {"total_kb": 1000, "dirty_kb": 0},
+    "cpu_slow": {"cpu": "3", "frequency_percent": 100.0},
+    "numa_misses": {"numa_misses": 0.0, "numa_hits": 1.0},
 }
 
 
@@ -151,11 +179,13 @@ def found(rule: Rule, cells: Cells, times: int) -> list[str]:
     table, holding, _ = CASES[rule.name]
     samples = Samples()
     for tick in range(1, SAMPLES + 1):
-        if rule.name == "one_cpu_busy":
+        if table != "host":
             samples.add("host", tick, {"cpu_busy": 25.0})
+        if rule.name == "cpu_slow":
+            samples.add("cpu", tick, {"cpu": "3", "busy": 51.0})
         if tick <= times:
             samples.add(table, tick, cells)
-        elif table != "quality":
+        elif table != "quality" and not rule.sparse:  # a process that did nothing has no row
             samples.add(table, tick, CALM.get(rule.name) or calm(holding))
     return [one.rule for one in samples.judged(chosen=[rule]).findings]
 
@@ -194,6 +224,16 @@ def test_await_that_grows_with_the_load(grows: bool, expected: bool) -> None:
         await_ms = tick / 8 if grows else 6.0 + tick % 2
         samples.add("disk", tick, {"device": "sda", "await_ms": await_ms, "read_ops": operations, "write_ops": 0.0, "in_total": 1})
     assert ("disk_await_grows" in {one.rule for one in samples.judged().findings}) == expected
+
+
+@pytest.mark.parametrize(("shape", "expected"), [("leak", True), ("warm-up", False), ("small", False)])
+def test_memory_that_grows_all_the_time(shape: str, expected: bool) -> None:
+    samples = Samples()
+    for tick in range(1, SAMPLES + 1):
+        grown = {"leak": 4 * tick, "warm-up": 40 * min(tick, 10), "small": tick}[shape]
+        samples.add("processes", tick, {"pid": "7", "command": "java", "rss_bytes": (200 + grown) * MIB})
+    found = samples.judged(chosen=[rule for rule in rules() if rule.name == "memory_grows"]).findings
+    assert [one.sentence for one in found] == (["The memory of java (process 7) grew all the time, to 600 MiB."] if expected else [])
 
 
 def test_one_line_per_rule_with_the_worst_subject_and_how_many_more() -> None:

@@ -21,6 +21,9 @@ DEVICES = {
     "containers": [("0123456789ab", "web", "docker")],
     "services": [("nginx.service",)],
     "processes": [("0", "(not attributed)", ""), ("7", "nginx", "nginx.service")],
+    "cpu_limits": [("0",)],
+    "interface_limits": [("eth0",)],
+    "process_names": [("7", "nginx", "nginx.service", "/usr/sbin/nginx", "nginx: worker")],
 }
 
 

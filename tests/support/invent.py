@@ -127,7 +127,7 @@ def write(
     """Write one invented collection to `path` (gzip if it ends in .gz) and return `path`.
 
     `frequency` is the seconds between two samples. `partitions` are per disk; `interfaces` count lo;
-    `loops` are idle loop devices; `users` adds two services and a few processes. Instants are seconds from the
+    `loops` are idle loop devices; `users` adds two services, a few processes and the limits that hide. Instants are seconds from the
     start: `spikes` are (from, seconds, busy share of the CPUs), `gaps` (from, seconds) without samples, `marks` (at, label, kind).
     """
     machine = Machine(
@@ -436,6 +436,8 @@ class Users:
                 self.written[name] = monotonic
                 value = {"unit": name, "cpu_usage_usec": self.services[name], "memory_current": 5_000_000, **before, "inode": 7}
                 yield f"service/{name}", json.dumps(value)
+        if self.scan % 10 == 1:
+            yield from self.limits()
         rows = [f"scan {self.scan} {len(self.ticks)}"]
         if self.scan == 1:
             yield from (self.about(pid, 100 + pid) for pid in self.ticks)
@@ -454,6 +456,24 @@ class Users:
                 told = " ".join(map(str, ticks))
                 rows.append(f"{pid} {100 + pid} {age} S {ticks[0]} 0 {told} 20 0 1 400 0 {ticks[0]}0000000 5000 9 - -")
         yield "processes", "\n".join(rows)
+
+    def limits(self) -> Iterator[tuple[str, str]]:
+        """Of two CPUs and an interface in Amazon's cloud."""
+        done = self.scan // 10
+        yield (
+            "/proc/net/softnet_stat",
+            "".join(f"0000{4096 + done:x} {done:08x} {16 * cpu * done:08x}{' 00000000' * 9} {cpu:08x} 0 0\n" for cpu in (0, 1)),
+        )
+        yield "/proc/schedstat", "".join(f"cpu{cpu} 0 0 0 0 0 0 77 {done * (cpu + 1) * 2_500_000_000} 9\n" for cpu in (0, 1))
+        rows = [f"/proc/sys/fs/file-nr {1000 + done} 0 4000", "/proc/sys/kernel/pid_max 4194304", "/proc/sys/kernel/threads-max 624"]
+        rows += ["/proc/sys/net/netfilter/nf_conntrack_count 10", "/proc/sys/net/netfilter/nf_conntrack_max 100"]
+        for cpu in (0, 1):
+            folder = f"/sys/devices/system/cpu/cpu{cpu}"
+            rows += [f"{folder}/cpufreq/scaling_cur_freq {(2 - cpu) * 1300000}", f"{folder}/cpufreq/base_frequency 2600000"]
+            rows += [f"{folder}/cpufreq/cpuinfo_max_freq 3900000", f"{folder}/thermal_throttle/core_throttle_count {cpu * done * 5}"]
+        rows += [f"ethtool/eth0/{name}_allowance_exceeded {done * 40}" for name in ("bw_in", "pps")]
+        rows.append("adjtimex -1500000 4000 20 8193")
+        yield "limits", "\n".join(rows)
 
     def about(self, pid: int, start: int, name: str = "") -> tuple[str, str]:
         """Who a process is."""

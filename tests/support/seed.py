@@ -30,6 +30,9 @@ DEVICES = {
     "containers": ("4f5d3c2b1a09", "8899aabbccdd"),
     "services": ("nginx.service", "postgresql.service"),
     "processes": ("0", "101", "202"),
+    "cpu_limits": ("0", "1"),
+    "interface_limits": ("eth0",),
+    "process_names": ("101 ", "202 "),
 }
 # The other keys of a device.
 NAMES = {
@@ -38,6 +41,8 @@ NAMES = {
     "0": ("(not attributed)", ""),
     "101": ("nginx", "nginx.service"),
     "202": ("postgres", "postgresql.service"),
+    "101 ": ("nginx", "nginx.service", "/usr/sbin/nginx", "nginx: worker <b>process</b>"),
+    "202 ": ("postgres", "postgresql.service", "/usr/bin/postgres", "postgres: writer"),
 }
 
 
@@ -99,7 +104,7 @@ def _collector(con, machinename: str, sitename: str, instants: list[int]) -> int
 
 
 def _rows(collector_id: int, table: Table, device: str | None, instants: list[int], rng: random.Random) -> Iterator[tuple]:
-    keys = () if device is None else (device, *(NAMES[device] if len(table.keys) > 1 else ()))
+    keys = () if device is None else (device.strip(), *(NAMES[device] if len(table.keys) > 1 else ()))
     phases = [rng.random() * 6 for _ in table.values]
     for at in instants:
         wave = at / 1000 / 300

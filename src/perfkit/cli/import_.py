@@ -31,6 +31,7 @@ def import_(
     load_start: Optional[str] = typer.Option(
         None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
     ),
+    load_shift: float = typer.Option(0.0, metavar="SECONDS", help="Move the load by so much, where its generator's clock was off."),
     collector_name: Optional[str] = typer.Option(None, help="The machine's name.  [default: the one in the input]"),
     site_name: Optional[str] = typer.Option(None, "--site-name", "--site", help="Where the machine stands.  [default: default]"),
     db: Optional[str] = typer.Option(
@@ -59,7 +60,7 @@ def import_(
             if isinstance(place, Path) and not load:
                 _runs_of(place, spans[-1:], quiet)
     for path in load or []:
-        spans += _import_load(place, path, collector_name, site_name, load_start, quiet)
+        spans += _import_load(place, path, collector_name, site_name, load_start, load_shift, quiet)
     if load and isinstance(place, Path):
         _runs_of(place, spans, quiet)
     if not quiet:
@@ -68,7 +69,9 @@ def import_(
             print("Next: perfkit serve --open")
 
 
-def _import_load(target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, quiet: bool) -> list[_Span]:
+def _import_load(
+    target: Path | str, path: Path, machine: str | None, site: str | None, start: str | None, shift: float, quiet: bool
+) -> list[_Span]:
     """Bring a load tool's output in; the spans of its runs."""
     from perfkit.errors import BadInput
     from perfkit.loadtools.importing import import_runs
@@ -76,7 +79,7 @@ def _import_load(target: Path | str, path: Path, machine: str | None, site: str 
 
     if not isinstance(target, Path):
         raise BadInput("a load's timeline goes into a database file; name one with --db.")
-    imported = import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None)
+    imported = import_runs(target, path, machine=machine, site=site, start=parse_instant(start) / 1000 if start else None, shift=shift)
     for found in [] if quiet else imported:
         print(f"{path} ({found.tool}) -> {found.machinename} at {found.sitename}, run {found.run}")
         print(f"  {found.rows:,} rows from {_iso(found.first)} to {_iso(found.last)}" if found.rows else "  nothing to do: imported before")

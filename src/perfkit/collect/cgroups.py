@@ -210,14 +210,21 @@ def _v2_files(tree: Hierarchy) -> list[tuple[str, str, Parse]]:
 
 
 def limit_files(tree: Hierarchy, below: str) -> list[tuple[str, Parse]]:
-    """(path, parser) of its limits."""
-    on_v2 = (("cpu", "cpu.max", cpu_max), ("memory", "memory.max", number("memory_max")), ("pids", "pids.max", number("pids_max")))
+    """(path, parser) of its limits, and of how often they have killed."""
+    killed = pick(oom_kill="memory_oom_kills")
+    on_v2 = (
+        ("cpu", "cpu.max", cpu_max),
+        ("memory", "memory.max", number("memory_max")),
+        ("memory", "memory.events", killed),
+        ("pids", "pids.max", number("pids_max")),
+    )
     if not tree.folders:
         return [(f"{tree.unified}{below}/{name}", parse) for _, name, parse in on_v2]
     files = (
         ("cpu", "cpu.cfs_quota_us", number("cpu_quota")),
         ("cpu", "cpu.cfs_period_us", number("cpu_period")),
         ("memory", "memory.limit_in_bytes", number("memory_max")),
+        ("memory", "memory.oom_control", killed),
         ("pids", "pids.max", number("pids_max")),
     )
     found = [(f"{tree.folders[controller]}{below}/{name}", parse) for controller, name, parse in files if controller in tree.folders]
@@ -289,7 +296,7 @@ class Cgroup:
         for path, parse in self._limits:
             try:
                 with open(path, "rb", buffering=0) as file:
-                    self._limit_text += parse(file.read(64) or b"")
+                    self._limit_text += parse(file.read(256) or b"")
             except OSError:
                 continue
 

@@ -46,7 +46,7 @@ _LXC = re.compile(r"lxc\.payload\.(.+)")
 _NSPAWN = re.compile(r"machine-(?!qemu\\x2d|lxc\\x2d)(.+)\.scope|systemd-nspawn@(.+)\.service")
 _USER = re.compile(r"user-\d+\.slice")
 _POD = re.compile(r"(?:kubepods.*-)?pod([0-9a-f]{8}[-_0-9a-f]+)(?:\.slice)?")
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+_ESCAPED = re.compile(r"\\x(?!2f)([0-9a-f]{2})")  # an escaped / stays one: the name is part of a path
 
 _LOOK_EVERY = 1.0  # seconds between two looks whether folders have gained or lost children
 _WALK_EVERY = 30.0  # seconds between two walks of the whole tree

@@ -9,11 +9,12 @@ from perfkit.collect.clock import SystemClock
 from perfkit.collect.collector import Collector
 from perfkit.collect.containers import Containers, Names
 from perfkit.collect.file_sink import FileSink
+from perfkit.collect.limits import Limits, ask_driver
 from perfkit.collect.marks import Requests
 from perfkit.collect.processes import Processes
 from perfkit.collect.progress import on_stderr
 from perfkit.collect.sample import Sampler
-from perfkit.collect.session import machine
+from perfkit.collect.session import clock_state, machine
 from perfkit.collect.sources import open_sources
 from perfkit.collection.choose import marks_beside
 from perfkit.collection.subsystems import HOST, PCC, SLOW
@@ -92,12 +93,17 @@ def raise_priority(nice: int | None) -> str:
 
 
 def _groups(options: Options) -> list[Group]:
-    """Who uses the machine, as far as the options want to know."""
+    """Who uses the machine, as far as the options want to know, and what limits it."""
     found: list[Group] = []
     if options.containers or options.services:
         found.append(Containers(options.sys, Names(options.root), containers=options.containers, services=options.services))
     if options.processes:
         found.append(Processes(options.proc, cmdline=options.cmdline))
+    if options.format != "pcc":
+        is_real = options.sys == "/sys"  # an invented machine has interfaces of the same names
+        found.append(
+            Limits(options.proc, options.sys, options.root + "/dev/kmsg", ioctl=ask_driver if is_real else None, clock=clock_state)
+        )
     return found
 
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _STA_UNSYNC = 0x40  # linux/timex.h
-_TIMEX_STATUS = 40 // 4  # where `status` stands in struct timex of a 64-bit Linux, in ints
-_TIMEX_SIZE = 208
+_TIMEX_LONGS = 208 // 8  # struct timex of a 64-bit Linux
 
 
 # vendor: (DMI field, how its text begins, whether the product name is the instance type)
@@ -54,18 +53,30 @@ def vendor_and_type(sys_root: str) -> tuple[str | None, str | None]:
     return ("aws", None) if read_text(sys_root + "/hypervisor/uuid").startswith("ec2") else (None, None)
 
 
-def clock_synchronised() -> bool | None:
-    """Whether the kernel's clock is disciplined (adjtimex(2)); None where it cannot be asked."""
+def clock_state() -> tuple[int, int, int, int] | None:
+    """What the kernel says of its clock (adjtimex(2)): offset, maxerror, esterror, status; None where it cannot be asked.
+
+    The errors are in microseconds, the offset too, or in nanoseconds where the status has STA_NANO (0x2000).
+    """
     try:
         import ctypes
     except ImportError:
         return None
-    timex = (ctypes.c_int * (_TIMEX_SIZE // 4))()
+    if ctypes.sizeof(ctypes.c_long) != 8:
+        return None  # the structure is another one there
+    timex = (ctypes.c_long * _TIMEX_LONGS)()
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
     except (OSError, AttributeError):
         return None
-    return None if state < 0 else not timex[_TIMEX_STATUS] & _STA_UNSYNC
+    offset, _, maxerror, esterror, status = timex[1:6]
+    return None if state < 0 else (offset, maxerror, esterror, status & 0xFFFFFFFF)
+
+
+def clock_synchronised() -> bool | None:
+    """Whether the kernel's clock is disciplined; None where it cannot be asked."""
+    found = clock_state()
+    return None if found is None else not found[3] & _STA_UNSYNC
 
 
 def _os_name(proc: str) -> str:

@@ -75,7 +75,7 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
     its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the
     switch. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does, tunnels and taps
-    (OpenVZ, slirp).
+    (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
@@ -89,6 +89,7 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
             "kind": "physical" if name in physical else "virtual",
             "in_total": name in totals,
             **({"master": masters[name]} if masters[name] else {}),
+            **_link(f"{net}/{name}"),
         }
         for name in names
     }
@@ -98,6 +99,11 @@ def _is_port(net: str, name: str, physical: set[str]) -> bool:
     """Whether it is linked to another physical interface, which carries what it carries."""
     link = read_text(f"{net}/{name}/iflink")
     return link != read_text(f"{net}/{name}/ifindex") and link in {read_text(f"{net}/{other}/ifindex") for other in physical}
+
+
+def _link(path: str) -> dict[str, Any]:
+    speed, duplex = read_text(path + "/speed"), read_text(path + "/duplex")
+    return {"speed_mbit": int(speed), "duplex": duplex or "unknown"} if speed.isdigit() and 0 < int(speed) < 10**9 else {}
 
 
 def _leads_out(net: str, name: str) -> bool:

@@ -93,7 +93,11 @@ HOST = (
     Subsystem("/proc/diskstats", needed=True, records=True),
     Subsystem("/proc/net/dev", needed=True, records=True),
     Subsystem("/proc/loadavg", counters=False),
-    Subsystem("/proc/vmstat", lines_named("pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill"), records=True),
+    Subsystem(
+        "/proc/vmstat",
+        lines_named("numa_hit", "numa_miss", "pgpgin", "pgpgout", "pswpin", "pswpout", "pgfault", "pgmajfault", "oom_kill"),
+        records=True,
+    ),
     Subsystem("/proc/net/snmp", block(b"Tcp:")),
     Subsystem("/proc/net/netstat", block(b"TcpExt:")),
     Subsystem("/proc/pressure/cpu"),
@@ -108,12 +112,17 @@ PCC = (
     Subsystem("/proc/diskstats", needed=True, records=True),
 )
 STATFS = Subsystem("statfs[*]", counters=False, sampled=False)
+# Limits that hide, and what the kernel's log says of processes that were killed for want of memory.
+LIMITS = Subsystem("limits", sampled=False)
+KERNEL_LOG = Subsystem("/dev/kmsg", counters=False, sampled=False)
+# Read in every SLOW-th sample.
+SLOWER = (STATFS, Subsystem("/proc/net/softnet_stat", sampled=False), Subsystem("/proc/schedstat", block(b"cpu"), sampled=False), LIMITS)
 CONTAINERS = Subsystem("container/")
 SERVICES = Subsystem("service/")
 PROCESSES = Subsystem("processes")
-ALL = (*HOST, STATFS, CONTAINERS, SERVICES, PROCESSES)
+ALL = (*HOST, *SLOWER, KERNEL_LOG, CONTAINERS, SERVICES, PROCESSES)
 
 NEEDED = tuple(subsystem.name for subsystem in HOST if subsystem.needed)
 WANTED = tuple(subsystem.name for subsystem in HOST if not subsystem.needed)
 # How the names of lines begin that a sample does not promise: perfkit's own lines, and what is written now and then.
-OCCASIONAL = ("perfkit/", "/proc/cpuinfo", STATFS.name)
+OCCASIONAL = ("perfkit/", "/proc/cpuinfo", KERNEL_LOG.name, *(subsystem.name for subsystem in SLOWER))

@@ -37,6 +37,7 @@ _BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both 
 _RUNS = 3  # runs an arm from which on the runs are the unit
 _DRIFTS = 3.5  # Student's t of a slow rise or fall: 1 % of series without one have it
 _ALPHA = 1 - LEVEL
+_PROCESSES, _OF_PROCESSES = "processes", "cpu_percent"  # the only metric of a sparse table that is compared, by command
 _LOAD = {
     **dict.fromkeys(("throughput", "errors"), "1/s"),
     **dict.fromkeys([f"latency_{figure}_ms" for figure in ("avg", "p50", "p90", "p95", "p99")], "ms"),
@@ -179,10 +180,13 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
     arms = [baseline, *others]
     with closing(columnar.connect()) as duck:
         duck.execute(_sql("macros"))
-        duck.execute("CREATE TABLE series (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
+        for name in ("series", "used"):
+            duck.execute(f"CREATE TABLE {name} (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
         with_load = not asked.metrics or any(name.partition(".")[0] == "load" for name in asked.metrics)
         numbered = [run for arm in arms for run in arm.runs]
         of_run = [_read(duck, number, run, tables, with_load) for number, run in enumerate(numbered)]
+        if _is_asked(f"{_PROCESSES}.{_OF_PROCESSES}", asked.metrics):
+            duck.execute(_sql("commands"))
         of_all = [guard for run in generators for guard in _read_generator(duck, run)]
         estimates = _estimates(duck)
     told = {id(arm): [guard for run in arm.runs for guard in of_run[numbered.index(run)]] + list(_within(arm)) for arm in arms}
@@ -203,14 +207,14 @@ def _tables(asked: Asked) -> list[Table]:
     for figure in asked.figures:
         if figure not in FIGURES:
             raise BadInput(f"there is no figure {figure[:40]!r}; there are {', '.join(FIGURES)}.")
-    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {"load": list(_LOAD)}
+    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {"load": list(_LOAD), _PROCESSES: [_OF_PROCESSES]}
     for metric in asked.metrics:
         name, _, column = metric.partition(".")
         if name not in known or (column and column not in known[name]):
             there = [f"{name}.{one}" for one in known[name]] if name in known else list(known)
             raise BadInput(f"there is no metric {metric[:60]!r}; there are {', '.join(there)}.")
     wanted = {metric.partition(".")[0] for metric in asked.metrics}
-    return [one for one in DENSE if not wanted or one.name in wanted]
+    return [one for one in DENSE if one.name in wanted or not (wanted or one.seldom)]
 
 
 def _read(duck: duckdb.DuckDBPyConnection, number: int, run: Run, tables: Sequence[Table], with_load: bool) -> list[Guard]:
@@ -222,6 +226,7 @@ def _read(duck: duckdb.DuckDBPyConnection, number: int, run: Run, tables: Sequen
         metrics = [c.name for c in schema.metrics(one)]
         values = {"run": number, "table": one.name, "device": schema.device_key(one) or "machine", "metrics": metrics}
         duck.execute(_sql("series").format(counted=counted), {**values, "start": start, "end": end})
+    duck.execute(_sql("used"), {"run": number, "start": start, "end": end})
     within = {"collector_id": run.collector_id, "start": start, "end": end}
     if with_load:
         cursor = run.con.execute(_sql("load"), within)

@@ -193,6 +193,18 @@ async def who(request: Any, datasette: Dashboard) -> Any:
     return await _in_window(request, datasette, answer)
 
 
+@answers_json
+async def process(request: Any, datasette: Dashboard) -> Any:
+    """The processes of one `command` in the window asked for: who each is, and what it used."""
+    command = Parameters(request).get("command", "")
+
+    def answer(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
+        found = reading.processes(con, number, window, command)
+        return {"collector": number, "window": _told(window), "command": command, "processes": found}
+
+    return await _in_window(request, datasette, answer)
+
+
 def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
     window = _window(con, number, args)
     return {

@@ -67,6 +67,7 @@ HOST = Tab("host", "/collectors/{}/host", "Host", panels.HOST)
 TABLES_ = Tab("tables", "/collectors/{}/tables", "Tables", metrics=("host.cpu_busy",))
 CONTAINERS = Tab("containers", "/collectors/{}/containers", "Containers", panels.CONTAINERS)
 CONTAINER = Tab("container", "/collectors/{}/containers", "Containers", panels.CONTAINER)
+PROCESS = Tab("process", "/collectors/{}/processes", "Overview", panels.PROCESS)
 COMPARE = Tab("compare", "/compare?c={}", "Compare", panels.COMPARE)
 TABS = (OVERVIEW, HOST, TABLES_, CONTAINERS, COMPARE)
 
@@ -133,6 +134,12 @@ async def container(request: Any, datasette: Dashboard) -> Response:
     """One container."""
     name = tilde_decode(request.url_vars["container"])
     return await _of_collector(request, datasette, CONTAINER, {"container": name}, [("device", name)])
+
+
+async def process(request: Any, datasette: Dashboard) -> Response:
+    """The processes of one command of one machine."""
+    name = tilde_decode(request.url_vars["command"])
+    return await _of_collector(request, datasette, PROCESS, {"process": name}, [("device", name)])
 
 
 async def compare(request: Any, datasette: Dashboard) -> Response:
@@ -218,8 +225,12 @@ async def _of_collector(
     shown = (frame or {}).get("container", "")
     if shown and shown not in names:
         raise NotFound(f"{collector['machinename']} has no container {shown[:64]}.")
+    command = (frame or {}).get("process", "")
+    if command and not await datasette.read(lambda con: reading.has_process(con, number, command)):
+        raise NotFound(f"No process {command[:64]} was seen on {collector['machinename']}.")
     context = {
         "collector": collector,
+        "process": command,
         "title": tab.title,
         "has_containers": has_containers,
         "tabs": [(datasette.access.root_path + one.path.format(number), one.title) for one in TABS],
@@ -268,6 +279,7 @@ def _choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
             "last": row["last_timestamp"],
             "facts": {name: row[name] for name in FINGERPRINT},
             "runs": api.stretches(con, row["id"]),
+            "clock_error_ms": reading.clock_error_ms(con, row["id"]),
         }
         for row in reading.collectors(con)
     ]

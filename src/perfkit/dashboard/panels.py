@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perfkit.catalog import table
 from perfkit.dashboard.reading import query
-from perfkit.dashboard.series import users_sql
+from perfkit.dashboard.series import NAMED, users_sql
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Panel:
             "title": self.title,
             "table": self.table,
             "databaseTable": known.database_name,
-            "key": known.keys[0].name if known.keys else "",
+            "key": NAMED.get(self.table) or (known.keys[0].name if known.keys else ""),
             "unit": self.unit,
             "devices": self.devices,
             "device": self.device,
@@ -73,7 +73,7 @@ class Panel:
         }
 
     def sql(self) -> str:
-        """The query behind the chart, with the parameters collector, from, to and, where the table has one, device."""
+        """The query behind the chart, with the parameters collector, from, to and, where the table has devices, device."""
         known = table(self.table)
         if known.sparse:
             return users_sql("chart_users", self.table, self.columns)
@@ -89,6 +89,8 @@ def metrics(panels: Iterable[Panel]) -> list[str]:
 
 
 _NO_PRESSURE = "This kernel reported no pressure (PSI); it needs CONFIG_PSI and psi=1."
+_NO_SPEED = "This interface's driver does not tell how fast its link is, as those of most virtual machines."
+_NO_LIMIT = "This kernel or this machine's drivers do not tell it."
 _CPU_SHARES = (("cpu_user", "user"), ("cpu_system", "system"), ("cpu_iowait", "iowait"), ("cpu_steal", "steal"))
 
 OVERVIEW = (
@@ -165,6 +167,9 @@ HOST = (
     Panel("packets", "Packets", "network", (("rx_packets", "rx"), ("tx_packets", "tx")), section="Interfaces", devices="each"),
     Panel("drops", "Drops", "network", (("rx_drops", "rx"), ("tx_drops", "tx")), section="Interfaces", devices="each"),
     Panel("errors", "Errors", "network", (("rx_errors", "rx"), ("tx_errors", "tx")), section="Interfaces", devices="each"),
+    Panel(
+        "link", "Used of the link", "network", (("util_percent", "user"),), section="Interfaces", devices="each", top=100, missing=_NO_SPEED
+    ),
     Panel("filesystems", "Used", "filesystem", (("used_percent", "user"),), section="Filesystems", devices="all", top=100),
     Panel(
         "some",
@@ -191,6 +196,44 @@ HOST = (
     Panel("opens", "Connections opened", "tcp", (("active_opens", "tx"), ("passive_opens", "rx")), section="TCP"),
     Panel("overflows", "Listen overflows", "tcp", (("listen_overflows", "iowait"),), section="TCP"),
     Panel("established", "Connections", "tcp", (("established", "user"),), section="TCP"),
+    *(
+        Panel(name, title, "cpu_limits", ((name, "user"),), section="Limits", devices="all", missing=_NO_LIMIT)
+        for name, title in (
+            ("frequency_mhz", "Frequency"),
+            ("thermal_throttles", "Slowed down by heat"),
+            ("run_wait_percent", "Tasks waiting for a CPU"),
+            ("softnet_drops", "Packets dropped by a CPU"),
+            ("softnet_squeezes", "Packets put off by a CPU"),
+        )
+    ),
+    Panel(
+        "allowances",
+        "Packets beyond the cloud's bandwidth",
+        "interface_limits",
+        (("bw_in_exceeded", "rx"),),
+        section="Limits",
+        devices="all",
+        missing=_NO_LIMIT,
+    ),
+    Panel(
+        "pps",
+        "Packets beyond the cloud's packets per second",
+        "interface_limits",
+        (("pps_exceeded", "user"),),
+        section="Limits",
+        devices="all",
+        missing=_NO_LIMIT,
+    ),
+    Panel("numa", "NUMA", "system", (("numa_hits", "user"), ("numa_misses", "iowait")), section="Limits", log=True),
+    Panel(
+        "allowed",
+        "Used of what the kernel allows",
+        "limits",
+        (("open_files_percent", "user"), ("tasks_percent", "system"), ("connections_percent", "iowait")),
+        section="Limits",
+        top=100,
+        missing=_NO_LIMIT,
+    ),
 )
 
 _NONE_RUN = "No container was seen; collect reads docker's, podman's and containerd's cgroups unless --no-containers was given."
@@ -225,6 +268,15 @@ CONTAINER = (
     Panel("io", "Disk throughput", "containers", (("io_read_bytes_per_s", "read"), ("io_write_bytes_per_s", "write")), devices="one"),
     Panel("throttled", "Limits", "containers", (("cpu_limit_percent", "user"), ("cpu_throttled_percent", "iowait")), devices="one"),
     Panel("pids", "Processes", "containers", (("pids_current", "user"),), devices="one"),
+)
+
+PROCESS = (
+    Panel("cpu", "CPU", "processes", (("user_percent", "user"), ("system_percent", "system")), devices="one", stack=True),
+    Panel("memory", "Resident memory of all", "processes", (("rss_bytes", "user"),), devices="one"),
+    Panel("io", "Disk throughput", "processes", (("read_bytes", "read"), ("write_bytes", "write")), devices="one"),
+    Panel("wait", "Waiting for a CPU", "processes", (("wait_percent", "iowait"),), devices="one"),
+    Panel("faults", "Page faults", "processes", (("minor_faults", "user"), ("major_faults", "iowait")), devices="one", log=True),
+    Panel("threads", "Threads of all", "processes", (("threads", "user"),), devices="one"),
 )
 
 COMPARE = (

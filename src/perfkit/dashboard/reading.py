@@ -46,6 +46,13 @@ def collectors(con: sqlite3.Connection) -> list[Row]:
     return rows(con, "collectors")
 
 
+def clock_error_ms(con: sqlite3.Connection, number: int) -> float | None:
+    """By how much the machine's clock may be wrong, as it was told last; None where nobody sets it, or it was not recorded."""
+    sql = "SELECT clock_error_ms FROM limit_metrics WHERE collector_id = ? ORDER BY timestamp DESC LIMIT 1"
+    found = con.execute(sql, (number,)).fetchone()
+    return found[0] if found else None
+
+
 def collector(con: sqlite3.Connection, number: int) -> Row | None:
     """The collector `number`, or None."""
     found = rows(con, "collector", collector=number)
@@ -212,6 +219,17 @@ def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[
 def who(con: sqlite3.Connection, number: int, window: Window, most: int = 20) -> list[Row]:
     """Who used the machine: a row for each command of each service, at most `most`; none where processes were not recorded."""
     return rows(con, "who", collector=number, start=window.start, end=window.end, most=most)
+
+
+def processes(con: sqlite3.Connection, number: int, window: Window, command: str, most: int = 50) -> list[Row]:
+    """The processes of one command: who each is and what it used, at most `most`."""
+    return rows(con, "process", collector=number, start=window.start, end=window.end, command=command, most=most)
+
+
+def has_process(con: sqlite3.Connection, number: int, command: str) -> bool:
+    """Whether a process of that command was ever seen."""
+    sql = "SELECT 1 FROM process_metrics WHERE collector_id = ? AND command = ? LIMIT 1"
+    return con.execute(sql, (number, command)).fetchone() is not None
 
 
 def list_of_collectors(con: sqlite3.Connection) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from perfkit import catalog, store
-from perfkit.catalog import RATE, SHARE, TABLES, Column, Table
+from perfkit.catalog import GAUGE, RATE, SHARE, TABLES, Column, Table
 from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
 from perfkit.store import schema
@@ -19,8 +20,10 @@ KINDS = ("avg", "min", "max")  # in the order of store.series
 
 
 def charted(table: Table) -> Sequence[Column]:
-    """The columns of a table that `read` takes: of a sparse one those that can be added up over the processes or services that used it."""
-    return [c for c in table.values if c.kind in (SHARE, RATE)] if table.sparse else schema.metrics(table)
+    """The columns of a table that `read` takes: of a sparse one those of the processes or services that used it."""
+    if not table.sparse:
+        return schema.metrics(table)
+    return [c for c in table.values if c.kind in (SHARE, RATE, GAUGE)] if table.name in NAMED else ()
 
 
 def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
@@ -37,7 +40,7 @@ def metrics_by_table(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 # A sparse table is charted by what it is called here.
-_NAMED = {"processes": "command", "services": "service"}
+NAMED = {"processes": "command", "services": "service"}
 MOST_USERS = 10  # the rest is one
 OTHERS = "(all others)"
 
@@ -65,7 +68,7 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
 
     `bucket_ms` 0 says that the values are samples; then there is only "avg". None stands where a device has no value.
     """
-    if table in _NAMED:
+    if table in NAMED:
         return _used(con, table, columns, wanted)
     parts = [_part(con, table, names, wanted, device) for names, device in _parts(table, columns, wanted)]
     by_device: dict[str, tuple[Sequence[str], list[tuple[Any, ...]]]] = {}
@@ -88,37 +91,47 @@ def read(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wa
 
 
 def _used(con: sqlite3.Connection, table: str, columns: Sequence[str], wanted: Wanted) -> dict[str, Any]:
-    """As `read`, of what the largest users used on average: the first is the one with most of the first column; nothing is 0."""
+    """As `read`, of what the largest users used on average: the first is the one with most of the first column; nothing is 0.
+
+    A gauge, such as memory, is the sum over the user's processes of what each had on average; None where none was read.
+    """
     part = _part(con, "host", ["cpu_busy"], wanted, None)
     width = max(part.bucket_ms, 1)
     counts = {row[0]: row[2] for row in part.rows}
     text = users_sql("users", table, columns)
-    values = {"collector": wanted.collector, "start": wanted.start, "end": wanted.end, "width": width}
+    names_asked = json.dumps(wanted.devices[table]) if table in wanted.devices else None
+    values = {"collector": wanted.collector, "start": wanted.start, "end": wanted.end, "width": width, "names": names_asked}
+    gauges = {c.name for c in catalog.table(table).values if c.kind == GAUGE}
     used: dict[str, list[dict[int, float]]] = {}  # of each name, for each column, the sum in each bucket
     for bucket, name, *sums in con.execute(text, values):
         for in_buckets, value in zip(used.setdefault(name, [{} for _ in columns]), sums):
-            in_buckets[bucket] = value or 0
+            if value is not None:
+                in_buckets[bucket] = value
     times = sorted(counts) if used else []
     names = sorted(used, key=lambda name: -sum(used[name][0].values()))
     if others := [used.pop(name) for name in names[MOST_USERS:]]:
         names = [*names[:MOST_USERS], OTHERS]
         used[OTHERS] = [{at: sum(one[place].get(at, 0) for one in others) for at in times} for place in range(len(columns))]
 
-    def averages(in_buckets: Mapping[int, float]) -> list[float | None]:
+    def averages(column: str, in_buckets: Mapping[int, float]) -> list[float | None]:
+        if column in gauges:
+            return _rounded([in_buckets.get(at) for at in times])
         return _rounded([max(in_buckets.get(at, 0) / (counts[at] or 1), 0) for at in times])
 
     return {
         "bucket_ms": part.bucket_ms,
         "t": times,
-        "devices": {name: {column: {"avg": averages(found)} for column, found in zip(columns, used[name])} for name in names},
+        "devices": {name: {column: {"avg": averages(column, found)} for column, found in zip(columns, used[name])} for name in names},
     }
 
 
 def users_sql(name: str, table: str, columns: Sequence[str]) -> str:
     """queries/<name>.sql over a table of users."""
     known = catalog.table(table)
-    sums = ", ".join(f"sum({known[column].name}) AS {known[column].name}" for column in columns)
-    return query(name).format(name=_NAMED[table], sums=sums, table=known.database_name)
+    chosen = [known[column] for column in columns]
+    sums = ", ".join(f"sum({c.name}) AS {c.name}" for c in chosen)
+    of_each = ", ".join(f"{'avg' if c.kind == GAUGE else 'sum'}({c.name}) AS {c.name}" for c in chosen)
+    return query(name).format(name=NAMED[table], sums=sums, of_each=of_each, key=known.keys[0].name, table=known.database_name)
 
 
 def _parts(table: str, columns: Sequence[str], wanted: Wanted) -> Iterator[tuple[Sequence[str], str | None]]:

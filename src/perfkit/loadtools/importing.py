@@ -23,6 +23,8 @@ from perfkit.store.importing import DEFAULT_SITE, find_or_add
 
 READING = 3  # of the readers in this package: a file read by older ones is read again
 _SOME = 5  # machines that a message names
+# A clock is said to be off where its timeline fits the machine's packets so well elsewhere, so much worse where it is, and for so long.
+_FITS, _WORSE, _SECONDS, _FAR = 0.8, 0.2, 30, 3
 
 
 class ImportedRun(NamedTuple):
@@ -39,15 +41,19 @@ class ImportedRun(NamedTuple):
     notes: tuple[str, ...]
 
 
-def import_runs(db: Path, path: Path, *, machine: str | None, site: str | None, start: float | None) -> list[ImportedRun]:
+def import_runs(  # noqa: PLR0913 (whose runs they are, and when)
+    db: Path, path: Path, *, machine: str | None, site: str | None, start: float | None, shift: float = 0.0
+) -> list[ImportedRun]:
     """Bring the runs in the load tool's output `path` into the database `db`, all or none, for one of its collectors.
 
     A run is called like the file, its label and its start. The collector is `machine` at `site`, or where `machine` is None the
-    one that was recorded at that time. `start` as in `read_runs`. A file is known by its content: the same again changes nothing,
+    one that was recorded at that time. `start` as in `read_runs`; every instant is moved by `shift` seconds.
+
+    A file is known by its content: the same again changes nothing,
     or moves its runs if they now begin elsewhere; one that has grown since replaces what it was; another file of the same name and
     start is another run. Raises BadInput for a file that is not read, and where no collector or more than one was recorded then.
     """
-    timelines = read_runs(path, start)
+    timelines = [_moved(one, round(1000 * shift)) for one in read_runs(path, start)]
     first = min(timeline.rows[0].timestamp for timeline in timelines)
     last = max(timeline.rows[-1].timestamp for timeline in timelines)
     with closing(open_database(db)) as con, sentences(db):
@@ -55,11 +61,40 @@ def import_runs(db: Path, path: Path, *, machine: str | None, site: str | None, 
         with transaction(con):
             collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
             rows, names = _write(con, collector_id, path, timelines)
+        clocks = [_clock_note(con, collector_id, name, one) for name, one in zip(names, timelines, strict=True)]
     found = []
-    for name, one in zip(names, timelines, strict=True):
+    for name, one, clock in zip(names, timelines, clocks, strict=True):
         span = one.rows[0].timestamp, one.rows[-1].timestamp
-        found.append(ImportedRun(name, one.tool, collector_id, machinename, sitename, rows and len(one.rows), *span, tuple(_notes(one))))
+        found.append(
+            ImportedRun(name, one.tool, collector_id, machinename, sitename, rows and len(one.rows), *span, (*_notes(one), *clock))
+        )
     return found
+
+
+def _moved(timeline: Timeline, by: int) -> Timeline:
+    """The timeline `by` ms later."""
+    if by:
+        timeline.rows[:] = [row._replace(timestamp=row.timestamp + by) for row in timeline.rows]
+        for spans in (timeline.summary.dropped_spans, timeline.summary.starved_spans):
+            spans[:] = [(first + by, last + by, count) for first, last, count in spans]
+    return timeline
+
+
+def _clock_note(con: sqlite3.Connection, collector_id: int, run: str, timeline: Timeline) -> tuple[str, ...]:
+    """A sentence where the load seems to have run at another time than its file says; nothing is moved."""
+    span = {"first": timeline.rows[0].timestamp, "last": timeline.rows[-1].timestamp}
+    rows = con.execute(_sql("clocks"), {"collector_id": collector_id, "run": run, **span}).fetchall()
+    found = {shift: r for shift, n, r in rows if n >= _SECONDS and r is not None}
+    if not found:
+        return ()
+    best = max(found, key=lambda shift: (found[shift], -abs(shift)))
+    here = max((found[shift] for shift in found if abs(shift) < _FAR), default=0.0)
+    if abs(best) < _FAR or found[best] < _FITS or found[best] - here < _WORSE:
+        return ()
+    return (
+        f"by the machine's packets this load ran {abs(best)} s {'later' if best > 0 else 'earlier'} than its file says (correlation"
+        f" {found[best]:.2f}, where it is {here:.2f}): the generator's clock may be off. Nothing was moved; --load-shift {best} moves it.",
+    )
 
 
 def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline]) -> tuple[int, list[str]]:

@@ -12,7 +12,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
-from perfkit.collection.subsystems import HOST, STATFS
+from perfkit.collection.subsystems import HOST, SLOWER
 from perfkit.process import memory
 from perfkit.process.reading import read
 from perfkit.units import FOREVER
@@ -21,8 +21,9 @@ from perfkit.units import FOREVER
 # texts are taken apart one after the other, so that their memory is not needed at once.
 TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
 COMPONENTS = (
-    *("devices", "network", "disk", "cpu", "containers", "services", "processes", "memory", "system", "tcp", "pressure", "filesystem"),
-    *("host", "system_info"),
+    *("devices", "network", "disk", "cpu", "containers", "services", "process_names", "processes", "memory", "system", "tcp"),
+    *("pressure", "filesystem"),
+    *("cpu_limits", "interface_limits", "limits", "host", "system_info"),
 )
 SUMMARIES = ("machines", "quality")
 # Tables that have no rows where no line's subsystem starts like this: planning their statements would cost 20 to 50 ms each.
@@ -30,9 +31,13 @@ NEEDS = {
     "containers": ("container/",),
     "services": ("service/",),
     "processes": ("processes",),
+    "process_names": ("perfkit/process", "processes"),
     "pressure": ("/proc/pressure/",),
     "tcp": ("/proc/net/snmp", "/proc/net/netstat"),
     "filesystem": ("statfs",),
+    "cpu_limits": ("limits", "/proc/schedstat", "/proc/net/softnet_stat"),
+    "interface_limits": ("limits",),
+    "limits": ("limits",),
 }
 MOST_DEVICES = 1000
 """Disks, and interfaces, of one machine that have rows."""
@@ -90,7 +95,7 @@ class Engine:
         self._memory_limit = memory_limit
         # What a table's statement is told.
         self._values: dict[str, dict[str, Any]] = {
-            "samples": {"subsystems": [s.name for s in (*HOST, STATFS)]},
+            "samples": {"subsystems": [s.name for s in (*HOST, *SLOWER)]},
             "devices": {"most": most_devices},
         }
         self._files = 0

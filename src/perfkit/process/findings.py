@@ -25,6 +25,76 @@ LIMITS = {"cpu": "CPU", "memory": "memory", "disk": "disk", "network": "network"
 NONE = "none"
 _FAR = 70  # % that a resource was used, at most, to be called far from its limit
 
+# Commands (as /proc/PID/stat has them, 15 bytes) of work in the background that is hardly ever what a test is about: updates, indexes,
+# backups, scanners, agents.
+FOREIGN = (
+    *(
+        "apt",
+        "apt-get",
+        "apt.systemd.dai",
+        "dpkg",
+        "unattended-upgr",
+        "update-manager",
+        "dnf",
+        "yum",
+        "zypper",
+        "rpm",
+        "packagekitd",
+        "snapd",
+    ),
+    *(
+        "fwupd",
+        "updatedb",
+        "updatedb.mlocat",
+        "plocate-build",
+        "mandb",
+        "man-db",
+        "fstrim",
+        "logrotate",
+        "rsync",
+        "restic",
+        "borg",
+        "duplicity",
+    ),
+    *(
+        "clamd",
+        "clamscan",
+        "freshclam",
+        "wdavdaemon",
+        "mdatp",
+        "falcon-sensor",
+        "falcond",
+        "osqueryd",
+        "ossec-agentd",
+        "wazuh-agentd",
+        "rkhunter",
+    ),
+    *(
+        "aide",
+        "waagent",
+        "amazon-ssm-agen",
+        "ssm-agent-worke",
+        "google_osconfig",
+        "google_guest_ag",
+        "node_exporter",
+        "telegraf",
+        "collectd",
+    ),
+    *(
+        "netdata",
+        "datadog-agent",
+        "filebeat",
+        "metricbeat",
+        "fluent-bit",
+        "fluentd",
+        "zabbix_agentd",
+        "newrelic-infra",
+        "puppet",
+        "chef-client",
+    ),
+    *("ansible-playboo", "salt-minion", "apport", "abrtd", "tracker-miner-f", "baloo_file"),
+)
+
 # What a row per run or phase shows of the machine: metrics of the table host.
 SHOWN = ("cpu_busy", "mem_used", "disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes")
 COLUMNS = ("rule", "kind", "resource", "subject", "more", "sentence", "advice", "from", "to", "share", "worst", "source", "sql")
@@ -48,6 +118,7 @@ class Rule:
     subject: str = ""
     having: str = ""
     least: bool = False
+    sparse: bool = False
 
 
 class Finding(NamedTuple):
@@ -211,8 +282,9 @@ def held(
     con: duckdb.DuckDBPyConnection, machine: Machine, spans: Sequence[Span], chosen: Iterable[Rule], tables: Mapping[str, str] = ENGINE
 ) -> dict[tuple[str, str], list[Held]]:
     """The subjects of which a rule holds, by the names of window and rule, the worst subject first. `tables` are what rules may name."""
-    con.execute("CREATE OR REPLACE TEMP TABLE asked (number INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
-    con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", [(machine.number, *span) for span in spans])
+    con.execute(statement("summaries/asked"))
+    con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, NULL)", [(machine.number, *span) for span in spans])
+    con.execute(statement("summaries/window_samples"))
     found: dict[tuple[str, str], list[Held]] = {}
     for group in _grouped(chosen):
         known = {rule.name: rule for rule in group}
@@ -270,8 +342,8 @@ def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str]
 
 
 def _weight(one: Finding) -> tuple[bool, int, int]:
-    """Orders findings for the verdict: the machine before its containers; what held for most of the time; of these what began first."""
-    return one.rule.startswith("container"), -round(one.share / 10), one.from_timestamp
+    """Orders findings for the verdict: the machine before its containers and processes; what held longest; of these what began first."""
+    return one.rule.startswith(("container", "hot_thread")), -round(one.share / 10), one.from_timestamp
 
 
 def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> str:
@@ -281,14 +353,19 @@ def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> 
     measured = {name: level for name in far if (level := levels[name]) is not None}
     parts = [f"{_listed(too)} at {'its' if len(too) == 1 else 'their'} limit too"] if too else []
     if limit == NONE:
-        words = {"cpu": "CPU busy {:.0f} %", "memory": "memory used {:.0f} %", "disk": "disks busy {:.0f} %"}
+        words = {
+            "cpu": "CPU busy {:.0f} %",
+            "memory": "memory used {:.0f} %",
+            "disk": "disks busy {:.0f} %",
+            "network": "network used {:.0f} %",
+        }
         if measured:
             parts.append(", ".join(words[name].format(level) for name, level in measured.items()) + " at the 95th percentile")
     else:
         near = [f"{LIMITS[name]} at {level:.0f} %" for name, level in measured.items() if level >= _FAR]
         low = [LIMITS[name] for name, level in measured.items() if level < _FAR]
         parts += near + ([f"{_listed(low)} far from a limit"] if low else [])
-    if "network" in far:
+    if "network" in far and "network" not in measured:
         parts.append("no sign of a limit in the network")
     return ", ".join(parts)
 
@@ -320,7 +397,7 @@ def _judged(rule: Rule, machine: Machine) -> str:
     when = f"FILTER ({_filled(rule.when, machine)})"
     figures = {
         "rule": f"'{rule.name}'",
-        "samples": f"count({rule.value})",
+        "samples": "max(window_samples)" if rule.sparse else f"count({rule.value})",
         "beyond": f"count(*) {when}",
         "first": f"min(timestamp) {when}",
         "last": f"max(timestamp) {when}",
@@ -331,7 +408,7 @@ def _judged(rule: Rule, machine: Machine) -> str:
 
 
 def _filled(condition: str, machine: Machine) -> str:
-    return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL")
+    return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL", foreign=f"command IN {FOREIGN}")
 
 
 def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: Machine, place: Place) -> Finding:

@@ -19,8 +19,10 @@ _MOST_LATE = 3600  # samples that wait together before they are taken in
 _FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
 PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
-_LEVELS = frozenset({"/proc/meminfo", "/proc/loadavg", "statfs[*]", "perfkit/self", "perfkit/mark", END})
-_OCCASIONAL = ("perfkit/", "/proc/cpuinfo", "statfs[*]", SERVICE)  # not in every sample
+_LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), "perfkit/self", "perfkit/mark", END})
+_OCCASIONAL = (*subsystems.OCCASIONAL, SERVICE)  # not in every sample
+# Of these the line before counts only where the sample has one too.
+_SELDOM = (SERVICE, *(one.name for one in subsystems.SLOWER))
 
 
 class RawLine(NamedTuple):
@@ -152,7 +154,7 @@ class Pending:
         if not taken:
             return [], []
         there = {line.subsystem for line in taken}
-        before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(SERVICE))]
+        before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(_SELDOM))]
         before += self.running.before(taken, last)
         for line in taken:
             if line.subsystem in (PROCESSES, PROCESS):

@@ -3,7 +3,7 @@
 
 import { MOST, difference, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
-import { span, stretch } from "./format.js";
+import { show, span, stretch } from "./format.js";
 import { keys, onLooks } from "./looks.js";
 import { Plot } from "./panel.js";
 import { csv, links } from "./save.js";
@@ -216,12 +216,24 @@ function controls(found) {
   );
   $("#mark").value = url.get("mark");
   $("#unzoom").hidden = !url.get("from");
+  clocks(found);
   for (const link of $$("[data-range]")) {
     link.href = url.href({ range: link.dataset.range, from: null, to: null });
     if (!url.get("from") && (url.get("range") || "all") === link.dataset.range) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
   tabs(found[0]);
+}
+
+/** How far the clocks of machines that lie over one another may be apart; of one machine there is nothing to say. */
+function clocks(found) {
+  const machines = [...new Map(found.map(({ collector }) => [collector.id, collector])).values()];
+  $("#clocks").hidden = url.get("align") !== "clock" || machines.length < 2;
+  const unknown = machines.filter((one) => one.clock_error_ms === null).map((one) => one.name);
+  const [first, second] = machines.map((one) => one.clock_error_ms).sort((a, b) => b - a);
+  $("#clocks").textContent = unknown.length
+    ? `Nobody knows how far these clocks are apart: ${unknown.join(", ")} did not tell how exact its clock is.`
+    : `These clocks may be up to ${show(first + second, "ms")} apart, by what each kernel says of its own.`;
 }
 
 /** The pages of the first that is compared: whoever came from them finds back. */

@@ -20,6 +20,7 @@ const KINDS = {
   guessed_totals: "totals by device names",
   too_many: "too many devices",
   set_aside: "lines not imported",
+  oom_kill: "killed for want of memory",
 };
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
@@ -152,12 +153,13 @@ export async function who(answer, stats) {
   shownWith = stats;
   const found = await ask("who", { query: url.windowQuery() }).catch(() => null);
   if (!found || stats !== shownWith) return;
+  const name = (command) => (command && !url.onDisk ? h("a", { href: url.processHref(command) }, command) : command || "(unknown)");
   const heads = ["Command", "Service", "CPU avg", "CPU peak", "Waiting for CPU", "Memory", "Read", "Written", "Processes"];
   const line = (one) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row", class: "text" }, one.command || "(unknown)"),
+      h("th", { scope: "row", class: "text" }, name(one.command)),
       h("td", { class: "text" }, one.service),
       h("td", {}, show(Math.max(one.cpu_avg, 0), "%")),
       h("td", {}, show(one.cpu_peak, "%")),

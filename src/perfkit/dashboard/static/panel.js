@@ -13,6 +13,8 @@ const MANY = 6;
 const THIRD = { width: 560, many: 2 };
 // More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
 export const DRAWN = 8;
+// What the server calls those of which it gives the sum alone (dashboard/series.py).
+const OTHERS = "(all others)";
 const FIGURES = [
   ["avg", "avg"],
   ["p95", "P95"],
@@ -242,7 +244,8 @@ export class Panel extends Plot {
   rank(answer, table) {
     const column = this.spec.series[0].column;
     const size = (device) => (table.devices[device]?.[column]?.avg ?? []).reduce((sum, v) => sum + (v ?? 0), 0);
-    const ordered = this.devices.length > DRAWN ? [...this.devices].sort((a, b) => size(b) - size(a)) : this.devices;
+    const named = this.devices.filter((device) => device !== OTHERS);
+    const ordered = named.length > DRAWN ? [...named].sort((a, b) => size(b) - size(a)) : named;
     const chosen = new Set(ordered.slice(0, DRAWN));
     this.largest = this.devices.filter((device) => chosen.has(device));
     this.others = this.devices.filter((device) => !chosen.has(device));
@@ -263,7 +266,7 @@ export class Panel extends Plot {
     const key = `${this.name}.rest`;
     return {
       key,
-      label: `${this.others.length} others${stack ? "" : ", as a band"}`,
+      label: `${this.others.includes(OTHERS) ? "all" : this.others.length} others${stack ? "" : ", as a band"}`,
       title: stack ? "their sum" : "from the smallest to the largest of them",
       colour: "muted",
       rest: true,

@@ -2,7 +2,7 @@
 
 import { base, frame } from "./source.js";
 
-const onDisk = location.protocol === "file:";
+export const onDisk = location.protocol === "file:";
 const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
 const params = () => new URLSearchParams(onDisk ? location.hash.slice(1) : location.search);
 
@@ -93,6 +93,9 @@ export function carry(path, { changes = {}, keep = false } = {}) {
 
 /** The URL of the page at `path` under where we are served, as `carry`. */
 export const link = (path, options) => base + carry(path, options);
+
+/** The page of the processes of one command, with the window that is shown. */
+export const processHref = (command) => link(`/collectors/${frame.collector}/processes/${encodeURIComponent(command)}`, { keep: true });
 
 /** The page of one container, with the window that is shown. */
 export const containerHref = (id) => link(`/collectors/${frame.collector}/containers/${encodeURIComponent(id)}`, { keep: true });

@@ -3,7 +3,7 @@
 -- Source: the cgroup's files (Documentation/admin-guide/cgroup-v2.rst; cgroup-v1/) as one JSON object:
 --   cpu_usage_usec cpu_user_usec cpu_system_usec cpu_periods cpu_throttled (cpu.stat)  cpu_quota cpu_period (us, cpu.max)
 --   memory_current memory_max (B)  memory_inactive_file (B, memory.stat)  io_read_bytes io_write_bytes io_read_ops io_write_ops (io.stat, all
---   devices)  pids_current  inode (of the cgroup: another inode is another cgroup, and no rate spans the two)
+--   devices)  pids_current  memory_oom_kills (memory.events: processes killed at its memory limit)  inode (of the cgroup: another inode is another cgroup, and no rate spans the two)
 --   before  when a service was looked at before that, and had not changed (s, monotonic clock)
 CREATE OR REPLACE MACRO cgroups_of(prefix) AS TABLE
 WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON again
@@ -12,7 +12,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
         "cpu_usage_usec": "DOUBLE", "cpu_user_usec": "DOUBLE", "cpu_system_usec": "DOUBLE", "cpu_periods": "DOUBLE", "cpu_throttled": "DOUBLE",
         "cpu_quota": "DOUBLE", "cpu_period": "DOUBLE", "memory_current": "DOUBLE", "memory_max": "DOUBLE", "memory_inactive_file": "DOUBLE",
         "io_read_bytes": "DOUBLE", "io_write_bytes": "DOUBLE", "io_read_ops": "DOUBLE", "io_write_ops": "DOUBLE", "pids_current": "DOUBLE",
-        "cpu_pressure_usec": "DOUBLE", "before": "DOUBLE"}') AS c
+        "cpu_pressure_usec": "DOUBLE", "memory_oom_kills": "DOUBLE", "before": "DOUBLE"}') AS c
     FROM raw JOIN samples USING (machine, timestamp)
     WHERE starts_with(subsystem, prefix) AND json_valid(measurement)
 ), fields AS (
@@ -22,7 +22,8 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
-           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
+           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before,
+           lag(memory_oom_kills) OVER previous AS kills_before
     FROM fields
     LEFT JOIN (SELECT machine, max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus FROM sessions GROUP BY machine) AS m ON m.machine = fields.machine
     WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
@@ -53,6 +54,7 @@ SELECT machine, timestamp, id, container_name, runtime,
        share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
        CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
             WHEN is_beyond(told_percent, cpus) OR is_beyond(told_user, cpus) OR is_beyond(told_system, cpus) THEN 'CPU time moves faster than the clock'
-            WHEN is_above_limit THEN 'memory is larger than its limit' END AS why
+            WHEN is_above_limit THEN 'memory is larger than its limit'
+            WHEN increase(memory_oom_kills, kills_before) > 0 THEN 'oom_kill' END AS why
 FROM rates
 WHERE seconds IS NULL OR seconds > 0

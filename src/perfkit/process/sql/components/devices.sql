@@ -1,5 +1,6 @@
 -- Every disk and network interface of a machine, and whether the host's total counts it (in_total 1 or 0), so that each byte counts once.
 --   told  whether the session said so; else it was decided by the device's name
+--   speed_mbit, shared_link  an interface's, where the session told it; both directions share the speed of a half-duplex link
 --   kept  whether it has rows in the tables: of more than $most of a kind the first in the order of their names, those in the total before others
 --
 -- perfkit's collections carry the topology of /sys in their session: a disk counts if it is not made of other block devices, an
@@ -11,7 +12,8 @@ WITH sessions_devices AS (
     UNION ALL
     SELECT machine, timestamp, 'interface', unnest(map_entries(from_json(facts -> '$.interfaces', '"MAP(VARCHAR, JSON)"'))) FROM sessions
 ), topology AS (
-    SELECT machine, kind, entry.key AS device, max_by(try_cast(entry.value ->> '$.in_total' AS BOOLEAN), timestamp) AS in_total
+    SELECT machine, kind, entry.key AS device, max_by(try_cast(entry.value ->> '$.in_total' AS BOOLEAN), timestamp) AS in_total,
+           max_by(whole(entry.value ->> '$.speed_mbit'), timestamp) AS speed_mbit, coalesce(max_by(entry.value ->> '$.duplex', timestamp), '') AS duplex
     FROM sessions_devices
     GROUP BY ALL
 ), heads AS (
@@ -51,5 +53,6 @@ WITH sessions_devices AS (
 SELECT d.machine, d.kind, d.device, if(coalesce(t.in_total, d.by_name), 1, 0) AS in_total, t.machine IS NOT NULL AS told,
        row_number() OVER (PARTITION BY d.machine, d.kind ORDER BY coalesce(t.in_total, d.by_name) DESC, d.device) <= $most AS kept,
        regexp_matches(d.line, '^ *\d+ +\d+ +\S.* (?:\d+ +){13}\d+ *') AS counts_discards  -- fields 12 to 15 of /proc/diskstats are there
+       , nullif(t.speed_mbit, 0) AS speed_mbit, t.duplex = 'half' AS shared_link
 FROM decided AS d
 LEFT JOIN topology AS t ON t.machine = d.machine AND t.kind = d.kind AND t.device = d.device

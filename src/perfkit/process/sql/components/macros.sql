@@ -7,6 +7,11 @@ CREATE OR REPLACE MACRO reads_of(name) AS TABLE
     FROM raw JOIN samples USING (machine, timestamp)
     WHERE subsystem = name;
 
+-- The rows of the lines 'limits' (src/perfkit/collect/limits.py): a path and its numbers.
+CREATE OR REPLACE MACRO limit_rows() AS TABLE
+    SELECT machine, timestamp, stretch, monotonic, clock, split_part(line, ' ', 1) AS path, try_cast(string_split(line, ' ')[2:] AS DOUBLE[]) AS numbers
+    FROM (SELECT * EXCLUDE (measurement), unnest(string_split(measurement, chr(10))) AS line FROM reads_of('limits'));
+
 -- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
     coalesce(clock - clock_before, (wall - wall_before) / 1000);

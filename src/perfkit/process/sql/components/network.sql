@@ -46,6 +46,8 @@ SELECT paced.machine, timestamp, interface,
        if(seconds > 0, rx_drops / seconds, NULL) AS rx_drops,     -- packets/s dropped on the way in
        if(seconds > 0, tx_drops / seconds, NULL) AS tx_drops,     -- packets/s dropped on the way out
        in_total,                                   -- 1: counted in the host's total
+       speed_mbit,                                 -- Mbit/s of the link, from the session; empty where its driver does not tell (most virtual ones)
+       100 * 8 * if(shared_link, rx_bytes + tx_bytes, greatest(rx_bytes, tx_bytes)) * per_second / (speed_mbit * 1e6) AS util_percent,  -- % of it
        CASE WHEN follows AND seconds > 0 AND per_second IS NULL THEN 'reset' END AS why
 FROM paced
 JOIN devices ON devices.kept AND devices.kind = 'interface' AND devices.machine = paced.machine AND devices.device = paced.interface

@@ -1,7 +1,7 @@
 -- processes.csv: who used the machine. In every sample a row for each process that ran, one for all kernel threads, and one for what is left.
 --
 -- Source: the lines 'processes' (src/perfkit/collect/processes.py says what stands in them; man 5 proc_pid_stat, proc_pid_io;
--- Documentation/scheduler/sched-stats.rst) and 'perfkit/process', which say who a process is.
+-- Documentation/scheduler/sched-stats.rst) and the table process_names, which says who a process is.
 -- A process without a row in a sample did nothing. One that is read less often than samples are taken has its average in each sample
 -- since it was read before; its memory and threads only where they were read. A new process starts from 0.
 --
@@ -23,20 +23,6 @@ WITH scans AS MATERIALIZED (
            -- 1 minor faults  2 major faults  3 user  4 system  5 user and 6 system of children that ended (ticks)  9 threads  10 resident pages
            try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written
     FROM fields WHERE len(f) = 20 AND f[1] <> 'gone'
-), who AS MATERIALIZED (
-    SELECT machine, timestamp, about ->> '$.pid' AS pid, about ->> '$.start' AS start, about ->> '$.parent' AS parent, about ->> '$.name' AS name,
-           coalesce(about ->> '$.kernel' = 'true', false) AS is_kernel, coalesce(about ->> '$.cgroup', '') AS cgroup
-    FROM (SELECT machine, timestamp, measurement::JSON AS about FROM raw WHERE subsystem = 'perfkit/process' AND json_valid(measurement))
-), named AS MATERIALIZED (
-    SELECT w.machine, w.timestamp, w.pid, w.start, w.is_kernel, coalesce(w.name, '') AS command,
-           CASE WHEN w.is_kernel THEN ''
-                WHEN regexp_matches(w.cgroup, '[0-9a-f]{64}') THEN coalesce(c.container_name, regexp_extract(w.cgroup, '[0-9a-f]{64}')[:12])
-                WHEN regexp_matches(w.cgroup, '/user-\d+\.slice') THEN regexp_extract(w.cgroup, '/(user-\d+\.slice)', 1)
-                WHEN regexp_matches(w.cgroup, '/lxc(\.payload)?[./]') THEN regexp_extract(w.cgroup, '/lxc(?:\.payload)?[./]([^/]+)', 1)
-                ELSE replace(regexp_extract(w.cgroup, '/([^/]+\.(?:service|scope))(?:/|$)', 1), '\x2d', '-') END AS service
-    FROM who AS w
-    LEFT JOIN (SELECT machine, container_id, max_by(container_name, timestamp) AS container_name FROM containers GROUP BY ALL) AS c
-           ON c.machine = w.machine AND c.container_id = regexp_extract(w.cgroup, '[0-9a-f]{64}')
 ), steps AS (
     SELECT *, if(is_new, [0, 0, 0, 0, 0, 0], lag(now) OVER w) AS before, lag(scan) OVER w AS scan_before, if(is_new, 0, lag(waited) OVER w) AS waited_before,
            if(is_new, 0, lag(read) OVER w) AS read_before, if(is_new, 0, lag(written) OVER w) AS written_before
@@ -59,7 +45,7 @@ WITH scans AS MATERIALIZED (
     SELECT g.machine, g.stretch, w.parent AS pid, g.scan, l.now[3] + l.now[5] AS user, l.now[4] + l.now[6] AS system
     FROM (SELECT machine, stretch, scan, f[2] AS pid, f[3] AS start FROM fields WHERE len(f) = 3 AND f[1] = 'gone') AS g
     JOIN (SELECT machine, stretch, pid, start, max_by(now, scan) AS now FROM told GROUP BY ALL) AS l USING (machine, stretch, pid, start)
-    JOIN (SELECT machine, pid, start, any_value(parent) AS parent FROM who GROUP BY ALL) AS w ON w.machine = g.machine AND w.pid = g.pid AND w.start = g.start
+    JOIN (SELECT machine, pid, start, any_value(parent)::VARCHAR AS parent FROM process_names GROUP BY ALL) AS w ON w.machine = g.machine AND w.pid = g.pid AND w.start = g.start
 ), seen AS (
     SELECT machine, stretch, pid, scan, sum(user) AS user, sum(system) AS system
     FROM (SELECT e.machine, e.stretch, e.pid, s.scan, e.user, e.system FROM ended AS e
@@ -112,7 +98,7 @@ WITH scans AS MATERIALIZED (
     FROM used AS u LEFT JOIN sums USING (machine, timestamp)
 ), known AS (
     SELECT r.*, coalesce(n.command, '') AS command, coalesce(n.service, '') AS service, coalesce(n.is_kernel, false) AS is_kernel
-    FROM full_rows AS r ASOF LEFT JOIN named AS n ON n.machine = r.machine AND n.pid = r.pid AND n.start = r.start AND n.timestamp <= r.read_at
+    FROM full_rows AS r ASOF LEFT JOIN process_names AS n ON n.machine = r.machine AND n.pid = r.pid AND n.start = r.start AND n.timestamp <= r.read_at
     QUALIFY row_number() OVER (PARTITION BY r.machine, r.timestamp, r.pid ORDER BY whole(r.start) DESC NULLS LAST) = 1  -- of two that had a pid, the newer
 )
 SELECT machine, timestamp, pid, command, service,

@@ -3,7 +3,8 @@
 -- Sources: /proc/loadavg (man 5 proc_loadavg): 1 load1  2 load5  3 load15, tasks running or in uninterruptible sleep; then running/all tasks;
 --          /proc/stat (man 5 proc_stat): lines "ctxt", "intr" (first number: all interrupts), "processes" (forks),
 --              "procs_running", "procs_blocked";
---          /proc/vmstat: "pgpgin", "pgpgout" in KiB, "pswpin", "pswpout" in pages, "pgmajfault", "oom_kill", all since boot.
+--          /proc/vmstat: "pgpgin", "pgpgout" in KiB, "pswpin", "pswpout" in pages, "pgmajfault", "oom_kill", and
+--              "numa_hit", "numa_miss" in pages (Documentation/admin-guide/numastat.rst), all since boot.
 -- A machine has switched contexts, forked and been interrupted since its boot, and has at least one task: 0 there means that the number is not
 -- kept (gVisor).
 WITH stat_reads AS MATERIALIZED (
@@ -21,13 +22,14 @@ WITH stat_reads AS MATERIALIZED (
 ), paging_reads AS MATERIALIZED (
     SELECT * EXCLUDE (measurement), chr(10) || measurement AS text, number_of(text, 'pgpgin ') AS page_in, number_of(text, 'pgpgout ') AS page_out,
            number_of(text, 'pswpin ') AS swap_in, number_of(text, 'pswpout ') AS swap_out, number_of(text, 'pgmajfault ') AS faults,
-           number_of(text, 'oom_kill ') AS kills
+           number_of(text, 'oom_kill ') AS kills, number_of(text, 'numa_hit ') AS hits, number_of(text, 'numa_miss ') AS misses
     FROM reads_of('/proc/vmstat')
 ), paging AS (
     SELECT machine, timestamp, seconds_between(lag(monotonic) OVER previous, monotonic, earlier, timestamp) AS seconds,
            rate(page_in, lag(page_in) OVER previous, seconds) AS page_in_kb, rate(page_out, lag(page_out) OVER previous, seconds) AS page_out_kb,
            rate(swap_in, lag(swap_in) OVER previous, seconds) AS swap_in_pages, rate(swap_out, lag(swap_out) OVER previous, seconds) AS swap_out_pages,
-           rate(faults, lag(faults) OVER previous, seconds) AS major_faults, rate(kills, lag(kills) OVER previous, seconds) AS oom_kills
+           rate(faults, lag(faults) OVER previous, seconds) AS major_faults, rate(kills, lag(kills) OVER previous, seconds) AS oom_kills,
+           rate(hits, lag(hits) OVER previous, seconds) AS numa_hits, rate(misses, lag(misses) OVER previous, seconds) AS numa_misses
     FROM paging_reads
     WINDOW previous AS (PARTITION BY machine, stretch ORDER BY clock)
 ), load AS (
@@ -47,7 +49,9 @@ SELECT machine, timestamp,
        swap_in_pages,                                -- pages/s
        swap_out_pages,                               -- pages/s
        major_faults,                                 -- 1/s
-       oom_kills                                     -- 1/s
+       oom_kills,                                    -- 1/s
+       numa_hits,                                    -- pages/s from the node that was wanted
+       numa_misses                                   -- pages/s from another node than was wanted
 FROM stat
 FULL JOIN load USING (machine, timestamp)
 FULL JOIN paging USING (machine, timestamp)

@@ -1,4 +1,4 @@
--- How often the rules that read {of} held in each window of `asked` (number, range, from_timestamp, to_timestamp), per subject. The rules
+-- How often the rules that read {of} held in each window of `asked` (number, range, from_timestamp, to_timestamp, window_samples), per subject. The rules
 -- come from process/rules.toml; a sample without a value counts for none of them.
 WITH counted AS (
     SELECT range, ({subject})::VARCHAR AS whose, [{rules}] AS rules

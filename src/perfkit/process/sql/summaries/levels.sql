@@ -1,5 +1,5 @@
--- How high each resource was in each window of `asked`: the 95th percentile in %, of the busiest disk where there are several. The network
--- has none, because a recording does not tell how fast its links are; it stands here where it was recorded.
+-- How high each resource was in each window of `asked`: the 95th percentile in %, of the busiest disk where there are several. The
+-- network has none where the speed of its links is not known; it stands here where it was recorded.
 SELECT range, 'cpu' AS resource, quantile_cont(cpu_busy, 0.95) AS level
 FROM host JOIN asked ON machine = number AND timestamp BETWEEN from_timestamp AND to_timestamp GROUP BY range HAVING count(cpu_busy) > 0
 UNION ALL
@@ -13,6 +13,9 @@ FROM (
     WHERE in_total = 1 GROUP BY range, device HAVING count(util_percent) > 0
 ) GROUP BY range
 UNION ALL
-SELECT range, 'network', NULL
-FROM network JOIN asked ON machine = number AND timestamp BETWEEN from_timestamp AND to_timestamp
-WHERE in_total = 1 GROUP BY range HAVING count(rx_bytes) > 0
+SELECT range, 'network', max(level)
+FROM (
+    SELECT range, if(count(util_percent) > 0, quantile_cont(util_percent, 0.95), NULL) AS level
+    FROM network JOIN asked ON machine = number AND timestamp BETWEEN from_timestamp AND to_timestamp
+    WHERE in_total = 1 GROUP BY range, interface HAVING count(rx_bytes) > 0
+) GROUP BY range

@@ -5,6 +5,7 @@
 --   overlap      two boots of one machine at the same time: its clock was behind, or two machines share one name
 --   reset        counters of a device went back, so that it has no rate here
 --   hot_plug     a device appeared after the first sample, or came back    unplug  it is gone from the sample after this
+--   oom_kill     a process was killed for want of memory (subject: which, or in which container or service; detail: the kernel's own words)
 --   unusable     numbers that cannot be, from the first to the last time (missed: in how many samples; detail: what is wrong)
 --   shared_stamp samples faster than their collector's stamps, spread evenly over each second (missed: the most in a second)
 --   guessed_totals  which disks or interfaces count in the host's totals was decided by their names
@@ -67,6 +68,23 @@ WITH spans AS (
 ), resets AS (
     SELECT machine, timestamp, 'pressure ' || resource AS subject FROM pressure WHERE why = 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id FROM containers WHERE why = 'reset'
+), records AS (
+    -- src/perfkit/collect/limits.py; Documentation/ABI/testing/dev-kmsg: priority, number, microseconds of the kernel's own clock; text
+    SELECT machine, timestamp, monotonic, regexp_extract(unnest(string_split(measurement, chr(10))),
+           '^\d+,\d+,(\d{1,17}),[^;]*;(.*Killed process (\d+) \((.*)\).*)', ['us', 'text', 'pid', 'name']) AS r
+    FROM raw WHERE subsystem = '/dev/kmsg'
+), victims AS (
+    -- The kernel's clock drifts against the monotonic one: an instant is not trusted further than the ten samples in which it was read.
+    SELECT k.machine, k.timestamp, greatest(k.timestamp - 10_000 * coalesce(s.period, 1), least(k.timestamp, k.timestamp
+               - coalesce(1000 * (k.monotonic - k.r.us::DOUBLE / 1e6), 0)))::BIGINT AS killed_at, k.r.name || ' (process ' || k.r.pid || ')' AS subject, k.r.text
+    FROM records AS k LEFT JOIN samples AS s USING (machine, timestamp) WHERE k.r.pid <> ''
+), killed AS (
+    SELECT machine, killed_at AS from_timestamp, killed_at AS to_timestamp, subject, text FROM victims
+    UNION ALL SELECT machine, before, timestamp, 'container ' || container_name, NULL FROM containers JOIN samples USING (machine, timestamp) WHERE why = 'oom_kill'
+    UNION ALL SELECT machine, before, timestamp, 'service ' || service, NULL FROM services JOIN samples USING (machine, timestamp) WHERE why = 'oom_kill'
+    UNION ALL
+    SELECT machine, before, timestamp, '', 'the kernel''s log could not be read' FROM system JOIN samples USING (machine, timestamp)
+    WHERE oom_kills > 0 AND machine NOT IN (SELECT machine FROM victims)
 )
 SELECT machine, 'gap' AS kind, from_timestamp, to_timestamp, '' AS subject, missed, NULL AS detail, recording FROM gaps
 UNION ALL
@@ -87,6 +105,8 @@ UNION ALL
 SELECT machine, 'reset', before, timestamp, subject, NULL, NULL, NULL FROM resets JOIN samples USING (machine, timestamp) WHERE before IS NOT NULL
 UNION ALL
 SELECT machine, 'unplug', timestamp, after, subject, NULL, NULL, NULL FROM ends
+UNION ALL
+SELECT machine, 'oom_kill', from_timestamp, to_timestamp, subject, NULL, text, NULL FROM killed
 UNION ALL
 SELECT machine, 'unusable', min(timestamp), max(timestamp), subject, count(DISTINCT timestamp), string_agg(DISTINCT why, '; ' ORDER BY why), NULL
 FROM unusable GROUP BY machine, subject

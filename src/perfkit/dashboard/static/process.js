@@ -1,0 +1,57 @@
+// The processes of one command: what they used over time, and a row for each with its command line.
+
+import { $, h, heading } from "./dom.js";
+import { instant, show } from "./format.js";
+import { Panel, quiet } from "./panel.js";
+import { ask, frame } from "./source.js";
+import * as url from "./url.js";
+import { run } from "./view.js";
+
+const COLUMNS = [
+  ["cpu_avg", "CPU avg", "%"],
+  ["cpu_peak", "CPU peak", "%"],
+  ["wait_avg", "Waiting for CPU", "%"],
+  ["memory", "Memory max", "B"],
+  ["threads", "Threads max", ""],
+  ["read_avg", "Read", "B/s"],
+  ["written_avg", "Written", "B/s"],
+];
+const TEXTS = ["Process", "Command line", "Service", "User", "Active"];
+
+let made = [];
+let shownFor = null;
+
+window.perfkit = run({
+  tables: ["host"],
+  build: () => {
+    made = frame.panels.map((spec) => new Panel(spec, { device: frame.process, folds: true }));
+    $("#panels").replaceChildren(...made.map((p) => p.element));
+    return made;
+  },
+  after: (answer, stats, view) => {
+    $("#quiet").replaceChildren(...quiet(made));
+    if (stats && stats !== shownFor) table(stats, view);
+  },
+});
+
+async function table(stats, view) {
+  shownFor = stats;
+  const query = url.windowQuery();
+  query.set("command", frame.process);
+  const found = await ask("process", { query }).catch(() => null);
+  if (!found || stats !== shownFor) return;
+  const row = (one) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", class: "text", title: one.parent === null ? null : `child of ${one.parent}` }, one.pid),
+      h("td", { class: "text", title: one.executable }, one.cmdline || one.executable || ""),
+      h("td", { class: "text" }, one.service),
+      h("td", { class: "text" }, one.uid === null ? "" : String(one.uid)),
+      h("td", { class: "text" }, `${instant(one.first, view.utc)} – ${instant(one.last, view.utc)}`),
+      COLUMNS.map(([name, , unit]) => h("td", {}, one[name] === null ? "" : show(one[name], unit))),
+    );
+  $("#list").replaceChildren(...found.processes.map(row));
+}
+
+$("#heads").append(...TEXTS.map((name) => heading(name, { class: "text" })), ...COLUMNS.map(([, name]) => heading(name)));

@@ -1,0 +1,30 @@
+-- limits.csv: what the kernel allows so many of, and how many there are, in the first and every tenth sample.
+--
+-- Sources: limits: /proc/sys/fs/file-nr (1 allocated  3 the most; Documentation/admin-guide/sysctl/fs.rst), /proc/sys/kernel/pid_max and threads-max
+-- (sysctl/kernel.rst), /proc/sys/net/netfilter/nf_conntrack_count and nf_conntrack_max (networking/nf_conntrack-sysctl.rst);
+-- adjtimex(2), the numbers of "adjtimex": 1 offset (us; ns where 4 has 0x2000)  2 maxerror (us)  3 esterror (us)  4 status, 0x40: nobody sets the clock;
+-- /proc/loadavg: the fourth field is RUNNING/TASKS.
+WITH told AS (
+    SELECT machine, timestamp, max(numbers[1]) FILTER (path = '/proc/sys/fs/file-nr') AS files, max(numbers[3]) FILTER (path = '/proc/sys/fs/file-nr') AS files_most,
+           min(numbers[1]) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS tasks_most,
+           max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_count') AS tracked,
+           max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_max') AS tracked_most,
+           max(numbers) FILTER (path = 'adjtimex' AND len(numbers) = 4 AND numbers[4] BETWEEN 0 AND 65535 AND numbers[4]::INTEGER & 64 = 0) AS clock
+    FROM limit_rows() WHERE starts_with(path, '/proc/sys/') OR path = 'adjtimex'
+    GROUP BY machine, timestamp
+), load AS (
+    SELECT machine, timestamp, nullif(whole(regexp_extract(measurement, '^\S+ \S+ \S+ \d+/(\d+) ', 1)), 0) AS tasks FROM raw WHERE subsystem = '/proc/loadavg'
+)
+SELECT machine, timestamp,
+       whole_bytes(files) AS open_files,                                    -- files, of all processes
+       whole_bytes(files_most) AS open_files_max,                           -- files, fs.file-max; empty where it is practically none
+       100 * sane(files) / nullif(sane(files_most), 0) AS open_files_percent,
+       tasks,                                                               -- processes and threads
+       whole_bytes(tasks_most) AS tasks_max,                                -- the smaller of kernel.pid_max and kernel.threads-max
+       100 * tasks / nullif(sane(tasks_most), 0) AS tasks_percent,
+       whole_bytes(tracked) AS connections,                                 -- connections that the firewall follows
+       whole_bytes(tracked_most) AS connections_max,                        -- net.netfilter.nf_conntrack_max
+       100 * sane(tracked) / nullif(sane(tracked_most), 0) AS connections_percent,
+       sane(clock[2]) / 1000 AS clock_error_ms,                             -- ms that the clock may be wrong at most; empty where nobody sets it
+       clock[1] / if(clock[4]::INTEGER & 8192 > 0, 1e6, 1e3) AS clock_offset_ms  -- ms by which it is being corrected
+FROM told LEFT JOIN load USING (machine, timestamp)

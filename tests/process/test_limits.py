@@ -1,0 +1,101 @@
+"""Limits that hide: what each tenth sample tells of CPUs, interfaces and the kernel, the speed of links, and who was killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from perfkit.process.engine import Engine
+from support import invent
+
+KILLED = "Memory cgroup out of memory: Killed process 77 (a) (b) total-vm:4kB, anon-rss:1kB"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A minute of an invented machine; its session tells the speed of eth0, and a process is killed at second 20."""
+    path = invent.write(tmp_path_factory.mktemp("limits") / "vm.json", seconds=60, users=True, containers=1)
+    lines = path.read_text().splitlines()
+    told = [json.loads(line) for line in lines]
+    session = json.loads(told[0]["measurement"])
+    session["interfaces"]["eth0"] |= {"speed_mbit": 10, "duplex": "full"}
+    told[0]["measurement"] = json.dumps(session)
+    at = next(n for n, one in enumerate(told) if one["timestamp"] == invent.START + 21)
+    record = f"6,1,{(told[at]['monotonic'] - 0.5) * 1e6:.0f},-;{KILLED}\n4,2,x;garbage"
+    told.insert(at, {**told[at], "subsystem": "/dev/kmsg", "measurement": record})
+    for one in told:
+        if one["subsystem"].startswith("container/"):
+            text = json.loads(one["measurement"]) | {"memory_oom_kills": 3 if one["timestamp"] < invent.START + 40 else 4}
+            one["measurement"] = json.dumps(text)
+    path.write_text("".join(json.dumps(one) + "\n" for one in told))
+    with Engine() as found:
+        found.load([(1, path)])
+        found.derive(percentiles=False)
+        yield found
+
+
+def rows(engine: Engine, sql: str) -> list[tuple]:
+    return engine.con.execute(sql).fetchall()
+
+
+def test_cpus(engine: Engine) -> None:
+    told = rows(
+        engine,
+        """SELECT cpu, frequency_mhz, frequency_percent, round(thermal_throttles, 2), round(run_wait_percent, 1), round(softnet_drops, 2),
+        round(softnet_squeezes, 2) FROM cpu_limits WHERE timestamp // 1000 = 1767225600 + 20 ORDER BY cpu""",
+    )
+    assert told == [("0", 2600, 100, 0, 25, 0.1, 0), ("1", 1300, 50, 0.5, 50, 0.1, 1.6)]
+    assert rows(engine, "SELECT count(*), count(run_wait_percent) FROM cpu_limits") == [
+        (12, 10)
+    ]  # every tenth sample; the first has no rate
+
+
+def test_interfaces_and_the_kernel(engine: Engine) -> None:
+    assert rows(
+        engine, "SELECT DISTINCT interface, round(bw_in_exceeded), round(pps_exceeded), bw_out_exceeded FROM interface_limits ORDER BY 2"
+    ) == [
+        ("eth0", 4, 4, None),
+        ("eth0", None, None, None),
+    ]
+    assert rows(engine, "SELECT * EXCLUDE (machine, timestamp) FROM limits ORDER BY timestamp LIMIT 1") == [
+        (1000, 4000, 25, 312, 624, 50, 10, 100, 10, 4, -1.5)
+    ]
+
+
+def test_the_use_of_a_link_is_a_share_of_its_speed(engine: Engine) -> None:
+    told = rows(
+        engine,
+        "SELECT interface, speed_mbit, count(util_percent), max(abs(util_percent - tx_bytes / 12500)) FROM network GROUP BY ALL ORDER BY 1",
+    )
+    assert told[0][:3] == ("eth0", 10, 59)
+    assert told[0][3] < 1e-9
+    assert told[1] == ("lo", None, 0, None)
+
+
+def test_who_was_killed_is_an_event(engine: Engine) -> None:
+    told = rows(engine, "SELECT from_timestamp, to_timestamp, subject, detail FROM quality WHERE kind = 'oom_kill' ORDER BY 1")
+    start = invent.START * 1000
+    assert [(first - start) // 100 for first, _, _, _ in told] == [205, 390]
+    assert [(subject, detail) for _, _, subject, detail in told] == [("a) (b (process 77)", KILLED), ("container app-0", None)]
+
+
+GARBAGE = ["", "x", "ethtool", "ethtool/eth0", "ethtool/eth0/bw_in_allowance_exceeded -5 NaN", "/proc/sys/fs/file-nr 1e999 x 0",
+           "/sys/devices/system/cpu/cpu/cpufreq/scaling_cur_freq 1", "/sys/devices/system/cpu/cpu9/cpufreq/base_frequency 0"]  # fmt: skip
+
+
+def test_garbage_stops_nothing(tmp_path: Path) -> None:
+    """Each slow sample but the first has another text that no kernel writes."""
+    path = invent.write(tmp_path / "vm.json", seconds=10 * len(GARBAGE) + 10, users=True)
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    for one in told:
+        if one["subsystem"] in ("limits", "/proc/schedstat", "/proc/net/softnet_stat") and one["timestamp"] > invent.START + 5:
+            one["measurement"] = GARBAGE[(one["timestamp"] - invent.START) // 10 - 1]
+    path.write_text("".join(json.dumps(one) + "\n" for one in told))
+    with Engine() as found:
+        found.load([(1, path)])
+        found.derive(percentiles=False)
+        assert rows(found, "SELECT count(*) FROM limits WHERE open_files = 1000") == [(1,)]
+        assert rows(found, "SELECT count(*) FROM limits WHERE open_files > 0 OR connections > 0") == [(1,)]
