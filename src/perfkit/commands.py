@@ -30,7 +30,9 @@ COMMANDS = {
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
-DESK_MODULES = ("catalog", "compare", "sql", "files", "process", "store", "loadtools", "dashboard", "mcp", "receive", "serve", "web")
+DESK_MODULES = (
+    *("catalog", "sql", "files", "web", "process", "store", "lake", "compare", "loadtools", "receive", "dashboard", "mcp", "serve"),
+)
 
 
 def of_desk(file: str) -> bool:

@@ -13,25 +13,37 @@ from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from perfkit.lake.writing import Writer
     from perfkit.process.pipeline import Options, Result
     from perfkit.process.quality import Run
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command(epilog=examples("process", "process run.json run-002.json --outdir monday", "process run.json --between steady --parquet"))
+@app.command(
+    epilog=examples(
+        "process",
+        "process run.json run-002.json --outdir monday",
+        "process run.json --between steady --parquet",
+        "process *.json.gz --lake lake --site lab",
+    )
+)
 def process(
     collection: Optional[list[Path]] = typer.Option(
         None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
     ),
     more: Optional[list[Path]] = typer.Argument(None, metavar="[FILE]...", help="Further collections.", show_default=False),
     outdir: Optional[Path] = typer.Option(
-        None, envvar="PCR_OUTDIR", help="Output folder.  [default: the collection's name without its ending]"
+        None, envvar="PCR_OUTDIR", help="Output folder.  [default: the collection's name without its ending; none with --lake]"
     ),
     container_names: Optional[Path] = typer.Option(None, help="JSON file that maps container ids to names."),
     parquet: bool = typer.Option(False, "--parquet", help="Write the tables as Parquet too: parquet/<table>/site=/machine=/date=."),
-    site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders."),
+    lake: Optional[str] = typer.Option(
+        None, metavar="DIR|URL", help="Write the tables into this lake, for `perfkit query`; a folder only where --outdir names one."
+    ),
+    site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders and in the lake."),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),
@@ -48,8 +60,8 @@ def process(
 
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
-    with _Display() as display:
-        results = run(files, outdir or _stem(files[0]), options, display)
+    with _Display() as display, _writer(lake, options) as writer:
+        results = run(files, outdir or (None if writer else _stem(files[0])), options, display, writer)
     if as_json:
         import json
 
@@ -57,6 +69,23 @@ def process(
         print(json.dumps(told[0] if len(told) == 1 else {"machines": told}, indent=2))
     else:
         _print(files, results)
+        if writer:
+            print(f"In the lake {writer.lake.name}: {writer.written} files.\nNext: perfkit query --named percentiles --lake {lake}")
+
+
+def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer | None]:
+    from contextlib import nullcontext
+
+    from perfkit.errors import BadInput
+
+    if lake is None:
+        return nullcontext()
+    if options.window:
+        raise BadInput("a lake takes whole recordings; leave out --from, --to and --between, and ask for a part with `perfkit query`.")
+    from perfkit.lake.place import open_lake
+    from perfkit.lake.writing import Writer
+
+    return Writer(open_lake(lake), options.site)
 
 
 def _newest() -> Path:
@@ -123,7 +152,7 @@ def _told(result: Result) -> dict[str, object]:
         phases = [one for one in result.quality.runs if one.run == run.run and one.phase]
         runs.append({**_part(result, run), "phases": [_part(result, phase) for phase in phases]})
     newest = runs[-1] if runs else {}
-    return {"machine": result.name, "folder": str(result.folder), **newest, "runs": runs}
+    return {"machine": result.name, "folder": result.folder and str(result.folder), **newest, "runs": runs}
 
 
 def _part(result: Result, one: Run) -> dict[str, object]:
@@ -143,7 +172,8 @@ def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
     print(f"\nProcessed {', '.join(str(file) for file in files)}.")
     for result in results:
         _print_machine(result)
-    print(f"Next: perfkit import {' '.join(str(result.folder) for result in results)}")
+    if folders := [str(result.folder) for result in results if result.folder]:
+        print(f"Next: perfkit import {' '.join(folders)}")
 
 
 def _print_machine(result: Result) -> None:
@@ -170,11 +200,12 @@ def _print_machine(result: Result) -> None:
     events = [event.kind.replace("_", " ") for event in told.events]
     if events:
         counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
-        print(f"  Look at quality.json: {counted}.")
+        print(f"  Look at {'quality.json' if result.folder else 'quality_events in the lake'}: {counted}.")
     for part in told.steady:
         start, end = iso(part.from_timestamp), iso(part.to_timestamp)
         print(f"  Steady part of {part.phase}, proposed by MSER-5: --from {start} --to {end} (CPU busy {part.cpu_busy:.1f} %).")
-    print(f"  In {result.folder}: CSV files, percentiles.csv, findings.csv, quality.json.")
+    if result.folder:
+        print(f"  In {result.folder}: CSV files, percentiles.csv, findings.csv, quality.json.")
 
 
 def _run(run: Run) -> str:
