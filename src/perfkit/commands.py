@@ -21,6 +21,8 @@ COMMANDS = {
     "remove": (DESK, "perfkit.cli.remove", "Delete a machine, or a run, from the database."),
     "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
     "users": (DESK, "perfkit.cli.users", "Add, list and remove the dashboard's logins."),
+    "query": (DESK, "perfkit.cli.query", "Ask a lake: SQL, or one of the questions that come with perfkit."),
+    "lake": (DESK, "perfkit.cli.lake", "Keep a lake in order: put its small files together."),
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),

@@ -155,7 +155,7 @@ def test_a_writer_that_fails_on_its_way_leaves_whole_files_alone_and_can_go_on(
         put(tmp_path / "lake", collection, site="null")
     assert len(files(tmp_path / "lake")) == 7
     assert files(tmp_path / "lake").items() <= files(lake).items()
-    assert not [path for path in (tmp_path / "lake").iterdir() if path.name.startswith(".")]
+    assert not [path for path in (tmp_path / "lake").iterdir() if path.name.startswith(".writing")]
     assert not (tmp_path / "lake" / "runs").exists()  # a run is there when its samples are
     monkeypatch.undo()
     put(tmp_path / "lake", collection, site="null")

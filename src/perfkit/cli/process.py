@@ -56,11 +56,12 @@ def process(
 
     Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
     """
+    from perfkit.cli.progress import Display
     from perfkit.process.pipeline import process as run
 
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
-    with _Display() as display, _writer(lake, options) as writer:
+    with Display() as display, _writer(lake, options) as writer:
         results = run(files, outdir or (None if writer else _stem(files[0])), options, display, writer)
     if as_json:
         import json
@@ -122,27 +123,6 @@ def _options(
         window=Window(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
         memory_limit=parse_size(memory) if memory else Options.memory_limit,
     )
-
-
-class _Display:
-    """The progress on a terminal: what is done, and the bytes read; nothing where stderr is no terminal."""
-
-    def __enter__(self) -> _Display:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(binary_units=True), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task("reading", total=None)
-        self._progress.start()
-        return self
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        self._progress.update(self._task, description=what, completed=done, total=total)
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
 
 
 def _told(result: Result) -> dict[str, object]:

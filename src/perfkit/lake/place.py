@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -75,6 +76,13 @@ class Lake:
         with self.errors():
             (self.root / path).unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """Keep compactions out, and without `shared` writers too, so that no file changes between its reading and its removal."""
+        with self.errors(), (self.root / ".lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            yield
+
     def sweep(self) -> None:
         """Remove what writers that were killed left behind."""
         for folder in self.root.glob(f"{_WRITING}*"):
@@ -138,6 +146,11 @@ class RemoteLake(Lake):
     def remove(self, path: str) -> None:
         with self.errors(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._base}/{path}")
+
+    @contextlib.contextmanager
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
+        """An object store has no locks: compact it while nobody processes the same collections again."""
+        yield
 
     def sweep(self) -> None:
         """Nothing is left behind: an upload that breaks off makes no file."""

@@ -26,12 +26,15 @@ def make_views(con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Tabl
 
 def view_sql(table: Table, base: str, files: Sequence[File]) -> str:
     """sql/view.sql for the `files` of `table`, whose paths follow `base`."""
+    columns = ", ".join(f'"{c.name}"' for c in table.columns)
+    return text("view").format(table=table.name, columns=columns, rows=rows_sql(table, base, files))
+
+
+def rows_sql(table: Table, base: str, files: Sequence[File]) -> str:
+    """sql/rows.sql for the `files` of `table`, whose paths follow `base`."""
     shared = sharing(files)
-    names = [column.name for column in table.columns]
-    return text("view").format(
-        table=table.name,
+    return text("rows").format(
         typed=", ".join(f'NULL::{TYPES[c.type]} AS "{c.name}"' for c in table.columns),
-        columns=", ".join(f'"{name}"' for name in names),
         keys=", ".join(["timestamp", *(f'"{c.name}"' for c in table.keys)]),
         filled=" + ".join(f'("{c.name}" IS NOT NULL)::INTEGER' for c in table.values),
         latest="".join(f'"{c.name}" DESC, ' for c in table.values if c.type == INSTANT),

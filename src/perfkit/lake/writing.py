@@ -81,14 +81,17 @@ class Writer:
 
     def publish(self) -> None:
         """Make all files visible, each whole. What the same collections left in the lake before, and have no longer, goes."""
+        if not self._made:
+            return
         places = {table.name: place for place, table in enumerate(LAKE)}
-        for made in sorted(self._made, key=lambda one: places[one.path.partition("/")[0]]):
-            self.lake.publish(made.file, made.path)
         new = {made.path for made in self._made}
+        with self.lake.locked(shared=True):
+            for made in sorted(self._made, key=lambda one: places[one.path.partition("/")[0]]):
+                self.lake.publish(made.file, made.path)
+            for path in list(self._former()):
+                if path not in new:
+                    self.lake.remove(path)
         self.written = len(new)
-        for path in self._former():
-            if path not in new:
-                self.lake.remove(path)
         self._made, self._writers = [], set()
 
     def _former(self) -> Iterator[str]:
