@@ -54,6 +54,7 @@ _perfkit() {
     "process --container-names") _perfkit_words -f && return ;;
     "process --lake") return ;;
     "process --site-name" | "process --site") return ;;
+    "process --on") return ;;
     "process --from") return ;;
     "process --to") return ;;
     "process --between") return ;;
@@ -125,6 +126,7 @@ _perfkit() {
     "serve --max-body") return ;;
     "serve --max-upload") return ;;
     "serve --site-name" | "serve --site") return ;;
+    "serve --lake") return ;;
     "serve --retain") return ;;
     "serve --keep-free") return ;;
     "mcp --db") _perfkit_words -f && return ;;
@@ -140,7 +142,7 @@ _perfkit() {
     "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --services --no-services --processes --no-processes --cmdline --no-cmdline --burst --nice -h --help'; else _perfkit_words -f; fi ;;
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
     "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind -h --help'; else _perfkit_words -f; fi ;;
-    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
+    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --on --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
     "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
     "runs") if [[ $current == -* ]]; then _perfkit_words -W '--json --db -h --help'; else return; fi ;;
     "compare") if [[ $current == -* ]]; then _perfkit_words -W '--arm --phase --metric --figure --at-least --fail-on --generator --across-machines --format --db -h --help'; else _perfkit_words -f; fi ;;
@@ -160,7 +162,7 @@ _perfkit() {
     "lake compact") if [[ $current == -* ]]; then _perfkit_words -W '--memory-limit -h --help'; else return; fi ;;
     "export") if [[ $current == -* ]]; then _perfkit_words -W '--collector --site-name --site --from --to --outdir --db -h --help'; else return; fi ;;
     "prune") if [[ $current == -* ]]; then _perfkit_words -W '--older-than --live-only --db -h --help'; else return; fi ;;
-    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --retain --keep-free -h --help'; else return; fi ;;
+    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --lake --retain --keep-free -h --help'; else return; fi ;;
     "mcp") if [[ $current == -* ]]; then _perfkit_words -W '--db -h --help'; else _perfkit_words -f; fi ;;
     "doctor") if [[ $current == -* ]]; then _perfkit_words -W '--db --server --apikey --apikey-file --identifier --cacert --json -h --help'; else _perfkit_words -f; fi ;;
     "help") if [[ $current == -* ]]; then _perfkit_words -W '-h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users query lake export prune serve mcp doctor'; fi ;;

@@ -33,7 +33,22 @@ COMMANDS = {
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
 DESK_MODULES = (
-    *("catalog", "sql", "files", "web", "process", "store", "lake", "compare", "loadtools", "receive", "dashboard", "mcp", "serve"),
+    *(
+        "catalog",
+        "sql",
+        "files",
+        "drivers",
+        "web",
+        "process",
+        "store",
+        "lake",
+        "compare",
+        "loadtools",
+        "receive",
+        "dashboard",
+        "mcp",
+        "serve",
+    ),
 )
 
 

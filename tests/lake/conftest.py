@@ -28,9 +28,10 @@ def put(lake: Path | str, *files: Path, site: str = "lab") -> None:
 
 def connected(lake: Path | str) -> duckdb.DuckDBPyConnection:
     """A DuckDB that has the lake's tables as views."""
-    con = duckdb.connect()
+    con, place = duckdb.connect(), open_lake(str(lake))
     con.execute("SET TimeZone = 'UTC'")
-    make_views(con, open_lake(str(lake)))
+    place.attach(con)
+    make_views(con, place)
     return con
 
 
@@ -45,9 +46,8 @@ def rows(lake: Path | str) -> Rows:
 
 
 def files(lake: Path) -> dict[str, int]:
-    """The lake's Parquet files, each with its size; not what a writer that was killed left out of sight."""
-    found = {path.relative_to(lake).as_posix(): path.stat().st_size for path in lake.rglob("*.parquet")}
-    return {path: size for path, size in found.items() if not path.startswith(".")}
+    """The lake's files, each with its size."""
+    return {file.path: file.size for file in open_lake(str(lake)).files()}
 
 
 @pytest.fixture(scope="session")

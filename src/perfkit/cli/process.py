@@ -12,7 +12,7 @@ from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from perfkit.lake.writing import Writer
@@ -28,6 +28,7 @@ app = typer.Typer(**APP_SETTINGS)
         "process run.json run-002.json --outdir monday",
         "process run.json --between steady --parquet",
         "process *.json.gz --lake lake --site lab",
+        "process *.json.gz --lake s3://bucket/lake --on dask://scheduler:8786",
     )
 )
 def process(
@@ -44,6 +45,9 @@ def process(
         None, metavar="DIR|URL", help="Write the tables into this lake, for `perfkit query`; a folder only where --outdir names one."
     ),
     site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders and in the lake."),
+    on: Optional[str] = typer.Option(
+        None, metavar="dask://HOST:PORT", help="Process on this Dask cluster, one task per machine; its workers write into --lake."
+    ),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),
@@ -61,6 +65,10 @@ def process(
 
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
+    if on is not None:
+        words = {"--container-names": container_names and container_names.absolute(), "--memory-limit": memory_limit}
+        _process_on(on, files, lake, outdir, {**words, "--parquet": parquet or None}, options)
+        return
     with Display() as display, _writer(lake, options) as writer:
         results = run(files, outdir or (None if writer else _stem(files[0])), options, display, writer)
     if as_json:
@@ -72,6 +80,34 @@ def process(
         _print(files, results)
         if writer:
             print(f"In the lake {writer.lake.name}: {writer.written} files.\nNext: perfkit query --named percentiles --lake {lake}")
+
+
+def _process_on(
+    on: str, files: Sequence[Path], lake: str | None, outdir: Path | None, words: Mapping[str, object], options: Options
+) -> None:
+    """Process on a cluster; one line per collection. Raises Failed, once all are done, where some could not be processed."""
+    from perfkit.cli.progress import Display
+    from perfkit.errors import BadInput, Failed
+    from perfkit.lake.cluster import process_on
+    from perfkit.lake.place import open_lake
+
+    if lake is None or outdir or words["--parquet"] or options.window:
+        raise BadInput("--on goes with --lake alone, which every worker can reach; folders, --parquet and windows are for this machine.")
+    place = open_lake(lake)
+    given = [word for name, value in words.items() if value is not None for word in (name, str(value))]
+    with Display(counts_bytes=False) as display:
+        outcomes = process_on(on, files, ["--lake", place.name, "--site", options.site, *given], display)
+    failed = [one for one in outcomes if one.told is None]
+    for one in outcomes:
+        machines = [one.told] if one.told and "machines" not in one.told else (one.told or {}).get("machines", [])
+        for machine in machines:
+            print(f"{machine['machine']}: {machine['verdict']['sentence']}" if "verdict" in machine else f"{machine['machine']}: no run.")
+        if one.told is None:
+            print(f"Not processed: {one.failure}")
+    print(f"In the lake {place.name}: {len(outcomes) - len(failed)} of {len(outcomes)} collections.")
+    if failed:
+        names = ", ".join(one.files[0].name for one in failed[:10])
+        raise Failed(f"{len(failed)} of {len(outcomes)} collections could not be processed ({names}); the reasons stand above.")
 
 
 def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer | None]:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 
+from perfkit import drivers
 from perfkit.errors import BadInput, Failed, PerfkitError, reason
 from perfkit.files import sync_path
 from perfkit.lake.tables import File, parsed
@@ -115,7 +116,7 @@ class RemoteLake(Lake):
     @property
     def base(self) -> str:
         protocol = self._fs.protocol if isinstance(self._fs.protocol, str) else self._fs.protocol[0]
-        return f"{protocol}://{self._base}/"
+        return f"{protocol}://{self._base.lstrip('/')}/"
 
     def exists(self) -> bool:
         with self.errors():
@@ -194,18 +195,14 @@ def open_lake(where: str, *, must_exist: bool = False) -> Lake:
 
 def _file_system(url: str) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
+    needed = [_EXTRAS[scheme]] if scheme in _EXTRAS else ["fsspec"]
+    drivers.look_there()
     try:
         import fsspec
-    except ImportError:
-        raise BadInput(f"{url} needs the package fsspec, which is not installed; run `pip install {_needed(scheme)}`.") from None
-    try:
+
         fs, base = fsspec.core.url_to_fs(url)
     except ImportError:
-        raise BadInput(f"{url} needs the package {_EXTRAS.get(scheme, scheme)}; run `pip install {_needed(scheme)}`.") from None
+        raise BadInput(f"{url} needs the package {needed[0]}, which perfkit does not carry; {drivers.cure(*needed)}.") from None
     except ValueError:
         raise BadInput(f"{url} is of a kind that fsspec does not know; write s3://, abfs://, gs:// or file://.") from None
     return fs, str(base).rstrip("/")
-
-
-def _needed(scheme: str) -> str:
-    return " ".join(dict.fromkeys(["fsspec", *([_EXTRAS[scheme]] if scheme in _EXTRAS else [])]))

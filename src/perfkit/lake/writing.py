@@ -130,15 +130,18 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, machine: int, rows: Sequ
         con.execute(f'ALTER TABLE {name} ALTER "{column}" TYPE TIMESTAMPTZ USING make_timestamp("{column}" * 1000) AT TIME ZONE \'UTC\'')
 
 
-def records(quality: Quality, parts: Mapping[str, Part]) -> dict[str, list[tuple[Any, ...]]]:
-    """What is known of a machine beside its samples: rows by the names of RECORDS, each (timestamp, the table's columns)."""
+def records(quality: Quality, parts: Mapping[str, Part], identities: Mapping[int, str] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """What is known of a machine beside its samples: rows by the names of RECORDS, each (timestamp, the table's columns).
+
+    `identities` are those of recordings by number, where `quality` does not have them all.
+    """
     facts = quality.facts
     known = [facts.get(c.name) for c in MACHINE]
     whole = ("period_ms", "last_timestamp", "samples", "samples_expected", "coverage")
-    identities = {one.recording: one.identity for one in quality.recordings}
+    known_as = identities or {one.recording: one.identity for one in quality.recordings}
 
     def identity(recording: int | None) -> str:
-        return "" if recording is None else identities.get(recording, "")
+        return "" if recording is None else known_as.get(recording, "")
 
     return {
         "machines": [(facts["first_timestamp"], *known, *(facts.get(name) for name in whole))],
