@@ -10,7 +10,7 @@ _perfkit() {
     fi
     for ((place = 1; place < COMP_CWORD; place++)); do
         case "$command ${COMP_WORDS[place]}" in
-        " collect" | " preflight" | " mark" | " process" | " import" | " runs" | " compare" | " report" | " rename" | " remove" | " keys" | "keys add" | "keys list" | "keys revoke" | " users" | "users add" | "users list" | "users remove" | " tokens" | "tokens add" | "tokens list" | "tokens revoke" | " export" | " prune" | " serve" | " mcp" | " doctor" | " help") command="${command:+$command }${COMP_WORDS[place]}" ;;
+        " collect" | " preflight" | " mark" | " process" | " import" | " runs" | " compare" | " report" | " rename" | " remove" | " keys" | "keys add" | "keys list" | "keys revoke" | " users" | "users add" | "users list" | "users remove" | " tokens" | "tokens add" | "tokens list" | "tokens revoke" | " query" | " lake" | "lake compact" | " export" | " prune" | " serve" | " mcp" | " doctor" | " help") command="${command:+$command }${COMP_WORDS[place]}" ;;
         "preflight --") load=yes && break ;;
         esac
     done
@@ -52,7 +52,9 @@ _perfkit() {
     "process --collection") _perfkit_words -f && return ;;
     "process --outdir") _perfkit_words -f && return ;;
     "process --container-names") _perfkit_words -f && return ;;
+    "process --lake") return ;;
     "process --site-name" | "process --site") return ;;
+    "process --on") return ;;
     "process --from") return ;;
     "process --to") return ;;
     "process --between") return ;;
@@ -93,6 +95,21 @@ _perfkit() {
     "tokens add --db") _perfkit_words -f && return ;;
     "tokens list --db") _perfkit_words -f && return ;;
     "tokens revoke --db") _perfkit_words -f && return ;;
+    "query --lake") return ;;
+    "query --named") return ;;
+    "query --metric") return ;;
+    "query --site-name" | "query --site") return ;;
+    "query --machine") return ;;
+    "query --from") return ;;
+    "query --to") return ;;
+    "query --label") return ;;
+    "query --by") _perfkit_words -W 'avg p50 p95 p99 max' && return ;;
+    "query --top") return ;;
+    "query --bucket") return ;;
+    "query --format") _perfkit_words -W 'table csv json' && return ;;
+    "query --memory-limit") return ;;
+    "query --timeout") return ;;
+    "lake compact --memory-limit") return ;;
     "export --collector") return ;;
     "export --site-name" | "export --site") return ;;
     "export --from") return ;;
@@ -114,6 +131,7 @@ _perfkit() {
     "serve --max-body") return ;;
     "serve --max-upload") return ;;
     "serve --site-name" | "serve --site") return ;;
+    "serve --lake") return ;;
     "serve --retain") return ;;
     "serve --keep-free") return ;;
     "mcp --db") _perfkit_words -f && return ;;
@@ -125,11 +143,11 @@ _perfkit() {
     "doctor --cacert") _perfkit_words -f && return ;;
     esac
     case "$command" in
-    "") if [[ $current == -* ]]; then _perfkit_words -W '--version -V --debug -h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens export prune serve mcp doctor help'; fi ;;
+    "") if [[ $current == -* ]]; then _perfkit_words -W '--version -V --debug -h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens query lake export prune serve mcp doctor help'; fi ;;
     "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --services --no-services --processes --no-processes --cmdline --no-cmdline --burst --nice -h --help'; else _perfkit_words -f; fi ;;
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
     "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind -h --help'; else _perfkit_words -f; fi ;;
-    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --site-name --site --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
+    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --on --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
     "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --load-shift --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
     "runs") if [[ $current == -* ]]; then _perfkit_words -W '--json --db -h --help'; else return; fi ;;
     "compare") if [[ $current == -* ]]; then _perfkit_words -W '--arm --phase --metric --figure --at-least --fail-on --generator --across-machines --format --db -h --help'; else _perfkit_words -f; fi ;;
@@ -148,12 +166,15 @@ _perfkit() {
     "tokens add") if [[ $current == -* ]]; then _perfkit_words -W '--expires --db -h --help'; else return; fi ;;
     "tokens list") if [[ $current == -* ]]; then _perfkit_words -W '--db -h --help'; else return; fi ;;
     "tokens revoke") if [[ $current == -* ]]; then _perfkit_words -W '--db -h --help'; else return; fi ;;
+    "query") if [[ $current == -* ]]; then _perfkit_words -W '--lake --named --list --metric --site-name --site --machine --from --to --label --by --top --bucket --format --memory-limit --timeout -h --help'; else return; fi ;;
+    "lake") if [[ $current == -* ]]; then _perfkit_words -W '-h --help'; else _perfkit_words -W 'compact'; fi ;;
+    "lake compact") if [[ $current == -* ]]; then _perfkit_words -W '--memory-limit -h --help'; else return; fi ;;
     "export") if [[ $current == -* ]]; then _perfkit_words -W '--collector --site-name --site --from --to --outdir --db -h --help'; else return; fi ;;
     "prune") if [[ $current == -* ]]; then _perfkit_words -W '--older-than --live-only --db -h --help'; else return; fi ;;
-    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --retain --keep-free -h --help'; else return; fi ;;
+    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --lake --retain --keep-free -h --help'; else return; fi ;;
     "mcp") if [[ $current == -* ]]; then _perfkit_words -W '--db -h --help'; else _perfkit_words -f; fi ;;
     "doctor") if [[ $current == -* ]]; then _perfkit_words -W '--db --server --apikey --apikey-file --identifier --cacert --json -h --help'; else _perfkit_words -f; fi ;;
-    "help") if [[ $current == -* ]]; then _perfkit_words -W '-h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens export prune serve mcp doctor'; fi ;;
+    "help") if [[ $current == -* ]]; then _perfkit_words -W '-h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens query lake export prune serve mcp doctor'; fi ;;
     esac
 }
 

@@ -14,7 +14,22 @@ from perfkit.commands import DESK_MODULES
 SOURCE = Path(__file__).parents[1] / "src"
 # docs/architecture.md shows the same order. The first line is the target tier, where nothing of the desk tier may be known.
 TARGET = ("errors", "units", "commands", "collection", "bootstrap", "apikey", "originals", "collect", "preflight")
-DESK = ("catalog", "sql", "files", "web", "process", "store", "compare", "loadtools", "receive", "dashboard", "mcp", "serve")
+DESK = (
+    "catalog",
+    "sql",
+    "files",
+    "drivers",
+    "web",
+    "process",
+    "store",
+    "lake",
+    "compare",
+    "loadtools",
+    "receive",
+    "dashboard",
+    "mcp",
+    "serve",
+)
 ROOMS = (*TARGET, *DESK, "cli", "__main__")
 
 

@@ -22,6 +22,8 @@ COMMANDS = {
     "keys": (DESK, "perfkit.cli.keys", "Add, list and revoke the keys that collectors send with."),
     "users": (DESK, "perfkit.cli.users", "Add, list and remove the dashboard's logins."),
     "tokens": (DESK, "perfkit.cli.tokens", "Add, list and revoke the tokens that programs read the dashboard with."),
+    "query": (DESK, "perfkit.cli.query", "Ask a lake: SQL, or one of the questions that come with perfkit."),
+    "lake": (DESK, "perfkit.cli.lake", "Keep a lake in order: put its small files together."),
     "export": (DESK, "perfkit.cli.export", "Write a collector's samples as CSV files again."),
     "prune": (DESK, "perfkit.cli.prune", "Delete old samples from the database; their rollups stay longer."),
     "serve": (DESK, "perfkit.cli.serve", "Serve the dashboard, and receive what collectors stream."),
@@ -31,7 +33,24 @@ COMMANDS = {
 }
 
 # Packages and modules of perfkit that the target tier neither imports nor carries.
-DESK_MODULES = ("catalog", "compare", "sql", "files", "process", "store", "loadtools", "dashboard", "mcp", "receive", "serve", "web")
+DESK_MODULES = (
+    *(
+        "catalog",
+        "sql",
+        "files",
+        "drivers",
+        "web",
+        "process",
+        "store",
+        "lake",
+        "compare",
+        "loadtools",
+        "receive",
+        "dashboard",
+        "mcp",
+        "serve",
+    ),
+)
 
 
 def of_desk(file: str) -> bool:

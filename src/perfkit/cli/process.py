@@ -12,26 +12,42 @@ from perfkit.cli.figures import Row, table
 from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from perfkit.lake.writing import Writer
     from perfkit.process.pipeline import Options, Result
     from perfkit.process.quality import Run
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command(epilog=examples("process", "process run.json run-002.json --outdir monday", "process run.json --between steady --parquet"))
+@app.command(
+    epilog=examples(
+        "process",
+        "process run.json run-002.json --outdir monday",
+        "process run.json --between steady --parquet",
+        "process *.json.gz --lake lake --site lab",
+        "process *.json.gz --lake s3://bucket/lake --on dask://scheduler:8786",
+    )
+)
 def process(
     collection: Optional[list[Path]] = typer.Option(
         None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
     ),
     more: Optional[list[Path]] = typer.Argument(None, metavar="[FILE]...", help="Further collections.", show_default=False),
     outdir: Optional[Path] = typer.Option(
-        None, envvar="PCR_OUTDIR", help="Output folder.  [default: the collection's name without its ending]"
+        None, envvar="PCR_OUTDIR", help="Output folder.  [default: the collection's name without its ending; none with --lake]"
     ),
     container_names: Optional[Path] = typer.Option(None, help="JSON file that maps container ids to names."),
     parquet: bool = typer.Option(False, "--parquet", help="Write the tables as Parquet too: parquet/<table>/site=/machine=/date=."),
-    site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders."),
+    lake: Optional[str] = typer.Option(
+        None, metavar="DIR|URL", help="Write the tables into this lake, for `perfkit query`; a folder only where --outdir names one."
+    ),
+    site_name: str = typer.Option("default", "--site-name", "--site", help="The site in the Parquet folders and in the lake."),
+    on: Optional[str] = typer.Option(
+        None, metavar="dask://HOST:PORT", help="Process on this Dask cluster, one task per machine; its workers write into --lake."
+    ),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
     between: Optional[str] = typer.Option(None, metavar="MARK", help="Keep one phase only: the one that this mark starts."),
@@ -44,12 +60,17 @@ def process(
 
     Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
     """
+    from perfkit.cli.progress import Display
     from perfkit.process.pipeline import process as run
 
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
-    with _Display() as display:
-        results = run(files, outdir or _stem(files[0]), options, display)
+    if on is not None:
+        words = {"--container-names": container_names and container_names.absolute(), "--memory-limit": memory_limit}
+        _process_on(on, files, lake, outdir, {**words, "--parquet": parquet or None}, options)
+        return
+    with Display() as display, _writer(lake, options) as writer:
+        results = run(files, outdir or (None if writer else _stem(files[0])), options, display, writer)
     if as_json:
         import json
 
@@ -57,6 +78,51 @@ def process(
         print(json.dumps(told[0] if len(told) == 1 else {"machines": told}, indent=2))
     else:
         _print(files, results)
+        if writer:
+            print(f"In the lake {writer.lake.name}: {writer.written} files.\nNext: perfkit query --named percentiles --lake {lake}")
+
+
+def _process_on(
+    on: str, files: Sequence[Path], lake: str | None, outdir: Path | None, words: Mapping[str, object], options: Options
+) -> None:
+    """Process on a cluster; one line per collection. Raises Failed, once all are done, where some could not be processed."""
+    from perfkit.cli.progress import Display
+    from perfkit.errors import BadInput, Failed
+    from perfkit.lake.cluster import process_on
+    from perfkit.lake.place import open_lake
+
+    if lake is None or outdir or words["--parquet"] or options.window:
+        raise BadInput("--on goes with --lake alone, which every worker can reach; folders, --parquet and windows are for this machine.")
+    place = open_lake(lake)
+    given = [word for name, value in words.items() if value is not None for word in (name, str(value))]
+    with Display(counts_bytes=False) as display:
+        outcomes = process_on(on, files, ["--lake", place.name, "--site", options.site, *given], display)
+    failed = [one for one in outcomes if one.told is None]
+    for one in outcomes:
+        machines = [one.told] if one.told and "machines" not in one.told else (one.told or {}).get("machines", [])
+        for machine in machines:
+            print(f"{machine['machine']}: {machine['verdict']['sentence']}" if "verdict" in machine else f"{machine['machine']}: no run.")
+        if one.told is None:
+            print(f"Not processed: {one.failure}")
+    print(f"In the lake {place.name}: {len(outcomes) - len(failed)} of {len(outcomes)} collections.")
+    if failed:
+        names = ", ".join(one.files[0].name for one in failed[:10])
+        raise Failed(f"{len(failed)} of {len(outcomes)} collections could not be processed ({names}); the reasons stand above.")
+
+
+def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer | None]:
+    from contextlib import nullcontext
+
+    from perfkit.errors import BadInput
+
+    if lake is None:
+        return nullcontext()
+    if options.window:
+        raise BadInput("a lake takes whole recordings; leave out --from, --to and --between, and ask for a part with `perfkit query`.")
+    from perfkit.lake.place import open_lake
+    from perfkit.lake.writing import Writer
+
+    return Writer(open_lake(lake), options.site)
 
 
 def _newest() -> Path:
@@ -95,27 +161,6 @@ def _options(
     )
 
 
-class _Display:
-    """The progress on a terminal: what is done, and the bytes read; nothing where stderr is no terminal."""
-
-    def __enter__(self) -> _Display:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description:<28}"), BarColumn(), DownloadColumn(binary_units=True), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task("reading", total=None)
-        self._progress.start()
-        return self
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        self._progress.update(self._task, description=what, completed=done, total=total)
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-
 def _told(result: Result) -> dict[str, object]:
     """A machine as JSON: its newest run at the top, all of them under "runs"."""
     runs = []
@@ -123,7 +168,7 @@ def _told(result: Result) -> dict[str, object]:
         phases = [one for one in result.quality.runs if one.run == run.run and one.phase]
         runs.append({**_part(result, run), "phases": [_part(result, phase) for phase in phases]})
     newest = runs[-1] if runs else {}
-    return {"machine": result.name, "folder": str(result.folder), **newest, "runs": runs}
+    return {"machine": result.name, "folder": result.folder and str(result.folder), **newest, "runs": runs}
 
 
 def _part(result: Result, one: Run) -> dict[str, object]:
@@ -143,7 +188,8 @@ def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
     print(f"\nProcessed {', '.join(str(file) for file in files)}.")
     for result in results:
         _print_machine(result)
-    print(f"Next: perfkit import {' '.join(str(result.folder) for result in results)}")
+    if folders := [str(result.folder) for result in results if result.folder]:
+        print(f"Next: perfkit import {' '.join(folders)}")
 
 
 def _print_machine(result: Result) -> None:
@@ -172,11 +218,12 @@ def _print_machine(result: Result) -> None:
     events = [event.kind.replace("_", " ") for event in told.events]
     if events:
         counted = ", ".join(f"{events.count(kind)} x {kind}" for kind in dict.fromkeys(events))
-        print(f"  Look at quality.json: {counted}.")
+        print(f"  Look at {'quality.json' if result.folder else 'quality_events in the lake'}: {counted}.")
     for part in told.steady:
         start, end = iso(part.from_timestamp), iso(part.to_timestamp)
         print(f"  Steady part of {part.phase}, proposed by MSER-5: --from {start} --to {end} (CPU busy {part.cpu_busy:.1f} %).")
-    print(f"  In {result.folder}: CSV files, percentiles.csv, findings.csv, quality.json.")
+    if result.folder:
+        print(f"  In {result.folder}: CSV files, percentiles.csv, findings.csv, quality.json.")
 
 
 def _run(run: Run) -> str:

@@ -59,6 +59,9 @@ def serve(
         None, "--max-upload", metavar="SIZE", help="Largest uploaded file, as it is sent and unpacked; default 512MB."
     ),
     site: Optional[str] = typer.Option(None, "--site-name", "--site", help="The site of what is sent with a key that names none."),
+    lake: Optional[str] = typer.Option(
+        None, "--lake", metavar="DIR|URL", help="Write each complete day of every machine into this lake, for `perfkit query`."
+    ),
     retain: Optional[str] = typer.Option(
         None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
     ),
@@ -96,6 +99,7 @@ def serve(
         access_log=access_log or folder / "access.log",
         retain=parse_duration(retain) if retain else None,
         site=site,
+        lake=lake,
         limits=Limits(**sizes),
     )
     if unknown := sorted(name for name in os.environ if name.startswith("PCD_") and name not in _PCD):

@@ -67,7 +67,7 @@ def write_findings(judged: Mapping[str, Judged], folder: Path) -> None:
         rows.writerow(("range", *COLUMNS))
         for window, found in judged.items():
             for one in found.findings:
-                rows.writerow([_neutral(cell) if isinstance(cell, str) else cell for cell in (window, *one.as_json().values())])
+                rows.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in (window, *one.as_json().values())])
 
 
 def write_parquet(con: duckdb.DuckDBPyConnection, machine: int, folder: Path, site: str, name: str) -> None:
@@ -137,13 +137,13 @@ def _has_rows(con: duckdb.DuckDBPyConnection, machine: int, table: str) -> bool:
 
 def _run_cells(run: Run) -> tuple[object, ...]:
     seconds = (run.to_timestamp - run.from_timestamp) / 1000
-    label = [_neutral(text) for text in (run.phase or "", run.label)]
+    label = [neutral(text) for text in (run.phase or "", run.label)]
     span = (run.run, *label, run.recording, iso(run.from_timestamp), iso(run.to_timestamp), seconds, int(run.open))
     told = run.certificate.as_dict()
     return (*span, *(told[key] for key in _CERTIFICATE))
 
 
-def _neutral(text: str) -> str:
+def neutral(text: str) -> str:
     """As the macro of this name: a spreadsheet would run a text that starts like a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
 

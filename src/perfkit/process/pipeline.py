@@ -6,9 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 import orjson
@@ -37,23 +38,36 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """One machine's output: its name, its folder, what quality.json says, and what its runs and phases mean, by their windows' names."""
+    """One machine's output: its name, its folder if there is one, what quality.json says, and what its runs and phases mean, by their
+    windows' names."""
 
     name: str
-    folder: Path
+    folder: Path | None
     quality: Quality
     parts: Mapping[str, findings.Part]
 
 
-def process(files: Sequence[Path], outdir: Path, options: Options | None = None, progress: Progress | None = None) -> list[Result]:
-    """Process `files` into `outdir`: one machine's output, or a folder per machine where they come from several.
+class Sink(Protocol):
+    """Takes what was processed beside or instead of a folder; `perfkit.lake.writing.Writer` is one."""
+
+    def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, findings.Part]) -> None:
+        """Keep what `con` knows of `machine`, out of sight."""
+
+    def publish(self) -> None:
+        """Show all that was taken."""
+
+
+def process(
+    files: Sequence[Path], outdir: Path | None, options: Options | None = None, progress: Progress | None = None, sink: Sink | None = None
+) -> list[Result]:
+    """Process `files` into `outdir`: one machine's output, or a folder per machine where they come from several; and into `sink`.
 
     A file may be a collection or an archive that holds some. Raises BadInput for a file that cannot be read or has no usable line, Failed
     where the output cannot be written. In both cases `outdir` is as it was.
     """
     options = options or Options()
     report = progress or (lambda what, done, total: None)
-    with _beside(outdir) as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
+    with _beside(outdir) if outdir else nullcontext() as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
         machines = group(collections_in(files, Path(spill, "unpacked")))
         with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
             machines = derive(engine, machines, options, report)
@@ -63,10 +77,17 @@ def process(files: Sequence[Path], outdir: Path, options: Options | None = None,
                 found = quality.of_engine(engine.con, machine.number)
                 report("findings", 1, 1)
                 parts = findings.of_engine(engine.con, machine.number, found)
-                _write(engine, machine, found, building / inner, options, report)
-                output.write_findings({name: part.judged for name, part in parts.items()}, building / inner)
-                results.append(Result(machine.name, outdir / inner, found, parts))
-        _replace(building, outdir)
+                if building:
+                    _write(engine, machine, found, building / inner, options, report)
+                    output.write_findings({name: part.judged for name, part in parts.items()}, building / inner)
+                if sink:
+                    report("writing into the lake", 1, 1)
+                    sink.take(engine.con, machine, found, parts)
+                results.append(Result(machine.name, outdir / inner if outdir else None, found, parts))
+        if building and outdir:
+            _replace(building, outdir)
+        if sink:
+            sink.publish()
     return results
 
 

@@ -39,6 +39,8 @@ class ServeOptions:
     site: str | None = None
     """The site of what comes with a key that names none."""
     limits: Limits = field(default_factory=Limits)
+    lake: str | None = None
+    """Where complete days are written; None: nowhere."""
 
     @property
     def proxied(self) -> bool:

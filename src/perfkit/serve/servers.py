@@ -7,11 +7,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perfkit.serve.options import ServeOptions
 from perfkit.serve.supervisor import Ready, Role, Supervisor, say_in_log
 from perfkit.store.database import open_database
+
+if TYPE_CHECKING:
+    from perfkit.lake.place import Lake
 
 # Where processors are short, acknowledgements come first, then imports, then pages (a heavy query among them) and what can wait.
 _WORK_NICE, _LATER_NICE = 5, 10
@@ -39,6 +42,11 @@ def serve(options: ServeOptions, say: Callable[[str], None], opened: Callable[[s
         roles.append(Role("uploader", lambda ready: _upload(options, ready), last=True))
     if options.retain:
         roles.append(Role("retention", lambda ready: _retain(options, options.retain or 0.0, ready)))
+    if options.lake:
+        from perfkit.lake.place import open_lake
+
+        lake = open_lake(options.lake)
+        roles.append(Role("lake", lambda ready: _write_lake(options, lake, ready)))
     if options.dashboard:
         front = options.dashboard.bind("--listen")
         roles.append(Role("dashboard", lambda ready: _dashboard(options, front, ready)))
@@ -50,6 +58,8 @@ def serve(options: ServeOptions, say: Callable[[str], None], opened: Callable[[s
             say(f"Dashboard of {options.db}: {lines['dashboard']}")
         if options.receiver:
             say(f"Receiver into {options.data}: {urls['receiver']}")
+        if options.lake:
+            say(f"Complete days go into the lake {lake.name}.")
         if options.dashboard:
             opened(lines["dashboard"])
 
@@ -103,6 +113,13 @@ def _retain(options: ServeOptions, seconds: float, ready: Ready) -> None:
 
     os.nice(_LATER_NICE)
     run_retention(options.data, seconds, prune_database, ready)
+
+
+def _write_lake(options: ServeOptions, lake: Lake, ready: Ready) -> None:
+    from perfkit.lake.days import run_days
+
+    os.nice(_LATER_NICE)
+    run_days(options.db, lake, ready, say_in_log)
 
 
 def _import(options: ServeOptions, ready: Ready) -> None:

@@ -7,10 +7,8 @@ Python's packages and in the folder $PERFKIT_DRIVERS.
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -18,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perfkit import drivers
 from perfkit.catalog import HOST
 from perfkit.errors import BadInput, Failed
 from perfkit.store import importing, schema
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-# A folder with the driver: the pyz sees no other packages than its own.
-DRIVERS = "PERFKIT_DRIVERS"
 _LOCK = 0x50464B31  # one import at a time: pg_advisory_xact_lock
 # SQLite's DDL in PostgreSQL's words, in this order.
 _DIALECT = (
@@ -66,14 +63,12 @@ def import_machines(url: str, machines: Sequence[Staged], names: Sequence[str], 
 @contextmanager
 def _connect(url: str) -> Iterator[Connection]:
     """A connection whose transaction commits at the end of the block; the schema is made where it is missing."""
-    if (drivers := os.environ.get(DRIVERS)) and drivers not in sys.path:
-        sys.path.append(drivers)
+    drivers.look_there()
     try:
         import psycopg
     except ImportError as error:
         raise Failed(
-            "a PostgreSQL database needs the driver psycopg, which perfkit does not carry; "
-            f"run pip install --target FOLDER 'psycopg[binary]' and set {DRIVERS}=FOLDER."
+            f"a PostgreSQL database needs the driver psycopg, which perfkit does not carry; {drivers.cure('psycopg[binary]')}."
         ) from error
     try:
         with psycopg.connect(url, connect_timeout=10) as con:
