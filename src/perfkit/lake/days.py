@@ -81,20 +81,22 @@ def _write_day(
     with closing(columnar.connect()) as duck, Writer(lake, site) as writer:
         for table in TABLES:
             columnar.attach(con, duck, collector_id, table, start, until)
-        kept = _of_day(whole, runs.quality(con, collector_id, start, until - 1).facts, start, until)
+        kept = _of_day(whole, runs.quality(con, collector_id, start, until - 1), start, until)
         parts = {one.window: _part(con, collector_id, one) for one in kept.runs}
         identities = {one.recording: one.identity for one in whole.recordings}
         writer.take_rows(duck, collector_id, name, of_day, records(kept, parts, identities))
         writer.publish()
 
 
-def _of_day(whole: Quality, facts: dict[str, Any], start: int, until: int) -> Quality:
-    """What began in [start, until), each in its full length; what began before stands in the day before. `facts` are those of the day."""
+def _of_day(whole: Quality, day: Quality, start: int, until: int) -> Quality:
+    """What began in [start, until), each in its full length; what began before stands in the day before. Figures are those of the `day`."""
 
     def began(found: tuple[Any, ...], name: str = "from_timestamp") -> tuple[Any, ...]:
         return tuple(one for one in found if start <= getattr(one, name) < until)
 
-    return Quality(facts, began(whole.recordings), began(whole.runs), began(whole.marks, "timestamp"), began(whole.events))
+    return Quality(
+        day.facts, day.certificate, began(whole.recordings), began(whole.runs), began(whole.marks, "timestamp"), began(whole.events)
+    )
 
 
 def _part(con: sqlite3.Connection, collector_id: int, one: Run) -> Part:
