@@ -19,9 +19,9 @@ import pytest
 
 from support.sender import Sender, busy, sample
 from support.served import SOURCE, Served, serving
-from support.server import running, until
+from support.server import ForkingReceiver, running, until
 
-KILLS = 50
+KILLS, KILLS_OF_ALL = 40, 10
 
 
 def in_collections(data: Path, identifier: str) -> list[dict[str, object]]:
@@ -42,52 +42,81 @@ def in_database(db: Path, identifier: str) -> list[tuple[int, float]]:
         ).fetchall()
 
 
-def test_kill_9_fifty_times_loses_no_acknowledged_line_and_doubles_none(tmp_path: Path) -> None:
-    """Of all processes at once, of the parent alone, and of single children, while clients send and send again."""
+def test_kill_9_forty_times_loses_no_acknowledged_line_and_doubles_none(tmp_path: Path) -> None:
+    """Of the process that acknowledges, at any moment, while clients send and send again."""
+    chance = random.Random(6)
+    receiver = ForkingReceiver(tmp_path / "data")
+    with contextlib.closing(receiver):
+        senders = started(receiver.port, receiver.key)
+        for _ in range(KILLS):
+            wait_for_more(senders)
+            time.sleep(chance.random() * 0.2)
+            receiver.kill()
+            receiver.start()
+        ended(senders)
+        for sender in senders:
+            assert without_end(receiver.data, sender) == expected(sender)
+
+
+def test_kill_9_of_all_that_serves_brings_every_acknowledged_line_into_the_database_once(tmp_path: Path) -> None:
+    """Of all processes at once, of the parent alone, and of single children: at least twice each."""
     chance = random.Random(6)
     with serving(tmp_path, dashboard=False) as served:
-        senders = [Sender(served.port, served.key, f"vm-{number}") for number in range(4)]
-        for sender in senders:
-            sender.start()
-        for _ in range(KILLS):
-            wait_for_more(served, senders)
+        senders = started(served.port, served.key)
+        kinds = ["group", "parent", "receiver", "importer", "uploader"] * (KILLS_OF_ALL // 5)
+        for what in chance.sample(kinds, len(kinds)):
+            wait_for_more(senders, served)
             time.sleep(chance.random() * 0.2)
-            kill_something(served, chance)
-        for sender in senders:
-            sender.ending.set()
-        for sender in senders:
-            sender.join(60)
+            kill_something(served, what)
+        ended(senders)
         assert served.stop() == 0
         for sender in senders:
-            lines = [line for line in in_collections(served.data, sender.identifier) if line["subsystem"] != "perfkit/end"]
-            assert lines == expected(sender)
+            assert without_end(served.data, sender) == expected(sender)
             rows = in_database(served.db, sender.identifier)
             assert [second for second, _ in rows] == list(range(1, sender.taken))
             assert [user for _, user in rows] == pytest.approx([busy(second) for second, _ in rows])
 
 
-def wait_for_more(served: Served, senders: list[Sender]) -> None:
+def started(port: int, key: str) -> list[Sender]:
+    senders = [Sender(port, key, f"vm-{number}") for number in range(4)]
+    for sender in senders:
+        sender.start()
+    return senders
+
+
+def ended(senders: list[Sender]) -> None:
+    """When all that was taken is acknowledged."""
+    for sender in senders:
+        sender.ending.set()
+    for sender in senders:
+        sender.join(60)
+        assert sender.acknowledged == sender.taken
+
+
+def without_end(data: Path, sender: Sender) -> list[dict[str, object]]:
+    return [line for line in in_collections(data, sender.identifier) if line["subsystem"] != "perfkit/end"]
+
+
+def wait_for_more(senders: list[Sender], served: Served | None = None) -> None:
     """Until one more batch is acknowledged."""
     before = sum(sender.acknowledged for sender in senders)
 
     def more() -> bool:
-        assert served.process.poll() is None, served.read()
+        assert served is None or served.process.poll() is None, served.read()
         return sum(sender.acknowledged for sender in senders) > before
 
     until(more, 60)
 
 
-def kill_something(served: Served, chance: random.Random) -> None:
-    children = list(served.children().values())
-    what = chance.choice(["group", "group", "parent", "child"])
-    if what == "child" and children:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(chance.choice(children), signal.SIGKILL)
-        return
+def kill_something(served: Served, what: str) -> None:
     if what == "parent":
         served.kill_parent()
-    else:
+    elif what == "group":
         served.kill_group()
+    else:
+        with contextlib.suppress(KeyError, ProcessLookupError):  # it is dead still of the time before
+            os.kill(served.children()[what], signal.SIGKILL)
+        return
     served.start(wait=False)
 
 

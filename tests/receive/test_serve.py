@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -91,6 +92,27 @@ def test_a_child_that_dies_is_started_again_and_the_user_is_told(tmp_path: Path)
         until(lambda: _answers(served.url + "/-/healthz") and _answers(served.dashboard), 60)
         for name in before:
             assert f"the {name} ended (SIGKILL); starting it again." in served.read()
+        assert served.stop() == 0
+
+
+def test_with_64_file_descriptors_it_says_so_and_serves_and_imports_beside_a_hundred_idle_connections(tmp_path: Path) -> None:
+    with serving(tmp_path, descriptors=64) as served:
+        until(lambda: served.read().count("takes only 24 connections at once, with 64 file descriptors") == 2)
+        idle = []
+        with contextlib.suppress(OSError):  # beyond the limit they are closed at once
+            idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(100) for port in (served.port, served.front)]
+        for connection in idle:
+            connection.close()
+        senders = [Sender(served.port, served.key, f"vm-{number}") for number in range(4)]
+        for sender in senders:
+            sender.start()
+        until(lambda: all(sender.acknowledged for sender in senders), 60)
+        for sender in senders:
+            sender.ending.set()
+            sender.join(60)
+        until(lambda: count(served.db, "SELECT count(*) FROM samples") == sum(sender.taken for sender in senders), 60)
+        until(lambda: _answers(served.dashboard), 60)
+        assert "ended (" not in served.read()
         assert served.stop() == 0
 
 

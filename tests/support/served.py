@@ -20,7 +20,10 @@ SOURCE = Path(__file__).parents[2] / "src"
 class Served:
     """A server on `folder`: `url` is the receiver's, `dashboard` the dashboard's. Starts again on the same ports."""
 
-    def __init__(self, folder: Path, *options: str, dashboard: bool = True) -> None:
+    def __init__(self, folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None) -> None:
+        """It may have so many `descriptors` open, each of its processes."""
+        limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")
+        self._command = (*(limited if descriptors else ()), sys.executable, "-m", "perfkit", "serve")
         folder.mkdir(parents=True, exist_ok=True)
         self.db, self.data = folder / "perfkit.db", folder / "perfkit-received"
         self.keys = KeyFile(folder / "keys.json")
@@ -37,7 +40,7 @@ class Served:
     def start(self, wait: bool = True) -> None:
         """In a process group of its own; returns when it says that it serves."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "perfkit", "serve", *self.arguments],
+            [*self._command, *self.arguments],
             env=os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", "HOME": str(self.db.parent)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -98,9 +101,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *options: str, dashboard: bool = True) -> Iterator[Served]:
+def serving(folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None) -> Iterator[Served]:
     """A server for the length of the block."""
-    served = Served(folder, *options, dashboard=dashboard)
+    served = Served(folder, *options, dashboard=dashboard, descriptors=descriptors)
     try:
         yield served
     finally:

@@ -30,6 +30,23 @@ options = ServeOptions(
 )
 run_receiver(options, socket.socket(fileno=int(sys.argv[2])))
 """
+# The same, each time it is told to, in a child that has nothing to import any more.
+_FORKS = (
+    _PROGRAM.rpartition("run_receiver(")[0]
+    + """
+import os
+import uvicorn
+from perfkit.receive import access_log, app, keys, uploads, writer
+from perfkit.serve import protocol
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        run_receiver(options, socket.socket(fileno=int(sys.argv[2])))
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+"""
+)
 
 
 class RunningReceiver:
@@ -73,6 +90,40 @@ class RunningReceiver:
     def collections(self, identifier: str = "") -> list[Path]:
         """The collections of all identifiers, or of one by its slug."""
         return sorted((self.data / "collections").glob(f"{identifier}*/*.json"))
+
+
+class ForkingReceiver(RunningReceiver):
+    """One that can be killed and started many times at little cost."""
+
+    _forker: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        if self._forker is None:
+            said = orjson.dumps({"data": str(self.data), "limits": self._limits}).decode()
+            descriptor = self._listener.fileno()
+            self._forker = subprocess.Popen(
+                [sys.executable, "-c", _FORKS, said, str(descriptor)],
+                pass_fds=[descriptor],
+                env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._forker.stdin is not None
+        assert self._forker.stdout is not None
+        self._forker.stdin.write("again\n")
+        self._forker.stdin.flush()
+        self._child = int(self._forker.stdout.readline())
+
+    def kill(self) -> None:
+        os.kill(self._child, signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
+        if self._forker is not None:
+            with self._forker:  # ends with its standard input
+                pass
+        self._listener.close()
 
 
 @contextlib.contextmanager

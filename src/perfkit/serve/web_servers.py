@@ -22,6 +22,11 @@ _KEEP_ALIVE_SECONDS = 75
 _HEAD_BYTES = 16 << 10
 _OWN_DESCRIPTORS = 40
 """What a process needs beside its connections: libraries, journal, collections, the database."""
+_BACKLOG = 2048
+"""Connections that may wait in the kernel to be accepted, as while a server starts again."""
+_ACCEPTED_AT_ONCE = 4
+"""Before those beyond the limit are closed again. asyncio would accept its whole backlog first, and where that takes the last descriptor
+it goes on trying, with a traceback each time."""
 
 
 def run_receiver(options: ServeOptions, listener: socket.socket, on_ready: Ready = lambda line: None) -> None:
@@ -36,7 +41,7 @@ def run_receiver(options: ServeOptions, listener: socket.socket, on_ready: Ready
     from perfkit.receive.writer import Writer
     from perfkit.serve.protocol import bounded_protocol
 
-    connections = _descriptors_for(options.limits.connections)
+    connections = _descriptors_for("receiver", options.limits.connections)
     keys = KeyRing(KeyFile(options.keys), options.plain_keys)
     metrics = Metrics()
     try:
@@ -80,17 +85,29 @@ def run_dashboard(options: ServeOptions, listener: socket.socket, on_ready: Read
     from perfkit.dashboard.access import Access
     from perfkit.dashboard.app import make_app
     from perfkit.dashboard.users import Users
+    from perfkit.serve.protocol import bounded_protocol
 
     assert options.dashboard is not None  # noqa: S101 - the caller's promise
     host, users = options.dashboard.host, Users.beside(options.db)
     access = Access(users, login=options.login, names=frozenset({host.lower()}), root_path=options.root_path)
-    config = _config(options, make_app(options.db, access), ws="none", log_level="warning", timeout_graceful_shutdown=2)
+    connections = _descriptors_for("dashboard", options.limits.connections)
+    protocol = bounded_protocol(connections, options.limits.head_seconds, frozenset(options.trusted_proxies))
+    config = _config(options, make_app(options.db, access), ws="none", log_level="warning", timeout_graceful_shutdown=2, http=protocol)
     url = options.dashboard.url(listener, bool(options.tls_cert)) + access.root_path + "/"
     on_ready(url + (f"-/once?token={access.once}" if access.login else ""))
-    uvicorn.Server(config).run(sockets=[listener])
+    _Accepting(config).run(sockets=[listener])
 
 
-class _Server(uvicorn.Server):
+class _Accepting(uvicorn.Server):
+    """uvicorn's server, which accepts a few connections at a time while many may wait."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
+
+
+class _Server(_Accepting):
     """uvicorn's server, which after its shutdown would raise the signal again: here what was accepted is still to be written."""
 
     @contextlib.contextmanager
@@ -108,6 +125,7 @@ def _config(options: ServeOptions, app: object, **more: Any) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         access_log=False,
         server_header=False,
+        backlog=_ACCEPTED_AT_ONCE,
         proxy_headers=bool(options.trusted_proxies),
         forwarded_allow_ips=list(options.trusted_proxies),
         ssl_certfile=options.tls_cert,
@@ -116,8 +134,8 @@ def _config(options: ServeOptions, app: object, **more: Any) -> uvicorn.Config:
     )
 
 
-def _descriptors_for(connections: int) -> int:
-    """How many connections there may be, after the limit on descriptors was raised for them as far as it can be."""
+def _descriptors_for(server: str, connections: int) -> int:
+    """How many connections `server` may have, after the limit on descriptors was raised for them as far as it can be."""
     wanted = connections + 256
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
@@ -125,5 +143,5 @@ def _descriptors_for(connections: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     most = max(8, soft - _OWN_DESCRIPTORS)
     if most < connections:
-        say_in_log(f"only {most} connections at once are possible with {soft} file descriptors; raise `ulimit -n` for more.")
+        say_in_log(f"the {server} takes only {most} connections at once, with {soft} file descriptors; raise `ulimit -n` for more.")
     return min(connections, most)

@@ -169,13 +169,15 @@ class Live:
         self._full_hours: deque[_Machine] = deque()
         self._changed: set[_Machine] = set()
         waiting = "SELECT machinename, sitename FROM live_lines JOIN collectors ON id = collector_id WHERE waits = 1"
-        self._to_load: list[tuple[str, str]] = self._con.execute(waiting).fetchall()
+        with sentences(db):
+            self._to_load: list[tuple[str, str]] = self._con.execute(waiting).fetchall()
         self.unfinished = bool(self._to_load)
         """Whether something waits to be taken in: call `feed` again, if need be with no batches."""
 
     def position(self, journal: str) -> str | None:
         """From where `journal` must be fed: the position of the last checkpoint, None before the first."""
-        row = self._con.execute("SELECT position FROM live_positions WHERE journal = ?", (journal,)).fetchone()
+        with sentences(self._db):
+            row = self._con.execute("SELECT position FROM live_positions WHERE journal = ?", (journal,)).fetchone()
         return None if row is None else str(row[0])
 
     def feed(self, batches: Sequence[LiveBatch], *, journal: str, position: str) -> int:
