@@ -243,6 +243,20 @@ def test_a_portals_csv_comes_in_with_what_it_has(tmp_path: Path, db: Path, query
     assert any("the file lacks it: " in note for note in found.notes)
 
 
+def test_a_cell_that_cannot_be_is_empty_and_named(tmp_path: Path, db: Path, query) -> None:
+    (path := tmp_path / "vm.csv").write_text(
+        "timestamp,cpu_user,cpu_idle,mem_total,net_rx_bytes\n"
+        f"{START},150,50,1e30,9223372036854775807\n{START + 1},5,-5,100,7\n{START + 2},5,100.2,100,7\n"
+    )
+    [found] = import_input(db, path, collector_name="vm-a")
+    assert query("SELECT cpu_user, cpu_idle, mem_total, net_rx_bytes FROM host_metrics ORDER BY timestamp") == [
+        (None, 50, None, None),
+        (5, None, 100, 7),
+        (5, 100.2, 100, 7),
+    ]
+    assert "vm.csv: made empty, because it cannot be: cpu_user (1), cpu_idle (1), mem_total (1), net_rx_bytes (1)" in found.notes
+
+
 def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:
     with pytest.raises(BadInput, match="--collector-name"):
         import_input(db, write_table(tmp_path / "host.csv", "host", seconds=5))
