@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -22,6 +23,7 @@ app = typer.Typer(**APP_SETTINGS)
 
 @app.command(epilog=examples("process", "process run.json run-002.json --outdir monday", "process run.json --between steady --parquet"))
 def process(
+    ctx: typer.Context,
     collection: Optional[list[Path]] = typer.Option(
         None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
     ),
@@ -44,8 +46,12 @@ def process(
 
     Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
     """
+    from click.core import ParameterSource
+
     from perfkit.process.pipeline import process as run
 
+    if ctx.get_parameter_source("collection") is ParameterSource.ENVIRONMENT:
+        collection = _named_in(os.environ["PCR_COLLECTION"])
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
     with _Display() as display:
@@ -57,6 +63,17 @@ def process(
         print(json.dumps(told[0] if len(told) == 1 else {"machines": told}, indent=2))
     else:
         _print(files, results)
+
+
+def _named_in(variable: str) -> list[Path]:
+    """The files that an environment variable names, with a colon between two; a name may hold colons itself, as those of instants do."""
+    parts, found = variable.split(os.pathsep), list[Path]()
+    while parts:
+        joined = (n for n in range(len(parts), 1, -1) if Path(os.pathsep.join(parts[:n])).exists())
+        count = next(joined, 1)
+        name, parts = os.pathsep.join(parts[:count]), parts[count:]
+        found += [Path(name)] if name else []
+    return found
 
 
 def _newest() -> Path:

@@ -98,8 +98,10 @@ def merge(con: sqlite3.Connection, one: Staged, name: str, site: str) -> Importe
     return _import(con, one, name, site, lambda rows: None)
 
 
-def find_or_add(con: sqlite3.Connection, name: str, site: str) -> int:
-    """The id of the collector `name` at `site`."""
+def find_or_add(con: sqlite3.Connection, name: str, site: str, machine_id: object = None) -> int:
+    """The id of the collector `name` at `site`. One that was known by its `machine_id`, as senders of pcc's may be, is called so now."""
+    if machine_id and not con.execute("SELECT 1 FROM collectors WHERE machinename = ? AND sitename = ?", (name, site)).fetchone():
+        con.execute("UPDATE collectors SET machinename = ? WHERE machinename = ? AND sitename = ?", (name, machine_id, site))
     con.execute("INSERT OR IGNORE INTO collectors (machinename, sitename) VALUES (?, ?)", (name, site))
     row = con.execute("SELECT id FROM collectors WHERE machinename = ? AND sitename = ?", (name, site)).fetchone()
     return int(row[0])
@@ -121,7 +123,7 @@ def _name(one: Staged, path: Path, given: str | None, machines: Sequence[Staged]
 
 
 def _import(con: sqlite3.Connection, one: Staged, name: str, site: str, progress: Callable[[int], None]) -> Imported:
-    collector_id = find_or_add(con, name, site)
+    collector_id = find_or_add(con, name, site, one.quality.facts.get("machine_id") if name == one.hostname else None)
     known = con.execute("SELECT 1 FROM collections WHERE collector_id = ? AND digest = ?", (collector_id, one.digest)).fetchone()
     first, last = one.span
     new = dict.fromkeys(one.tables, 0)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from perfkit.catalog import HOST, TABLES, Table
+from perfkit.collection import SESSION
 from perfkit.collection.certificate import CUT_OFF, RECORDING
 from perfkit.process.engine import NEEDS, Engine
 from perfkit.process.quality import Mark, Recording, told_json, window_name
@@ -91,6 +92,19 @@ class _Machine:
         self.hour = -1  # up to which its samples stand by column
 
 
+def _machine_id(lines: Sequence[RawLine], name: str) -> str | None:
+    """What a session among `lines` says, if it is of a machine that goes by its own name."""
+    for line in lines:
+        if line.subsystem == SESSION:
+            try:
+                facts = orjson.loads(line.measurement)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(facts, dict) and facts.get("hostname") == name and isinstance(facts.get("machine_id"), str):
+                return str(facts["machine_id"])
+    return None
+
+
 class Live:
     """The database's one live writer. `now` gives ms since the epoch."""
 
@@ -120,8 +134,8 @@ class Live:
         """
         with sentences(self._db), transaction(self._con):
             for batch in batches:
-                machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                 lines, _ = parse(batch.lines)
+                machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE, lines)
                 if machine.pending.add(lines, batch.received_ms):
                     self._changed.add(machine)
             new = self._take_in() + self._take_in_late()
@@ -140,10 +154,10 @@ class Live:
         self._duck.close()
         self._con.close()
 
-    def _machine(self, name: str, site: str) -> _Machine:
+    def _machine(self, name: str, site: str, lines: Sequence[RawLine]) -> _Machine:
         known = self._machines.get((name, site))
         if known is None:
-            collector_id = find_or_add(self._con, name, site)
+            collector_id = find_or_add(self._con, name, site, _machine_id(lines, name))
             row = self._con.execute("SELECT lines FROM live_lines WHERE collector_id = ?", (collector_id,)).fetchone()
             known = self._machines[name, site] = _Machine(collector_id, Pending.load(row[0]) if row else Pending())
             (known.last,) = self._con.execute(
