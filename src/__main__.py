@@ -1,7 +1,10 @@
 """Where Python starts perfkit.pyz, and the unpacked desk tier. In the syntax of any Python, so that an old one gets a sentence."""
 
+try:  # part of the interpreter, while the module `signal` takes milliseconds, in which Ctrl-C would be a traceback
+    import _signal
+except ImportError:  # as on Python 2
+    import signal as _signal
 import os
-import signal
 import sys
 
 
@@ -10,8 +13,8 @@ def interrupted(*_):
     os._exit(1)
 
 
-if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-    signal.signal(signal.SIGINT, interrupted)  # Ctrl-C before a command has begun: there is nothing to clean up
+if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
+    _signal.signal(_signal.SIGINT, interrupted)  # Ctrl-C before a command has begun: there is nothing to clean up
 
 if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pyproject.toml does not know
     found = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - an old Python knows no f-strings

@@ -14,6 +14,7 @@ import click
 import pytest
 import typer
 
+from perfkit.cli import main
 from perfkit.collection import MARK_KINDS
 from perfkit.commands import COMMANDS
 from perfkit.compare import judging
@@ -152,3 +153,15 @@ def test_two_files_or_a_load_in_a_files_place_are_refused(words: str, sentence: 
     done = perfkit(*words.split(), cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"perfkit: {sentence}\n")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["process", "import", "doctor", "runs", "compare a b"])
+def test_ctrl_c_within_any_command_is_a_sentence(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """typer would make an exit code of 130 of it, and say nothing."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("typer.core.TyperCommand.invoke", interrupted)
+    assert main(command.split()) == 1
+    assert capsys.readouterr().err == "perfkit: interrupted.\n"

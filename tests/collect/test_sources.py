@@ -116,12 +116,16 @@ user@h:/ /mnt/ssh fuse.sshfs rw 0 0
 /dev/sdb1 /mnt/usb fuseblk rw 0 0
 /dev/sdc1 /nfs/below ext4 rw 0 0
 /dev/sdd1 /nfsdata ext4 rw 0 0
+/dev/sde1 /covered ext4 rw 0 0
+server:/y /covered nfs4 rw 0 0
+systemd-1 /auto autofs rw 0 0
+/dev/sdf1 /auto ext4 rw 0 0
 """
 
 
 def test_filesystems_are_real_local_and_told_once(tmp_path: Path) -> None:
     proc = build(tmp_path, {**PROC, "self/mounts": MOUNTS})
-    assert mounts(str(proc)) == ("/", "/data disk", "/home", "/nfsdata")
+    assert mounts(str(proc)) == ("/", "/data disk", "/home", "/nfsdata", "/auto")
 
 
 def test_the_root_of_a_container_counts_though_it_is_an_overlay(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import sqlite3
 import tarfile
 import tempfile
 import zipfile
@@ -23,6 +24,7 @@ from perfkit.process.engine import Engine
 from perfkit.process.machines import group, named_apart
 from perfkit.process.pipeline import process
 from perfkit.process.reading import collections_in
+from perfkit.store.importing import import_input
 
 T0 = 1_770_000_000
 BOOT = "11111111-1111-4111-8111-11111111111"
@@ -618,3 +620,19 @@ def test_host_and_containers_of_one_folder_are_one_machine(tmp_path: Path) -> No
     [result] = process(sorted(tmp_path.glob("*.json")), tmp_path / "out")
     assert (result.folder / "host.csv").read_text().count("\n") == 3
     assert (result.folder / "containers.csv").read_text().count("\n") == 4
+
+
+def test_marks_beside_a_foreign_file_and_a_file_of_containers_alone_come_in(tmp_path: Path) -> None:
+    """By process and by import, each without a word more than the file."""
+    (path := tmp_path / "pcc.json").write_bytes(dumped(pcc(*({"/proc/stat": stat(n)} for n in range(20)))))
+    told = [line(T0 + at, "perfkit/mark", json.dumps({"label": "load", "kind": kind})) for at, kind in ((5, "start"), (15, "end"))]
+    (tmp_path / "pcc.json.marks.json").write_bytes(dumped(told))
+    (alone := tmp_path / "container_collection.json").write_bytes(dumped(pcc(*({"container/docker/c": containers()(n)} for n in range(9)))))
+    [result] = process([path], tmp_path / "out")
+    assert "load" in (result.folder / "runs.csv").read_text()
+    db = tmp_path / "perfkit.db"
+    import_input(db, path, collector_name="marked")
+    import_input(db, alone, collector_name="alone")
+    with closing(sqlite3.connect(db)) as con:
+        assert con.execute("SELECT label FROM runs WHERE collector_id = 1 AND marked").fetchall() == [("load",)]
+        assert con.execute("SELECT count(*), max(cpu_percent) FROM container_metrics WHERE collector_id = 2").fetchall() == [(9, 50)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import duckdb
 import pytest
 
 from perfkit.catalog import TABLES
+from perfkit.cli import main
+from perfkit.cli.process import _named_in
 from perfkit.errors import BadInput
 from perfkit.process.pipeline import Options, process
 from support import invent
@@ -127,6 +130,16 @@ def test_the_command_takes_the_newest_collection_here_and_names_what_it_did(coll
     assert (done.returncode, done.stderr) == (0, "")
     assert "vm-a.json" in done.stdout and "recorded 30 of 30 samples, no gap" in done.stdout
     assert json.loads((tmp_path / "vm-a" / "quality.json").read_bytes())["samples"] == 30
+
+
+def test_a_name_with_colons_in_the_variable_is_one_file(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("vm-12:00:00.json", "b.json", "c:d.json")
+    for name in names:
+        shutil.copy(collection, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert _named_in("vm-12:00:00.json:b.json:c:d.json:missing") == [Path(name) for name in (*names, "missing")]
+    monkeypatch.setenv("PCR_COLLECTION", names[0])
+    assert main(["process", "--outdir", "out"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from perfkit.process.pipeline import process
 from perfkit.store import open_database
 from perfkit.store.importing import import_input
 from perfkit.store.inputs import parts
+from perfkit.store.live import Live, LiveBatch
 from support import invent
 from support.database import START, check_rollups, dump, iso, write_folder, write_table
 
@@ -241,6 +244,38 @@ def test_a_portals_csv_comes_in_with_what_it_has(tmp_path: Path, db: Path, query
     assert query(f"SELECT count(*) FROM host_metrics WHERE {holds}") == [(4,)]
     assert any("it is not known: gpu" in note for note in found.notes) == (form == "a column that nobody knows")
     assert any("the file lacks it: " in note for note in found.notes)
+
+
+def test_a_machine_that_was_known_by_its_id_stays_one_collector(tmp_path: Path, db: Path, query) -> None:
+    """As pcc's senders and the portal's uploads call a machine. What another sends or uploads takes nobody's place: it may name any id."""
+    for name in ("vm-a", "vm-b", "vm-c"):
+        path = invent.write(tmp_path / f"{name}.json", hostname=name, seconds=5)
+        machine_id = json.loads(json.loads(path.read_bytes().splitlines()[0])["measurement"])["machine_id"]
+        import_input(db, write_table(tmp_path / f"{name}.csv", "host", seconds=5), collector_name=machine_id)
+        if name == "vm-a":
+            import_input(db, path)
+        elif name == "vm-b":
+            import_input(db, path, collector_name=name)
+        else:
+            with closing(Live(db)) as live:
+                live.feed([LiveBatch(name, None, START * 1000, path.read_bytes())], journal="j", position="1")
+    names = [name for (name,) in query("SELECT machinename FROM collectors ORDER BY id")]
+    assert [names[0], names[2], names[4]] == ["vm-a", "vm-b", "vm-c"]
+    assert len(set(names)) == 5
+
+
+def test_a_cell_that_cannot_be_is_empty_and_named(tmp_path: Path, db: Path, query) -> None:
+    (path := tmp_path / "vm.csv").write_text(
+        "timestamp,cpu_user,cpu_idle,mem_total,net_rx_bytes\n"
+        f"{START},150,50,1e30,9223372036854775807\n{START + 1},5,-5,100,7\n{START + 2},5,100.2,100,7\n"
+    )
+    [found] = import_input(db, path, collector_name="vm-a")
+    assert query("SELECT cpu_user, cpu_idle, mem_total, net_rx_bytes FROM host_metrics ORDER BY timestamp") == [
+        (None, 50, None, None),
+        (5, None, 100, 7),
+        (5, 100.2, 100, 7),
+    ]
+    assert "vm.csv: made empty, because it cannot be: cpu_user (1), cpu_idle (1), mem_total (1), net_rx_bytes (1)" in found.notes
 
 
 def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:

@@ -120,7 +120,7 @@ def main(argv: list[str]) -> int:
     debug = "--debug" in ours or bool(os.environ.get("PERFKIT_DEBUG"))
     argv = _with_two_dashes([word for word in ours if word != "--debug"]) + argv[len(ours) :]
     try:
-        return app(argv, prog_name="perfkit", standalone_mode=False) or 0
+        return _run(argv)
     except PerfkitError as error:
         if debug:
             raise
@@ -137,6 +137,16 @@ def main(argv: list[str]) -> int:
         if debug:
             raise
         return _complain(f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1)
+
+
+def _run(argv: list[str]) -> int:
+    """Not `app(argv)`: typer would make an exit code of its own of Ctrl-C, and say nothing."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("perfkit", argv) as ctx:
+            return command.invoke(ctx) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
 
 
 def _usage(error: click.UsageError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -32,6 +33,7 @@ app = typer.Typer(**APP_SETTINGS)
     )
 )
 def process(
+    ctx: typer.Context,
     collection: Optional[list[Path]] = typer.Option(
         None, envvar="PCR_COLLECTION", help="Collection, plain or .gz; again for each further one.  [default: the newest here]"
     ),
@@ -60,9 +62,13 @@ def process(
 
     Several collections of one machine (rotated parts, appended sessions) become one timeline; several machines get a folder each.
     """
+    from click.core import ParameterSource
+
     from perfkit.cli.progress import Display
     from perfkit.process.pipeline import process as run
 
+    if ctx.get_parameter_source("collection") is ParameterSource.ENVIRONMENT:
+        collection = _named_in(os.environ["PCR_COLLECTION"])
     files = [*(collection or []), *(more or [])] or [_newest()]
     options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
     if on is not None:
@@ -123,6 +129,17 @@ def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer
     from perfkit.lake.writing import Writer
 
     return Writer(open_lake(lake), options.site)
+
+
+def _named_in(variable: str) -> list[Path]:
+    """The files that an environment variable names, with a colon between two; a name may hold colons itself, as those of instants do."""
+    parts, found = variable.split(os.pathsep), list[Path]()
+    while parts:
+        joined = (n for n in range(len(parts), 1, -1) if Path(os.pathsep.join(parts[:n])).exists())
+        count = next(joined, 1)
+        name, parts = os.pathsep.join(parts[:count]), parts[count:]
+        found += [Path(name)] if name else []
+    return found
 
 
 def _newest() -> Path:

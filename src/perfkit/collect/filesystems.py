@@ -50,9 +50,10 @@ _json = lru_cache(to_json)
 def _points(table: str, real: frozenset[str]) -> tuple[str, ...]:
     devices, points = set(), []
     lines = [[*line.split(" "), "", ""] for line in table.splitlines()]
-    hanging = tuple(point + "/" for _, point, kind, *_ in lines if kind.startswith(_MAY_HANG) and point != "/")
+    uppermost = {point: kind for _, point, kind, *_ in lines}  # of several on one point the last one answers
+    hanging = tuple(point + "/" for point, kind in uppermost.items() if kind.startswith(_MAY_HANG) and point != "/")
     for device, point, kind, *_ in lines:
-        if kind.startswith(_MAY_HANG) or point.startswith(hanging):
+        if kind.startswith(_MAY_HANG) or uppermost[point].startswith(_MAY_HANG) or point.startswith(hanging):
             continue
         if (kind in real and device not in devices) or (point == "/" and point not in points):
             devices.add(device)

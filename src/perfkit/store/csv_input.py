@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, TABLES, Column, Table
+from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, Column, Table
 from perfkit.errors import BadInput, reason
 from perfkit.store import schema
 
@@ -20,6 +20,8 @@ MACHINE_COLUMNS = ("machinename", "hostname", "machine", "machine_id", "collecto
 _CONVERSION = re.compile(
     r'CSV Error on Line: (\d+).*?Error when converting column "([^"]*)"\. Could not convert string "([^"]*)"', re.DOTALL
 )
+_MOST_SHARE = 101  # %, of figures that another program has rounded
+_MOST = 1 << 62
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 
 
@@ -59,6 +61,19 @@ def note(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
     ]
     found = [f"{path.name}: left out, because it is not known: {', '.join(unknown)}"] if unknown else []
     return found + ([f"{path.name}: empty, because the file lacks it: {', '.join(missing)}"] if missing else [])
+
+
+def drop_impossible(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """Make the cells of `host` empty that cannot be: negative, more than all of the time, or near the end of 64 bits; say which."""
+    found = []
+    for column in HOST.values:
+        most = _MOST_SHARE if column.kind == SHARE else _MOST
+        where = f'"{column.name}" < 0 OR "{column.name}" > {most}'
+        [(count,)] = con.execute(f"SELECT count(*) FROM host WHERE {where}").fetchall()
+        if count:
+            con.execute(f'UPDATE host SET "{column.name}" = NULL WHERE {where}')
+            found.append(f"{column.name} ({count})")
+    return [f"{path.name}: made empty, because it cannot be: {', '.join(found)}"] if found else []
 
 
 def fill_busy(con: duckdb.DuckDBPyConnection, tables: Collection[Table]) -> None:

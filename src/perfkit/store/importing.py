@@ -78,17 +78,17 @@ def import_input(
             from perfkit.store import postgres
 
             return postgres.import_machines(db, machines, names, site_name or DEFAULT_SITE, progress)
-        return import_machines(db, machines, names, site_name or DEFAULT_SITE, progress)
+        return import_machines(db, machines, names, site_name or DEFAULT_SITE, progress, by_id=collector_name is None)
 
 
 def import_machines(
-    db: Path, machines: Sequence[Staged], names: Sequence[str], site: str, progress: Progress | None = None
+    db: Path, machines: Sequence[Staged], names: Sequence[str], site: str, progress: Progress | None = None, *, by_id: bool = False
 ) -> list[Imported]:
-    """Import the machines of one input under these names, in one transaction."""
+    """Import the machines of one input under these names, in one transaction; `by_id` as find_or_add wants a machine's id."""
     with closing(open_database(db)) as con, sentences(db):
         tell = _counting(progress, sum(one.count(table) for one in machines for table in one.tables))
         with transaction(con):
-            found = [_import(con, one, name, site, tell) for one, name in zip(machines, names, strict=True)]
+            found = [_import(con, one, name, site, tell, by_id=by_id) for one, name in zip(machines, names, strict=True)]
         columnar.sweep(con)
         return found
 
@@ -98,8 +98,13 @@ def merge(con: sqlite3.Connection, one: Staged, name: str, site: str) -> Importe
     return _import(con, one, name, site, lambda rows: None)
 
 
-def find_or_add(con: sqlite3.Connection, name: str, site: str) -> int:
-    """The id of the collector `name` at `site`."""
+def find_or_add(con: sqlite3.Connection, name: str, site: str, machine_id: object = None) -> int:
+    """The id of the collector `name` at `site`. One that was known by its `machine_id`, as senders of pcc's may be, is called so now.
+
+    Only what the owner imports may say that: a sender could name another's.
+    """
+    if machine_id and not con.execute("SELECT 1 FROM collectors WHERE machinename = ? AND sitename = ?", (name, site)).fetchone():
+        con.execute("UPDATE collectors SET machinename = ? WHERE machinename = ? AND sitename = ?", (name, machine_id, site))
     con.execute("INSERT OR IGNORE INTO collectors (machinename, sitename) VALUES (?, ?)", (name, site))
     row = con.execute("SELECT id FROM collectors WHERE machinename = ? AND sitename = ?", (name, site)).fetchone()
     return int(row[0])
@@ -120,8 +125,10 @@ def _name(one: Staged, path: Path, given: str | None, machines: Sequence[Staged]
     raise BadInput(f"{path} does not say which machine it is of; name it with --collector-name.")
 
 
-def _import(con: sqlite3.Connection, one: Staged, name: str, site: str, progress: Callable[[int], None]) -> Imported:
-    collector_id = find_or_add(con, name, site)
+def _import(
+    con: sqlite3.Connection, one: Staged, name: str, site: str, progress: Callable[[int], None], *, by_id: bool = False
+) -> Imported:
+    collector_id = find_or_add(con, name, site, one.quality.facts.get("machine_id") if by_id else None)
     known = con.execute("SELECT 1 FROM collections WHERE collector_id = ? AND digest = ?", (collector_id, one.digest)).fetchone()
     first, last = one.span
     new = dict.fromkeys(one.tables, 0)

@@ -179,12 +179,14 @@ def _of_host_csv(path: Path) -> Iterator[Staged]:
     con = columnar.connect()
     try:
         csv_input.read_table(con, HOST, path)
+        dropped = csv_input.drop_impossible(con, path)
         csv_input.fill_busy(con, (HOST,))
         found, samples = _recorded(con, path, (HOST,), None)
         name = csv_input.machine_named_in(con, path)
         if name is None and path.name == "host.csv":
             name = _hostname(_quality(path.parent / "quality.json"))
-        yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=csv_input.note(con, HOST, path))
+        notes = [*csv_input.note(con, HOST, path), *dropped]
+        yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=notes)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
     finally:

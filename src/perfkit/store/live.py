@@ -190,8 +190,8 @@ class Live:
             self._load_waiting()
             for batch in batches:
                 with _sent_by((batch.identifier, batch.site or DEFAULT_SITE)):
-                    machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                     lines, _ = parse(batch.lines)
+                    machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                     if machine.pending.add(lines, batch.received_ms):
                         self._changed.add(machine)
             new = self._take_in() + self._take_in_late()
