@@ -322,7 +322,7 @@ main() {
     [[ -z $open ]] || exec "$PYTHON" "$PYZ" serve --open
   else
     pack
-    say "to evaluate it elsewhere (Python >= 3.11, full perfkit.pyz): perfkit.pyz process --collection $(basename "$COLLECTION")"
+    say "to evaluate it elsewhere (Python >= 3.11, full perfkit.pyz): perfkit.pyz import $(basename "$RESULTS").tar.gz"
   fi
 }
 

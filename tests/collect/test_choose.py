@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.cli import main
 from perfkit.collection import SESSION, encode, encode_json
 from perfkit.collection.choose import being_recorded, choose, is_marks_file, marks_beside, newest
 from perfkit.errors import BadInput
@@ -111,3 +112,27 @@ def test_where_there_is_none_the_sentence_says_what_to_do(tmp_path: Path) -> Non
     write(tmp_path / "data/other.db", b"")
     with held(tmp_path / "data/lock"), pytest.raises(BadInput, match=r"no collection in .*; start perfkit collect"):
         choose(tmp_path, spools=True, wait=0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["preflight"], "--collection"),
+        (["preflight", "--watch"], "--collection"),
+        (["preflight", "--", "true"], "--collection"),
+        (["mark", "steady"], "--collection"),
+        (["process"], "--collection"),
+        (["import", "--db", "x.db"], "--file"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_no_command_chooses_between_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with held(write(tmp_path / "a.json"), write(tmp_path / "b.json")):
+        assert main(words) in (1, 2)
+    said = capsys.readouterr()
+    assert "2 collectors record in" in said.out + said.err
+    assert "a.json (process" in said.out + said.err
+    assert f"name the one you mean with {option}" in said.out + said.err

@@ -196,3 +196,30 @@ def test_a_process_has_its_series_and_its_command_line(site):
     assert httpx.get(f"{site.url}/collectors/2/processes/nginx", timeout=60).status_code == 200
     missing = httpx.get(f"{site.url}/collectors/2/processes/nobody", timeout=60)
     assert (missing.status_code, "No process nobody was seen on vm-b." in missing.text) == (404, True)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1500), (330, 589), (733, 1200)])
+def test_the_worst_minute_is_the_highest_mean_of_any_sixty_seconds(site, start, end):
+    """Of those that begin with a ten of seconds and lie in the window without a hole; so it is never below the window's average."""
+    first, last = FIRST + start * 1000, FIRST + end * 1000
+    window = f"from={first}&to={last}"
+    told = httpx.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()
+    con = sqlite3.connect(site.database)
+    within = "SELECT timestamp, cpu_busy FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
+    values = dict(con.execute(within, (first, last)))
+    tens = {at: [busy for t, busy in values.items() if at <= t < at + 10_000] for at in range(FIRST, FIRST + 1_500_000, 10_000)}
+    means = {}
+    for at in tens:
+        minute = [tens.get(at + 10_000 * n, []) for n in range(6)]
+        if all(minute) and at >= first and at + 59_999 <= last:
+            means[at] = statistics.mean(value for ten in minute for value in ten)
+    worst = {one["tile"]: one for one in told["worst_minutes"]}["cpu"]
+    assert worst["value"] == pytest.approx(max(means.values()))
+    assert means[worst["minute"]] == pytest.approx(worst["value"])
+    (busy,) = (one for one in told["percentiles"] if one["metric"] == "host.cpu_busy")
+    assert worst["value"] >= busy["avg"]
+
+
+def test_a_span_shorter_than_a_minute_has_no_worst_minute(site):
+    window = f"from={FIRST + 100_000}&to={FIRST + 150_000}"
+    assert httpx.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()["worst_minutes"] == []

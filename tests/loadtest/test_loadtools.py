@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import statistics
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -964,6 +965,29 @@ def test_import_puts_a_run_beside_the_collector_that_was_recorded_then(desk: Des
     assert desk.query("SELECT count(*) FROM load_metrics") == [(4,)]
     assert desk.load(output, more=("--load-start", "2025-01-01")) == 2
     assert "no collector was recorded" in capsys.readouterr().err
+
+
+def test_an_archive_of_results_brings_its_load_logs(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """As run_loadtest.sh packs them: the log beside the instant at which it began. What is no load tool's output is named."""
+    folder = desk.folder / "results"
+    (folder / "logs").mkdir(parents=True)
+    shutil.move(desk.folder / "vm-a.json", folder / "vm-a.json")
+    shutil.copy(OUTPUTS / "sysbench_cpu.txt", folder / "logs" / "cpu.log")
+    (folder / "logs" / "disk.log").write_text("sum of everything\n")
+    for name in ("cpu", "disk"):
+        (folder / "logs" / f"{name}.start").write_text("2026-01-01T00:00:10Z\n")
+    with tarfile.open(desk.folder / "results.tar.gz", "w:gz") as archive:
+        archive.add(folder, "results")
+    archived = str(desk.folder / "results.tar.gz")
+    assert main(["import", "--db", str(desk.db), archived]) == 0
+    said = capsys.readouterr().out
+    assert "load      cpu 2026-01-01T00:00:10Z (sysbench): 4 rows" in said
+    assert f"note      {archived}/results/logs/disk.log" in said
+    assert desk.query("SELECT run, first_timestamp - 1767225600000, source FROM load_runs") == [
+        ("cpu 2026-01-01T00:00:10Z", 10_000, f"{archived}/results/logs/cpu.log")
+    ]
+    assert main(["import", "--db", str(desk.db), archived]) == 0
+    assert "(sysbench): imported before" in capsys.readouterr().out
 
 
 def test_two_injectors_whose_files_have_one_name_and_start_are_two_runs(desk: Desk) -> None:

@@ -53,12 +53,13 @@ def import_(
     for path in (part for one in named for part in parts(one)):
         with _bar(path, shown=not quiet) as progress:
             found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
-        for one in found:
-            if not quiet:
-                _print(one)
-            spans.append((one.collector_id, one.first, one.last))
-            if isinstance(place, Path) and not load:
-                _runs_of(place, spans[-1:], quiet)
+        for one in [] if quiet else found:
+            _print(one)
+        if isinstance(place, Path) and path.is_file() and len(found) == 1:
+            _import_logs(place, path, found[0], quiet)
+        spans += [(one.collector_id, one.first, one.last) for one in found]
+        if isinstance(place, Path) and not load:
+            _runs_of(place, spans[-len(found) :], quiet)
     for path in load or []:
         spans += _import_load(place, path, collector_name, site_name, load_start, load_shift, quiet)
     if load and isinstance(place, Path):
@@ -67,6 +68,19 @@ def import_(
         print(f"Database: {place}")
         if isinstance(place, Path):
             print("Next: perfkit serve --open")
+
+
+def _import_logs(db: Path, path: Path, recorded: Imported, quiet: bool) -> None:
+    """Bring the load logs in that lie beside the collection in an archive."""
+    from perfkit.collection.certificate import count
+    from perfkit.loadtools.importing import import_logs
+
+    runs, notes = import_logs(db, path, machine=recorded.machinename, site=recorded.sitename)
+    for run in [] if quiet else runs:
+        there = count(run.rows, "row") if run.rows else "imported before"
+        print(f"  load      {run.run} ({run.tool}): {there}")
+    for note in [] if quiet else (*notes, *(note for run in runs for note in run.notes)):
+        print(f"  note      {note}")
 
 
 def _import_load(

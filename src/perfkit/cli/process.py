@@ -143,10 +143,10 @@ def _named_in(variable: str) -> list[Path]:
 
 
 def _newest() -> Path:
-    from perfkit.collection import newest
+    from perfkit.collection.choose import meant
     from perfkit.errors import BadInput
 
-    path = newest()
+    path = meant()
     if path is None:
         raise BadInput("there is no collection in this folder; name one with --collection.")
     return Path(path)

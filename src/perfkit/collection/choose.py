@@ -38,6 +38,14 @@ def newest(folder: Pathish = ".") -> str | None:
     return next((path for path in _by_age(folder) if _origin(path)), None)
 
 
+def meant(folder: Pathish = ".", option: str = "--collection") -> str | None:
+    """Path of the collection in `folder` that is meant, recorded or not; None if there is none.
+
+    Raises BadInput where several are being recorded: the user is to name one with `option`.
+    """
+    return _one_file(being_recorded(folder), folder, option)
+
+
 def choose(folder: Pathish = ".", *, spools: bool = False, wait: float = 0.0) -> str:
     """The collection in `folder` that is meant: the one that is being recorded, else the one that was written to last.
 
@@ -50,15 +58,17 @@ def choose(folder: Pathish = ".", *, spools: bool = False, wait: float = 0.0) ->
         if recorded or time.monotonic() >= deadline:
             break
         time.sleep(_LOOK)
-    if len(recorded) > 1:
-        listed = ", ".join(f"{os.path.basename(path)} ({who})" for path, who in recorded.items())
-        raise BadInput(
-            f"{len(recorded)} collectors record in {os.path.abspath(folder)}: {listed}; name the one you mean with --collection."
-        )
-    found = next((path for path in recorded if spools or not os.path.isdir(path)), None) or newest(folder)
+    found = next(iter(recorded), None) if spools and len(recorded) == 1 else _one_file(recorded, folder, "--collection")
     if found is None:
         raise BadInput(f"there is no collection in {os.path.abspath(folder)}; start perfkit collect there, or name one with --collection.")
     return found
+
+
+def _one_file(recorded: dict[str, str], folder: Pathish, option: str) -> str | None:
+    if len(recorded) > 1:
+        listed = ", ".join(f"{os.path.basename(path)} ({who})" for path, who in recorded.items())
+        raise BadInput(f"{len(recorded)} collectors record in {os.path.abspath(folder)}: {listed}; name the one you mean with {option}.")
+    return next((path for path in recorded if not os.path.isdir(path)), None) or newest(folder)
 
 
 def being_recorded(folder: Pathish = ".") -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from perfkit.errors import BadInput, reason
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import Timeline
 from perfkit.loadtools.tools import read_runs
+from perfkit.process.reading import is_archive, unpack_archive
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add
 
@@ -41,8 +43,35 @@ class ImportedRun(NamedTuple):
     notes: tuple[str, ...]
 
 
-def import_runs(  # noqa: PLR0913 (whose runs they are, and when)
-    db: Path, path: Path, *, machine: str | None, site: str | None, start: float | None, shift: float = 0.0
+def import_logs(db: Path, archive: Path, *, machine: str, site: str) -> tuple[list[ImportedRun], list[str]]:
+    """Bring the load logs of an archive that run_loadtest.sh packed into the database: X.log with its X.start.
+
+    Returns the runs, and a sentence for each log that is not read. Other files, and what is no archive, bring nothing.
+    """
+    found: list[ImportedRun] = []
+    sentences: list[str] = []
+    if not is_archive(archive):
+        return found, sentences
+    with tempfile.TemporaryDirectory(prefix="perfkit-") as folder:
+        unpacked = unpack_archive(archive, Path(folder))
+        for log in sorted(one for one in unpacked if one.suffix == ".log" and one.with_suffix(".start") in unpacked):
+            name = f"{archive}/{log.relative_to(folder)}"
+            try:
+                found += import_runs(db, log, machine=machine, site=site, start=None, source=name)
+            except BadInput as error:
+                sentences.append(str(error).replace(str(log), name))
+    return found, sentences
+
+
+def import_runs(  # noqa: PLR0913 (whose runs they are, when, and where they came from)
+    db: Path,
+    path: Path,
+    *,
+    machine: str | None,
+    site: str | None,
+    start: float | None,
+    shift: float = 0.0,
+    source: str | None = None,
 ) -> list[ImportedRun]:
     """Bring the runs in the load tool's output `path` into the database `db`, all or none, for one of its collectors.
 
@@ -51,7 +80,8 @@ def import_runs(  # noqa: PLR0913 (whose runs they are, and when)
 
     A file is known by its content: the same again changes nothing,
     or moves its runs if they now begin elsewhere; one that has grown since replaces what it was; another file of the same name and
-    start is another run. Raises BadInput for a file that is not read, and where no collector or more than one was recorded then.
+    start is another run. `source` is where it came from, if that is not `path`. Raises BadInput for a file that is not read, and where no
+    collector or more than one was recorded then.
     """
     timelines = [_moved(one, round(1000 * shift)) for one in read_runs(path, start)]
     first = min(timeline.rows[0].timestamp for timeline in timelines)
@@ -60,7 +90,7 @@ def import_runs(  # noqa: PLR0913 (whose runs they are, and when)
         machinename, sitename = _collector(con, path, {"machine": machine, "site": site, "first": first, "last": last})
         with transaction(con):
             collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
-            rows, names = _write(con, collector_id, path, timelines)
+            rows, names = _write(con, collector_id, path, timelines, source or str(path))
         clocks = [_clock_note(con, collector_id, name, one) for name, one in zip(names, timelines, strict=True)]
     found = []
     for name, one, clock in zip(names, timelines, clocks, strict=True):
@@ -97,7 +127,7 @@ def _clock_note(con: sqlite3.Connection, collector_id: int, run: str, timeline: 
     )
 
 
-def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline]) -> tuple[int, list[str]]:
+def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline], source: str) -> tuple[int, list[str]]:
     """Write the runs in place of what the same file had brought before; the rows written, 0 if all is as it was, and the runs' names."""
     before = con.execute("SELECT run, digest, summary ->> 'bytes' FROM load_runs WHERE collector_id = ?", [collector_id]).fetchall()
     sha, grown_from = _digests(path, {int(size) for _, _, size in before if size is not None})
@@ -113,17 +143,17 @@ def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: li
     names: list[str] = []
     for timeline, digest in zip(timelines, digests, strict=True):
         names.append(_free_name(con, collector_id, path, timeline))
-        con.execute(_sql("load_run_insert"), _run(collector_id, names[-1], path, digest, timeline))
+        con.execute(_sql("load_run_insert"), _run(collector_id, names[-1], source, digest, timeline))
         con.executemany(_sql("load_metrics_insert"), ((collector_id, names[-1], *row) for row in timeline.rows))
     return sum(len(timeline.rows) for timeline in timelines), names
 
 
-def _run(collector_id: int, name: str, path: Path, digest: str, timeline: Timeline) -> dict[str, int | str | None]:
+def _run(collector_id: int, name: str, source: str, digest: str, timeline: Timeline) -> dict[str, int | str | None]:
     return {
         "collector_id": collector_id,
         "run": name,
         "tool": timeline.tool,
-        "source": str(path),
+        "source": source,
         "digest": digest,
         "imported_at": time.time_ns() // 1_000_000,
         "first": timeline.rows[0].timestamp,

@@ -61,7 +61,7 @@ def named_apart(machines: Sequence[Machine], apart: Sequence[tuple[int, int, str
 def stem(file: Path) -> str:
     """The file's name without its ending: "vm-a" of vm-a.json.gz, "results" of results.tar.gz."""
     name = file.name
-    endings = (*_ENDINGS, ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
+    endings = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip", *_ENDINGS)
     return next((name[: -len(ending)] for ending in endings if name.endswith(ending) and name != ending), name)
 
 

@@ -16,8 +16,8 @@ import orjson
 from perfkit import catalog
 from perfkit.catalog import HOST, MACHINE, TABLES, Table
 from perfkit.collection import looks_like
-from perfkit.collection import newest as newest_collection
 from perfkit.collection.certificate import Gap, certify
+from perfkit.collection.choose import meant
 from perfkit.errors import BadInput, reason
 from perfkit.process import quality as qualities
 from perfkit.process.engine import Engine
@@ -91,9 +91,9 @@ def parts(path: Path) -> list[Path]:
 
 
 def newest(folder: Path) -> Path:
-    """The newest processed folder, host.csv or collection in `folder`. Raises BadInput where there is none."""
+    """The newest processed folder, host.csv or collection in `folder`. Raises BadInput where there is none, or several are recorded."""
     candidates = [path.parent for path in folder.glob("*/host.csv")] + [path for path in [folder / "host.csv"] if path.is_file()]
-    recorded = newest_collection(folder)
+    recorded = meant(folder, "--file")
     if recorded is not None:
         candidates.append(Path(recorded))
     if not candidates:
