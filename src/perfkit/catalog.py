@@ -322,6 +322,7 @@ def _of_cgroup(source: str) -> tuple[Column, ...]:
         *_columns(source, RATE, "B/s", io_read_bytes_per_s="Read", io_write_bytes_per_s="Written"),
         *_columns(source, SHARE, "%", cpu_limit_percent="CPU of limit", cpu_throttled_percent="Periods throttled"),
         *_columns(source, GAUGE, "B", INTEGER, memory_working_set_bytes="Working set"),
+        *_columns(source, COUNTER, "processes", INTEGER, oom_kills="Killed for want of memory, total"),
     )
 
 

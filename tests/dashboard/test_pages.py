@@ -345,6 +345,9 @@ def test_a_comparison_aligns_by_start(site, open_page):
     page.wait_for_selector("#difference td:has-text('%')")
     clock = open_page(f"{site.url}/compare?c=1&c=1:load&align=clock")
     assert clock.evaluate("async () => (await window.perfkit).panels[0].chart.data[0][0]") == 1767225600000
+    assert clock.locator("#clocks").is_hidden(), "one machine has one clock"
+    clock = open_page(f"{site.url}/compare?c=1&c=2&align=clock")
+    assert clock.locator("#clocks").inner_text().startswith("These clocks may be up to ")
 
 
 def test_charts_lead_to_their_rows_and_query(site, open_page):

@@ -247,6 +247,14 @@ def test_one_line_per_rule_with_the_worst_subject_and_how_many_more() -> None:
     assert one.sentence == "Disk sdd busy above 90 % for 1 m 40 s of 1 m 40 s, peak 100 %, and 13 more like it."
 
 
+def test_how_long_it_was_so_counts_in_tenth_samples_where_there_are_no_others() -> None:
+    samples = Samples()
+    for tick in range(10, SAMPLES + 1, 10):
+        samples.add("cpu_limits", tick, {"cpu": "1", "softnet_drops": 2.0 if tick > 60 else 0.0})
+    (one,) = samples.judged().findings
+    assert one.sentence == "CPU 1 dropped packets before they were looked at, for 40 s of 1 m 40 s, at most 2/s."
+
+
 def test_a_machine_without_a_number_of_cpus_has_no_run_queue() -> None:
     samples = Samples()
     for tick in range(1, SAMPLES + 1):

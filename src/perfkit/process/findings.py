@@ -6,6 +6,7 @@ many of them. A rule is one finding: its worst subject, and how many more there 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,12 +18,14 @@ import tomllib
 
 from perfkit.catalog import TABLES
 from perfkit.collection.certificate import Certificate
+from perfkit.collection.subsystems import SLOW
 from perfkit.process.engine import statement
 from perfkit.process.quality import Quality
 from perfkit.units import format_duration, iso
 
 LIMITS = {"cpu": "CPU", "memory": "memory", "disk": "disk", "network": "network"}
 NONE = "none"
+_SELDOM = {table.name for table in TABLES if table.seldom} | {"filesystem"}  # tables with a row in every SLOW-th sample
 _FAR = 70  # % that a resource was used, at most, to be called far from its limit
 
 # Commands (as /proc/PID/stat has them, 15 bytes) of work in the background that is hardly ever what a test is about: updates, indexes,
@@ -299,7 +302,7 @@ def held(
 
 def sentence_of(rule: Rule, subjects: Sequence[Held], machine: Machine) -> str:
     """What a rule says of the worst of its subjects, and how many more there are."""
-    one, period = subjects[0], (machine.period_ms or 1000) / 1000
+    one, period = subjects[0], (machine.period_ms or 1000) / 1000 * (SLOW if _SELDOM & set(re.findall(r"{(\w+)}", rule.of)) else 1)
     sentence = rule.sentence.format(
         beyond=format_duration(max(one.beyond, 1) * period),
         length=format_duration(max(one.samples, 1) * period),

@@ -22,8 +22,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
-           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before,
-           lag(memory_oom_kills) OVER previous AS kills_before
+           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
     FROM fields
     LEFT JOIN (SELECT machine, max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus FROM sessions GROUP BY machine) AS m ON m.machine = fields.machine
     WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
@@ -51,10 +50,10 @@ SELECT machine, timestamp, id, container_name, runtime,
        if(increase(cpu_periods, periods_before) > 0,
           part_of(100 * increase(cpu_throttled, throttled_before) / (cpu_periods - periods_before), 100), NULL) AS cpu_throttled_percent,                                                -- % of the enforcement periods that were throttled
        whole_bytes(at_least(sane(memory_current) - sane(memory_inactive_file), 0)) AS memory_working_set_bytes,  -- B, without droppable cache
+       whole_bytes(memory_oom_kills) AS oom_kills,                                  -- processes that were killed at its memory limit, since its start
        share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
        CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
             WHEN is_beyond(told_percent, cpus) OR is_beyond(told_user, cpus) OR is_beyond(told_system, cpus) THEN 'CPU time moves faster than the clock'
-            WHEN is_above_limit THEN 'memory is larger than its limit'
-            WHEN increase(memory_oom_kills, kills_before) > 0 THEN 'oom_kill' END AS why
+            WHEN is_above_limit THEN 'memory is larger than its limit' END AS why
 FROM rates
 WHERE seconds IS NULL OR seconds > 0

@@ -78,10 +78,15 @@ WITH spans AS (
     SELECT k.machine, k.timestamp, greatest(k.timestamp - 10_000 * coalesce(s.period, 1), least(k.timestamp, k.timestamp
                - coalesce(1000 * (k.monotonic - k.r.us::DOUBLE / 1e6), 0)))::BIGINT AS killed_at, k.r.name || ' (process ' || k.r.pid || ')' AS subject, k.r.text
     FROM records AS k LEFT JOIN samples AS s USING (machine, timestamp) WHERE k.r.pid <> ''
+), killed_within AS (
+    SELECT machine, 'container ' || container_name AS subject, lag(timestamp) OVER w AS before, timestamp, oom_kills > lag(oom_kills) OVER w AS killed
+    FROM containers WINDOW w AS (PARTITION BY machine, container_id ORDER BY timestamp)
+    UNION ALL
+    SELECT machine, 'service ' || service, lag(timestamp) OVER w, timestamp, oom_kills > lag(oom_kills) OVER w
+    FROM services WINDOW w AS (PARTITION BY machine, service ORDER BY timestamp)
 ), killed AS (
     SELECT machine, killed_at AS from_timestamp, killed_at AS to_timestamp, subject, text FROM victims
-    UNION ALL SELECT machine, before, timestamp, 'container ' || container_name, NULL FROM containers JOIN samples USING (machine, timestamp) WHERE why = 'oom_kill'
-    UNION ALL SELECT machine, before, timestamp, 'service ' || service, NULL FROM services JOIN samples USING (machine, timestamp) WHERE why = 'oom_kill'
+    UNION ALL SELECT machine, before, timestamp, subject, NULL FROM killed_within WHERE killed
     UNION ALL
     SELECT machine, before, timestamp, '', 'the kernel''s log could not be read' FROM system JOIN samples USING (machine, timestamp)
     WHERE oom_kills > 0 AND machine NOT IN (SELECT machine FROM victims)
