@@ -1,4 +1,4 @@
-"""`process --on dask://...`: a real scheduler and two workers, one of which is killed half-way."""
+"""`process --on dask://...`: a real scheduler and two workers that have no perfkit, one of which is killed half-way."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,14 @@ needs_dask = pytest.mark.skipif(
 )
 
 
+def bare(desk_cache: Path) -> dict[str, str]:
+    """An environment in which nobody finds the checkout's perfkit, and the pyz the installed packages besides its own."""
+    kept = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
+    return kept | {"PERFKIT_CACHE": str(desk_cache), "PERFKIT_DRIVERS": sysconfig.get_path("purelib")}
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+def cluster(tmp_path: Path, desk_cache: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """dask://host:port of a scheduler, and its two workers."""
     told = tmp_path / "scheduler.json"
     common = ["--no-dashboard", "--scheduler-file", str(told)]
@@ -31,7 +38,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
 
         def start(*words: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", *words, *common]
-            started = subprocess.Popen(command, env=ENVIRONMENT, cwd=tmp_path, stdout=log, stderr=log)
+            started = subprocess.Popen(command, env=bare(desk_cache), cwd=tmp_path, stdout=log, stderr=log)
             stack.callback(started.wait)
             stack.callback(started.kill)
             return started
@@ -45,14 +52,17 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
 
 
 @needs_dask
-def test_a_cluster_that_loses_a_worker_makes_the_same_lake(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_worker_makes_the_same_lake(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], built: Path, desk_cache: Path, tmp_path: Path
+) -> None:
+    """The pyz goes to the workers by itself."""
     address, workers = cluster
     collections = [invent.write(tmp_path / f"{n}.json", hostname=f"vm-{n}", seconds=5, start=invent.START + 60 * n) for n in range(4)]
     broken = tmp_path / "broken.json"
     broken.write_text("nothing\n")
     words = ["process", broken, *collections, "--lake", tmp_path / "lake", "--site", "lab", "--on", address]
     running = subprocess.Popen(
-        [sys.executable, "-m", "perfkit", *map(str, words)], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(built), *map(str, words)], env=bare(desk_cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     wait_for(lambda: (tmp_path / "lake" / "runs").exists() or running.poll() is not None, 300)
     workers[0].kill()

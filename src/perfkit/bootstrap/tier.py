@@ -15,6 +15,7 @@ from perfkit.commands import DESK, of_tier
 from perfkit.errors import BadInput
 
 MANIFEST = "desk/manifest.json"
+_PROGRAM = "perfkit_program"  # the option of Python that tells the unpacked desk tier which file it is of
 
 # What the desk tier's native packages exist for; build_zipapp.py carries all PYTHONS for the platform that it runs on.
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "macos-arm64")
@@ -43,7 +44,13 @@ def interpreter(archive: str) -> list[str]:
     """The command that runs perfkit on the packages carried by the zip `archive`, unpacked now if they are not yet; errors as `run`."""
     from perfkit.bootstrap import cache
 
-    return [sys.executable, "-I", "-S", cache.unpacked(archive, fitting(archive))]
+    program = f"{_PROGRAM}={os.path.abspath(archive)}"  # noqa: PTH100 - as the zip's importer names it
+    return [sys.executable, "-I", "-S", "-X", program, cache.unpacked(archive, fitting(archive))]
+
+
+def archive_here() -> str | None:
+    """The perfkit.pyz that this interpreter's packages were unpacked from; None where they were not."""
+    return str(sys._xoptions[_PROGRAM]) if _PROGRAM in sys._xoptions else None
 
 
 def fitting(archive: str) -> dict[str, Any]:

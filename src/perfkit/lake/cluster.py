@@ -6,20 +6,22 @@ distributed, no perfkit: the pyz is sent along. Which worker does what, and what
 
 from __future__ import annotations
 
+import builtins
 import json
 import logging
 import shutil
-import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from perfkit import drivers
-from perfkit.bootstrap import program_file
+from perfkit.bootstrap import tier
 from perfkit.errors import BadInput, Failed
 from perfkit.lake.writing import digest
 from perfkit.process.machines import group
@@ -54,10 +56,10 @@ def process_on(
     with _connected(address) as client:
         program = _send_program(client)
         run = uuid.uuid4().hex  # results of another run are not taken for ours
-        futures = {}
+        futures, task = {}, _sent_whole(_run)
         for place, one in enumerate(tasks):
             command = ["process", *(str(file.absolute()) for file in one), *words, "--json"]
-            futures[client.submit(_run, program, command, key=f"perfkit-{run}-{place}", pure=False)] = place
+            futures[client.submit(task, program, command, key=f"perfkit-{run}-{place}", pure=False)] = place
         for future in _as_completed(client, futures):
             files_of = tasks[futures[future]]
             found.append(_outcome(files_of, future))
@@ -93,6 +95,11 @@ def _run(program: str | None, words: list[str]) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+def _sent_whole(function: Any) -> Callable[..., Any]:
+    """`function` as one that pickling sends with its code instead of its name: workers have no perfkit to import it from."""
+    return FunctionType(function.__code__, {"__name__": "__main__", "__builtins__": builtins}, f"perfkit{function.__name__}")
+
+
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     host, _, port = address.removeprefix(_SCHEME).rpartition(":")
@@ -100,14 +107,13 @@ def _connected(address: str) -> Iterator[Any]:
         raise BadInput(f"--on {address!r} is no cluster; write dask://HOST:PORT, where its scheduler listens.")
     drivers.look_there()
     try:
-        import cloudpickle
         import distributed
     except ImportError:
         raise BadInput(
             f"--on needs the package dask[distributed], which perfkit does not carry; {drivers.cure('dask[distributed]')}."
         ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is no news: its tasks run again
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    warnings.filterwarnings("ignore", module="distributed")  # other packages on the workers than here are as it should be
     try:
         client = distributed.Client(  # type: ignore[no-untyped-call]
             f"tcp://{host}:{port}", timeout=_ANSWER_SECONDS, set_as_default=False
@@ -124,7 +130,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 def _send_program(client: Any) -> str | None:
     """Send the pyz to every worker, now or later; its name there, None where this is no pyz: then workers have perfkit themselves."""
-    program = program_file()
+    program = tier.archive_here()
     if program is None:
         return None
     with tempfile.TemporaryDirectory(prefix="perfkit-") as folder:
