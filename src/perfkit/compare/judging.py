@@ -326,7 +326,7 @@ def _estimates(duck: duckdb.DuckDBPyConnection) -> dict[int, dict[_Key, _Known]]
     t = statistics.quantile((1 + LEVEL) / 2, BASIS)
     found: dict[int, dict[_Key, _Known]] = {}
     cursor = duck.execute(_sql("estimates"), {"levels": statistics.LEVELS, "basis": BASIS, "t": t})
-    for run, metric, device, figure, value, low, high, spread, n, n_effective, drift in cursor.fetchall():
+    for run, metric, device, figure, value, low, high, spread, n, n_effective, drift, *_ in cursor.fetchall():
         side = Side(value, low, high, n, n_effective)
         found.setdefault(run, {})[metric, device, figure] = _Known(side, Estimate(value, low, high, spread, BASIS), drift)
     return found
