@@ -18,6 +18,7 @@ from perfkit.errors import BadInput, reason
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import Timeline
 from perfkit.loadtools.tools import read_runs
+from perfkit.store import findings
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add
 
@@ -55,6 +56,8 @@ def import_runs(db: Path, path: Path, *, machine: str | None, site: str | None, 
         with transaction(con):
             collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
             rows, names = _write(con, collector_id, path, timelines)
+            if rows:  # comparisons of these runs know the load now
+                findings.refresh(con, collector_id, (first, last))
     found = []
     for name, one in zip(names, timelines, strict=True):
         span = one.rows[0].timestamp, one.rows[-1].timestamp

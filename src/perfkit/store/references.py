@@ -79,7 +79,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
         con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND {first} >= ? AND {last} <= ?", within)
     columnar.forget(con, one.collector_id, start, end + 1)
     if one.stretch is None:
-        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings"):
+        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings", "estimates"):
             con.execute(f"DELETE FROM {table_name} WHERE collector_id = ?", (one.collector_id,))
         con.execute("DELETE FROM collectors WHERE id = ?", (one.collector_id,))
         return int(count)

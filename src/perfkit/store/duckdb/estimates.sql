@@ -12,10 +12,12 @@
 -- A quantile's variance is that of the level at it, from the same projections of (value <= quantile), read off the data at the levels
 -- p - t s and p + t s (Woodruff 1952).
 WITH listed AS (
-    SELECT run, metric, device, list(value ORDER BY timestamp) AS samples, list(value ORDER BY value) AS sorted, avg(value) AS mean, count(*) AS n
+    SELECT run, metric, device, list(value ORDER BY timestamp) AS samples, list(value ORDER BY value) AS sorted, count(*) AS n
     FROM series WHERE value IS NOT NULL GROUP BY run, metric, device
 ), totals AS (
-    SELECT *, list_transform($levels, lambda p: at_level(sorted, p)) AS q, list_transform(samples, lambda v: v - mean) AS centred FROM listed
+    -- Of lists, as sums over rows change their last digits with the order in which threads bring them.
+    SELECT *, list_avg(samples) AS mean, list_transform($levels, lambda p: at_level(sorted, p)) AS q, list_transform(samples, lambda v: v - mean) AS centred
+    FROM listed
 ), waves AS (
     SELECT n, j, list(cos(pi() * j * (i - 0.5) / n) ORDER BY i) AS wave
     FROM (SELECT DISTINCT n FROM totals), unnest(range(1, n + 1)) AS t(i), (SELECT unnest(range(1, $basis + 1)) AS j)
@@ -25,11 +27,11 @@ WITH listed AS (
            unnest(list_concat([centred], list_transform(q, lambda x: list_transform(samples, lambda v: if(v <= x, 1.0::DOUBLE, 0.0::DOUBLE))))) AS signal
     FROM totals
 ), projections AS (
-    SELECT run, metric, device, place, j, list_inner_product(signal, wave) AS of FROM signals JOIN waves USING (n)
+    SELECT run, metric, device, place, list(list_inner_product(signal, wave) ORDER BY j) AS p FROM signals JOIN waves USING (n) GROUP BY ALL
 ), spreads AS (
-    SELECT run, metric, device, place, avg(of * of) AS s,
-           -sum(of) FILTER (j = 1) / nullif(sqrt(avg(of * of) FILTER (j > 1)), 0) AS drift
-    FROM projections GROUP BY ALL
+    SELECT run, metric, device, place, list_inner_product(p, p) / $basis AS s,
+           -p[1] / nullif(sqrt(list_inner_product(p[2:], p[2:]) / ($basis - 1)), 0) AS drift
+    FROM projections
 ), correlated AS (
     SELECT *, list_inner_product(centred[2:], centred[:-2]) / nullif(list_inner_product(centred, centred), 0) AS r,
            greatest(0, least(0.99, r + (1 + 4 * r) / n + 2 * sqrt(greatest(1 - r * r, 0) / n))) AS alike,
