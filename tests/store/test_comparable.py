@@ -32,7 +32,7 @@ def con(tmp_path: Path) -> Iterator[Any]:
             steady(50 + 5 * number, SAMPLES, number, 0.3),
             start=START + number * LATER,
             marks=MARKS,
-            events=[("reset", "disk sda", None)],
+            events=[("unusable", "cpu 1", 3)],
             load=load,
             processes=used,
             pids=pids,
@@ -58,7 +58,7 @@ def store(con: Any) -> None:
 def test_what_is_stored_says_what_the_samples_say_and_reads_none(con: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said = told(con)
     assert any(row["metric"] == "load.throughput" for row in said["metrics"])
-    assert any(guard["rule"] == "counter_reset" and guard["state"] == "warn" for guard in said["guards"])
+    assert any(guard["rule"] == "unusable_numbers" and guard["state"] == "warn" for guard in said["guards"])
     store(con)
 
     def refused(*_: object) -> None:

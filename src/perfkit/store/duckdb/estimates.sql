@@ -14,10 +14,11 @@
 WITH listed AS (
     SELECT run, metric, device, list(value ORDER BY timestamp) AS samples, list(value ORDER BY value) AS sorted, count(*) AS n
     FROM series WHERE value IS NOT NULL GROUP BY run, metric, device
+), averaged AS (
+    -- Of lists, as sums over rows change their last digits with the order in which threads bring them. Not below, where it would be in a lambda.
+    SELECT *, list_avg(samples) AS mean FROM listed
 ), totals AS (
-    -- Of lists, as sums over rows change their last digits with the order in which threads bring them.
-    SELECT *, list_avg(samples) AS mean, list_transform($levels, lambda p: at_level(sorted, p)) AS q, list_transform(samples, lambda v: v - mean) AS centred
-    FROM listed
+    SELECT *, list_transform($levels, lambda p: at_level(sorted, p)) AS q, list_transform(samples, lambda v: v - mean) AS centred FROM averaged
 ), waves AS (
     SELECT n, j, list(cos(pi() * j * (i - 0.5) / n) ORDER BY i) AS wave
     FROM (SELECT DISTINCT n FROM totals), unnest(range(1, n + 1)) AS t(i), (SELECT unnest(range(1, $basis + 1)) AS j)
