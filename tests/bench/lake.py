@@ -70,7 +70,8 @@ def compaction(machines: int) -> None:
         own = time.perf_counter() - began
     rate = machines * 86_400 / own
     print(
-        f"compact: {found.files} files to {found.files_now} in {own:.2f} s ({rate:,.0f} rows/s); bare COPY {bare:.2f} s: {bare / own:.2f}x of its pace"
+        f"compact: {found.files} files to {found.files_now} in {own:.2f} s ({rate:,.0f} rows/s); "
+        f"bare COPY {bare:.2f} s: {bare / own:.2f}x of its pace"
     )
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import yaml
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
-from perfkit.compare.judging import FORBID, OK, WARN, Side, _difference, _Known
-from perfkit.compare.statistics import Estimate
+from perfkit.compare.judging import FORBID, OK, WARN, _difference
 from perfkit.process.findings import rules
 from perfkit.store import open_database, transaction
+from perfkit.store.comparable import PACKAGE, Figure
 from support import invent
 from support.recorded import START, record, steady
 
@@ -143,11 +144,6 @@ TRIPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"rows": {"system": lambda tick: {"oom_kills": 0.0}}},
         FORBID,
     ),
-    "foreign_process": (
-        {"rows": {"processes": lambda tick: {"pid": "7", "command": "apt-get", "service": "", "cpu_percent": 5.1 if tick < 30 else 1.0}}},
-        {"rows": {"processes": lambda tick: {"pid": "7", "command": "apt-get", "service": "", "cpu_percent": 5.1 if tick < 29 else 1.0}}},
-        FORBID,
-    ),
     "throttled": (
         {
             "rows": {
@@ -191,8 +187,44 @@ TRIPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
+# Of these, each sample has several rows: in % of one CPU, by tick. The machine has four.
+USED: dict[str, tuple[dict[str, Callable[[int], float]], dict[str, Callable[[int], float]], str]] = {
+    "collector_cost": ({"python3": lambda tick: 2.01}, {"python3": lambda tick: 1.99}, FORBID),
+    "foreign_process": (
+        {"unattended-upgr": lambda tick: 5.1 if tick < 30 else 0.0},
+        {"unattended-upgr": lambda tick: 5.1 if tick < 29 else 0.0},
+        FORBID,
+    ),
+    "only_there": ({"gzip": lambda tick: 20.1}, {"gzip": lambda tick: 19.9}, WARN),
+}
+
+
 def test_every_rule_is_tried() -> None:
-    assert {rule.name for rule in rules("perfkit.compare")} == {*TRIPS, "generator_busy"}
+    assert {rule.name for rule in rules(PACKAGE)} | {"only_there"} == {*TRIPS, *USED, "generator_busy"}
+
+
+@pytest.mark.parametrize("rule", USED)
+def test_who_used_the_machine_forbids_or_warns(db: Path, tmp_path: Path, rule: str) -> None:
+    trips, below, expected = USED[rule]
+    pids = {"(not attributed)": "0", "python3": "1234", "unattended-upgr": "40", "gzip": "41", "postgres": "42"}
+
+    def with_processes(db: Path, used: dict[str, Callable[[int], float]]) -> dict[str, Any]:
+        record(db, steady(50, SAMPLES, 1), processes={"(not attributed)": lambda tick: 1.0, "postgres": lambda tick: 150.0}, pids=pids)
+        told = {"(not attributed)": lambda tick: 1.0, "postgres": lambda tick: 150.0, **used}
+        record(db, steady(55, SAMPLES, 2), start=START + LATER, processes=told, pids=pids)
+        return compared(db, "vm-a@1", "vm-a@2", "--metric", "host")
+
+    found = with_processes(db, trips)
+    assert state(found, rule) == expected
+    assert (busy(found)["verdict"] == "not_judged") == (expected == FORBID)
+    assert state(with_processes(tmp_path / "below.db", below), rule) == OK
+
+
+def test_who_used_a_machine_of_which_nobody_recorded_it_is_not_asked(db: Path) -> None:
+    record(db, steady(50, SAMPLES, 1))
+    processes = {"(not attributed)": lambda tick: 1.0, "gzip": lambda tick: 200.0}
+    record(db, steady(50, SAMPLES, 2), start=START + LATER, processes=processes, pids={"(not attributed)": "0", "gzip": "41"})
+    assert state(compared(db, "vm-a@1", "vm-a@2", "--metric", "host"), "only_there") == OK
 
 
 @pytest.mark.parametrize("rule", TRIPS)
@@ -222,8 +254,10 @@ def test_a_load_generator_that_is_busy_forbids_a_verdict(db: Path, level: float,
         ({"architecture": "aarch64"}, "hardware", FORBID),
         ({"cpu_model": None}, "hardware", OK),
         ({"kernel": "6.2"}, "machine", WARN),
-        ({"period_ms": 2000.0}, "period", FORBID),
-        ({"period_ms": 1040.0}, "period", OK),
+        ({"operating_system": "Debian 13"}, "machine", OK),
+        ({"memory_mb": 8192.0}, "machine", WARN),
+        ({"period_ms": 1053.0}, "period", FORBID),
+        ({"period_ms": 1052.0}, "period", OK),
     ],
 )
 def test_machines_must_have_in_common_what_decides(db: Path, facts: dict[str, Any], rule: str, expected: str) -> None:
@@ -282,7 +316,7 @@ def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
 
 @pytest.mark.parametrize(("n_effective", "verdict"), [(99.9, "not_judged"), (100.1, "")])
 def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
-    side = _Known(Side(1.0, 0.9, 1.1, 600, n_effective), Estimate(1.0, 0.9, 1.1, 0.01, 8), None)
+    side = Figure("host.cpu_busy", "", "p95", 1.0, 0.9, 1.1, 0.01, 600, n_effective, None, 1.0, 1.0)
     reason = _difference([[side], [side]], "p95")[1]
     assert ("not_judged" if reason else "") == verdict
 
@@ -347,7 +381,7 @@ def test_the_json_is_as_its_schema_says(db: Path) -> None:
     found = two(db, 55)
     assert set(found) == set(schema["properties"]) >= set(schema["required"])
     of_row = schema["properties"]["metrics"]["items"]
-    kinds = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}
+    kinds = {"array": list, "string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}
     for row in found["metrics"]:
         assert set(row) == set(of_row["required"])
         for side in (row["baseline"], row["other"]):
@@ -390,8 +424,17 @@ def test_the_snippets_for_a_pipeline_run(db: Path, tmp_path: Path, service: str,
 def test_a_drift_is_said(db: Path) -> None:
     record(db, steady(50, SAMPLES, 1))
     record(db, [value + tick / 20 for tick, value in enumerate(steady(50, SAMPLES, 2))], start=START + LATER)
-    assert busy(compared(db, "vm-a@1", "vm-a@2"))["drifts"] is True
-    assert "drifts" in run(db, "vm-a@1", "vm-a@2", "--metric", "host.cpu_busy")[1]
+    row = busy(compared(db, "vm-a@1", "vm-a@2"))
+    assert row["drifts"] is True
+    [drift] = row["drift"]
+    assert drift == {"first": pytest.approx(55, abs=0.5), "last": pytest.approx(75, abs=0.5)}
+    said = f"(it drifts: {drift['first']:.4g} in the first third, {drift['last']:.4g} in the last)"
+    assert said in run(db, "vm-a@1", "vm-a@2", "--metric", "host.cpu_busy")[1]
+
+
+def test_a_series_that_stays_does_not_drift(db: Path) -> None:
+    row = busy(two(db, 55))
+    assert (row["drifts"], row["drift"]) == (False, [])
 
 
 def test_phases_are_compared(db: Path) -> None:

@@ -35,7 +35,7 @@ PARAMETERS = {
     "percentiles": (*WINDOW, "tables"),
     "findings": (*WINDOW, "limits"),
     "steady": WINDOW,
-    "compare": ("c", "metrics", "figures", "at_least", "across_machines", "generator"),
+    "compare": ("c", "arm", "metrics", "figures", "at_least", "across_machines", "generator"),
     "host": (*WINDOW, "disks", "interfaces", "cpus"),
     "login": ("next", "used"),
     "once": ("token",),

@@ -42,9 +42,12 @@ def record(
     facts: Cells | None = None,
     load: Cells | None = None,
     marks: Sequence[tuple[int, str, str]] = (),
+    processes: Mapping[str, Callable[[int], float]] | None = None,
+    pids: Mapping[str, str] | None = None,
 ) -> int:
     """Add one recording; the number of its first run. `rows` gives the cells of other tables by tick, `missing` are ticks without a sample,
-    `events` are (kind, subject, missed), `load` the columns of a load tool's run, `marks` (tick, kind, label)."""
+    `events` are (kind, subject, missed), `load` the columns of a load tool's run, `marks` (tick, kind, label), `processes` the CPU (%) of
+    commands by tick, whose `pids` are given; the collector's is 1234."""
     known = {**FACTS, **(facts or {})}
     period = known["period_ms"]
     ticks = [tick for tick in range(len(cpu_busy)) if tick not in missing]
@@ -58,8 +61,15 @@ def record(
             filled = ((tick, cells(tick)) for tick in ticks)
             rows_of = [(collector_id, start + round(tick * period), *(row.get(c.name) for c in columns)) for tick, row in filled]
             con.executemany(insert_sql(table(name).database_name, names), rows_of)
+        columns = ["timestamp", "pid", "command", "service", "cpu_percent"]
+        used = (
+            (collector_id, start + round(tick * period), (pids or {})[command], command, "", cpu(tick))
+            for command, cpu in (processes or {}).items()
+            for tick in ticks
+        )
+        con.executemany(insert_sql("process_metrics", columns), used)
         [(number,)] = con.execute("SELECT coalesce(max(recording), 0) + 1 FROM recordings WHERE collector_id = ?", (collector_id,))
-        identity = f"boot {number} {start}"
+        identity = f"boot {number} 1234 {start}"
         one = Recording(
             1, identity, "boot", at[0], at[-1], at[-1], period, None, len(at), ticks[-1], None, max(map(lateness_ms, ticks)), ended
         )

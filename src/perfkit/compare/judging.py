@@ -7,44 +7,58 @@ only. From three runs an arm on, the runs are the unit, and a verdict speaks of 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
-import duckdb
+import tomllib
 
 from perfkit import sql
-from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, Table, table, worse
+from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, table, worse
 from perfkit.compare import statistics
-from perfkit.compare.statistics import BASIS, LEVEL, Difference, Estimate
+from perfkit.compare.statistics import Difference, Estimate
 from perfkit.errors import BadInput
-from perfkit.process.findings import ENGINE, Machine, Rule, Span, held, rules, sentence_of
-from perfkit.store import columnar, schema
-from perfkit.store import findings as stored
-from perfkit.store.runs import Stretch, of_stretch
+from perfkit.process.findings import rules
+from perfkit.store import comparable, schema
+from perfkit.store.comparable import BASIS, LEVEL, PACKAGE, PROCESSES, Figure, Known
+from perfkit.store.runs import Stretch
 
 FIGURES = ("avg", "p50", "p90", "p95", "p99")
 WORSE, BETTER, NO_DIFFERENCE, DIFFERS, NOT_JUDGED = "worse", "better", "no_difference", "differs", "not_judged"
 FORBID, WARN, OK = "forbid", "warn", "ok"
-# What a load tester looks at first: (metric, figure).
-HEADLINE = (
-    *(("host.cpu_busy", "avg"), ("host.cpu_busy", "p95"), ("load.throughput", "avg"), ("load.errors", "avg")),
-    *(("load.latency_avg_ms", "avg"), ("load.latency_p95_ms", "avg")),
+# What a load tester looks at first, (metric, figure), and its part of the error rate of a report; all the rest together has _REST of it.
+HEADLINE = {
+    ("host.cpu_busy", "avg"): 0.4,
+    ("load.throughput", "avg"): 0.15,
+    ("load.latency_avg_ms", "avg"): 0.15,
+    ("load.latency_p95_ms", "avg"): 0.05,
+    ("load.errors", "avg"): 0.05,
+    ("host.cpu_busy", "p95"): 0.05,
+}
+_REST = 0.15
+# In which order a report has the metrics; the rest comes behind, as in the catalog.
+ORDER = (
+    *("host.cpu_busy", "load.throughput", "load.latency_avg_ms", "load.latency_p50_ms", "load.latency_p90_ms", "load.latency_p95_ms"),
+    *("load.latency_p99_ms", "load.errors", "pressure.some_percent", "pressure.full_percent", "disk.await_ms", "disk.read_await_ms"),
+    *("disk.write_await_ms", "disk.util_percent", "host.mem_used"),
 )
 _FEWEST = 30  # samples' worth of independent ones that a verdict needs
 _BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
 _RUNS = 3  # runs an arm from which on the runs are the unit
 _DRIFTS = 3.5  # Student's t of a slow rise or fall: 1 % of series without one have it
 _ALPHA = 1 - LEVEL
-_PROCESSES, _OF_PROCESSES = "processes", "cpu_percent"  # the only metric of a sparse table that is compared, by command
+_CPU_OF_COMMANDS = f"{PROCESSES}.cpu_percent"  # the only metric of a sparse table that is compared
+_HARDLY = 1.0  # % of a core: a command that used less on average in every run is not compared
 _LOAD = {
     **dict.fromkeys(("throughput", "errors"), "1/s"),
     **dict.fromkeys([f"latency_{figure}_ms" for figure in ("avg", "p50", "p90", "p95", "p99")], "ms"),
 }
-# Facts of two machines of which a difference forbids a verdict, and those that are only told.
-_SAME_OR_NONE = {"cpus": "number of CPUs", "cpu_model": "CPU model", "architecture": "architecture"}
-_TOLD = {"memory_mb": "memory", "kernel": "kernel", "operating_system": "operating system", "instance_type": "instance type"}
+_FOREIGN = 5.0  # % of the machine's CPU time: what took more in one arm should have run in the other, too
+_ABSENT = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,13 @@ class Side(NamedTuple):
     n_effective: float
 
 
+class Drift(NamedTuple):
+    """A run in which a metric slowly rises or falls: its mean in the first and in the last third."""
+
+    first: float
+    last: float
+
+
 @dataclass(frozen=True)
 class Row:
     """One figure of one metric: both sides, the difference (other minus baseline) and what is to be said of it."""
@@ -99,7 +120,7 @@ class Row:
     difference: Difference | None
     verdict: str
     reason: str
-    drifts: bool
+    drifts: tuple[Drift, ...]
 
     @property
     def percent(self) -> float | None:
@@ -124,7 +145,8 @@ class Row:
             "detectable": of and of.detectable,
             "verdict": self.verdict,
             "reason": self.reason,
-            "drifts": self.drifts,
+            "drifts": bool(self.drifts),
+            "drift": [one._asdict() for one in self.drifts],
         }
 
 
@@ -177,92 +199,71 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
     """Compare each of `others` with `baseline`. Raises BadInput for a metric or a figure that there is not."""
     asked = asked or Asked()
     tables = _tables(asked)
-    arms = [baseline, *others]
-    with closing(columnar.connect()) as duck:
-        duck.execute(_sql("macros"))
-        for name in ("series", "used"):
-            duck.execute(f"CREATE TABLE {name} (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
-        with_load = not asked.metrics or any(name.partition(".")[0] == "load" for name in asked.metrics)
-        numbered = [run for arm in arms for run in arm.runs]
-        of_run = [_read(duck, number, run, tables, with_load) for number, run in enumerate(numbered)]
-        if _is_asked(f"{_PROCESSES}.{_OF_PROCESSES}", asked.metrics):
-            duck.execute(_sql("commands"))
-        of_all = [guard for run in generators for guard in _read_generator(duck, run)]
-        estimates = _estimates(duck)
-    told = {id(arm): [guard for run in arm.runs for guard in of_run[numbered.index(run)]] + list(_within(arm)) for arm in arms}
-    first, *rest = [[estimates.get(numbered.index(run), {}) for run in arm.runs] for arm in arms]
+    told: dict[int, list[Guard]] = {}
+    known = {
+        id(arm): [comparable.of_stretch(run.con, run.collector_id, run.stretch, tables) for run in arm.runs] for arm in (baseline, *others)
+    }
+    first, *rest = _figures([known[id(arm)] for arm in (baseline, *others)])
+    for arm in (baseline, *others):
+        of_runs = [guard for run, one in zip(arm.runs, known[id(arm)], strict=True) for guard in _guards(run, one, (FORBID, WARN))]
+        told[id(arm)] = [*of_runs, *_within(arm)]
+    of_all = [
+        guard
+        for run in generators
+        for guard in _guards(run, comparable.of_stretch(run.con, run.collector_id, run.stretch, ()), ("generator",))
+    ]
     guards: list[Guard] = []
     rows: list[Row] = []
-    for other, known in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
+    for other, figures in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
         of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
+        of_pair += _foreign((baseline, known[id(baseline)]), (other, known[id(other)]))
         forbidden = next((guard.sentence for guard in of_pair if guard.state == FORBID), "")
-        rows += _rows(first, known, other.name, asked, forbidden)
+        rows += _rows(first, figures, other.name, asked, forbidden)
         guards += of_pair
+    place = {metric: number for number, metric in enumerate(ORDER)}
+    rows.sort(key=lambda row: place.get(row.metric, len(ORDER)))
     found = tuple(_with_family(rows, baseline, others, asked.margin))
     return Comparison(baseline, tuple(others), found, _all_guards(list(dict.fromkeys(guards))))
 
 
-def _tables(asked: Asked) -> list[Table]:
-    """The tables that are read. Raises BadInput for a metric or a figure that there is not."""
+def _tables(asked: Asked) -> list[str] | None:
+    """The tables that are read, None for all. Raises BadInput for a metric or a figure that there is not."""
     for figure in asked.figures:
         if figure not in FIGURES:
             raise BadInput(f"there is no figure {figure[:40]!r}; there are {', '.join(FIGURES)}.")
-    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {"load": list(_LOAD), _PROCESSES: [_OF_PROCESSES]}
+    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {
+        "load": list(_LOAD),
+        PROCESSES: [_CPU_OF_COMMANDS.partition(".")[2]],
+    }
     for metric in asked.metrics:
         name, _, column = metric.partition(".")
         if name not in known or (column and column not in known[name]):
             there = [f"{name}.{one}" for one in known[name]] if name in known else list(known)
             raise BadInput(f"there is no metric {metric[:60]!r}; there are {', '.join(there)}.")
-    wanted = {metric.partition(".")[0] for metric in asked.metrics}
-    return [one for one in DENSE if one.name in wanted or not (wanted or one.seldom)]
+    return sorted({metric.partition(".")[0] for metric in asked.metrics}) or None
 
 
-def _read(duck: duckdb.DuckDBPyConnection, number: int, run: Run, tables: Sequence[Table], with_load: bool) -> list[Guard]:
-    """Put a run's samples into `series`; what the rules say of it."""
-    start, end = run.stretch.start, run.stretch.end
-    machine = stored.stage(run.con, duck, run.collector_id, start, end)
-    for one in tables:
-        counted = "in_total = 1" if "in_total" in one.header else "cpu = 'all'" if one.name == "cpu" else "true"
-        metrics = [c.name for c in schema.metrics(one)]
-        values = {"run": number, "table": one.name, "device": schema.device_key(one) or "machine", "metrics": metrics}
-        duck.execute(_sql("series").format(counted=counted), {**values, "start": start, "end": end})
-    duck.execute(_sql("used"), {"run": number, "start": start, "end": end})
-    within = {"collector_id": run.collector_id, "start": start, "end": end}
-    if with_load:
-        cursor = run.con.execute(_sql("load"), within)
-        names = [column[0] for column in cursor.description]
-        told: list[tuple[object, ...]] = [
-            (number, f"load.{name}", "", row[0], value) for row in cursor for name, value in zip(names[1:], row[1:]) if value is not None
-        ]
-        columnar.insert(duck, "series", ["INTEGER", "VARCHAR", "VARCHAR", "BIGINT", "DOUBLE"], told)
-    return _guards(duck, run, machine, rules("perfkit.compare"))
-
-
-def _read_generator(duck: duckdb.DuckDBPyConnection, run: Run) -> list[Guard]:
-    """What the rules say of the load generator's machine."""
-    machine = stored.stage(run.con, duck, run.collector_id, run.stretch.start, run.stretch.end)
-    chosen = [rule for rule in rules("perfkit.compare") if rule.kind == "generator"]
-    found = held(duck, machine, [Span("run", run.stretch.start, run.stretch.end)], chosen)
-    return [Guard(rule.name, FORBID, f"{run.reference}: {rule.sentence}") for rule in chosen if ("run", rule.name) in found]
-
-
-def _guards(duck: duckdb.DuckDBPyConnection, run: Run, machine: Machine, chosen: Sequence[Rule]) -> list[Guard]:
-    """What the rules say of one run."""
-    told = of_stretch(run.con, run.collector_id, run.stretch)
-    duck.execute(_sql("facts"))
-    facts = (run.stretch.start, told.coverage or 0.0, told.gaps, told.clock_steps, told.resets, told.samples, told.ended or "")
-    duck.execute("INSERT INTO run_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [machine.number, *facts])
-    within = {"collector_id": run.collector_id, "start": run.stretch.start, "end": run.stretch.end}
-    for row in run.con.execute(_sql("load_runs"), within):
-        duck.execute("INSERT INTO load_facts VALUES (?, ?, ?, ?, ?, ?)", [machine.number, run.stretch.start, *row])
-    tables = {**ENGINE, "run": "run_facts", "load": "load_facts"}
-    of_run = [rule for rule in chosen if rule.kind in (FORBID, WARN)]
-    found = held(duck, machine, [Span("run", run.stretch.start, run.stretch.end)], of_run, tables)
+def _guards(run: Run, known: Known, kinds: Sequence[str]) -> list[Guard]:
+    """What the rules of these kinds say of one run; what they say of a generator forbids."""
     return [
-        Guard(rule.name, rule.kind, f"{run.reference}: {sentence_of(rule, subjects, machine)}")
-        for rule in of_run
-        if (subjects := found.get(("run", rule.name)))
+        Guard(sign.rule, FORBID if sign.kind == "generator" else sign.kind, f"{run.reference}: {sign.sentence}")
+        for sign in known.signs
+        if sign.kind in kinds
     ]
+
+
+def _foreign(baseline: tuple[Arm, Sequence[Known]], other: tuple[Arm, Sequence[Known]]) -> Iterator[Guard]:
+    """Commands that took much of the CPU time in one arm, and did not run in the other. Nothing is said where nobody recorded processes."""
+    for (arm, runs), (_, others) in ((baseline, other), (other, baseline)):
+        elsewhere = [one.commands for one in others if one.commands is not None]
+        for run, one in zip(arm.runs, runs, strict=True):
+            for command, share in (one.commands or {}).items():
+                if share > _FOREIGN and elsewhere and all(known.get(command, 0) < _ABSENT for known in elsewhere):
+                    yield Guard(
+                        "only_there",
+                        WARN,
+                        f"{run.reference}: {command} took {share:.0f} % of the CPU time, and did not run on the other side",
+                    )
 
 
 def _within(arm: Arm) -> Iterator[Guard]:
@@ -281,60 +282,62 @@ def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[Guard
     first, *runs = (*baseline.runs, *other.runs)
     for run in runs:
         yield from _between_machines(_facts(first), _facts(run), across_machines)
-    lengths = [run.stretch.end - run.stretch.start for run in (first, *runs)]
-    if max(lengths) > 2 * min(lengths):
-        yield Guard("length", WARN, "one run is more than twice as long as another")
 
 
 def _between_machines(facts: Mapping[str, Any], others: Mapping[str, Any], across_machines: bool) -> Iterator[Guard]:
-    if facts["period_ms"] and others["period_ms"] and abs(facts["period_ms"] / others["period_ms"] - 1) > 0.05:
-        yield Guard(
-            "period",
-            FORBID,
-            f"one was sampled every {facts['period_ms'] / 1000:g} s, the other every {others['period_ms'] / 1000:g} s: peaks are not alike",
-        )
-    for name, words in _SAME_OR_NONE.items():
-        if facts[name] and others[name] and facts[name] != others[name]:
-            state = WARN if across_machines else FORBID
-            yield Guard("hardware", state, f"the machines differ in their {words} ({facts[name]}, {others[name]}); see --across-machines")
-    for name, words in _TOLD.items():
-        if facts[name] and others[name] and facts[name] != others[name]:
-            yield Guard("machine", WARN, f"the machines differ in their {words} ({facts[name]}, {others[name]})")
+    """What the rules of pairs say of two runs."""
+    values = {**{f"a_{name}": value for name, value in facts.items()}, **{f"b_{name}": value for name, value in others.items()}}
+    with closing(sqlite3.connect(":memory:")) as con:
+        for rule in _pairs():
+            if con.execute(_sql("pair").format(when=rule["when"], **{f"{side}": _of(side, facts) for side in "ab"}), values).fetchone()[0]:
+                state = rule["kind"] if rule["kind"] != "machine" else WARN if across_machines else FORBID
+                yield Guard(rule["name"], state, rule["sentence"].format(a=facts, b=others))
+
+
+def _of(side: str, facts: Mapping[str, Any]) -> str:
+    return ", ".join(f":{side}_{name} AS {name}" for name in facts)
+
+
+@cache
+def _pairs() -> tuple[dict[str, Any], ...]:
+    """The rules about two runs."""
+    return tuple(tomllib.loads((files(PACKAGE) / "rules.toml").read_text(encoding="utf-8"))["pair"])
 
 
 def _facts(run: Run) -> dict[str, Any]:
+    """What rules know of a run besides what it recorded."""
     cursor = run.con.execute(_sql("machine"), {"collector_id": run.collector_id})
-    return dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+    facts = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+    return {**facts, "length_ms": run.stretch.end - run.stretch.start}
 
 
 def _all_guards(found: Sequence[Guard]) -> tuple[Guard, ...]:
     """What was found, and behind it every rule that found nothing."""
     known = {guard.rule for guard in found}
-    calm = [Guard(rule.name, OK, "") for rule in rules("perfkit.compare") if rule.name not in known]
+    names = [*(rule.name for rule in rules(PACKAGE)), *(rule["name"] for rule in _pairs())]
+    calm = [Guard(name, OK, "") for name in dict.fromkeys(names) if name not in known]
     return (*sorted(found, key=lambda guard: guard.state != FORBID), *calm)
 
 
 _Key = tuple[str, str, str]  # metric, device, figure
 
 
-class _Known(NamedTuple):
-    side: Side
-    estimate: Estimate
-    drift: float | None
+_Estimates = Mapping[_Key, Figure]
 
 
-_Estimates = Mapping[_Key, _Known]
-
-
-def _estimates(duck: duckdb.DuckDBPyConnection) -> dict[int, dict[_Key, _Known]]:
-    """What is known of each figure of each run."""
-    t = statistics.quantile((1 + LEVEL) / 2, BASIS)
-    found: dict[int, dict[_Key, _Known]] = {}
-    cursor = duck.execute(_sql("estimates"), {"levels": statistics.LEVELS, "basis": BASIS, "t": t})
-    for run, metric, device, figure, value, low, high, spread, n, n_effective, drift in cursor.fetchall():
-        side = Side(value, low, high, n, n_effective)
-        found.setdefault(run, {})[metric, device, figure] = _Known(side, Estimate(value, low, high, spread, BASIS), drift)
+def _figures(arms: Sequence[Sequence[Known]]) -> list[list[dict[_Key, Figure]]]:
+    """The figures of each run. A command that ran in another one alone used nothing here, if it is known which processes there were."""
+    found = [[{(one.metric, one.device, one.figure): one for one in run.figures} for run in arm] for arm in arms]
+    commands = sorted({key for arm in found for run in arm for key in run if key[0] == _CPU_OF_COMMANDS})
+    for known, figures in ((run, figures) for arm, told in zip(arms, found, strict=True) for run, figures in zip(arm, told, strict=True)):
+        if known.commands is not None:
+            n = max((one.n for one in known.figures), default=0)
+            figures |= {key: Figure(*key, 0.0, 0.0, 0.0, 0.0, n, float(n), 0.0, 0.0, 0.0) for key in commands if key not in figures}
     return found
+
+
+def _estimate(one: Figure) -> Estimate:
+    return Estimate(one.value, one.low, one.high, one.spread, BASIS)
 
 
 def _rows(base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, asked: Asked, forbidden: str) -> Iterator[Row]:
@@ -343,8 +346,10 @@ def _rows(base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, as
         metric, device, figure = key
         if figure not in asked.figures or not _is_asked(metric, asked.metrics) or not all(key in run for run in (*base, *other)):
             continue
+        if metric == _CPU_OF_COMMANDS and all(run[metric, device, "avg"].value < _HARDLY for run in (*base, *other)):
+            continue
         sides = [[run[key] for run in arm] for arm in (base, other)]
-        drifts = any(abs(one.drift or 0) > _DRIFTS for side in sides for one in side)
+        drifts = tuple(Drift(one.first, one.last) for side in sides for one in side if abs(one.drift or 0) > _DRIFTS)
         left, right = (_side(side) for side in sides)
         found, reason = _difference(sides, figure)
         reason = forbidden or reason
@@ -360,19 +365,19 @@ def _unit(metric: str) -> str:
     return _LOAD[column] if name == "load" else table(name)[column].unit
 
 
-def _side(side: Sequence[_Known]) -> Side:
+def _side(side: Sequence[Figure]) -> Side:
     """A side of one run as it is, of several as the mean of theirs."""
     if len(side) == 1:
-        return side[0].side
-    of = statistics.of_runs([one.estimate.value for one in side])
-    return Side(of.value, of.low, of.high, sum(one.side.n for one in side), float(len(side)))
+        return Side(side[0].value, side[0].low, side[0].high, side[0].n, side[0].n_effective)
+    of = statistics.of_runs([one.value for one in side])
+    return Side(of.value, of.low, of.high, sum(one.n for one in side), float(len(side)))
 
 
-def _difference(sides: Sequence[Sequence[_Known]], figure: str) -> tuple[Difference | None, str]:
+def _difference(sides: Sequence[Sequence[Figure]], figure: str) -> tuple[Difference | None, str]:
     """The difference of two sides, and why it is not judged, or ""."""
     base, other = sides
     if min(len(base), len(other)) >= _RUNS or (len(base) > 1 and len(other) > 1):
-        left, right = (statistics.of_runs([one.estimate.value for one in side]) for side in sides)
+        left, right = (statistics.of_runs([one.value for one in side]) for side in sides)
         alike = left.spread == right.spread == 0 and left.value != right.value
         return statistics.of_means(
             left, right
@@ -380,11 +385,11 @@ def _difference(sides: Sequence[Sequence[_Known]], figure: str) -> tuple[Differe
     if len(base) > 1 or len(other) > 1:
         return None, "one side has several runs, the other one: repeat it as often"
     found = (
-        statistics.of_means(base[0].estimate, other[0].estimate)
+        statistics.of_means(_estimate(base[0]), _estimate(other[0]))
         if figure == "avg"
-        else statistics.of_quantiles(base[0].estimate, other[0].estimate)
+        else statistics.of_quantiles(_estimate(base[0]), _estimate(other[0]))
     )
-    few = min(base[0].side.n_effective, other[0].side.n_effective)
+    few = min(base[0].n_effective, other[0].n_effective)
     if few < _FEWEST:
         return found, f"its samples are worth {few:.0f} independent ones, {_FEWEST} are needed: record longer"
     if found is None or (figure != "avg" and few * (100 - int(figure[1:])) < 100 * _BEYOND):
@@ -395,24 +400,24 @@ def _difference(sides: Sequence[Sequence[_Known]], figure: str) -> tuple[Differe
 def _with_family(rows: Sequence[Row], baseline: Arm, others: Sequence[Arm], margin: float) -> Iterator[Row]:
     """The rows with their verdicts: a difference counts where it stands in the family of all that are judged (Holm).
 
-    What a load tester looks at first has half of the error rate to itself: in one family of hundreds, three runs an arm would find nothing.
+    What a load tester looks at first has most of the error rate: with equal parts for hundreds, three runs an arm would find nothing.
     """
     sizes = {other.name: min(len(baseline.runs), len(other.runs)) for other in others}
-    judged = [row for row in rows if row.verdict != NOT_JUDGED and row.difference]
-    first = [row for row in judged if (row.metric, row.figure) in HEADLINE]
-    rest = [row for row in judged if (row.metric, row.figure) not in HEADLINE]
-    share = 2 if first and rest else 1
-    stands = {
-        id(row): min(1.0, share * p)
-        for part in (first, rest)
-        for row, p in zip(part, statistics.holm([row.difference.p for row in part if row.difference]), strict=True)
-    }
+    judged = [(row, row.difference) for row in rows if row.verdict != NOT_JUDGED and row.difference]
+    parts = Counter(_part(row) for row, _ in judged)
+    weights = [HEADLINE.get((row.metric, row.figure), _REST) / parts[_part(row)] for row, _ in judged]
+    stands = dict(zip((id(row) for row, _ in judged), statistics.holm([of.p for _, of in judged], weights), strict=True))
     for row in rows:
         if id(row) not in stands or row.difference is None:
             yield row
             continue
         verdict, reason = _verdict(row, row.difference, stands[id(row)], sizes[row.reference], margin)
-        yield Row(**{**vars(row), "verdict": verdict, "reason": reason})
+        yield replace(row, verdict=verdict, reason=reason)
+
+
+def _part(row: Row) -> tuple[str, str] | None:
+    """Whose part of the error rate a row has, together with those of the same part."""
+    return (row.metric, row.figure) if (row.metric, row.figure) in HEADLINE else None
 
 
 def _verdict(row: Row, of: Difference, p: float, runs: int, margin: float) -> tuple[str, str]:

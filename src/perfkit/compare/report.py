@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from perfkit.compare.judging import FORBID, NO_DIFFERENCE, NOT_JUDGED, OK, Comparison, Row
+from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, Comparison, Row
 
-_FIRST = ("host.cpu_busy", "load.throughput", "load.latency_avg_ms", "load.latency_p95_ms", "load.errors")
 _COLUMNS = ("reference", "metric", "device", "figure", "unit", "baseline", "other", "difference", "low", "high", "percent", "detectable")
 
 
@@ -63,10 +62,11 @@ def _guards(found: Comparison) -> list[str]:
 
 
 def headline(found: Comparison) -> list[Row]:
-    """The headline metrics' means, and behind them what has a verdict of a difference, the largest first."""
-    first = [row for name in _FIRST for row in found.rows if row.metric == name and row.figure in ("avg", "p95")]
+    """What a load tester looks at first, then what has a verdict of a difference, in the order of metrics, then the largest first."""
+    first = [row for row in found.rows if (row.metric, row.figure) in HEADLINE]
+    place = {metric: number for number, metric in enumerate(ORDER)}
     differing = [row for row in found.rows if row.verdict not in (NO_DIFFERENCE, NOT_JUDGED) and row not in first]
-    return first + sorted(differing, key=lambda row: -abs(row.percent or 0))
+    return first + sorted(differing, key=lambda row: (place.get(row.metric, len(ORDER)), -abs(row.percent or 0)))
 
 
 def cells_of(row: Row, margin: float) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def cells_of(row: Row, margin: float) -> tuple[str, ...]:
 
 
 def _words(row: Row, margin: float) -> str:
-    drift = " (it drifts over the run)" if row.drifts else ""
+    drift = "".join(f" (it drifts: {_number(one.first)} in the first third, {_number(one.last)} in the last)" for one in row.drifts[:1])
     if row.verdict == NOT_JUDGED:
         return f"not judged: {row.reason}{drift}"
     if row.verdict == NO_DIFFERENCE and row.difference:

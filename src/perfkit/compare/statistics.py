@@ -8,10 +8,9 @@ from functools import lru_cache
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-LEVEL = 0.95  # of every interval
-LEVELS = [0.5, 0.9, 0.95, 0.99]  # of the quantiles that are estimated
+from perfkit.store.comparable import BASIS, LEVEL
+
 POWER = 0.8  # of the smallest difference that could have been shown
-BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, Lewis, Stock and Watson 2018)
 _TINY = 1e-300
 
 
@@ -96,13 +95,14 @@ def of_runs(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half, spread, freedom)
 
 
-def holm(probabilities: Sequence[float]) -> list[float]:
-    """Each probability as it stands in its family (Holm 1979)."""
-    order = sorted(range(len(probabilities)), key=lambda place: probabilities[place])
-    found, largest = [0.0] * len(probabilities), 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, probabilities[place] * (len(probabilities) - rank)))
+def holm(probabilities: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Each probability as it stands in its family (Holm 1979, with weights): who has more of the weight has more of the error rate."""
+    order = sorted(range(len(probabilities)), key=lambda place: probabilities[place] / weights[place])
+    found, largest, left = [0.0] * len(probabilities), 0.0, sum(weights)
+    for place in order:
+        largest = max(largest, min(1.0, probabilities[place] * max(left / weights[place], 1.0)))
         found[place] = largest
+        left -= weights[place]
     return found
 
 

@@ -33,6 +33,7 @@ MOST_DEVICES = 64
 _GZIP_FROM = 2048
 _WIDEST = 604_800_000
 MOST_COMPARED = 6
+MOST_RUNS = 20  # of an arm
 _SUBJECT = re.compile(r"(?P<collector>\d{1,9})@(?P<run>[^:]{1,200}(?::\d\d[^:]{0,40})*)(?::(?P<phase>.{1,200}))?")
 
 View = Callable[[Any, Any], Awaitable[Any]]
@@ -226,21 +227,32 @@ async def findings(request: Any, datasette: Dashboard) -> Any:
 
 @answers_json
 async def comparison(request: Any, datasette: Dashboard) -> Any:
-    """Runs or phases against the first of them: `c` is COLLECTOR@RUN or COLLECTOR@RUN:PHASE, twice to six times; `generator` is another."""
+    """Runs or phases against the first of them: `c` is COLLECTOR@RUN or COLLECTOR@RUN:PHASE, `arm` NAME=REF,REF,REF for several runs of
+    the same thing; two to six of both together. `generator` is a run of the load generator's machine.
+    """
     args = Parameters(request)
     figures = args.names("figures") or judging.FIGURES
     across = bool(args.whole("across_machines", 0, 0, 1))
     wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across)
-    names, generators = args.texts("c"), args.texts("generator")
-    if not 2 <= len(names) <= MOST_COMPARED or len(generators) > MOST_COMPARED:
+    named, names, generators = args.texts("arm"), args.texts("c"), args.texts("generator")
+    if not 2 <= len(named) + len(names) <= MOST_COMPARED or len(generators) > MOST_COMPARED:
         raise BadInput(f"name two to {MOST_COMPARED} runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
 
     def compared(con: sqlite3.Connection) -> Any:
-        arms = [judging.Arm(name, (subject(con, name),)) for name in names]
+        arms = [*(_arm(con, text) for text in named), *(judging.Arm(name, (subject(con, name),)) for name in names)]
         found = judging.compare(arms[0], arms[1:], wanted, [subject(con, name) for name in generators])
         return {**found.as_json(), "at_least": wanted.margin}
 
     return await datasette.read(compared)
+
+
+def _arm(con: sqlite3.Connection, text: str) -> judging.Arm:
+    """The runs of NAME=REF,REF,REF. Raises BadInput."""
+    name, _, references = text.partition("=")
+    runs_of = [one for one in references.split(",") if one]
+    if not name or not 1 <= len(runs_of) <= MOST_RUNS:
+        raise BadInput(f"{text[:60]!r} is no arm; write NAME=COLLECTOR@RUN,COLLECTOR@RUN,... with up to {MOST_RUNS} runs.")
+    return judging.Arm(name, tuple(subject(con, one) for one in runs_of))
 
 
 def subject(con: sqlite3.Connection, name: str) -> judging.Run:

@@ -13,6 +13,7 @@ from datasette.utils.asgi import NotFound, Response
 from datasette.views.base import DatasetteError
 
 from perfkit.catalog import DENSE, RANGES, table
+from perfkit.compare import judging
 from perfkit.dashboard import api, assets, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
@@ -151,6 +152,7 @@ async def compare(request: Any, datasette: Dashboard) -> Response:
         "collectors": found,
         "catalog": catalog,
         "panels": [panel.as_json() for panel in COMPARE.panels],
+        "order": judging.ORDER,
         "series": datasette.access.root_path + COMPARE.series("ID"),
     }
     return await respond(request, datasette, Page("compare", {}, frame))

@@ -13,9 +13,10 @@ import orjson
 
 from perfkit import sql
 from perfkit.catalog import table
-from perfkit.compare.statistics import BASIS, LEVEL, LEVELS, quantile
+from perfkit.compare.statistics import quantile
 from perfkit.process.findings import Span
-from perfkit.store import columnar, rollup, runs
+from perfkit.store import columnar, rollup, runs, schema
+from perfkit.store.comparable import BASIS, LEVEL, LEVELS
 from perfkit.units import format_bytes, format_duration
 
 VARIED = 1.25  # times as much load at the 95th percentile as at the 5th, at least
@@ -164,10 +165,10 @@ def of_tables(
     duck.execute(_read("duckdb/blocks"), {"cpus": cpus, "period_ms": period_ms or 1000})
     duck.execute(_read("duckdb/knee"), {"varied": VARIED, "fewest": FEWEST})
     duck.execute(_read("duckdb/cost"), {"varied": VARIED, "fewest": FEWEST, "basis": BASIS})
-    duck.execute(sql.read("perfkit.compare", "sql/macros.sql"))
+    duck.execute(schema.text("duckdb/at_level"))
     t = quantile((1 + LEVEL) / 2, _FREEDOM)
     slopes: dict[str, dict[str, Slope]] = {}
-    estimates = duck.execute(sql.read("perfkit.compare", "sql/estimates.sql"), {"levels": LEVELS, "basis": BASIS, "t": t})
+    estimates = duck.execute(schema.text("duckdb/estimates"), {"levels": LEVELS, "basis": BASIS, "t": t})
     for window, metric, _, figure, value, low, high, *_ in estimates.fetchall():
         if figure == "avg":
             slopes.setdefault(window, {})[metric] = Slope(value, low, high)

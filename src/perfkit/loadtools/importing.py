@@ -20,6 +20,7 @@ from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import Timeline
 from perfkit.loadtools.tools import read_runs
 from perfkit.process.reading import is_archive, unpack_archive
+from perfkit.store import findings
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add
 
@@ -91,6 +92,8 @@ def import_runs(  # noqa: PLR0913 (whose runs they are, when, and where they cam
         with transaction(con):
             collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
             rows, names = _write(con, collector_id, path, timelines, source or str(path))
+            if rows:  # comparisons of these runs know the load now
+                findings.refresh(con, collector_id, (first, last))
         clocks = [_clock_note(con, collector_id, name, one) for name, one in zip(names, timelines, strict=True)]
     found = []
     for name, one, clock in zip(names, timelines, clocks, strict=True):

@@ -95,7 +95,20 @@ FOREIGN = (
         "puppet",
         "chef-client",
     ),
-    *("ansible-playboo", "salt-minion", "apport", "abrtd", "tracker-miner-f", "baloo_file"),
+    *(
+        "ansible-playboo",
+        "salt-minion",
+        "apport",
+        "abrtd",
+        "tracker-miner-f",
+        "baloo_file",
+        "dpkg-deb",
+        "aptitude",
+        "dnf-automatic",
+        "snap",
+    ),
+    *("flatpak", "pacman", "cron-apt", "needrestart", "e2scrub", "xfs_scrub", "mdadm", "rsnapshot", "rclone", "bareos-fd", "bacula-fd"),
+    *("chkrootkit", "tripwire", "lynis", "nessusd", "trivy", "sosreport", "sos", "debsums"),
 )
 
 # What a row per run or phase shows of the machine: metrics of the table host.

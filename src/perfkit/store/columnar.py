@@ -19,9 +19,11 @@ import duckdb
 import orjson
 
 from perfkit.catalog import DUCK_TYPES, TABLES, Table
+from perfkit.process.findings import Machine
 from perfkit.store import rollup, schema
 
 _ORPHAN_SECONDS = 3600
+_SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,28 @@ def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_i
     names = {"table": table.name, "loose": loose, "columns": ", ".join(schema.quoted(c.name for c in table.columns))}
     view = schema.text("duckdb/view").format(**names, machine=collector_id, files=f"read_parquet([{paths}])", start=start, until=end)
     duck.execute(view)
+
+
+def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> Machine:
+    """Let DuckDB see what rules read of the collector in [start, end] ms: the catalog's tables, `samples` and `quality`."""
+    start = max(start, rollup.reach(con, collector_id)[0][0])
+    for table in TABLES:
+        attach(con, duck, collector_id, table, start, end + 1)
+    within = (collector_id, start, end)
+    duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, lateness_ms DOUBLE)")
+    late = "SELECT collector_id, timestamp, lateness_ms FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?"
+    insert(duck, "samples", _SAMPLE_TYPES, con.execute(late, within).fetchall())
+    events = con.execute(
+        "SELECT kind, subject, missed, to_timestamp FROM quality_events WHERE collector_id = ? AND to_timestamp BETWEEN ? AND ?", within
+    ).fetchall()
+    duck.execute(schema.text("duckdb/events"), {"machine": collector_id, "rows": orjson.dumps(events).decode()})
+    return machine(con, collector_id)
+
+
+def machine(con: sqlite3.Connection, collector_id: int) -> Machine:
+    """What rules know of the collector's machine."""
+    [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
+    return Machine(collector_id, cpus, period_ms)
 
 
 def _make(duck: duckdb.DuckDBPyConnection, table: Table, name: str) -> None:

@@ -17,7 +17,7 @@ from perfkit.errors import BadInput, Failed, reason
 from perfkit.process import folder as output
 from perfkit.process.engine import Engine, statement
 from perfkit.process.findings import Span, judge
-from perfkit.store import columnar, findings, runs, schema
+from perfkit.store import columnar, runs, schema
 from perfkit.units import FOREVER
 
 
@@ -95,7 +95,7 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
         told = runs.quality(con, collector_id, first, last)
         output.write_facts(told, names, orjson.loads(info or "{}"), folder)
         spans = [Span(run.window, run.from_timestamp, run.to_timestamp) for run in told.runs]
-        output.write_findings(judge(duck, findings.stage(con, duck, collector_id, first, last), spans), folder)
+        output.write_findings(judge(duck, columnar.stage(con, duck, collector_id, first, last), spans), folder)
     return rows
 
 

@@ -10,11 +10,9 @@ import duckdb
 import orjson
 
 from perfkit.catalog import TABLES
-from perfkit.process.findings import Finding, Judged, Machine, Place, Span, judge
-from perfkit.store import columnar, percentiles, rollup, schema
+from perfkit.process.findings import Finding, Judged, Place, Span, judge
+from perfkit.store import columnar, comparable, percentiles
 from perfkit.store.percentiles import Window
-
-_SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
 
 
 def of_window(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged:
@@ -47,7 +45,7 @@ def refresh(
         if named.get(name) == (name, start, end) and (changed is None or end < changed[0] or start > changed[1]):
             kept.add(name)
             continue
-        for table in ("judged", "findings"):
+        for table in ("judged", "findings", "estimates"):
             con.execute(f"DELETE FROM {table} WHERE collector_id = ? AND range = ?", (collector_id, name))
     if changed:
         con.execute(
@@ -57,9 +55,16 @@ def refresh(
     missing = [window for name, window in named.items() if name not in kept and only(window)]
     names = ("collector_id", "range", "place", *_columns())
     insert = f"INSERT INTO findings ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    for name, judged in _judge(con, collector_id, missing).items():
-        con.execute("INSERT INTO judged VALUES (?, ?, ?, ?, ?)", (collector_id, *named[name], orjson.dumps(judged.levels).decode()))
-        con.executemany(insert, ((collector_id, name, place, *finding) for place, finding in enumerate(judged.findings)))
+    if not missing:
+        return
+    with closing(columnar.connect()) as duck:
+        for name, judged in _judged(con, duck, collector_id, missing).items():
+            con.execute(
+                "INSERT INTO judged (collector_id, range, from_timestamp, to_timestamp, levels) VALUES (?, ?, ?, ?, ?)",
+                (collector_id, *named[name], orjson.dumps(judged.levels).decode()),
+            )
+            con.executemany(insert, ((collector_id, name, place, *finding) for place, finding in enumerate(judged.findings)))
+        comparable.keep(con, duck, columnar.machine(con, collector_id), [window.name for window in missing])
 
 
 def _columns() -> tuple[str, ...]:
@@ -79,25 +84,8 @@ def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[Window]
 
 def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
     start, end = min(window.start for window in windows), max(window.end for window in windows)
-    machine = stage(con, duck, collector_id, start, end)
+    machine = columnar.stage(con, duck, collector_id, start, end)
     return judge(duck, machine, [Span(*window) for window in windows], _place(collector_id))
-
-
-def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> Machine:
-    """Let DuckDB see what rules read of the collector in [start, end] ms: the catalog's tables, `samples` and `quality`."""
-    start = max(start, rollup.reach(con, collector_id)[0][0])
-    for table in TABLES:
-        columnar.attach(con, duck, collector_id, table, start, end + 1)
-    within = (collector_id, start, end)
-    duck.execute("CREATE OR REPLACE TABLE samples (machine INTEGER, timestamp BIGINT, lateness_ms DOUBLE)")
-    late = "SELECT collector_id, timestamp, lateness_ms FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?"
-    columnar.insert(duck, "samples", _SAMPLE_TYPES, con.execute(late, within).fetchall())
-    events = con.execute(
-        "SELECT kind, subject, missed, to_timestamp FROM quality_events WHERE collector_id = ? AND to_timestamp BETWEEN ? AND ?", within
-    ).fetchall()
-    duck.execute(schema.text("duckdb/events"), {"machine": collector_id, "rows": orjson.dumps(events).decode()})
-    [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
-    return Machine(collector_id, cpus, period_ms)
 
 
 def _place(collector_id: int) -> Place:

@@ -97,7 +97,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     )
     columnar.forget(con, one.collector_id, start, end + 1)
     if one.stretch is None:
-        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings", "capacities"):
+        for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings", "capacities", "estimates"):
             con.execute(f"DELETE FROM {table_name} WHERE collector_id = ?", (one.collector_id,))
         con.execute("DELETE FROM collectors WHERE id = ?", (one.collector_id,))
         return int(count)

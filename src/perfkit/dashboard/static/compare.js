@@ -7,6 +7,7 @@ import { show, span, stretch } from "./format.js";
 import { keys, onLooks } from "./looks.js";
 import { Plot } from "./panel.js";
 import { csv, links } from "./save.js";
+import { gapsOf } from "./series.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 import { verdicts } from "./verdicts.js";
@@ -21,24 +22,26 @@ const plots = new Map(
 let run = 0;
 let shown = null;
 
-/** The subjects of the URL: {key, collector, part, from, to, zero, colour, label}; `zero` is what aligns with the others' zeros. */
+/**
+ * The subjects of the URL: {key, collector, part, from, to, zero, colour, label, arm}; `zero` is what aligns with the others' zeros. Those of an
+ * arm (arm=NAME=REF,REF,REF) are its runs, of one colour.
+ */
 function subjects() {
+  const arms = url.all("arm").map((text) => ({ name: text.split("=")[0], keys: text.slice(text.indexOf("=") + 1).split(",").filter(Boolean) }));
+  const groups = [...arms, ...url.all("c").map((key) => ({ name: null, keys: [key] }))].slice(0, MOST);
+  return groups.flatMap(({ name, keys }, i) => keys.map((key) => subject(key, name, `c${i + 1}`))).filter(Boolean);
+}
+
+function subject(key, arm, colour) {
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
-  const mark = url.get("mark");
-  return url
-    .all("c")
-    .slice(0, MOST)
-    .map((key, i) => {
-      const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
-      const collector = byId.get(Number(id));
-      if (!collector?.last) return null;
-      const part = partOf(collector, reference);
-      const to = part?.to ?? collector.last;
-      const from = part?.from ?? Math.max(collector.first, to - range + 1);
-      const zero = marked(collector).find((one) => one.name === mark)?.from ?? from;
-      return { key, collector, part, from, to, zero, colour: `c${i + 1}`, label: collector.name + (part ? ` · ${part.name}` : "") };
-    })
-    .filter(Boolean);
+  const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
+  const collector = byId.get(Number(id));
+  if (!collector?.last) return null;
+  const part = partOf(collector, reference);
+  const to = part?.to ?? collector.last;
+  const from = part?.from ?? Math.max(collector.first, to - range + 1);
+  const zero = marked(collector).find((one) => one.name === url.get("mark"))?.from ?? from;
+  return { key, collector, part, from, to, zero, colour, arm, label: collector.name + (part ? ` · ${part.name}` : "") };
 }
 
 /** The marked runs of a collector and their phases. */
@@ -73,6 +76,7 @@ async function load() {
       found.map(({ collector }, i) => ask("series", { collector: collector.id, query: `points=${POINTS}&${queries[i]}` })),
     );
     if (mine !== run) return;
+    view.gaps = answers.flatMap((answer, i) => gapsOf(answer).map(([from, to]) => [from - found[i].shift, to - found[i].shift]));
     shown = [found, answers, null];
     panels(...shown);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -82,7 +86,8 @@ async function load() {
     if (mine !== run) return;
     shown = [found, answers, stats];
     panels(...shown);
-    difference(found, stats);
+    if (!found.some((one) => one.arm)) difference(found, stats);
+    document.body.dataset.stats = "1";
   } catch (error) {
     problem(error.message);
   } finally {
@@ -147,14 +152,34 @@ function overlaid(spec, found, answers, stats) {
       min: pick("min"),
       max: pick("max"),
       stats: stats?.[i].percentiles.find(({ metric }) => metric === `host.${column}`) ?? (stats ? {} : null),
-      hidden: url.list("hide").includes(s.key),
+      hidden: url.list("hide").includes(s.arm ?? s.key),
     };
   });
-  return { t, unit: spec.unit, top: spec.top, stack: false, series, step: bucket * 2.5 };
+  return { t, unit: spec.unit, top: spec.top, stack: false, series: withMeans(found, series, t), step: bucket * 2.5 };
 }
 
+/** Every run of an arm as a thin line without an entry in the legend, and behind them the arm's mean, a bold one. */
+function withMeans(found, series, t) {
+  const names = [...new Set(found.map((s) => s.arm).filter(Boolean))];
+  const thin = series.map((one, i) => (found[i].arm ? { ...one, min: null, max: null, faint: true } : one));
+  const means = names.map((arm) => {
+    const own = series.filter((_, i) => found[i].arm === arm);
+    const stats = own.every((one) => one.stats) ? meanOf(own.map((one) => one.stats)) : null;
+    const avg = t.map((_, at) => mean(own.map((one) => one.avg[at])));
+    return { ...own[0], key: arm, label: `${arm} (${own.length} runs)`, avg, min: null, max: null, stats, bold: true };
+  });
+  return [...thin, ...means];
+}
+
+const mean = (values) => {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+};
+
+const meanOf = (stats) => Object.fromEntries(["avg", "p95", "max"].map((figure) => [figure, mean(stats.map((one) => one[figure]))]));
+
 function choose(list) {
-  url.set({ c: [...new Set(list.map(String).filter(Boolean))], from: null, to: null });
+  url.set({ arm: null, c: [...new Set(list.map(String).filter(Boolean))], from: null, to: null });
 }
 
 /** Nothing is chosen: what to do, and what there is to choose from. */
@@ -207,6 +232,7 @@ function problem(sentence) {
 function controls(found) {
   view.utc = url.get("utc") === "1";
   $("#align").value = url.get("align") || "start";
+  $("#at_least").value = url.get("at_least") || "0";
   const labels = [...new Set(found.flatMap((s) => marked(s.collector).map((one) => one.name)))].filter((name) =>
     found.every((s) => marked(s.collector).some((one) => one.name === name)),
   );
@@ -252,6 +278,7 @@ function tabs(first) {
 const zoom = (from, to) => url.set({ from: String(from), to: String(to) });
 const unzoom = () => url.set({ from: null, to: null });
 
+$("#at_least").addEventListener("change", (event) => url.set({ at_least: Number(event.target.value) > 0 ? event.target.value : null }));
 for (const name of ["align", "mark"])
   $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
 $("#unzoom").addEventListener("click", unzoom);

@@ -27,28 +27,29 @@ const FIGURES = [
 /** Who is compared, with what differs between the machines, and the form to choose: `choose(keys)`. */
 export function machines(found, choose, view) {
   const names = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
-  const differ = new Set(names.filter((name) => new Set(found.map((s) => String(s.collector.facts[name]))).size > 1));
+  const usual = Object.fromEntries(names.map((name) => [name, commonest(found.map((s) => s.collector.facts[name]))]));
   const heads = [
     heading("Compared"),
     heading("When", { class: "text" }),
     ...names.map((name) => heading(FINGERPRINT[name], { class: "text" })),
     heading(h("span", { class: "hidden" }, "Remove")),
   ];
-  const facts = (s) => names.map((name) => machineFact(name, s.collector.facts[name], differ.has(name)));
+  const facts = (s) => names.map((name) => machineFact(name, s.collector.facts[name], isOdd(s.collector.facts[name], usual[name])));
+  const armed = found.some((s) => s.arm);
   const remove = (s) => choose(found.filter((other) => other !== s).map((other) => other.key));
   const rows = found.map((s) =>
     h(
       "tr",
       { colour: `var(--${s.colour})` },
-      h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.label)),
+      h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.arm ? `${s.arm}: ${s.label}` : s.label)),
       h("td", { class: "text muted when" }, `${instant(s.from, view.utc)} ${zone(s.from, view.utc)}, ${span(s.to - s.from)}`),
       facts(s),
-      h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
+      h("td", {}, armed ? "" : h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
     ),
   );
   $("#chosen").replaceChildren(
     ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
-    found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
+    armed ? h("p", { class: "muted" }, "Each arm is several runs of the same thing; the address names them.") : found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
 
@@ -64,6 +65,15 @@ function adding(found, choose) {
     frame.collectors.filter((c) => c.last).flatMap(choices),
   );
 }
+
+/** What most of the machines have; the first's where none is more frequent. What is not known counts for nothing. */
+function commonest(values) {
+  const known = values.filter((value) => value !== null && value !== undefined).map(String);
+  const count = (value) => known.filter((other) => other === value).length;
+  return known.reduce((best, value) => (best === null || count(value) > count(best) ? value : best), null);
+}
+
+const isOdd = (value, usual) => value !== null && value !== undefined && String(value) !== usual;
 
 const subjectHref = ({ collector, part }) => url.link(`/collectors/${collector.id}`, { changes: url.stretch(part?.reference ?? "") });
 

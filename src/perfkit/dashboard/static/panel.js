@@ -105,7 +105,7 @@ export class Plot {
     const head = [named && `${named}: `, this.hovering ? h("b", {}, `at ${time}`) : heads];
     this.key.replaceChildren(
       h("li", { class: "head" }, head),
-      ...series.map((one) => this.entry(one, this.hovering ? reading(one, at, unit, like) : summary(one, figures, unit, like))),
+      ...series.filter((one) => !one.faint).map((one) => this.entry(one, this.hovering ? reading(one, at, unit, like) : summary(one, figures, unit, like))),
     );
   }
 

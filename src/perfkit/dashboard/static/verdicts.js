@@ -2,36 +2,41 @@
 
 import { $, h, heading, scroller } from "./dom.js";
 import { show } from "./format.js";
-import { ask } from "./source.js";
+import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
-// First what a load tester looks at, then what shows a limit; of the rest, what differs.
-const FIRST = ["host.cpu_busy", "load.throughput", "load.latency_avg_ms", "load.latency_p95_ms", "load.errors"];
-const THEN = ["pressure.some_percent", "disk.await_ms", "disk.util_percent", "host.mem_used"];
+const SHOWN = ["avg", "p95"];
 const WORDS = { worse: "worse", better: "better", no_difference: "no difference", differs: "differs", not_judged: "not judged" };
 const MOST = 40;
 
-/** Fill the table for the subjects' keys, the baseline first; hidden where one of them is no run. */
+/** Fill the table for the subjects, the baseline first; hidden where one of them is no run. */
 export async function verdicts(found) {
   const place = $("#verdicts");
-  place.hidden = found.length < 2 || found.some((one) => !one.part);
+  const arms = [...new Set(found.map((one) => one.arm ?? one))].map((arm) => found.filter((one) => (one.arm ?? one) === arm));
+  place.hidden = arms.length < 2 || found.some((one) => !one.part);
   if (place.hidden) return;
   place.replaceChildren(h("p", { class: "muted" }, "Comparing…"));
-  const query = found.map((one) => `c=${encodeURIComponent(one.part.reference ? one.collector.id + one.part.reference : one.key)}`).join("&");
-  const across = url.get("across_machines") === "1" ? "&across_machines=1" : "";
-  const answer = await ask("compare", { query: query + across }).catch((error) => ({ error: error.message }));
+  const query = new URLSearchParams(arms.map((arm) => (arm[0].arm ? ["arm", `${arm[0].arm}=${arm.map(reference).join(",")}`] : ["c", reference(arm[0])])));
+  for (const name of ["across_machines", "at_least", "generator"]) for (const value of url.all(name)) query.append(name, value);
+  const answer = await ask("compare", { query: String(query) }).catch((error) => ({ error: error.message }));
   if (answer.error) return place.replaceChildren(h("p", { class: "bad" }, `The comparison could not be made: ${answer.error}`));
-  const labels = new Map(answer.others.map((name, i) => [name, found[i + 1].label]));
+  const labels = new Map(answer.others.map((name, i) => [name, arms[i + 1][0].arm ?? arms[i + 1][0].label]));
   const rows = chosen(answer.metrics);
-  const scale = Math.min(100, Math.max(1, ...rows.map(reach)));
+  const scale = Math.min(100, Math.max(1, 1.2 * answer.at_least, ...rows.map(reach)));
   const guards = answer.guards.filter(({ state }) => state !== "ok");
   const counts = Object.keys(WORDS).map((verdict) => [verdict, answer.metrics.filter((row) => row.verdict === verdict).length]);
   const hardware = guards.some(({ rule, state }) => rule === "hardware" && state === "forbid");
+  const few = Math.min(...answer.runs_per_arm) < 3;
+  const rest = answer.metrics.filter((row) => !rows.includes(row));
+  const table = (name, lines) =>
+    scroller(name, h("table", { class: "figures verdicts" }, head(scale), h("tbody", {}, lines.map((row) => line(row, scale, labels, answer.at_least)))));
+  const others = h("details", {}, h("summary", {}, `The other ${rest.length} figures`));
+  others.addEventListener("toggle", () => others.childElementCount < 2 && others.append(table("The other figures", rest)));
   place.replaceChildren(
     h("h2", {}, "What differs"),
     h("ul", { class: "guards" }, guards.map(({ state, sentence }) => h("li", { class: state === "forbid" ? "bad" : "warn" }, `${sentence}.`))),
     hardware ? h("p", {}, h("a", { href: url.href({ across_machines: 1 }) }, "Compare these machines all the same")) : "",
-    scroller("What differs", h("table", { class: "figures verdicts" }, head(scale), h("tbody", {}, rows.map((row) => line(row, scale, labels))))),
+    table("What differs", rows),
     h(
       "p",
       { class: "muted" },
@@ -40,13 +45,20 @@ export async function verdicts(found) {
         .filter(([, n]) => n)
         .map(([verdict, n]) => `${n} ${WORDS[verdict]}`)
         .join(", "),
-      ". Two runs can only show that these two recordings differ; whether the change did it, repeated runs tell (perfkit compare --arm).",
+      few
+        ? ". Two runs can only show that these two recordings differ; whether the change did it, three runs or more of each tell (perfkit compare --arm)."
+        : `. The verdicts are about the change: ${answer.runs_per_arm.join(" and ")} runs were compared.`,
     ),
+    rest.length ? others : "",
   );
 }
 
+/** What names a subject in the API: COLLECTOR@RUN or COLLECTOR@RUN:PHASE. */
+const reference = (one) => (one.part.reference ? one.collector.id + one.part.reference : one.key);
+
+/** The metrics of the page's order, then what differs; all in the answer's order. */
 function chosen(all) {
-  const named = [...FIRST, ...THEN].flatMap((name) => all.filter((row) => row.metric === name && ["avg", "p95"].includes(row.figure)));
+  const named = all.filter((row) => frame.order.includes(row.metric) && SHOWN.includes(row.figure));
   const differing = all.filter((row) => !["no_difference", "not_judged"].includes(row.verdict) && !named.includes(row));
   return [...named, ...differing.sort((a, b) => Math.abs(b.percent ?? 0) - Math.abs(a.percent ?? 0))].slice(0, MOST);
 }
@@ -61,7 +73,7 @@ function head(scale) {
   return h("thead", {}, h("tr", {}, names.map((name, i) => heading(name, { class: i === 0 || i > 4 ? "text" : null }))));
 }
 
-function line(row, scale, labels) {
+function line(row, scale, labels, margin) {
   const many = labels.size > 1 ? ` · ${labels.get(row.reference)}` : "";
   const change = row.percent === null ? "" : ` (${row.percent > 0 ? "+" : ""}${row.percent.toFixed(1)} %)`;
   return h(
@@ -71,28 +83,37 @@ function line(row, scale, labels) {
     h("td", {}, show(row.baseline.value, row.unit)),
     h("td", {}, show(row.other.value, row.unit)),
     h("td", {}, (row.difference > 0 ? "+" : "") + show(row.difference, row.unit) + change),
-    h("td", {}, interval(row, scale)),
-    h("td", { class: "text" }, words(row)),
+    h("td", {}, interval(row, scale, margin)),
+    h("td", { class: "text" }, words(row, margin)),
   );
 }
 
-function words(row) {
-  const drift = row.drifts ? " (it drifts over the run)" : "";
+function words(row, margin) {
+  const drift = row.drift
+    .slice(0, 1)
+    .map(({ first, last }) => ` (it drifts: ${show(first, row.unit)} in the first third, ${show(last, row.unit)} in the last)`)
+    .join("");
   if (row.verdict === "not_judged") return `not judged: ${row.reason}${drift}`;
   if (row.verdict !== "no_difference") return WORDS[row.verdict] + drift;
-  if (row.low === 0 && row.high === 0) return `no difference${drift}`;
-  return `no difference of ${show(Math.max(Math.abs(row.low), Math.abs(row.high)), row.unit)} or more${drift}`;
+  const bound = Math.max(Math.abs(row.low), Math.abs(row.high));
+  if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) return `no difference of ${margin} % or more${drift}`;
+  return bound ? `no difference of ${show(bound, row.unit)} or more${drift}` : `no difference${drift}`;
 }
 
-/** A bar from the interval's low to its high end, with a line at zero. */
-function interval(row, scale) {
+/** A bar from the interval's low to its high end with the difference on it, a line at zero, and one at the margin on each side. */
+function interval(row, scale, margin) {
   const found = ends(row);
-  const bar = h("span", { class: "interval", role: "img", "aria-label": found ? `from ${found[0].toFixed(1)} to ${found[1].toFixed(1)} %` : "no interval" });
+  const words = found ? `${row.percent.toFixed(1)} %, from ${found[0].toFixed(1)} to ${found[1].toFixed(1)} %` : "no interval";
+  const bar = h("span", { class: "interval", role: "img", "aria-label": words });
   if (!found) return bar;
-  const [left, right] = found.map((one) => 50 + (50 * Math.max(-scale, Math.min(scale, one))) / scale);
-  const part = h("i", {});
-  part.style.left = `${left}%`;
-  part.style.width = `${Math.max(right - left, 1)}%`;
-  bar.append(part);
+  const at = (percent) => 50 + (50 * Math.max(-scale, Math.min(scale, percent))) / scale;
+  const mark = (kind, left, width) => {
+    const part = h(kind, {});
+    part.style.left = `${left}%`;
+    if (width !== undefined) part.style.width = `${width}%`;
+    return part;
+  };
+  for (const side of margin > 0 && margin < scale ? [-margin, margin] : []) bar.append(mark("s", at(side)));
+  bar.append(mark("i", at(found[0]), Math.max(at(found[1]) - at(found[0]), 1)), mark("b", at(row.percent)));
   return bar;
 }

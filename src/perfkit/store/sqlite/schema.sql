@@ -127,13 +127,15 @@ CREATE TABLE phases (
 ) WITHOUT ROWID;
 
 -- What a run or a phase means (process/findings.py), for the windows that percentiles are stored for: its findings in the order of the
--- rules, and how high each resource was (JSON). A window without a row in `judged` was not judged yet.
+-- rules, and how high each resource was (JSON). A window without a row in `judged` was not judged yet. `comparable` is what comparisons know of
+-- it besides `estimates` (store/comparable.py), as JSON; NULL where that was not made, as of long windows.
 CREATE TABLE judged (
     collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
     range          TEXT NOT NULL,
     from_timestamp INTEGER NOT NULL,
     to_timestamp   INTEGER NOT NULL,
     levels         TEXT NOT NULL,
+    comparable     TEXT,
     PRIMARY KEY (collector_id, range)
 ) WITHOUT ROWID;
 
@@ -146,6 +148,26 @@ CREATE TABLE capacities (
     told           TEXT NOT NULL,  -- JSON, as the API has it
     PRIMARY KEY (collector_id, range)
 ) WITHOUT ROWID;
+
+-- Each figure of each metric of a run or phase with its 95 % interval (duckdb/estimates.sql), which comparisons are made of.
+CREATE TABLE estimates (
+    collector_id INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,
+    range        TEXT NOT NULL,
+    metric       TEXT NOT NULL,
+    device       TEXT NOT NULL,
+    figure       TEXT NOT NULL,
+    value        REAL NOT NULL,
+    low          REAL,
+    high         REAL,
+    spread       REAL NOT NULL,
+    n            INTEGER NOT NULL,
+    n_effective  REAL NOT NULL,
+    drift        REAL,
+    first_third  REAL,
+    last_third   REAL
+);
+
+CREATE INDEX estimates_of ON estimates (collector_id, range);
 
 CREATE TABLE findings (
     collector_id   INTEGER NOT NULL REFERENCES collectors (id) ON DELETE CASCADE,

@@ -1,7 +1,7 @@
 -- What a request cost the host in each window of `blocks`: the slope of the least-squares line of what it used against throughput, where that
 -- varied ($varied as in knee.sql). Each is a series whose mean is the slope, and the standard error of whose mean is the slope's: of each block
 -- slope + (x - mean x) e / var(x), with e what the line leaves over (its influence). So the intervals are those of any mean of neighbours that
--- resemble each other, compare/sql/estimates.sql. The line has taken a part of the $basis cosines that are looked at there: `share` is what it
+-- resemble each other, store/duckdb/estimates.sql. The line has taken a part of the $basis cosines that are looked at there: `share` is what it
 -- leaves of them where the noise is white (as HC2 does for single samples), and the series is stretched by it.
 CREATE OR REPLACE TEMP TABLE series AS
 WITH used AS (
