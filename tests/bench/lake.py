@@ -63,20 +63,17 @@ def compaction(machines: int) -> None:
         make(Path(folder), machines, 24)
         began = time.perf_counter()
         for day in sorted((Path(folder) / "host" / "site=lab").glob("*/*")):
-            duckdb.execute(f"COPY (FROM read_parquet('{day}/*.parquet')) TO '{folder}/bare.parquet' {_WRITE}")
+            duckdb.execute(f"COPY (FROM '{day}/*.parquet') TO '{folder}/bare.parquet' {_WRITE}")
         bare = time.perf_counter() - began
         began = time.perf_counter()
         found = compact(open_lake(folder))
         own = time.perf_counter() - began
-    rate = machines * 86_400 / own
-    print(
-        f"compact: {found.files} files to {found.files_now} in {own:.2f} s ({rate:,.0f} rows/s); "
-        f"bare COPY {bare:.2f} s: {bare / own:.2f}x of its pace"
-    )
+    pace = f"{machines * 86_400 / own:,.0f} rows/s, {bare / own:.2f}x the pace of a bare COPY"
+    print(f"compact: {found.files} files to {found.files_now} in {own:.2f} s ({pace})")
 
 
 def fleet(folder: Path, seed: int, machines: int = 20, seconds: int = 600) -> str:
-    """A lake of one test; the name of the machine that was throttled: it is busier, by a twentieth to a half, and ends later."""
+    """A lake of one test; the name of the machine that was throttled: it is busier by a twentieth to a half, and ends later."""
     chance = random.Random(seed)
     con = duckdb.connect()
     con.execute(f"SELECT setseed({chance.random()})")
