@@ -20,6 +20,7 @@ from perfkit.dashboard.users import Users
 from perfkit.errors import BadInput
 from perfkit.serve.address import Address
 from perfkit.serve.options import ServeOptions
+from support import asking
 from support.seed import fill
 
 PASSWORD = "correct horse battery"
@@ -60,7 +61,7 @@ def guarded(with_users, tmp_path, serve):
 def client(guarded):
     """`client()`: a browser of its own on the guarded dashboard."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(httpx.Client(base_url=guarded.url, timeout=PATIENCE))
+        yield lambda: stack.enter_context(asking.client(base_url=guarded.url, timeout=PATIENCE))
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_forged_and_foreign_cookies_open_nothing(guarded, log_in):
     """Neither Datasette's own form of the cookie nor a changed one is a session."""
     good = log_in("vera").cookies["ds_actor"]
     for cookie in ("", "x", good[:-2] + "AA", good.replace(".", "", 1), '{"a":{"id":"root"}}'):
-        assert httpx.get(guarded.url, timeout=PATIENCE, cookies={"ds_actor": cookie}).status_code == 302
+        assert asking.get(guarded.url, timeout=PATIENCE, cookies={"ds_actor": cookie}).status_code == 302
 
 
 def test_the_owners_link_works_once(guarded, client):
@@ -244,14 +245,14 @@ def test_paths_that_lead_away_are_not_found(site, path):
 
 def test_without_a_login_only_loopback_names_are_answered(site):
     """A foreign name that resolves to this machine (DNS rebinding) reads nothing."""
-    assert httpx.get(site.url, timeout=PATIENCE, headers={"host": "evil.example:8000"}).status_code == 421
-    assert httpx.get(site.url, timeout=PATIENCE, headers={"host": "localhost:8000"}).status_code == 200
+    assert asking.get(site.url, timeout=PATIENCE, headers={"host": "evil.example:8000"}).status_code == 421
+    assert asking.get(site.url, timeout=PATIENCE, headers={"host": "localhost:8000"}).status_code == 200
 
 
 def test_every_answer_forbids_inline_script_and_framing(site):
     """The policy is on pages, JSON and errors of ours, and on Datasette's, where only its own known scripts run."""
     for path in ("/", "/collectors/1", "/nothing", "/api/v1/collectors", "/perfkit", "/perfkit/host_metrics"):
-        answer = httpx.get(site.url + path, timeout=PATIENCE)
+        answer = asking.get(site.url + path, timeout=PATIENCE)
         policy = answer.headers["content-security-policy"]
         assert "'unsafe-inline'" not in policy.split("style-src")[0], path
         assert "'unsafe-eval'" not in policy

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import httpx
 import pytest
 
+from support import asking
 from support.seed import fill
 
 FIRST = 1767225600000
@@ -138,12 +138,12 @@ def test_who_has_the_newest_answer_gets_no_other(tmp_path, serve):
         "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed', 1, 0)",
         "INSERT INTO quality_events VALUES (1, 1767225610000, 1767225611000, 'reset', 'sda', NULL, '', NULL)",
     ):
-        known = {"if-none-match": httpx.get(url).headers["etag"]}
-        assert httpx.get(url, headers=known).status_code == 304
-        assert httpx.get(url, headers=known).content == b""
+        known = {"if-none-match": asking.get(url).headers["etag"]}
+        assert asking.get(url, headers=known).status_code == 304
+        assert asking.get(url, headers=known).content == b""
         con.execute(change)
         con.commit()
-        assert httpx.get(url, headers=known).status_code == 200, change
+        assert asking.get(url, headers=known).status_code == 200, change
     con.close()
 
 
@@ -193,8 +193,8 @@ def test_a_process_has_its_series_and_its_command_line(site):
         max(rss for _, rss in rows),
     )
     assert fetch(f"{site.url}/api/v1/collectors/2/process?command=nobody&{window}")[1]["processes"] == []
-    assert httpx.get(f"{site.url}/collectors/2/processes/nginx", timeout=60).status_code == 200
-    missing = httpx.get(f"{site.url}/collectors/2/processes/nobody", timeout=60)
+    assert asking.get(f"{site.url}/collectors/2/processes/nginx", timeout=60).status_code == 200
+    missing = asking.get(f"{site.url}/collectors/2/processes/nobody", timeout=60)
     assert (missing.status_code, "No process nobody was seen on vm-b." in missing.text) == (404, True)
 
 
@@ -203,7 +203,7 @@ def test_the_worst_minute_is_the_highest_mean_of_any_sixty_seconds(site, start, 
     """Of those that begin with a ten of seconds and lie in the window without a hole; so it is never below the window's average."""
     first, last = FIRST + start * 1000, FIRST + end * 1000
     window = f"from={first}&to={last}"
-    told = httpx.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()
+    told = asking.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()
     con = sqlite3.connect(site.database)
     within = "SELECT timestamp, cpu_busy FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
     values = dict(con.execute(within, (first, last)))
@@ -222,4 +222,4 @@ def test_the_worst_minute_is_the_highest_mean_of_any_sixty_seconds(site, start, 
 
 def test_a_span_shorter_than_a_minute_has_no_worst_minute(site):
     window = f"from={FIRST + 100_000}&to={FIRST + 150_000}"
-    assert httpx.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()["worst_minutes"] == []
+    assert asking.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()["worst_minutes"] == []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from perfkit.dashboard import assets
+from support import asking
 
 LOADED = """() => performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('/assets/'))
     .map((n) => n.split('/').at(-1))"""
@@ -16,11 +16,11 @@ PAGES = ("/", "/collectors/2", "/collectors/2/host", "/collectors/2/tables", "/c
 def test_files_are_kept_for_good_and_another_versions_are_not_found(site):
     """A page's files may be cached for a year; the name of the version in their path changes with any of them."""
     path = f"/assets/{assets.version()}/overview.js"
-    answer = httpx.get(site.url + path)
+    answer = asking.get(site.url + path)
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "max-age=31536000, immutable"
     assert answer.headers["content-encoding"] == "gzip"
-    assert httpx.get(site.url + path.replace(assets.version(), "0123456789")).status_code == 404
+    assert asking.get(site.url + path.replace(assets.version(), "0123456789")).status_code == 404
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from perfkit.cli import import_ as import_command
@@ -25,6 +24,7 @@ from perfkit.process.engine import Window
 from perfkit.process.pipeline import Options, Result, process
 from perfkit.store import columnar, importing, open_database
 from perfkit.store.importing import Imported, import_input
+from support import asking
 from support.certificates import CASES, START_MS, Case
 
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
@@ -147,7 +147,7 @@ def test_import_of_files_and_of_folders(doors: Doors, capsys: pytest.CaptureFixt
 def test_the_pages_and_their_json(doors: Doors, door: str) -> None:
     """The trust line of a machine's pages, and the runs: each with the figures that `process` has of it, once alone those of the table."""
     url = getattr(doors, door)
-    with httpx.Client(base_url=url, timeout=120) as client:
+    with asking.client(base_url=url, timeout=120) as client:
         numbers = {one["machinename"]: one["id"] for one in client.get("/api/v1/collectors").json()["collectors"]}
         listed = client.get("/api/v1/runs").json()["runs"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
+from support import asking
 from support.recorded import START, record, steady
 
 LATER = 10_000_000
@@ -49,7 +49,7 @@ def site(database, serve):
     ids=["two runs", "narrowed", "other hardware", "across machines", "generator", "arms"],
 )
 def test_the_api_says_what_the_command_says(site, query: str, arguments: list[str]) -> None:
-    answer = httpx.get(f"{site.url}/api/v1/compare?{query}", timeout=60).json()
+    answer = asking.get(f"{site.url}/api/v1/compare?{query}", timeout=60).json()
     said = json.loads(CliRunner().invoke(app, [*arguments, "--format", "json", "--db", str(site.database)]).output)
     names = {"1@1": "vm-a@1", "1@2": "vm-a@2", "1@3": "vm-a@3", "1@4": "vm-a@4", "2@1": "vm-b@1", "3@1": "gen@1"}
     told = json.dumps(answer)
@@ -72,7 +72,7 @@ def test_the_api_says_what_the_command_says(site, query: str, arguments: list[st
     ],
 )
 def test_what_it_cannot_compare_it_refuses(site, query: str) -> None:
-    answer = httpx.get(f"{site.url}/api/v1/compare?{query}", timeout=60)
+    answer = asking.get(f"{site.url}/api/v1/compare?{query}", timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"].endswith(".")
 

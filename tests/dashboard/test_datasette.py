@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from perfkit.dashboard.dress import _rounded, _text
+from support import asking
 from support.seed import fill
 
 AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
@@ -38,7 +39,7 @@ def test_numbers_are_rounded_to_look_at_and_whole_to_take_away(site, open_page):
     (exact,) = sqlite3.connect(site.database).execute("SELECT cpu_user FROM host_metrics WHERE collector_id = 1 LIMIT 1").fetchone()
     assert cell.inner_text() == _rounded(exact)
     assert cell.get_attribute("title") == str(exact)
-    answer = httpx.get(f"{site.url}/perfkit/host_metrics.csv?collector_id=1&_size=1").text
+    answer = asking.get(f"{site.url}/perfkit/host_metrics.csv?collector_id=1&_size=1").text
     assert str(exact) in answer
     assert "UTC" not in answer
 
@@ -48,16 +49,16 @@ def test_the_csv_of_a_query_has_all_rows_or_says_that_it_has_not(site):
     sql = "SELECT timestamp, cpu_user FROM host_metrics ORDER BY collector_id, timestamp"
     (rows,) = sqlite3.connect(site.database).execute("SELECT count(*) FROM host_metrics").fetchone()
     assert rows > 2000
-    page = httpx.get(f"{site.url}/perfkit", params={"sql": sql})
+    page = asking.get(f"{site.url}/perfkit", params={"sql": sql})
     assert "more than 1,000 rows" in page.text
     link = re.search(r'href="([^"]*\.csv[^"]*)"', page.text)
-    answer = httpx.get(site.url + unescape(link.group(1)), timeout=60)
+    answer = asking.get(site.url + unescape(link.group(1)), timeout=60)
     assert len(answer.text.splitlines()) == 1 + rows
-    answer = httpx.get(f"{site.url}/perfkit.csv", params={"sql": "SELECT nowhere"})
+    answer = asking.get(f"{site.url}/perfkit.csv", params={"sql": "SELECT nowhere"})
     assert answer.status_code == 400
     assert "no such column: nowhere" in answer.text
     many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001) SELECT i FROM n"
-    answer = httpx.get(f"{site.url}/perfkit.csv", params={"sql": many}, timeout=60)
+    answer = asking.get(f"{site.url}/perfkit.csv", params={"sql": many}, timeout=60)
     assert answer.status_code == 400
     assert "more than 100,000 rows" in answer.text
 

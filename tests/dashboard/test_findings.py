@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-import httpx
 import pytest
 
 from perfkit.dashboard.limits import LIMITS, parse
 from perfkit.errors import BadInput
+from support import asking
 from support.seed import fill
 
 FIRST = 1767225600000
@@ -40,7 +40,7 @@ def quiet(tmp_path):
 
 def test_findings_are_what_was_beyond_its_limit(quiet, serve):
     """Each says what, on which device, for how much of the range, since when, and the worst."""
-    found = httpx.get(f"{serve(quiet).url}/api/v1/collectors/1/findings", timeout=PATIENCE).json()["findings"]
+    found = asking.get(f"{serve(quiet).url}/api/v1/collectors/1/findings", timeout=PATIENCE).json()["findings"]
     assert [(f["metric"], f["device"], f["share"], f["first"], f["worst"]) for f in found] == [
         ("host.cpu_busy", "", 30.0, FIRST + 120_000, 97.5),
         ("network.rx_drops", "eth0", 0.17, FIRST + 301_000, 1.0),
@@ -50,10 +50,10 @@ def test_findings_are_what_was_beyond_its_limit(quiet, serve):
 def test_findings_keep_to_the_window_and_the_users_limits(quiet, serve):
     """A window without them has none; other limits find other things."""
     url = f"{serve(quiet).url}/api/v1/collectors/1/findings"
-    assert httpx.get(f"{url}?from={FIRST}&to={FIRST + 100_000}", timeout=PATIENCE).json()["findings"] == []
-    own = httpx.get(url, params={"limits": "host.cpu_busy>97"}, timeout=PATIENCE).json()["findings"]
+    assert asking.get(f"{url}?from={FIRST}&to={FIRST + 100_000}", timeout=PATIENCE).json()["findings"] == []
+    own = asking.get(url, params={"limits": "host.cpu_busy>97"}, timeout=PATIENCE).json()["findings"]
     assert [(f["metric"], f["share"]) for f in own] == [("host.cpu_busy", 0.17)]
-    assert httpx.get(url, params={"limits": "host.cpu_busy>97;DROP"}, timeout=PATIENCE).status_code == 400
+    assert asking.get(url, params={"limits": "host.cpu_busy>97;DROP"}, timeout=PATIENCE).status_code == 400
 
 
 def test_findings_stand_on_the_overview(quiet, serve, open_page):

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support import asking
 from support.seed import fill
 
 PATIENCE = 60
@@ -74,7 +75,7 @@ def resident(pid: int) -> int:
 def test_a_heavy_statement_is_answered_in_a_sentence_and_in_bounds(site, form: str, sql: str) -> None:
     """No 500, no large body, and no memory of the dashboard's own."""
     before = resident(os.getpid())
-    answer = httpx.get(f"{site.url}/perfkit{form}", params={"sql": sql}, timeout=PATIENCE)
+    answer = asking.get(f"{site.url}/perfkit{form}", params={"sql": sql}, timeout=PATIENCE)
     assert answer.status_code in (200, 400), answer.text[:300]
     assert len(answer.content) < 20_000_000
     assert "Traceback" not in answer.text
@@ -85,21 +86,21 @@ def test_a_heavy_statement_is_answered_in_a_sentence_and_in_bounds(site, form: s
 def test_ordinary_statements_answer_as_before(site) -> None:
     """Numbers, texts, blobs, nulls, parameters, names of columns, and the words of an error."""
     sql = "select 1 as one, 'two' as \"t\"\"wo\", x'00ff' as three, null as four, 1.5 as five, :p as six, 9223372036854775807 as seven"
-    answer = httpx.get(f"{site.url}/perfkit.json", params={"sql": sql, "p": "\u00e4", "_shape": "array"}, timeout=PATIENCE).json()
+    answer = asking.get(f"{site.url}/perfkit.json", params={"sql": sql, "p": "\u00e4", "_shape": "array"}, timeout=PATIENCE).json()
     blob = {"$base64": True, "encoded": "AP8="}
     assert answer == [{"one": 1, 't"wo': "two", "three": blob, "four": None, "five": 1.5, "six": "\u00e4", "seven": 9223372036854775807}]
-    wrong = httpx.get(f"{site.url}/perfkit.json", params={"sql": "select missing from collectors"}, timeout=PATIENCE)
+    wrong = asking.get(f"{site.url}/perfkit.json", params={"sql": "select missing from collectors"}, timeout=PATIENCE)
     assert (wrong.status_code, "no such column" in wrong.json()["error"]) == (400, True)
 
 
 def test_datasettes_pages_show_tables_rows_facets_and_counts(site) -> None:
     rows = sqlite3.connect(site.database).execute("SELECT count(*) FROM host_metrics WHERE collector_id = 1").fetchone()[0]
-    table = httpx.get(f"{site.url}/perfkit/host_metrics.json?collector_id=1&_facet=collector_id&_size=5", timeout=PATIENCE).json()
+    table = asking.get(f"{site.url}/perfkit/host_metrics.json?collector_id=1&_facet=collector_id&_size=5", timeout=PATIENCE).json()
     assert table["filtered_table_rows_count"] == rows
     assert len(table["rows"]) == 5
     assert table["facet_results"]["collector_id"]["results"][0]["count"] == rows
-    assert httpx.get(f"{site.url}/perfkit/collectors/1.json?_shape=objects", timeout=PATIENCE).json()["rows"][0]["machinename"] == "vm-a"
-    whole = httpx.get(f"{site.url}/perfkit/host_metrics.csv?_stream=1&_size=max", timeout=PATIENCE).text
+    assert asking.get(f"{site.url}/perfkit/collectors/1.json?_shape=objects", timeout=PATIENCE).json()["rows"][0]["machinename"] == "vm-a"
+    whole = asking.get(f"{site.url}/perfkit/host_metrics.csv?_stream=1&_size=max", timeout=PATIENCE).text
     assert whole.count("\n") == 1 + sqlite3.connect(site.database).execute("SELECT count(*) FROM host_metrics").fetchone()[0]
 
 
@@ -107,7 +108,7 @@ def test_the_files_of_this_machine_are_out_of_reach(site, tmp_path: Path) -> Non
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE secret (word)").connection.commit()
     for sql in (f"attach '{other}' as other", f"select * from '{other}'.secret", "select load_extension('x')", "vacuum into '/tmp/x'"):
-        answer = httpx.get(f"{site.url}/perfkit.json", params={"sql": sql}, timeout=PATIENCE)
+        answer = asking.get(f"{site.url}/perfkit.json", params={"sql": sql}, timeout=PATIENCE)
         assert (answer.status_code, answer.json()["ok"]) == (400, False), sql
 
 
@@ -121,7 +122,7 @@ def test_our_own_pages_wait_for_nobodys_statement(tmp_path: Path, serve) -> None
     ended: list[int] = []
 
     def ask() -> None:
-        ended.append(httpx.get(f"{site.url}/perfkit.json", params={"sql": ENDLESS}, timeout=PATIENCE).status_code)
+        ended.append(asking.get(f"{site.url}/perfkit.json", params={"sql": ENDLESS}, timeout=PATIENCE).status_code)
 
     threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
     for thread in threads:
@@ -129,7 +130,7 @@ def test_our_own_pages_wait_for_nobodys_statement(tmp_path: Path, serve) -> None
     while not children():
         time.sleep(0.02)
     for path in ("/", "/collectors/1", "/collectors/1/host", "/api/v1/collectors", "/api/v1/collectors/1/series"):
-        assert httpx.get(site.url + path, timeout=PATIENCE).status_code == 200
+        assert asking.get(site.url + path, timeout=PATIENCE).status_code == 200
     assert not [status for status in ended if status == 200]
     for thread in threads:
         thread.join()
@@ -140,7 +141,7 @@ def test_a_statement_ends_when_whoever_asked_has_gone(tmp_path: Path, serve) -> 
     fill(tmp_path / "perfkit.db", seconds=60)
     site = serve(tmp_path / "perfkit.db")
     with pytest.raises(httpx.TimeoutException):
-        httpx.get(f"{site.url}/perfkit.json", params={"sql": ENDLESS}, timeout=1.0)
+        asking.get(f"{site.url}/perfkit.json", params={"sql": ENDLESS}, timeout=1.0)
     deadline = time.monotonic() + 3.0  # before its own limit of five seconds
     while any(_state(pid) == "R" for pid in children()):
         assert time.monotonic() < deadline
@@ -156,7 +157,7 @@ def _state(pid: int) -> str:
 
 def test_an_sql_process_that_is_killed_is_replaced(site) -> None:
     def ask() -> httpx.Response:
-        return httpx.get(f"{site.url}/perfkit.json?sql=select+1&_shape=arrayfirst", timeout=PATIENCE)
+        return asking.get(f"{site.url}/perfkit.json?sql=select+1&_shape=arrayfirst", timeout=PATIENCE)
 
     assert ask().json() == [1]
     for pid in children():

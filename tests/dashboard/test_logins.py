@@ -8,11 +8,11 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from perfkit.dashboard.logins import ADDRESS_TRIES, MOST_OF_ONE, NAME_TRIES, Logins, TryLater
 from perfkit.dashboard.users import Users
+from support import asking
 from support.at_once import run_apart
 from support.seed import fill
 
@@ -120,7 +120,7 @@ def test_a_password_longer_than_any_is_not_hashed(users: CountingUsers) -> None:
 
 
 def log_in(url: str, name: str, password: str) -> int:
-    with httpx.Client(base_url=url, timeout=PATIENCE) as browser:
+    with asking.client(base_url=url, timeout=PATIENCE) as browser:
         token = re.search(r'name="csrftoken" value="([^"]+)"', browser.get("/-/login").text)
         assert token
         return browser.post("/-/login", data={"csrftoken": token[1], "username": name, "password": password}).status_code
@@ -136,7 +136,7 @@ def test_a_flood_of_guesses_does_not_stop_another_users_page_or_login(tmp_path, 
     threads = [threading.Thread(target=lambda: statuses.append(log_in(site.url, "nobody", "wrong password"))) for _ in range(120)]
     for thread in threads:
         thread.start()
-    assert httpx.get(f"{site.url}/-/login", timeout=PATIENCE).status_code == 200
+    assert asking.get(f"{site.url}/-/login", timeout=PATIENCE).status_code == 200
     assert log_in(site.url, "vera", PASSWORD) == 303
     for thread in threads:
         thread.join()

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from perfkit.dashboard.plugin import ROUTES
+from support import asking
 from support.seed import fill
 from support.served import serving
 
@@ -173,7 +173,7 @@ def test_perfkits_own_pages_and_programs_get_what_they_ask_for(site: Site, evil_
     assert set(statuses) <= {200, 304}
     assert any(status == 200 for status in statuses)
     context.close()
-    assert httpx.get(f"{site.url}/perfkit.json?sql=select+1", timeout=PATIENCE).status_code == 200
+    assert asking.get(f"{site.url}/perfkit.json?sql=select+1", timeout=PATIENCE).status_code == 200
 
 
 SIGNS = [{"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "http://evil.test"}, {"origin": "null"}]
@@ -184,7 +184,7 @@ def test_every_route_is_refused_to_another_site(site: Site, sign: dict[str, str]
     """Before anything runs; a page also where the browser says that a frame or a script wants it."""
     for path in (*(route.example for route in ROUTES), "/perfkit", "/perfkit.json?sql=select+1", "/perfkit/collectors", "/-/metadata.json"):
         for more in ({}, {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, {"sec-fetch-mode": "no-cors"}):
-            assert httpx.get(site.url + path, headers=sign | more, timeout=PATIENCE).status_code == 403, path
+            assert asking.get(site.url + path, headers=sign | more, timeout=PATIENCE).status_code == 403, path
 
 
 def test_the_receiver_answers_no_page_of_another_site(tmp_path: Path, evil) -> None:
@@ -204,9 +204,9 @@ def test_the_receiver_answers_no_page_of_another_site(tmp_path: Path, evil) -> N
         assert evil.goto(f"http://{NAME}:{served.port}/metrics").status == 421
         for sign in SIGNS:
             headers = {"apikey": served.key, **sign}
-            assert httpx.post(served.url + "/v1/trickle", json=batch, headers=headers).status_code == 403
+            assert asking.post(served.url + "/v1/trickle", json=batch, headers=headers).status_code == 403
         assert not list((served.data / "collections").iterdir())
-        assert httpx.post(served.url + "/v1/trickle", json=batch, headers={"apikey": served.key}).status_code == 200
+        assert asking.post(served.url + "/v1/trickle", json=batch, headers={"apikey": served.key}).status_code == 200
 
 
 def test_the_seeded_database_was_not_touched(site: Site) -> None:

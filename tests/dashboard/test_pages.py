@@ -10,10 +10,10 @@ import sys
 import time
 from importlib.resources import files
 
-import httpx
 import pytest
 
 from perfkit.store import open_database
+from support import asking
 from support.seed import START, fill
 
 PAGES = {
@@ -479,7 +479,7 @@ def test_boxes_that_load_say_so(site, open_page):
 
 def test_before_a_script_has_run_a_box_says_that_it_loads(site):
     """The server's own HTML has no empty box."""
-    text = httpx.get(f"{site.url}/collectors/1").text
+    text = asking.get(f"{site.url}/collectors/1").text
     for name in ("findings", "phases", "quality"):
         assert f'id="{name}"><li class="muted">Loading…</li>' in text
 

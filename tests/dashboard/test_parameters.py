@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_from_bytes, unquote, urlsplit
 
-import httpx
 import pytest
 
 from perfkit.dashboard.access import App
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.errors import BadInput
+from support import asking
 from support.at_once import run_apart
 from support.seed import fill
 
@@ -261,14 +261,14 @@ def test_the_parameters_of_every_route_are_known() -> None:
     ],
 )
 def test_an_odd_value_is_answered_in_a_sentence(small: Site, query: str, words: str) -> None:
-    answer = httpx.get(f"{small.url}/api/v1/collectors/1/series?metrics=disk.await_ms&{query}", timeout=PATIENCE)
+    answer = asking.get(f"{small.url}/api/v1/collectors/1/series?metrics=disk.await_ms&{query}", timeout=PATIENCE)
     assert answer.status_code == 400
     assert words in answer.json()["error"]
 
 
 def test_values_at_their_edges_are_taken(small: Site) -> None:
     for query in ("bucket=0", "bucket=10000", "bucket=604800000", "points=0", "points=999999999", "from=0", "to=7258118400001", "since="):
-        assert httpx.get(f"{small.url}/api/v1/collectors/1/series?{query}", timeout=PATIENCE).status_code == 200, query
+        assert asking.get(f"{small.url}/api/v1/collectors/1/series?{query}", timeout=PATIENCE).status_code == 200, query
 
 
 def test_a_parser_of_one_value_raises_nothing_but_bad_input() -> None:

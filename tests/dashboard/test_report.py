@@ -6,14 +6,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
 from perfkit.cli.report import app
 from perfkit.errors import BadInput, Failed
 from perfkit.store.importing import import_input
-from support import invent
+from support import asking, invent
 from support.recorded import START, record, steady
 
 MARKS = [(20, "load", "start"), (60, "steady", "start"), (160, "steady", "end"), (200, "load", "end")]
@@ -60,13 +59,13 @@ def test_the_file_draws_itself_and_asks_nobody(opened) -> None:
 def test_it_says_what_the_api_says(opened, serve, recorded: Path) -> None:
     page, _ = opened
     site = serve(recorded)
-    told = httpx.get(f"{site.url}/api/v1/runs/1@1", timeout=60).json()
+    told = asking.get(f"{site.url}/api/v1/runs/1@1", timeout=60).json()
     assert page.inner_text("#verdict") + f" Recorded {told['recorded']}." == told["verdict"]["sentence"]
     assert page.locator("#found li").count() == len(told["findings"]) > 0
     frame = json.loads(page.evaluate("document.body.dataset.frame"))
     assert frame["run"]["figures"] == told["figures"]
     assert frame["run"]["phases"] == told["phases"]
-    percentiles = httpx.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&run=1", timeout=60).json()["percentiles"]
+    percentiles = asking.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&run=1", timeout=60).json()["percentiles"]
     inside = page.evaluate("async () => (await (await import('perfkit/source.js')).ask('percentiles', { query: 'run=1' })).percentiles")
     assert [row for row in inside if row["metric"].startswith("host.")] == percentiles
     assert "SHA-256" in page.inner_text("#inputs")

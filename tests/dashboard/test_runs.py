@@ -6,10 +6,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from perfkit.store import open_database, runs
+from support import asking
 from support.recorded import record
 from support.seed import START, fill
 
@@ -17,7 +17,7 @@ FIRST = START * 1000
 
 
 def test_every_run_is_listed_the_newest_first(marked):
-    answer = httpx.get(f"{marked.url}/api/v1/runs", timeout=60).json()
+    answer = asking.get(f"{marked.url}/api/v1/runs", timeout=60).json()
     assert [(one["id"], one["machine"], one["label"], one["open"]) for one in answer["runs"]] == [
         ("1@1", "vm-a", "load", False),
         ("2@1", "vm-b", "load", False),
@@ -29,7 +29,7 @@ def test_every_run_is_listed_the_newest_first(marked):
     assert vm_a["verdict"]["trusted"] is True
     assert vm_b["verdict"]["sentence"].startswith("Not to be trusted: ")
     assert vm_b["verdict"]["trusted"] is False
-    assert httpx.get(f"{marked.url}/api/v1/runs?collector=2", timeout=60).json()["runs"] == [vm_b]
+    assert asking.get(f"{marked.url}/api/v1/runs?collector=2", timeout=60).json()["runs"] == [vm_b]
 
 
 def test_the_newest_run_of_each_machine_has_what_is_stored(tmp_path, serve):
@@ -42,14 +42,14 @@ def test_the_newest_run_of_each_machine_has_what_is_stored(tmp_path, serve):
             con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, ?, 'again')", (FIRST + at * 1000, kind))
         runs.refresh(con, 1)
     url = serve(database).url
-    found = httpx.get(f"{url}/api/v1/runs?newest=1", timeout=60).json()["runs"]
+    found = asking.get(f"{url}/api/v1/runs?newest=1", timeout=60).json()["runs"]
     assert [(one["id"], one["label"], one["verdict"], one["figures"]) for one in found[:1]] == [("1@2", "again", None, None)]
-    (listed,) = httpx.get(f"{url}/api/v1/runs?collector=2", timeout=60).json()["runs"]
+    (listed,) = asking.get(f"{url}/api/v1/runs?collector=2", timeout=60).json()["runs"]
     assert found[1:] == [{name: value for name, value in listed.items() if name not in ("certificate", "findings", "capacity")}]
 
 
 def test_a_run_has_its_phases_and_their_numbers(marked):
-    run = httpx.get(f"{marked.url}/api/v1/runs/1@1", timeout=60).json()
+    run = asking.get(f"{marked.url}/api/v1/runs/1@1", timeout=60).json()
     assert [(one["phase"], one["certificate"]["samples"]) for one in run["phases"]] == [("up", 41), ("steady", 121)]
     con = sqlite3.connect(marked.database)
     steady = "SELECT avg(cpu_busy), max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
@@ -60,7 +60,7 @@ def test_a_run_has_its_phases_and_their_numbers(marked):
 
 @pytest.mark.parametrize("path", ["/api/v1/runs/1@9", "/api/v1/runs/7@1", "/runs/1@9", "/runs/7@1"])
 def test_a_run_that_is_not_there_is_not_found(marked, path):
-    answer = httpx.get(marked.url + path, timeout=60)
+    answer = asking.get(marked.url + path, timeout=60)
     assert answer.status_code == 404
     assert "there is no run" in answer.text.lower()
 
@@ -158,7 +158,7 @@ def test_the_page_of_a_run_says_knee_and_cost_where_a_load_tool_was_at_work(tmp_
     users = [10.0 * (1 + place // 60) for place in range(480)]
     record(tmp_path / "perfkit.db", [5 + 0.2 * one for one in throughput], load={"throughput": throughput, "users": users})
     site = serve(tmp_path / "perfkit.db")
-    told = httpx.get(f"{site.url}/api/v1/runs/1@1", timeout=60).json()["capacity"]
+    told = asking.get(f"{site.url}/api/v1/runs/1@1", timeout=60).json()["capacity"]
     page = open_page(f"{site.url}/runs/1@1")
     assert page.inner_text("#capacity") == f"{told['knee']['sentence']} {told['cost']['sentence']}"
     assert told["knee"]["at"] == pytest.approx(40, abs=1)

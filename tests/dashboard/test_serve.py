@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from perfkit.serve.address import Address
+from support import asking
 from support.seed import fill
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -65,7 +65,7 @@ def test_serve_prints_the_url_and_shows_the_machine(serving):
     """On loopback nobody logs in."""
     url = serving("--listen", "127.0.0.1:0")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", url)
-    assert "vm-a" in httpx.get(url, timeout=PATIENCE).text
+    assert "vm-a" in asking.get(url, timeout=PATIENCE).text
 
 
 def test_serve_on_every_address_needs_a_user(database):
@@ -82,8 +82,8 @@ def test_the_printed_link_logs_the_owner_in_once(serving, database):
     url = serving("--listen", "0.0.0.0:0")
     port, token = re.fullmatch(r"http://[^:]+:(\d+)/-/once\?token=(\S+)", url).groups()
     with (
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as owner,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as other,
+        asking.client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as owner,
+        asking.client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as other,
     ):
         assert owner.get("/").status_code == 302
         owner.get(f"/-/once?token={token}")

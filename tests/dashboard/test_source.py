@@ -7,9 +7,8 @@ import html
 import json
 from pathlib import Path
 
-import httpx
-
 from perfkit.dashboard import assets, panels
+from support import asking
 
 # A page of ours with its data in it: modules by names that need no server, and answers from memory.
 MAIN = """
@@ -41,7 +40,7 @@ def one_file(site, path: Path) -> None:
     """A file with everything in it. The modules are the server's own; only the names that they import each other by are made absolute."""
     shown = panels.OVERVIEW[:4]
     names = ",".join(panels.metrics(shown))
-    get = lambda query: httpx.get(f"{site.url}/api/v1/collectors/1/{query}", timeout=60).json()  # noqa: E731
+    get = lambda query: asking.get(f"{site.url}/api/v1/collectors/1/{query}", timeout=60).json()  # noqa: E731
     frame = {
         "base": "",
         "collector": 1,

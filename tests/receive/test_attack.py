@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from perfkit.receive.batch import Machine, parse_batch
-from support import invent
+from support import asking, invent
 from support.sender import Sender, busy
 from support.served import Served, serving
 from support.server import until
@@ -250,7 +250,7 @@ def post(served: Served, key: str, body: bytes) -> int:
     end = time.monotonic() + 120
     while time.monotonic() < end:
         try:
-            return httpx.post(served.url + "/v1/trickle", content=body, headers={"apikey": key}, timeout=60).status_code
+            return asking.post(served.url + "/v1/trickle", content=body, headers={"apikey": key}, timeout=60).status_code
         except httpx.HTTPError:
             assert served.process.poll() is None, served.read()
             time.sleep(0.05)
@@ -292,7 +292,7 @@ def test_three_senders_beside_300_batches_of_rubbish_and_three_kills_are_complet
 
         until(complete, 120)
         print(f"\nseed {seed}: complete {time.monotonic() - ended:.1f} s after the last batch")
-        health = httpx.get(served.url + "/-/healthz", timeout=60).json()
+        health = asking.get(served.url + "/-/healthz", timeout=60).json()
         assert served.stop() == 0
         said += served.output
         for sender in senders:

@@ -20,6 +20,7 @@ from perfkit.dashboard.site import Dashboard
 from perfkit.dashboard.users import Users
 from perfkit.receive.app import ROUTES
 from perfkit.store import open_database
+from support import asking
 from support.served import SOURCE, Served, serving
 
 LINE = {"timestamp": 1_700_000_000, "subsystem": "/proc/stat", "measurement": "cpu 1 1 1 1\n"}
@@ -122,7 +123,7 @@ def test_the_receiver_answers_each_kind_of_key_as_it_should(served: Served, keys
         body = {"files": {"file": ("x.csv", b"x")}, "data": {"machine_id": "vm-matrix"}}
     elif method == "POST":
         body = {"json": {"timestamp": 1}}
-    answer = httpx.request(method, served.url + path, headers=headers, timeout=60, **body)  # type: ignore[arg-type]
+    answer = asking.request(method, served.url + path, headers=headers, timeout=60, **body)  # type: ignore[arg-type]
     assert answer.status_code == RECEIVER[path, method][who]
 
 
@@ -148,7 +149,7 @@ def _plain(pattern: str) -> str:
 
 @contextlib.contextmanager
 def logged_in(served: Served, name: str | None) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.dashboard, timeout=60) as client:
+    with asking.client(base_url=served.dashboard, timeout=60) as client:
         if name:
             log_in(client, name)
         yield client

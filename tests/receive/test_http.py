@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from perfkit.receive.keys import KeyFile
+from support import asking
 from support.server import RunningReceiver, running, until
 
 LINE = {"timestamp": 1_700_000_000, "subsystem": "/proc/stat", "measurement": "cpu 1\n"}
@@ -23,13 +24,13 @@ SMALL = {"body": 100_000, "unpacked": 200_000, "lines": 50, "connections": 40, "
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver]:
     with running(tmp_path_factory.mktemp("server"), **SMALL) as receiver:
-        until(lambda: httpx.get(receiver.url + "/-/healthz").status_code == 200)
+        until(lambda: asking.get(receiver.url + "/-/healthz").status_code == 200)
         yield receiver
 
 
 @pytest.fixture
 def client(server: RunningReceiver) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, headers={"apikey": server.key}, timeout=20) as client:
+    with asking.client(base_url=server.url, headers={"apikey": server.key}, timeout=20) as client:
         yield client
 
 
@@ -129,7 +130,7 @@ def test_a_key_that_is_revoked_stops_working_at_once(client: httpx.Client, serve
 
 
 def test_wrong_keys_are_slowed_down_and_the_right_one_goes_on(tmp_path: Path) -> None:
-    with running(tmp_path) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+    with running(tmp_path) as server, asking.client(base_url=server.url, timeout=20) as client:
 
         def answer(key: str) -> httpx.Response:
             return client.post("/v1/trickle", json=batch(LINE), headers={"apikey": key})
@@ -196,7 +197,7 @@ def test_idle_connections_beyond_the_limit_are_closed_and_those_within_it_work(s
     finally:
         for connection in held:
             connection.close()
-    until(lambda: httpx.get(server.url + "/v1/ping").status_code == 200)
+    until(lambda: asking.get(server.url + "/v1/ping").status_code == 200)
 
 
 def test_many_clients_at_once_are_all_answered(client: httpx.Client, server: RunningReceiver) -> None:
@@ -253,7 +254,7 @@ def test_sigterm_answers_what_is_under_way_and_ends_with_0(tmp_path: Path) -> No
                 f"POST /v1/trickle HTTP/1.1\r\nHost: a\r\napikey: {server.key}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             )
             connection.sendall(body[:10])
-            until(lambda: httpx.get(server.url + "/-/healthz").status_code == 200)
+            until(lambda: asking.get(server.url + "/-/healthz").status_code == 200)
             ending: list[int] = []
             stopper = threading.Thread(target=lambda: ending.append(server.stop()))
             stopper.start()

@@ -9,11 +9,11 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support import asking
 from support.server import RunningReceiver, running, until
 
 ROUNDS = 100
@@ -28,7 +28,7 @@ GOOD = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver]:
     with running(tmp_path_factory.mktemp("mutated"), head_seconds=0.5, body_seconds=0.5, identifiers=200) as receiver:
-        until(lambda: httpx.get(receiver.url + "/-/healthz").status_code == 200)
+        until(lambda: asking.get(receiver.url + "/-/healthz").status_code == 200)
         yield receiver
 
 
@@ -110,7 +110,7 @@ def test_afterwards_it_is_as_large_and_as_well_as_before(server: RunningReceiver
         exchange(server, request(chance, server.key))
     assert resident(server) - before < 8_000
     until(lambda: len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) <= descriptors + 2)
-    assert httpx.post(server.url + "/v1/trickle", json=GOOD, headers={"apikey": server.key}).status_code == 200
+    assert asking.post(server.url + "/v1/trickle", json=GOOD, headers={"apikey": server.key}).status_code == 200
     assert "internal_error" not in (server.data / "access.log").read_text()
     assert {path.name for path in server.data.iterdir()} == {
         "keys.json",

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from support import invent
+from support import asking, invent
 from support.sender import Sender
 from support.served import SOURCE, Served, free_port, serving
 from support.server import until
@@ -46,7 +46,7 @@ def test_it_says_where_it_serves_and_ends_with_0(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         assert f"Dashboard of {served.db}: {served.dashboard}/" in served.read()
         assert f"Receiver into {served.data}: {served.url}" in served.read()
-        assert httpx.get(served.dashboard).status_code == 200
+        assert asking.get(served.dashboard).status_code == 200
         children = served.children()
         assert len(children) == 4
         assert served.stop() == 0
@@ -118,7 +118,7 @@ def test_with_64_file_descriptors_it_says_so_and_serves_and_imports_beside_a_hun
 
 def _answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=5).status_code == 200
+        return asking.get(url, timeout=5).status_code == 200
     return False
 
 
@@ -202,9 +202,9 @@ def test_with_a_certificate_both_speak_tls_and_nothing_else(tmp_path: Path, cert
         for url in (served.url + "/v1/ping", served.dashboard):
             secure = url.replace("http:", "https:")
             assert secure.rpartition("/v1")[0] in served.read()
-            assert httpx.get(secure, verify=context).status_code == 200
+            assert asking.get(secure, verify=context).status_code == 200
             with pytest.raises(httpx.HTTPError):
-                httpx.get(url)
+                asking.get(url)
 
 
 def test_reachable_from_elsewhere_without_tls_it_warns_once_and_says_what_to_do(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ class Reached(Served):
 def test_the_clients_address_is_taken_from_a_trusted_proxy_alone(tmp_path: Path, trusted: str, seen: str) -> None:
     with serving(tmp_path, "--trusted-proxy", trusted, "--root-path", "/perf", dashboard=False) as served:
         headers = {"x-forwarded-for": "198.51.100.7", "x-forwarded-proto": "https"}
-        assert httpx.get(served.url + "/v1/ping", headers=headers).status_code == 200
+        assert asking.get(served.url + "/v1/ping", headers=headers).status_code == 200
         until(lambda: "/v1/ping" in (served.data / "access.log").read_text())
         (entry,) = [json.loads(line) for line in (served.data / "access.log").read_text().splitlines()]
         assert (entry["client"], entry["path"]) == (seen, "/v1/ping")
@@ -241,7 +241,7 @@ def upload(served: Served, file: Path, key: str | None = None, name: str | None 
     headers = {"authorization": f"Bearer {key or served.key}"}
     with file.open("rb") as content:
         files = {"file": (name or file.name, content)}
-        return httpx.post(served.url + "/api/v1/performance/upload", headers=headers, files=files, data=fields, timeout=120)
+        return asking.post(served.url + "/api/v1/performance/upload", headers=headers, files=files, data=fields, timeout=120)
 
 
 def test_an_uploaded_collection_is_imported_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_sender_of_the_old_collector_needs_only_its_old_key(tmp_path: Path) ->
     with serving(tmp_path, dashboard=False) as served:
         for first in range(0, len(lines), 25):
             body = {"identifier": "azure", "measurements": lines[first : first + 25]}
-            answer = httpx.post(served.url + "/v1/trickle", json=body, headers={"apikey": "an old key"}, timeout=30)
+            answer = asking.post(served.url + "/v1/trickle", json=body, headers={"apikey": "an old key"}, timeout=30)
             assert answer.json() == {"error": None}
         samples = len({line["timestamp"] for line in lines if line["subsystem"] == "/proc/stat"})
         until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") >= samples - 2, 60)

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -107,7 +108,7 @@ def _connected(address: str) -> Iterator[Any]:
         raise BadInput(f"--on {address!r} is no cluster; write dask://HOST:PORT, where its scheduler listens.")
     drivers.look_there()
     try:
-        import distributed
+        distributed: Any = import_module("distributed")
     except ImportError:
         raise BadInput(
             f"--on needs the package dask[distributed], which perfkit does not carry; {drivers.cure('dask[distributed]')}."
@@ -115,9 +116,7 @@ def _connected(address: str) -> Iterator[Any]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is no news: its tasks run again
     warnings.filterwarnings("ignore", module="distributed")  # other packages on the workers than here are as it should be
     try:
-        client = distributed.Client(  # type: ignore[no-untyped-call]
-            f"tcp://{host}:{port}", timeout=_ANSWER_SECONDS, set_as_default=False
-        )
+        client = distributed.Client(f"tcp://{host}:{port}", timeout=_ANSWER_SECONDS, set_as_default=False)
     except (OSError, TimeoutError):
         raise Failed(f"no Dask scheduler answers at {host}:{port}; start one with `dask scheduler`, or look at the address.") from None
     try:
@@ -141,9 +140,7 @@ def _send_program(client: Any) -> str | None:
 
 
 def _as_completed(client: Any, futures: dict[Any, int]) -> Iterator[Any]:
-    import distributed
-
-    yield from distributed.as_completed(list(futures), loop=client.loop)  # type: ignore[no-untyped-call]
+    yield from import_module("distributed").as_completed(list(futures), loop=client.loop)
 
 
 def _outcome(files: tuple[Path, ...], future: Any) -> Outcome:
