@@ -187,7 +187,7 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
         "siege", _has(r'^\s*\{?\s*"?[Tt]ransactions"?:\s+[\d.]+.*\n\s*"?[Aa]vailability"?:'), "of siege, which writes no times", _ELSEWHERE
     ),
     *(_Refused(name, _has(pattern), f"of {name}, which perfkit does not read", _ELSEWHERE) for name, pattern in _UNREAD.items()),
-    _Refused("html", _begins(r"(?i)<!doctype html|<html"), "a web page, as many load tools write as their report", _SAMPLES),
+    _Refused("html", _begins(r"(?i)<(?:!doctype )?html"), "a web page, as many load tools write as their report", _SAMPLES),
     _Refused(
         "perfkit", _has(r'^\{.*"subsystem"\s*:.*"measurement"\s*:'), "a collection and no load tool's output", "give it without --load"
     ),
