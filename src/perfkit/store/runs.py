@@ -202,10 +202,14 @@ def _within(events: Iterable[Event], recordings: Sequence[Recording]) -> Iterato
 
 
 def _is_cut(con: sqlite3.Connection, collector_id: int, gap: Event) -> bool:
-    """Whether a gap reaches out of the samples of its recording that are there."""
+    """Whether a gap reaches out of the samples of its recording that are there, and not because the recording begins with it."""
+    values = (collector_id, gap.recording)
+    begun = con.execute("SELECT begun_timestamp FROM recordings WHERE collector_id = ? AND recording = ?", values).fetchone()
+    if begun and begun[0] is not None and gap.from_timestamp <= begun[0]:
+        return False
     within = "SELECT 1 FROM samples WHERE collector_id = ? AND recording = ? AND timestamp {} ? LIMIT 1"
     sides = (("<=", gap.from_timestamp), (">=", gap.to_timestamp))
-    return not all(con.execute(within.format(side), (collector_id, gap.recording, at)).fetchone() for side, at in sides)
+    return not all(con.execute(within.format(side), (*values, at)).fetchone() for side, at in sides)
 
 
 def _number(taken: Mapping[int, Taken], recording: int) -> int:
