@@ -169,8 +169,12 @@ class Live:
         self._full_hours: deque[_Machine] = deque()
         self._changed: set[_Machine] = set()
         waiting = "SELECT machinename, sitename FROM live_lines JOIN collectors ON id = collector_id WHERE waits = 1"
-        with sentences(db):
-            self._to_load: list[tuple[str, str]] = self._con.execute(waiting).fetchall()
+        try:
+            with sentences(db):
+                self._to_load: list[tuple[str, str]] = self._con.execute(waiting).fetchall()
+        except BaseException:
+            self.close()
+            raise
         self.unfinished = bool(self._to_load)
         """Whether something waits to be taken in: call `feed` again, if need be with no batches."""
 
