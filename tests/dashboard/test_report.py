@@ -94,15 +94,32 @@ def test_markdown_and_json(recorded: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r.json").read_text())["verdict"]["trusted"] is True
 
 
-def test_a_comparison_is_a_page_without_scripts(open_page, tmp_path: Path) -> None:
+def test_a_comparison_draws_its_runs_and_asks_nobody(open_page, tmp_path: Path) -> None:
+    """Ten runs, of two databases: those of a collection file are numbered anew. A zoom shows the lines, and no figures of the whole."""
     db = tmp_path / "perfkit.db"
-    for number in range(2):
-        record(db, steady(50 + 10 * number, 600, number), start=START + number * 10_000_000)
-    write(db, tmp_path / "c.html", "vm-a@1", "vm-a@2")
+    for number in range(9):
+        record(db, steady(50 + 3 * number, 300, number), start=START + number * 10_000_000)
+    apart = invent.write(tmp_path / "vm-b.json", hostname="vm-b", seconds=120)
+    write(db, tmp_path / "c.html", *(f"vm-a@{number}" for number in range(1, 10)), str(apart))
     page = open_page(f"file://{tmp_path / 'c.html'}", drawn=False)
-    assert page.inner_text("h1") == "vm-a@2 against vm-a@1"
-    assert "differs" in page.inner_text(".verdicts")
-    assert page.locator("script").count() == 0
+    asked: list[str] = []
+    page.context.set_offline(True)
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.wait_for_selector("body[data-stats]")
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert page.inner_text("h1") == "vm-a@2, vm-a@3 and 7 more against vm-a@1"
+    assert page.locator("#chosen tbody tr").count() == 10
+    assert page.locator("select[aria-label^=Add], #chosen button, #at_least").count() == 0
+    assert "differs" in page.inner_text("#verdicts")
+    shown = """async () => (await perfkit).panels[0].shown.series
+        .map((one) => [one.label, one.avg.filter((v) => v !== null).length, one.stats?.avg])"""
+    lines = page.evaluate(shown)
+    assert len({label for label, _, _ in lines}) == 10
+    assert all(points > 50 and average > 0 for _, points, average in lines)
+    page.evaluate("location.hash = 'from=10000&to=40000'; dispatchEvent(new Event('perfkit:url'))")
+    page.wait_for_function("async () => (await perfkit).panels[0].shown.series[0].avg.length < 60")
+    assert all(points > 10 and average is None for _, points, average in page.evaluate(shown))
 
 
 def test_what_cannot_be_written_is_said_and_leaves_nothing(recorded: Path, tmp_path: Path) -> None:

@@ -145,17 +145,20 @@ async def process(request: Any, datasette: Dashboard) -> Response:
 
 async def compare(request: Any, datasette: Dashboard) -> Response:
     """Two to six collectors or phases over one another."""
-    found = await datasette.read(_choices)
-    catalog = {c.name: {"label": words.label(c), "unit": c.unit} for c in table("host").values}
-    frame = {
+    frame = comparing(await datasette.read(choices), datasette.access.root_path)
+    return await respond(request, datasette, Page("compare", {}, frame))
+
+
+def comparing(collectors: Sequence[Mapping[str, Any]], root_path: str = "") -> dict[str, Any]:
+    """What the script of the compare page needs to know, with the `collectors` (see `choices`) that there are to choose from."""
+    return {
         "now": api.now(),
-        "collectors": found,
-        "catalog": catalog,
+        "collectors": collectors,
+        "catalog": {c.name: {"label": words.label(c), "unit": c.unit} for c in table("host").values},
         "panels": [panel.as_json() for panel in COMPARE.panels],
         "order": judging.ORDER,
-        "series": datasette.access.root_path + COMPARE.series("ID"),
+        "series": root_path + COMPARE.series("ID"),
     }
-    return await respond(request, datasette, Page("compare", {}, frame))
 
 
 async def problem(request: Any, datasette: Dashboard, exception: Exception) -> Response:
@@ -270,7 +273,7 @@ def _recorded(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> 
         return ""
 
 
-def _choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
+def choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
     """What can be compared: each collector with its phases and what tells its machine from others."""
     return [
         {

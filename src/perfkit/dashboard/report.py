@@ -8,6 +8,7 @@ import gzip
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,9 +17,8 @@ import orjson
 from datasette.utils.asgi import Request
 
 from perfkit import __version__
-from perfkit.compare.judging import OK, Comparison, Run
-from perfkit.compare.report import cells_of, headline, summary
-from perfkit.dashboard import api, assets, pages
+from perfkit.compare.judging import Comparison, Run
+from perfkit.dashboard import api, pages
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import register
 from perfkit.dashboard.site import Dashboard
@@ -35,7 +35,7 @@ def of_run(run: Run) -> bytes:
 
 
 def of_comparison(found: Comparison, margin: float) -> bytes:
-    """A table of what differs, with the verdicts of the runs."""
+    """The compare page of up to ten runs: charts, what differs, and each run's verdict."""
     return asyncio.run(_of_comparison(found, margin)).encode()
 
 
@@ -57,31 +57,64 @@ async def _of_run(run: Run) -> str:
     await dashboard.invoke_startup()
     number, chosen = run.collector_id, run.stretch.run
     request = _request(f"/runs/{number}@{chosen}", id=str(number), run=str(chosen))
-    inputs = run.con.execute("SELECT source, digest FROM collections WHERE collector_id = ? ORDER BY imported_at", (number,)).fetchall()
     dashboard.extra_context = {
         **_made(),
-        "inputs": [{"source": Path(source).name, "digest": digest} for source, digest in inputs],
-        "data_packed": await _packed(dashboard, run),
+        "inputs": _inputs(run),
+        "data_packed": _packed(await _answers(dashboard, run)),
     }
     response = await pages.run(request, dashboard)
     return str(response.body)
 
 
 async def _of_comparison(found: Comparison, margin: float) -> str:
-    first = found.baseline.runs[0]
-    dashboard = _dashboard(first.con)
-    await dashboard.invoke_startup()
-    shown = headline(found)
-    context = {
-        **_made(),
-        "title": " against ".join([", ".join(arm.name for arm in found.others), found.baseline.name]),
-        "runs": [{"reference": run.reference, **told(run)} for arm in (found.baseline, *found.others) for run in arm.runs],
-        "guards": [guard for guard in found.guards if guard.state != OK],
-        "rows": [{"verdict": row.verdict, "cells": cells_of(row, margin)} for row in shown],
-        "rest": summary(found, shown),
-        "inline": assets.inline("compare"),
+    """The compare page. Runs may be of several databases, so that collectors are numbered anew, in the order in which they come."""
+    arms = (found.baseline, *found.others)
+    runs = list(dict.fromkeys(run for arm in arms for run in arm.runs))
+    dashboards = {id(run.con): _dashboard(run.con) for run in runs}
+    for dashboard in dashboards.values():
+        await dashboard.invoke_startup()
+    machines = {machine: number for number, machine in enumerate(dict.fromkeys((id(run.con), run.collector_id) for run in runs), 1)}
+    keys = {run: f"{machines[id(run.con), run.collector_id]}{run.stretch.reference}" for run in runs}
+    known = {(place, row["id"]): row for place, one in dashboards.items() for row in await one.read(pages.choices)}
+    frame = pages.comparing([{**known[machine], "id": number} for machine, number in machines.items()])
+    several = any(len(arm.runs) > 1 for arm in arms)
+    named = {
+        "arm": [f"{arm.name.replace('=', ' ')}={','.join(keys[run] for run in arm.runs)}" for arm in arms] if several else [],
+        "c": [] if several else [keys[run] for arm in arms for run in arm.runs],
     }
-    return str(await dashboard.render_template("perfkit/comparison.html", context, request=_request("/compare")))
+    answers = {
+        "compare": {**found.as_json(), "at_least": margin},
+        "parts": {keys[run]: await _of_part(dashboards[id(run.con)], run) for run in runs},
+    }
+    dashboard = dashboards[id(runs[0].con)]
+    dashboard.extra_context = {**_made(), "data_packed": _packed(answers)}
+    context = {
+        "title": f"{_together(arm.name for arm in found.others)} against {found.baseline.name}",
+        "runs": [{"reference": run.reference, "inputs": _inputs(run), **told(run)} for run in runs],
+    }
+    page = pages.Page("compare", context, {**frame, "pinned": named}, "comparison")
+    return str((await pages.respond(_request("/compare"), dashboard, page)).body)
+
+
+async def _of_part(dashboard: Dashboard, run: Run) -> dict[str, Any]:
+    """What the compare page asks of one run or phase, as the API gives it."""
+    window = [("from", str(run.stretch.start)), ("to", str(run.stretch.end))]
+    percentiles = f"/api/v1/collectors/{run.collector_id}/percentiles?{urlencode([('tables', 'host'), *window])}"
+    series = pages.COMPARE.series(run.collector_id, [("points", str(POINTS)), *window])
+    return {"series": await _answer(dashboard, series), "percentiles": await _answer(dashboard, percentiles)}
+
+
+def _inputs(run: Run) -> list[dict[str, str]]:
+    """The files that a machine's samples came from, with their digests."""
+    rows = run.con.execute("SELECT source, digest FROM collections WHERE collector_id = ? ORDER BY imported_at", (run.collector_id,))
+    return [{"source": Path(source).name, "digest": digest} for source, digest in rows]
+
+
+def _together(names: Iterable[str]) -> str:
+    """ "a, b and 3 more"."""
+    first, second, *more = [*names, "", ""]
+    rest = [name for name in (second, *more) if name]
+    return f"{first}, {rest[0]} and {len(rest) - 1} more" if len(rest) > 1 else " and ".join([first, *rest])
 
 
 def _made() -> dict[str, str]:
@@ -94,8 +127,13 @@ def _request(path: str, **variables: str) -> Any:
     return request
 
 
-async def _packed(dashboard: Dashboard, run: Run) -> str:
-    """Every answer that the page asks for, as the API gives it."""
+def _packed(answers: dict[str, Any]) -> str:
+    """`answers` as report.js unpacks them."""
+    return base64.b64encode(gzip.compress(orjson.dumps(answers), 9, mtime=0)).decode()
+
+
+async def _answers(dashboard: Dashboard, run: Run) -> dict[str, Any]:
+    """Every answer that the page of a run asks for, as the API gives it."""
     place, chosen = f"/api/v1/collectors/{run.collector_id}", str(run.stretch.run)
     windows = {f"@{chosen}": {"run": chosen}}
     phases = [phase["phase"] for phase in told(run)["phases"]]
@@ -104,7 +142,7 @@ async def _packed(dashboard: Dashboard, run: Run) -> str:
     answers: dict[str, Any] = {"run": f"@{chosen}", "series": await _answer(dashboard, series.replace("&bands=", "&bands_left_out="))}
     for what in ("percentiles", "findings", "steady", "who"):
         answers[what] = {name: await _answer(dashboard, f"{place}/{what}?{urlencode(asked)}") for name, asked in windows.items()}
-    return base64.b64encode(gzip.compress(orjson.dumps(answers), 9, mtime=0)).decode()
+    return answers
 
 
 async def _answer(dashboard: Dashboard, path: str) -> Any:

@@ -43,7 +43,7 @@ const NARROW = 6;
 
 /**
  * Draw `input` into `place`.
- * input: {t, unit, top, stack, log, step, series: [{key, label, colour, avg, min, max, hidden, p95, line, rest, faint, bold}]}. `log` allows a
+ * input: {t, unit, top, stack, log, step, series: [{key, label, colour, avg, min, max, hidden, p95, line, rest, faint, bold, dash}]}. `log` allows a
  * logarithmic axis; `faint` is one of several runs, `bold` their mean; `line` is a line over a stack, `rest` what stands for all series that are not drawn: a band from smallest to largest.
  * on: {zoom(from, to), unzoom(), cursor(chart)}; size: {width, height} in CSS pixels.
  */
@@ -125,7 +125,7 @@ function columns(input) {
     return data.length - 1;
   };
   const wide = (width) => width * (input.scale ?? 1);
-  const line = (one, extra) => ({ label: one.label, stroke: () => token(one.colour), width: wide(one.bold ? 2.5 : one.faint ? 0.75 : 1.5), points: { show: dots }, ...extra });
+  const line = (one, extra) => ({ label: one.label, stroke: () => token(one.colour), width: wide(one.bold ? 2.5 : one.faint ? 0.75 : 1.5), dash: one.dash, points: { show: dots }, ...extra });
   const band = (one, edge, fill) => {
     // The upper edge is a line of its own: the band of a lone second is too narrow to be seen.
     const top = add(one.max, { stroke: () => token(one.colour, edge), width: wide(1), label: `${one.label} max` });
@@ -145,7 +145,7 @@ function columns(input) {
     for (const one of shown.filter((s) => s.max && !s.line && !s.rest)) band(one, 0.56, 0.22);
     for (const one of shown.filter((s) => !s.line && !s.rest)) add(one.avg, line(one));
   }
-  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: wide(1), dash: one.dash }));
+  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: wide(1) }));
   return { data, series, bands };
 }
 

@@ -1,7 +1,7 @@
 // Two to six collectors, runs or phases over one another, and a table with what differs.
 // One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
-import { MOST, difference, machines } from "./compare_tables.js";
+import { MOST, MOST_IN_REPORT, difference, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
 import { show, span, stretch } from "./format.js";
 import { keys, onLooks } from "./looks.js";
@@ -13,6 +13,8 @@ import * as url from "./url.js";
 import { verdicts } from "./verdicts.js";
 
 const POINTS = 500;
+const COLOURS = 8; // of the palette; those beyond have a dashed line
+const { onDisk } = url;
 
 const byId = new Map(frame.collectors.map((c) => [c.id, c]));
 const view = { from: 0, to: 1, utc: false, p95: false, gaps: [], pauses: [], resets: [], bands: [], gutter: 0 };
@@ -28,11 +30,11 @@ let shown = null;
  */
 function subjects() {
   const arms = url.all("arm").map((text) => ({ name: text.split("=")[0], keys: text.slice(text.indexOf("=") + 1).split(",").filter(Boolean) }));
-  const groups = [...arms, ...url.all("c").map((key) => ({ name: null, keys: [key] }))].slice(0, MOST);
-  return groups.flatMap(({ name, keys }, i) => keys.map((key) => subject(key, name, `c${i + 1}`))).filter(Boolean);
+  const groups = [...arms, ...url.all("c").map((key) => ({ name: null, keys: [key] }))].slice(0, onDisk ? MOST_IN_REPORT : MOST);
+  return groups.flatMap(({ name, keys }, i) => keys.map((key) => subject(key, name, i))).filter(Boolean);
 }
 
-function subject(key, arm, colour) {
+function subject(key, arm, number) {
   const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
   const collector = byId.get(Number(id));
@@ -41,7 +43,8 @@ function subject(key, arm, colour) {
   const to = part?.to ?? collector.last;
   const from = part?.from ?? Math.max(collector.first, to - range + 1);
   const zero = marked(collector).find((one) => one.name === url.get("mark"))?.from ?? from;
-  return { key, collector, part, from, to, zero, colour, arm, label: collector.name + (part ? ` · ${part.name}` : "") };
+  const look = { colour: `c${(number % COLOURS) + 1}`, dash: number < COLOURS ? undefined : [6, 3] };
+  return { key, collector, part, from, to, zero, ...look, arm, label: collector.name + (part ? ` · ${part.name}` : "") };
 }
 
 /** The marked runs of a collector and their phases. */
@@ -62,7 +65,7 @@ async function load() {
   machines(found, choose, view);
   if (!found.length) return nothing();
   verdicts(found);
-  problem(found.length === 1 ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
+  problem(found.length === 1 && !onDisk ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
   document.body.classList.add("loading");
   try {
     const byStart = url.get("align") !== "clock";
@@ -73,7 +76,7 @@ async function load() {
     view.relative = byStart;
     const queries = found.map(clip);
     const answers = await Promise.all(
-      found.map(({ collector }, i) => ask("series", { collector: collector.id, query: `points=${POINTS}&${queries[i]}` })),
+      found.map(({ collector }, i) => ask("series", { collector: collector.id, key: found[i].key, query: `points=${POINTS}&${queries[i]}` })),
     );
     if (mine !== run) return;
     view.gaps = answers.flatMap((answer, i) => gapsOf(answer).map(([from, to]) => [from - found[i].shift, to - found[i].shift]));
@@ -81,7 +84,7 @@ async function load() {
     panels(...shown);
     document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
     const stats = await Promise.all(
-      found.map(({ collector }, i) => ask("percentiles", { collector: collector.id, query: `tables=host&${queries[i]}` })),
+      found.map(({ collector }, i) => ask("percentiles", { collector: collector.id, key: found[i].key, query: `tables=host&${queries[i]}` })),
     );
     if (mine !== run) return;
     shown = [found, answers, stats];
@@ -148,6 +151,7 @@ function overlaid(spec, found, answers, stats) {
       key: s.key,
       label: s.label,
       colour: s.colour,
+      dash: s.dash,
       avg: pick("avg") ?? t.map(() => null),
       min: pick("min"),
       max: pick("max"),
@@ -232,7 +236,7 @@ function problem(sentence) {
 function controls(found) {
   view.utc = url.get("utc") === "1";
   $("#align").value = url.get("align") || "start";
-  $("#at_least").value = url.get("at_least") || "0";
+  if ($("#at_least")) $("#at_least").value = url.get("at_least") || "0";
   const labels = [...new Set(found.flatMap((s) => marked(s.collector).map((one) => one.name)))].filter((name) =>
     found.every((s) => marked(s.collector).some((one) => one.name === name)),
   );
@@ -265,6 +269,7 @@ function clocks(found) {
 /** The pages of the first that is compared: whoever came from them finds back. */
 function tabs(first) {
   const known = $$("#tabs a");
+  if (!known.length) return;
   $("#tabs").hidden = !first;
   if (!first) return;
   $("#tabs").setAttribute("aria-label", `Pages of ${first.collector.name}`);
@@ -278,7 +283,7 @@ function tabs(first) {
 const zoom = (from, to) => url.set({ from: String(from), to: String(to) });
 const unzoom = () => url.set({ from: null, to: null });
 
-$("#at_least").addEventListener("change", (event) => url.set({ at_least: Number(event.target.value) > 0 ? event.target.value : null }));
+$("#at_least")?.addEventListener("change", (event) => url.set({ at_least: Number(event.target.value) > 0 ? event.target.value : null }));
 for (const name of ["align", "mark"])
   $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
 $("#unzoom").addEventListener("click", unzoom);

@@ -7,6 +7,7 @@ import * as url from "./url.js";
 
 // As many as one chart can tell apart.
 export const MOST = 6;
+export const MOST_IN_REPORT = 10;
 const FINGERPRINT = {
   cpu_model: "CPU",
   cpus: "CPUs",
@@ -28,14 +29,15 @@ const FIGURES = [
 export function machines(found, choose, view) {
   const names = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
   const usual = Object.fromEntries(names.map((name) => [name, commonest(found.map((s) => s.collector.facts[name]))]));
+  const armed = found.some((s) => s.arm);
+  const fixed = armed || url.onDisk; // a report is about these
   const heads = [
     heading("Compared"),
     heading("When", { class: "text" }),
     ...names.map((name) => heading(FINGERPRINT[name], { class: "text" })),
-    heading(h("span", { class: "hidden" }, "Remove")),
+    ...(fixed ? [] : [heading(h("span", { class: "hidden" }, "Remove"))]),
   ];
   const facts = (s) => names.map((name) => machineFact(name, s.collector.facts[name], isOdd(s.collector.facts[name], usual[name])));
-  const armed = found.some((s) => s.arm);
   const remove = (s) => choose(found.filter((other) => other !== s).map((other) => other.key));
   const rows = found.map((s) =>
     h(
@@ -44,12 +46,12 @@ export function machines(found, choose, view) {
       h("th", { scope: "row" }, h("i", { class: "swatch" }), h("a", { href: subjectHref(s) }, s.arm ? `${s.arm}: ${s.label}` : s.label)),
       h("td", { class: "text muted when" }, `${instant(s.from, view.utc)} ${zone(s.from, view.utc)}, ${span(s.to - s.from)}`),
       facts(s),
-      h("td", {}, armed ? "" : h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
+      fixed ? [] : h("td", {}, h("button", { type: "button", "aria-label": `Remove ${s.label}`, click: () => remove(s) }, "×")),
     ),
   );
   $("#chosen").replaceChildren(
     ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
-    armed ? h("p", { class: "muted" }, "Each arm is several runs of the same thing; the address names them.") : found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
+    armed ? h("p", { class: "muted" }, `Each arm is several runs of the same thing${url.onDisk ? "" : "; the address names them"}.`) : url.onDisk ? "" : found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
 
@@ -101,7 +103,8 @@ export function difference(found, stats) {
   for (const other of others) heads.push(heading(other.label), heading("difference"), heading("%"));
   const metrics = { "host.cpu_busy": { label: "CPU busy", unit: "%" } };
   for (const [column, metric] of Object.entries(frame.catalog)) metrics[`host.${column}`] = metric;
-  const rows = Object.entries(metrics).flatMap(([metric, { label, unit }]) =>
+  const isKnown = ([metric]) => stats.some(({ percentiles }) => percentiles.some((row) => row.metric === metric));
+  const rows = Object.entries(metrics).filter(isKnown).flatMap(([metric, { label, unit }]) =>
     FIGURES.map(([figure, head], n) => {
       const [reference, ...values] = stats.map(({ percentiles }) => percentiles.find((row) => row.metric === metric)?.[figure] ?? null);
       return h(

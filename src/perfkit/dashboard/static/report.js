@@ -1,11 +1,14 @@
-// A run's page in a file of its own: what the server would answer lies packed in the file, and nobody is asked.
+// A run's page, or a comparison, in a file of its own: what the server would answer lies packed in the file, and nobody is asked.
 
 import { use } from "./source.js";
 
+const ABSENT = "this is not in the report; the dashboard has it";
 const told = await unpacked(document.querySelector("#data").textContent);
-use(async (what, request = {}) => answer(what, new URLSearchParams(request.query ?? ""), request));
+const answerer = told.compare ? compared : answer;
+use(async (what, request = {}) => answerer(what, new URLSearchParams(request.query ?? ""), request));
 await import("./looks.js");
-await import("./overview.js");
+if (told.compare) await import("./compare.js");
+else await import("./overview.js");
 
 async function unpacked(text) {
   const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
@@ -21,7 +24,22 @@ function answer(what, query, { version }) {
   if (what === "findings") return zoomed ? { findings: [] } : told.findings[key];
   if (what === "who") return zoomed ? { who: [] } : told.who[key];
   if (what === "steady") return zoomed ? { steady: null } : told.steady[key];
-  throw new Error("this is not in the report; the dashboard has it");
+  throw new Error(ABSENT);
+}
+
+/** What is known of one of those that are compared, as far as it lies in the window that is asked for; figures of the whole alone. */
+function compared(what, query, { key }) {
+  if (what === "compare") return told.compare;
+  const part = told.parts[key];
+  const [from, to] = ["from", "to"].map((name) => Number(query.get(name)));
+  if (what === "series") return { ...part.series, tables: clippedTables(part.series, from, to) };
+  const { window } = part.series;
+  if (what === "percentiles") return from > window.from || to < window.to ? { percentiles: [] } : part.percentiles;
+  throw new Error(ABSENT);
+}
+
+function clippedTables(series, from, to) {
+  return Object.fromEntries(Object.entries(series.tables).map(([key, table]) => [key, cut(table, from, to)]));
 }
 
 /** The reference of the run or phase that is asked for; the whole run where none is. */
@@ -41,7 +59,7 @@ function clipped(query) {
     ...whole,
     window: { ...whole.window, from, to, reference: name ?? (query.has("from") ? null : whole.window.reference) },
     marks: whole.marks.filter((mark) => inside(mark.t)),
-    tables: Object.fromEntries(Object.entries(whole.tables).map(([key, table]) => [key, cut(table, from, to)])),
+    tables: clippedTables(whole, from, to),
   };
 }
 

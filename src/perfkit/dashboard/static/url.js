@@ -12,8 +12,12 @@ const pinned = (key) => (WINDOW_KEYS.some((one) => params().has(one)) ? "" : fra
 /** The value of `key`, or "". */
 export const get = (key) => params().get(key) ?? pinned(key) ?? "";
 
+// Those that are compared, where the URL names none: of a report, which is about these alone.
+const SUBJECTS = ["c", "arm"];
+const pinnedSubjects = (key) => (SUBJECTS.includes(key) && !SUBJECTS.some((one) => params().has(one)) && frame.pinned?.[key]) || [];
+
 /** All values of `key`. */
-export const all = (key) => params().getAll(key);
+export const all = (key) => [...params().getAll(key), ...pinnedSubjects(key)];
 
 /** The values of `key` that stand in one, with commas. */
 export const list = (key) => get(key).split(",").filter(Boolean);

@@ -35,7 +35,7 @@ export async function verdicts(found) {
   place.replaceChildren(
     h("h2", {}, "What differs"),
     h("ul", { class: "guards" }, guards.map(({ state, sentence }) => h("li", { class: state === "forbid" ? "bad" : "warn" }, `${sentence}.`))),
-    hardware ? h("p", {}, h("a", { href: url.href({ across_machines: 1 }) }, "Compare these machines all the same")) : "",
+    hardware && !url.onDisk ? h("p", {}, h("a", { href: url.href({ across_machines: 1 }) }, "Compare these machines all the same")) : "",
     table("What differs", rows),
     h(
       "p",
