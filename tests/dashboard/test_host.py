@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-SECTIONS = ["CPU", "Memory", "Disks", "Interfaces", "Filesystems", "Pressure", "TCP"]
+SECTIONS = ["CPU", "Memory", "Disks", "Interfaces", "Filesystems", "Pressure", "TCP", "Limits"]
 
 
 def test_the_index_stays_and_leads(large, open_page):
