@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
@@ -203,7 +203,7 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
     known = {
         id(arm): [comparable.of_stretch(run.con, run.collector_id, run.stretch, tables) for run in arm.runs] for arm in (baseline, *others)
     }
-    first, *rest = _figures([known[id(arm)] for arm in (baseline, *others)])
+    first, *rest = _figures_of([known[id(arm)] for arm in (baseline, *others)])
     for arm in (baseline, *others):
         of_runs = [guard for run, one in zip(arm.runs, known[id(arm)], strict=True) for guard in _guards(run, one, (FORBID, WARN))]
         told[id(arm)] = [*of_runs, *_within(arm)]
@@ -325,9 +325,13 @@ _Key = tuple[str, str, str]  # metric, device, figure
 _Estimates = Mapping[_Key, Figure]
 
 
-def _figures(arms: Sequence[Sequence[Known]]) -> list[list[dict[_Key, Figure]]]:
+def _figures(found: Iterable[Figure]) -> dict[_Key, Figure]:
+    return {(one.metric, one.device, one.figure): one for one in found}
+
+
+def _figures_of(arms: Sequence[Sequence[Known]]) -> list[list[dict[_Key, Figure]]]:
     """The figures of each run. A command that ran in another one alone used nothing here, if it is known which processes there were."""
-    found = [[{(one.metric, one.device, one.figure): one for one in run.figures} for run in arm] for arm in arms]
+    found = [[_figures(run.figures) for run in arm] for arm in arms]
     commands = sorted({key for arm in found for run in arm for key in run if key[0] == _CPU_OF_COMMANDS})
     for known, figures in ((run, figures) for arm, told in zip(arms, found, strict=True) for run, figures in zip(arm, told, strict=True)):
         if known.commands is not None:
