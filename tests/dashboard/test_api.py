@@ -135,7 +135,7 @@ def test_who_has_the_newest_answer_gets_no_other(tmp_path, serve):
     con = sqlite3.connect(tmp_path / "perfkit.db")
     for change in (
         "UPDATE collectors SET last_timestamp = last_timestamp + 1000, samples = samples + 1",
-        "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed', 1, 0)",
+        "INSERT INTO marks VALUES (1, 1767225610000, 'point', 'deployed', 1, 0, NULL)",
         "INSERT INTO quality_events VALUES (1, 1767225610000, 1767225611000, 'reset', 'sda', NULL, '', NULL)",
     ):
         known = {"if-none-match": asking.get(url).headers["etag"]}

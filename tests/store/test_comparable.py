@@ -70,7 +70,7 @@ def test_what_is_stored_says_what_the_samples_say_and_reads_none(con: Any, monke
 
 def test_every_metric_of_the_catalog_has_a_name_that_comparisons_know(con: Any) -> None:
     store(con)
-    known = {table.name for table in DENSE} | {"load"}
+    known = {table.name for table in DENSE} | {"load", comparable.PROCESSES}
     assert {metric.partition(".")[0] for (metric,) in con.execute("SELECT DISTINCT metric FROM estimates")} <= known
 
 
