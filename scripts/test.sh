@@ -62,4 +62,4 @@ say "build"
 build/venv/bin/python build_zipapp.py
 
 say "tests"
-exec build/venv/bin/python -m pytest -n 3 --dist worksteal -rfEs --no-fold-skipped "$@"
+exec build/venv/bin/python -m pytest -n 4 --dist worksteal -rfEs --no-fold-skipped "$@"

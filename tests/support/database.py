@@ -8,7 +8,7 @@ import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
-from perfkit.catalog import DENSE, INTEGER, TABLES, table
+from perfkit.catalog import DENSE, INTEGER, SHARE, TABLES, table
 from perfkit.store.schema import LEVELS, device_key, metrics
 
 START = 1767225600  # 2026-01-01T00:00:00Z
@@ -32,7 +32,7 @@ def iso(seconds: float) -> str:
 
 
 def write_table(path: Path, name: str, *, start: int = START, seconds: int = 60, seed: int = 0) -> Path:
-    """`<name>.csv` with a row a second (and device); a value depends on the seed, the instant and the column alone."""
+    """`<name>.csv` with a row a second (and device); a value depends on seed, instant and column; shares up to 100 %."""
     known = table(name)
     with path.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -41,7 +41,8 @@ def write_table(path: Path, name: str, *, start: int = START, seconds: int = 60,
             for second in range(start, start + seconds):
                 mixed = zlib.crc32(f"{seed} {name} {device} {second}".encode())
                 columns = [c for c in known.columns[: known.written] if c in known.values]
-                values = (mixed * p % 999_983 if c.type == INTEGER else mixed * p % 9_999_991 / 10_000 for p, c in enumerate(columns, 3))
+                most = [999_983 if c.kind == SHARE else 9_999_991 for c in columns]
+                values = (mixed * p % 999_983 if c.type == INTEGER else mixed * p % most[p - 3] / 10_000 for p, c in enumerate(columns, 3))
                 rows.writerow([iso(second), *device, *values])
     return path
 

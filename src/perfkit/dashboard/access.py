@@ -191,7 +191,8 @@ def _hostile(scope: Scope) -> bool:
 
 
 async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:
-    if path.startswith("/api/") or scope["method"] not in ("GET", "HEAD") or any(key == b"authorization" for key, _ in scope["headers"]):
+    by_token = path.startswith(_FOR_PROGRAMS) and any(key == b"authorization" for key, _ in scope["headers"])
+    if by_token or path.startswith("/api/") or scope["method"] not in ("GET", "HEAD"):
         return await _answer(send, 401, '{"error": "log in first, or send a token that is valid"}', ("content-type", "application/json"))
     query = scope.get("query_string", b"").decode("latin-1")
     target = quote(root_path + path + (f"?{query}" if query else ""), safe="")
