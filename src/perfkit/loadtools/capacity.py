@@ -25,7 +25,7 @@ _FLATTER = 0.5  # times as steep behind the knee as before it, at most
 _GROWN = 1.25  # times the throughput of the least load at the knee, at least
 _BEYOND = {"users": 1.0, "requests in flight": 2.0}  # times the load of the knee that was reached, at least
 _F = 8  # of the bent line against a straight one, at least
-_FREEDOM = BASIS // 2  # of a slope's Student's t: where the load rises slowly, few of the cosines tell its variance (simulated)
+_FREEDOM = 3 * BASIS // 4  # of a slope's Student's t: where the load rises slowly, few of the cosines tell its variance (simulated)
 _TIMELINE = ["VARCHAR", "BIGINT", "DOUBLE", "DOUBLE", "DOUBLE"]
 
 

@@ -18,13 +18,13 @@ WITH told AS (
 SELECT machine, timestamp,
        whole_bytes(files) AS open_files,                                    -- files, of all processes
        whole_bytes(files_most) AS open_files_max,                           -- files, fs.file-max; empty where it is practically none
-       100 * sane(files) / nullif(sane(files_most), 0) AS open_files_percent,
+       part_of(100 * sane(files) / nullif(sane(files_most), 0), 100) AS open_files_percent,
        tasks,                                                               -- processes and threads
        whole_bytes(tasks_most) AS tasks_max,                                -- the smaller of kernel.pid_max and kernel.threads-max
-       100 * tasks / nullif(sane(tasks_most), 0) AS tasks_percent,
+       part_of(100 * tasks / nullif(sane(tasks_most), 0), 100) AS tasks_percent,
        whole_bytes(tracked) AS connections,                                 -- connections that the firewall follows
        whole_bytes(tracked_most) AS connections_max,                        -- net.netfilter.nf_conntrack_max
-       100 * sane(tracked) / nullif(sane(tracked_most), 0) AS connections_percent,
+       part_of(100 * sane(tracked) / nullif(sane(tracked_most), 0), 100) AS connections_percent,
        sane(clock[2]) / 1000 AS clock_error_ms,                             -- ms that the clock may be wrong at most; empty where nobody sets it
-       clock[1] / if(clock[4]::INTEGER & 8192 > 0, 1e6, 1e3) AS clock_offset_ms  -- ms by which it is being corrected
+       clock[1] / if(try_cast(clock[4] AS INTEGER) & 8192 > 0, 1e6, 1e3) AS clock_offset_ms  -- ms by which it is being corrected
 FROM told LEFT JOIN load USING (machine, timestamp)
