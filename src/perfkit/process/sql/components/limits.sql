@@ -9,7 +9,7 @@ WITH told AS (
            min(numbers[1]) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS tasks_most,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_count') AS tracked,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_max') AS tracked_most,
-           max(numbers) FILTER (path = 'adjtimex' AND len(numbers) = 4 AND numbers[4] BETWEEN 0 AND 65535 AND numbers[4]::INTEGER & 64 = 0) AS clock
+           max(numbers) FILTER (path = 'adjtimex' AND len(numbers) = 4 AND numbers[4] BETWEEN 0 AND 65535 AND try_cast(numbers[4] AS INTEGER) & 64 = 0) AS clock
     FROM limit_rows() WHERE starts_with(path, '/proc/sys/') OR path = 'adjtimex'
     GROUP BY machine, timestamp
 ), load AS (
