@@ -27,7 +27,8 @@ BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, L
 T = 2.3060041352041662  # Student's t of so many degrees beyond which (1 - LEVEL) / 2 lie
 PROCESSES = "processes"  # the sparse table that is compared, by command
 PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
-_MOST = 8000  # samples of a window that is prepared: two hours of seconds; a longer one is read when somebody asks
+# Samples of a window that is prepared: a shorter one is read at once and hardly ever judged, one of over two hours when somebody asks.
+_FEWEST, _MOST = 90, 8000
 
 
 class Figure(NamedTuple):
@@ -84,7 +85,11 @@ def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables:
 
 def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Machine, windows: Sequence[str]) -> None:
     """Store what is known of the runs and phases of these windows, in the open transaction. `duck` is as columnar.stage left it."""
-    chosen = [one for one in runs.stretches(con, machine.number) if one.window in windows and _samples(con, machine.number, one) <= _MOST]
+    chosen = [
+        one
+        for one in runs.stretches(con, machine.number)
+        if one.window in windows and _FEWEST <= _samples(con, machine.number, one) <= _MOST
+    ]
     names = ("collector_id", "range", *_columns())
     insert = f"INSERT INTO estimates ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     for one, known in zip(chosen, _known(con, duck, machine, chosen, None), strict=True):
