@@ -34,8 +34,8 @@ def fleet(folder: Path, machines: int, told: Callable[[int, int], dict[str, floa
     """A lake of `machines` at site lab, each with a run `load`; `told` gives the host's columns by the machine and the second."""
     with duckdb.connect() as con, Writer(open_lake(str(folder)), "lab") as writer:
         con.execute(f"CREATE TABLE host ({HOST.duck_columns})")
-        for one in (one for one in TABLES if one is not HOST):
-            con.execute(f"CREATE TABLE {one.name} ({one.duck_columns})")
+        for one in TABLES:
+            con.execute(f"CREATE TABLE IF NOT EXISTS {one.name} ({one.duck_columns})")
         for machine in range(machines):
             samples = [(machine, START + 1000 * second, told(machine, second)) for second in range(seconds(machine))]
             con.executemany(

@@ -105,8 +105,8 @@ def _process_on(
         outcomes = process_on(on, files, ["--lake", place.name, "--site", options.site, *given], display)
     failed = [one for one in outcomes if one.told is None]
     for one in outcomes:
-        machines = [one.told] if one.told and "machines" not in one.told else (one.told or {}).get("machines", [])
-        for machine in machines:
+        told = one.told or {"machines": []}
+        for machine in told.get("machines", [told]):
             print(f"{machine['machine']}: {machine['verdict']['sentence']}" if "verdict" in machine else f"{machine['machine']}: no run.")
         if one.told is None:
             print(f"Not processed: {one.failure}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(**APP_SETTINGS)
 
+_BY = ("avg", "p50", "p95", "p99", "max")
 _MOST_SHOWN = 1000  # rows as a table; more are for a file
 
 
@@ -37,7 +38,7 @@ def query(
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out what was before it (named questions)."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out what was after it (named questions)."),
     label: Optional[str] = typer.Option(None, help="Runs or phases of this label alone (named questions)."),
-    by: Optional[str] = typer.Option(None, metavar="avg|p50|p95|p99|max", help="The figure that `top` sorts by.  [default: p95]"),
+    by: Optional[str] = typer.Option(None, metavar="|".join(_BY), help="The figure that `top` sorts by.  [default: p95]"),
     top: Optional[int] = typer.Option(None, min=1, help="How many rows of `top`, `unlike` and `stragglers`.  [default: 10]"),
     bucket: Optional[str] = typer.Option(None, metavar="DURATION", help="The time that a cell of `heatmap` spans.  [default: 1m]"),
     format_: str = typer.Option("table", "--format", metavar="table|csv|json", help="How the answer is printed."),
@@ -55,8 +56,8 @@ def query(
         return
     if format_ not in _FORMATS:
         raise BadInput(f"{format_!r} is no format; write one of {', '.join(_FORMATS)}.")
-    if by is not None and by not in ("avg", "p50", "p95", "p99", "max"):
-        raise BadInput(f"{by!r} is no figure to sort by; write avg, p50, p95, p99 or max.")
+    if by is not None and by not in _BY:
+        raise BadInput(f"{by!r} is no figure to sort by; write {', '.join(_BY[:-1])} or {_BY[-1]}.")
     if (sql is None) == (named is None):
         raise BadInput("give one question: SQL, or --named NAME; `perfkit query --list` shows the names.")
     if lake is None:

@@ -69,10 +69,11 @@ class Access:
     once: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     _process: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     _key: str = field(default_factory=lambda: secrets.token_hex(32))
-    _tokens: KeyRing = field(init=False)
+    _tokens: KeyRing | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self._tokens = KeyRing(token_file(self.users.path))
+        if self.login:  # reports and agents read the database without one
+            self._tokens = KeyRing(token_file(self.users.path))
 
     @property
     def secret(self) -> str:
@@ -104,7 +105,7 @@ class Access:
     def program(self, scope: Scope, path: str, authorization: str) -> dict[str, str] | None:
         """Who reads `path` with the token in `Authorization: Bearer TOKEN`; None where it is not valid, or the path is a page."""
         kind, _, token = authorization.partition(" ")
-        if kind.lower() != "bearer" or scope["method"] not in ("GET", "HEAD") or not path.startswith(_FOR_PROGRAMS):
+        if self._tokens is None or kind.lower() != "bearer" or scope["method"] not in ("GET", "HEAD") or not path.startswith(_FOR_PROGRAMS):
             return None
         known = self._tokens.check(token.strip(), time.time())
         return {"id": f"token {known.name}", "role": VIEWER} if known else None

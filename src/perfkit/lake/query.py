@@ -155,7 +155,7 @@ def _of_metric(key: str, found: Question) -> bool:
 
 
 def metric_of(metric: str) -> tuple[Table, str]:
-    """The table and the column of a metric, as "host.cpu_busy" or "cpu_busy". Raises BadInput for one that the catalog does not have."""
+    """The table and the column of the metric "host.cpu_busy", or "cpu_busy" alone. Raises BadInput if there is no such metric."""
     name, _, column = metric.rpartition(".")
     for table in (one for one in TABLES if one.name == (name or HOST.name)):
         if column in {c.name for c in table.values}:

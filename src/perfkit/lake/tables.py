@@ -174,7 +174,7 @@ def file_name(first: int, last: int, writer: str) -> str:
 
 
 def parsed(path: str, size: int) -> File | None:
-    """The file at `path`, relative to the lake; None for what is none of a lake's files."""
+    """The table's file at `path` (relative to the lake); None if its path is not of the form TABLE/site=/machine=/date=/NAME.parquet."""
     parts = path.split("/")
     if len(parts) != 5 or not parts[4].endswith(".parquet") or parts[4].startswith((".", "_")):
         return None

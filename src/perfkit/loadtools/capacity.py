@@ -141,18 +141,18 @@ def _of_windows(con: sqlite3.Connection, collector_id: int, spans: Sequence[Span
     if not loaded:
         return {}
     start, end = min(span.start for span in loaded), max(span.end for span in loaded)
-    [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
+    machine = columnar.machine(con, collector_id)
     rows = con.execute(_read("sqlite/timeline"), {"collector_id": collector_id, "start": start, "end": end}).fetchall()
     with closing(columnar.connect()) as duck:
         duck.execute("CREATE TABLE timeline (run VARCHAR, timestamp BIGINT, users DOUBLE, throughput DOUBLE, latency_ms DOUBLE)")
         columnar.insert(duck, "timeline", _TIMELINE, rows)
         host = (con, duck, collector_id, table("host"), max(start, rollup.reach(con, collector_id)[0][0]), end + 1)
-        try:
+
+        def read() -> dict[str, Capacity]:
             columnar.attach(*host)
-            return of_tables(duck, collector_id, loaded, cpus, period_ms)
-        except duckdb.IOException:  # a segment was replaced between its look-up and its reading
-            columnar.attach(*host)
-            return of_tables(duck, collector_id, loaded, cpus, period_ms)
+            return of_tables(duck, collector_id, loaded, machine.cpus, machine.period_ms)
+
+        return columnar.retried(read)
 
 
 def of_tables(

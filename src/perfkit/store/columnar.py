@@ -12,8 +12,10 @@ import sqlite3
 import tempfile
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import orjson
@@ -21,6 +23,8 @@ import orjson
 from perfkit.catalog import DUCK_TYPES, TABLES, Table
 from perfkit.process.findings import Machine
 from perfkit.store import rollup, schema
+
+T = TypeVar("T")
 
 _ORPHAN_SECONDS = 3600
 _SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
@@ -138,6 +142,14 @@ def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id
     ).fetchall()
     duck.execute(schema.text("duckdb/events"), {"machine": collector_id, "rows": orjson.dumps(events).decode()})
     return machine(con, collector_id)
+
+
+def retried(read: Callable[[], T]) -> T:
+    """What `read` gives of segments; read once more where one was replaced between its look-up and its reading."""
+    try:
+        return read()
+    except duckdb.IOException:
+        return read()
 
 
 def machine(con: sqlite3.Connection, collector_id: int) -> Machine:

@@ -77,10 +77,7 @@ def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables:
         )
         return Known(tuple(Figure(*row) for row in rows), tuple(Sign(*sign) for sign in told["signs"]), told["commands"])
     with closing(columnar.connect()) as duck:
-        try:
-            return _read(con, duck, collector_id, one, tables)
-        except duckdb.IOException:  # a segment was replaced between its look-up and its reading
-            return _read(con, duck, collector_id, one, tables)
+        return columnar.retried(lambda: _read(con, duck, collector_id, one, tables))
 
 
 def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Machine, windows: Sequence[str]) -> None:

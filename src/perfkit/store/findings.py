@@ -76,10 +76,7 @@ def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[Window]
     if not windows:
         return {}
     with closing(columnar.connect()) as duck:
-        try:
-            return _judged(con, duck, collector_id, windows)
-        except duckdb.IOException:  # a segment was replaced between its look-up and its reading
-            return _judged(con, duck, collector_id, windows)
+        return columnar.retried(lambda: _judged(con, duck, collector_id, windows))
 
 
 def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:

@@ -90,10 +90,7 @@ def _compute(
     con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[Window], tables: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """Rows of (range, from, to, *Row) of each window."""
-    try:
-        return _taken(con, duck, collector_id, asked, tables)
-    except duckdb.IOException:  # a segment was replaced between its look-up and its reading
-        return _taken(con, duck, collector_id, asked, tables)
+    return columnar.retried(lambda: _taken(con, duck, collector_id, asked, tables))
 
 
 def _taken(

@@ -1,7 +1,7 @@
 // Two to six collectors, runs or phases over one another, and a table with what differs.
 // One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
-import { MOST, MOST_IN_REPORT, difference, machines } from "./compare_tables.js";
+import { MOST, difference, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
 import { show, span, stretch } from "./format.js";
 import { keys, onLooks } from "./looks.js";
@@ -30,7 +30,7 @@ let shown = null;
  */
 function subjects() {
   const arms = url.all("arm").map((text) => ({ name: text.split("=")[0], keys: text.slice(text.indexOf("=") + 1).split(",").filter(Boolean) }));
-  const groups = [...arms, ...url.all("c").map((key) => ({ name: null, keys: [key] }))].slice(0, onDisk ? MOST_IN_REPORT : MOST);
+  const groups = [...arms, ...url.all("c").map((key) => ({ name: null, keys: [key] }))].slice(0, onDisk ? Infinity : MOST); // a report is about all that it was made of
   return groups.flatMap(({ name, keys }, i) => keys.map((key) => subject(key, name, i))).filter(Boolean);
 }
 

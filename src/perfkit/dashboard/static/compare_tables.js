@@ -7,7 +7,6 @@ import * as url from "./url.js";
 
 // As many as one chart can tell apart.
 export const MOST = 6;
-export const MOST_IN_REPORT = 10;
 const FINGERPRINT = {
   cpu_model: "CPU",
   cpus: "CPUs",
