@@ -1,16 +1,27 @@
 #!/usr/bin/env python3
 """Write the generated pages of docs/: `PYTHONPATH=src python3 scripts/reference.py`. A test checks that it was done.
 
-metrics.md comes from the catalog, findings.md from the rules.
+metrics.md comes from the catalog, findings.md from the rules, cli.md from the commands, http.md from the routes, and from-pcc.md from the
+table of pcc's variables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import click
+import typer
+
+from perfkit import originals
 from perfkit.catalog import TABLES, Table
+from perfkit.cli import app
 from perfkit.collection.certificate import TRUSTED
+from perfkit.commands import COMMANDS, TARGET
+from perfkit.dashboard.plugin import ROUTES
 from perfkit.process.findings import LIMITS, Rule, rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,8 +96,71 @@ def findings() -> str:
     return FINDINGS + head + "".join(row(rule) for rule in rules())
 
 
-PAGES = {"metrics.md": metrics, "findings.md": findings}
+def page(name: str, **parts: Iterable[str]) -> str:
+    """The page of that name in scripts/pages/, each @PART@ replaced."""
+    text = (ROOT / "scripts" / "pages" / name).read_text()
+    for part, lines in parts.items():
+        text = text.replace(f"@{part}@", "".join(lines))
+    return text
+
+
+def cli() -> str:
+    """docs/cli.md as the commands have it now."""
+    root = cast("click.Group", typer.main.get_command(app))
+    parent = click.Context(root, info_name="perfkit", terminal_width=100, max_content_width=100)
+    return page("cli.md", commands=(part for name in COMMANDS for part in help_of(root, parent, name)))
+
+
+def help_of(group: click.Group, parent: click.Context, name: str) -> Iterator[str]:
+    """A command's heading and help, and those of the commands below it."""
+    command = cast("click.Command", group.get_command(parent, name))
+    ctx = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+    heading = ctx.command_path.removeprefix("perfkit ")
+    tier = f"\n{'Target' if COMMANDS[name][0] == TARGET else 'Desk'} tier.\n" if heading == name else ""
+    text = "\n".join(line.rstrip() for line in command.get_help(ctx).splitlines())
+    yield f"\n## {heading}\n{tier}\n```text\n{text}\n```\n"
+    if isinstance(command, click.Group):
+        for below in command.list_commands(ctx):
+            yield from help_of(command, ctx, below)
+
+
+def http() -> str:
+    """docs/http.md as the routes have it now."""
+    ours = (f"| `{place(route.example)}` | {told(route.view)} |\n" for route in ROUTES)
+    return page("http.md", routes=ours)
+
+
+def place(example: str) -> str:
+    """A route's example with words for what differs: "/runs/1@1" becomes "/runs/ID@N"."""
+    path = re.sub(r"^/assets/.*", "/assets/VERSION/FILE", example.partition("?")[0])
+    path = re.sub(r"/(containers|processes)/[^/]+$", lambda found: f"/{found[1]}/NAME", path)
+    return re.sub(r"/1(?=/|$)", "/ID", path.replace("/1@1", "/ID@N"))
+
+
+def told(view: Callable[..., Any]) -> str:
+    """The first paragraph of what a view promises."""
+    return " ".join((inspect.getdoc(view) or "").partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+def from_pcc() -> str:
+    """docs/from-pcc.md with the variables as perfkit.originals has them."""
+    taken = (
+        f"| `{name}` | `{command} {option}`{'' if name == names[0] else f', behind `{names[0]}`'} |\n"
+        for (command, option), names in originals.VARIABLES.items()
+        for name in names
+    )
+    without = (f"| {', '.join(names_of(pattern))} | {why} |\n" for pattern, _, why in originals.WITHOUT_EFFECT[:-1])
+    return page("from-pcc.md", taken=taken, without=without)
+
+
+def names_of(pattern: str) -> list[str]:
+    """The names that a pattern of variables stands for: "PCC_(A|B)" gives `PCC_A` and `PCC_B`."""
+    head, _, ends = pattern.replace(".*", "*").rstrip(")").partition("(")
+    return [f"`{head}{end}`" for end in ends.split("|")]
+
+
+PAGES = {"metrics.md": metrics, "findings.md": findings, "cli.md": cli, "http.md": http, "from-pcc.md": from_pcc}
 
 if __name__ == "__main__":
-    for name, page in PAGES.items():
-        (ROOT / "docs" / name).write_text(page())
+    for name, made in PAGES.items():
+        (ROOT / "docs" / name).write_text(made())

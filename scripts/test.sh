@@ -3,6 +3,7 @@
 # What is there is not made again, so a second run starts at once. Arguments go to pytest: scripts/test.sh tests/store -k rollup
 set -euo pipefail
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE # some images set it; every command that a test starts would compile all of perfkit again
 
 say() { printf '\n== %s\n' "$*"; }
 

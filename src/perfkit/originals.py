@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ONE_DASH = ("collect", "serve", "process")
 
 # By command and option, the variables that set it; the first that is set counts.
-_VARIABLES = {
+VARIABLES = {
     ("collect", "--mode"): ("PCC_MODE",),
     ("collect", "--duration"): ("PCC_DURATION", "PCC_CONTAINER_DURATION"),
     ("collect", "--frequency"): ("PCC_FREQUENCY", "PCC_CONTAINER_FREQUENCY"),
@@ -31,7 +31,7 @@ _VARIABLES = {
 _PREFIXES = {"collect": "PCC_"}
 
 # (pattern of a name, values that ask for what perfkit does anyway, why any other value has no effect). The first that matches counts.
-_WITHOUT_EFFECT = (
+WITHOUT_EFFECT = (
     (r"PCC_LOGLEVEL", ("info",), "there are no log levels; --debug shows tracebacks"),
     (r"PCC_SERIALIZATION", ("json",), "JSON is what is sent"),
     (r"PCC_COMPRESSION", ("gzip",), "batches are sent as gzip where the receiver takes it"),
@@ -46,19 +46,19 @@ _OF_OTHERS = ("PCC_BINARY", "PCC_CONTAINER_BINARY")  # run_loadtest.sh takes the
 
 def variables(command: str, option: str) -> list[str]:
     """The environment variables that set an option, the first that is set counts; as typer's `envvar` wants them."""
-    return list(_VARIABLES[command, option])
+    return list(VARIABLES[command, option])
 
 
 def without_effect(command: str, environment: Mapping[str, str]) -> list[str]:
     """A sentence for each variable of the originals that is set for `command` and changes nothing."""
-    used = {option: [name for name in names if environment.get(name)] for (of, option), names in _VARIABLES.items() if of == command}
+    used = {option: [name for name in names if environment.get(name)] for (of, option), names in VARIABLES.items() if of == command}
     values = {name: environment[names[0]] for names in used.values() for name in names}
     sentences = []
     for name in sorted(environment):
         value = environment[name]
         if not name.startswith(_PREFIXES[command]) or not value or name in _OF_OTHERS or values.get(name) == value:
             continue
-        wanted, why = next((wanted, why) for pattern, wanted, why in _WITHOUT_EFFECT if re.fullmatch(pattern, name))
+        wanted, why = next((wanted, why) for pattern, wanted, why in WITHOUT_EFFECT if re.fullmatch(pattern, name))
         if value.lower() not in wanted:
             sentences.append(f"{name} has no effect: {why}.")
     return sentences

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 _PROGRAM = re.compile(r"(?:^|(?<=[\s;&|(]))(?:perfkit|[\w./~-]*perfkit\.pyz)(?= )")
 _STARTS = re.compile(r"python3 perfkit\.pyz [a-z]")
-_OTHERS = ("scp ", "install ", "cp ", "unzip ", "sha256sum ")  # commands whose file perfkit.pyz is
+_OTHERS = ("scp ", "install ", "cp ", "unzip ", "sha256sum ", "Usage: ")  # commands whose file perfkit.pyz is; and the forms in cli.md
 
 
 def shown(text: str) -> Iterator[str]:

@@ -24,3 +24,8 @@ def test_a_generated_page_is_as_the_code_has_it(name: str) -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_site_has_every_page() -> None:
+    listed = re.findall(r": ([\w-]+\.md)$", (ROOT / "scripts" / "mkdocs.yml").read_text(), re.M)
+    assert sorted(listed) == sorted(["index.md", *(page.name for page in PAGES if page.name != "README.md")])

@@ -19,12 +19,13 @@ import tomllib
 from perfkit.catalog import TABLES
 from perfkit.collection.certificate import Certificate
 from perfkit.collection.subsystems import SLOW
-from perfkit.process.engine import statement
+from perfkit.process.engine import filled, statement
 from perfkit.process.quality import Quality
 from perfkit.units import format_duration, iso
 
 LIMITS = {"cpu": "CPU", "memory": "memory", "disk": "disk", "network": "network"}
 NONE = "none"
+_NAMED = re.compile(r"{(\w+)}")  # the tables that a rule reads
 _SELDOM = {table.name for table in TABLES if table.seldom} | {"filesystem"}  # tables with a row in every SLOW-th sample
 _FAR = 70  # % that a resource was used, at most, to be called far from its limit
 
@@ -302,7 +303,8 @@ def held(
     con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, NULL)", [(machine.number, *span) for span in spans])
     con.execute(statement("summaries/window_samples"))
     found: dict[tuple[str, str], list[Held]] = {}
-    for group in _grouped(chosen):
+    there = {"key", *filled(con, tables)}
+    for group in (group for group in _grouped(chosen) if there.issuperset(_NAMED.findall(group[0].of))):
         known = {rule.name: rule for rule in group}
         for window, subject, name, *figures in con.execute(_statement(group, machine, tables)).fetchall():
             one, rule = Held(subject or "", *figures), known[name]
@@ -315,7 +317,7 @@ def held(
 
 def sentence_of(rule: Rule, subjects: Sequence[Held], machine: Machine) -> str:
     """What a rule says of the worst of its subjects, and how many more there are."""
-    one, period = subjects[0], (machine.period_ms or 1000) / 1000 * (SLOW if _SELDOM & set(re.findall(r"{(\w+)}", rule.of)) else 1)
+    one, period = subjects[0], (machine.period_ms or 1000) / 1000 * (SLOW if _SELDOM & set(_NAMED.findall(rule.of)) else 1)
     sentence = rule.sentence.format(
         beyond=format_duration(max(one.beyond, 1) * period),
         length=format_duration(max(one.samples, 1) * period),

@@ -86,7 +86,7 @@ def import_machines(
 ) -> list[Imported]:
     """Import the machines of one input under these names, in one transaction; `by_id` as find_or_add wants a machine's id."""
     with closing(open_database(db)) as con, sentences(db):
-        tell = _counting(progress, sum(one.count(table) for one in machines for table in one.tables))
+        tell = _counting(progress, sum(rows for one in machines for rows in one.filled.values()))
         with transaction(con):
             found = [_import(con, one, name, site, tell, by_id=by_id) for one, name in zip(machines, names, strict=True)]
         columnar.sweep(con)
@@ -131,7 +131,7 @@ def _import(
     collector_id = find_or_add(con, name, site, one.quality.facts.get("machine_id") if by_id else None)
     known = con.execute("SELECT 1 FROM collections WHERE collector_id = ? AND digest = ?", (collector_id, one.digest)).fetchone()
     first, last = one.span
-    new = dict.fromkeys(one.tables, 0)
+    new: dict[Table, int] = {}
     if not known:
         _refuse_another_machine(con, one, collector_id, name)
         alone = not con.execute("SELECT 1 FROM samples WHERE collector_id = ? LIMIT 1", (collector_id,)).fetchone()
@@ -149,7 +149,7 @@ def _import(
         machinename=name,
         sitename=site,
         new_samples=new.get(HOST, 0),
-        rows=sum(one.count(table) for table in one.tables),
+        rows=sum(one.filled.values()),
         new_rows=sum(new.values()),
         first=first,
         last=last,
@@ -197,7 +197,7 @@ def _copy(
         "SELECT EXISTS (SELECT 1 FROM host_metrics WHERE collector_id = ? AND timestamp BETWEEN ? AND ?)",
         (collector_id, first - widest, last + widest),
     ).fetchone()[0]
-    new = {table: _copy_samples(con, one, table, collector_id, progress) for table in one.tables}
+    new = {table: _copy_samples(con, one, table, collector_id, progress) for table in one.filled}
     if merging and any(new.values()):
         columnar.forget(con, collector_id, first, last + 1)
         rollup.refresh(con, collector_id, first, last)
@@ -232,7 +232,7 @@ def _roll_up(con: sqlite3.Connection, one: Staged, collector_id: int, first: int
         if done < first - first % width:
             rollup.fill(con, collector_id, level, done, first - first % width)
         until = max(done, last - last % width)
-        for table in (table for table in one.tables if not table.sparse):
+        for table in (table for table in one.filled if until > first and not table.sparse):
             keys, metrics = [*(c.name for c in table.keys), "timestamp"], [c.name for c in schema.metrics(table)]
             values = {"collector_id": collector_id, "machine": one.machine, "table": table.name, "keys": keys, "metrics": metrics}
             cursor = one.con.execute(schema.text("duckdb/copy_rollups"), {**values, "width": width, "until": until})

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ class Staged:
         """First and last instant of a sample: a recording's first has levels, but no rates and so no row in host."""
         return self.quality.facts["first_timestamp"], self.quality.facts["last_timestamp"]
 
-    def count(self, table: Table) -> int:
-        """Rows of one table."""
-        row = self.con.execute(f"SELECT count(*) FROM {table.name} WHERE machine = ?", [self.machine]).fetchone()
-        return int(row[0]) if row else 0
+    @cached_property
+    def filled(self) -> dict[Table, int]:
+        """How many rows each table has of the machine; those that have none are left out."""
+        counts = " UNION ALL ".join(f"SELECT {n}, count(*) FROM {table.name} WHERE machine = $1" for n, table in enumerate(self.tables))
+        return {self.tables[n]: rows for n, rows in sorted(self.con.execute(counts, [self.machine]).fetchall()) if rows}
 
     def facts(self) -> dict[str, Any]:
         """Columns of `collectors` by name, those that are known."""

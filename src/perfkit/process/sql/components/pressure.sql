@@ -10,7 +10,7 @@ WITH reads AS MATERIALIZED (  -- else every field of it would match the pattern 
 ), pairs AS (
     SELECT machine, timestamp, subsystem, whole(text.some_us) AS some_us, whole(text.full_us) AS full_us,
            try_cast(text.some_avg10 AS DOUBLE) AS some_avg10, try_cast(text.full_avg10 AS DOUBLE) AS full_avg10,
-           whole(lag(text.some_us) OVER previous) AS some_before, whole(lag(text.full_us) OVER previous) AS full_before,
+           lag(whole(text.some_us)) OVER previous AS some_before, lag(whole(text.full_us)) OVER previous AS full_before,
            seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds
     FROM reads
     WINDOW previous AS (PARTITION BY machine, stretch, subsystem ORDER BY clock)
