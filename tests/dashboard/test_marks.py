@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -199,6 +200,22 @@ def test_api_and_pages(doors: Doors, way: str) -> None:
     for one, url in windows.items():
         window = answers[url].json()["window"]
         assert (window["from"], window["to"]) == (START_MS + round(1000 * one.start), START_MS + round(1000 * one.end)), one
+
+
+def test_the_page_of_a_run_shows_no_other_run(doors: Doors) -> None:
+    """A phase is one of its own; its menu offers itself and its own phases."""
+    app = InProcess(make_app(doors.databases["file"]))
+    try:
+        answers = app.ask(["/runs/1@3?phase=steady", "/runs/1@4?phase=steady.2", "/runs/1@4?run=5", "/runs/1@4"])
+    finally:
+        app.close()
+    assert [one.status_code for one in answers.values()] == [404, 200, 400, 200]
+    assert "Run 3 (again) has no phase &#39;steady&#39;; its phases: again." in answers["/runs/1@3?phase=steady"].text
+    phase, run = answers["/runs/1@4?phase=steady.2"].text, answers["/runs/1@4"].text
+    assert "&run=4&phase=steady.2" in unescape(phase), "what the browser fetches early"
+    assert "recorded 4 of 4 samples" in phase
+    assert "recorded 14 of 14 samples" in run
+    assert re.findall(r'<option value="(.*?)">', run) == ["@4", "@4:steady", "@4:ramp", "@4:steady.2"]
 
 
 @WAYS

@@ -21,7 +21,7 @@ GRACE_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 75
 _HEAD_BYTES = 16 << 10
 _OWN_DESCRIPTORS = 40
-"""What a process needs beside its connections: libraries, journal, collections, the database."""
+"""What a process needs besides its connections: libraries, journal, collections, the database."""
 _BACKLOG = 2048
 """Connections that may wait in the kernel to be accepted, as while a server starts again."""
 _ACCEPTED_AT_ONCE = 4

@@ -73,7 +73,7 @@ def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables:
     told = orjson.loads(stored[0]) if stored and stored[0] else {}
     if told.get("made_of") == _made_of(con, collector_id, one):
         rows = con.execute(
-            f"SELECT {', '.join(_columns())} FROM estimates WHERE collector_id = ? AND range = ? ORDER BY rowid", (collector_id, one.window)
+            schema.select(_columns(), "estimates", "WHERE collector_id = ? AND range = ? ORDER BY rowid"), (collector_id, one.window)
         )
         return Known(tuple(Figure(*row) for row in rows), tuple(Sign(*sign) for sign in told["signs"]), told["commands"])
     with closing(columnar.connect()) as duck:
@@ -88,7 +88,7 @@ def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Mach
         if one.window in windows and _FEWEST <= _samples(con, machine.number, one) <= _MOST
     ]
     names = ("collector_id", "range", *_columns())
-    insert = f"INSERT INTO estimates ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    insert = schema.insert("estimates", names)
     for one, known in zip(chosen, _known(con, duck, machine, chosen, None), strict=True):
         told = {"made_of": _made_of(con, machine.number, one), "signs": [list(sign) for sign in known.signs], "commands": known.commands}
         con.execute(

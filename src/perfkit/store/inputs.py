@@ -56,7 +56,7 @@ class Staged:
 
     def count(self, table: Table) -> int:
         """Rows of one table."""
-        row = self.con.execute(f"SELECT count(*) FROM {table.name} WHERE machine = ?", [self.machine]).fetchone()
+        row = self.con.execute(schema.count(table.name, "WHERE machine = ?"), [self.machine]).fetchone()
         return int(row[0]) if row else 0
 
     def facts(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Staged:
 
 @contextmanager
 def staged(path: Path) -> Iterator[list[Staged]]:
-    """The machines that the input at `path` holds, mostly one. Raises BadInput where it is none of the three, or a damaged one."""
+    """The machines that the input at `path` holds, mostly one. Raises BadInput where it is not one of the three, or is damaged."""
     if path.is_dir():
         with _of_folder(path) as found:
             yield [found]
@@ -133,7 +133,7 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? AND counted ORDER BY recording, tick, timestamp",
         [machine],
     ).fetchall()
-    figures = ", ".join(catalog.FIGURES)
+    figures = ("range", "metric", "device", *catalog.FIGURES)
     taken = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'percentiles'").fetchall()
     return Staged(
         con,
@@ -146,7 +146,7 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         found,
         [Sample(*row) for row in samples],
         system_info(con, machine),
-        con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall() if taken else [],
+        con.execute(schema.select(figures, "percentiles", "WHERE machine = ?"), [machine]).fetchall() if taken else [],
     )
 
 
@@ -197,7 +197,7 @@ def _recorded(con: duckdb.DuckDBPyConnection, path: Path, tables: tuple[Table, .
     """What is known of the recordings, and their samples: as the folder tells, or one recording made of the tables' samples."""
     if told and told.recordings and (path / SAMPLES).is_file():
         return told, [Sample(*row) for row in csv_input.read_samples(con, path / SAMPLES)]
-    instants = " UNION ".join(f"SELECT timestamp FROM {table.name}" for table in tables)
+    instants = " UNION ".join(schema.select(["timestamp"], table.name) for table in tables)
     con.execute(f"CREATE OR REPLACE TABLE instants AS {instants}")
     con.execute(schema.text("duckdb/sampled"))
     samples = [

@@ -334,8 +334,8 @@ class Live:
 
     def _add_late_marks(self, machine: _Machine, engine: Engine) -> None:
         """Marks that came alone, after newer samples: each belongs to the recording that had begun last by then."""
-        names = ", ".join(Mark._fields)
-        marks = [Mark(*row) for row in engine.con.execute(f"SELECT {names} FROM marks ORDER BY timestamp, place").fetchall()]
+        told = engine.con.execute(schema.select(Mark._fields, "marks", "ORDER BY timestamp, place")).fetchall()
+        marks = [Mark(*row) for row in told]
         begun = "SELECT recording FROM recordings WHERE collector_id = ? AND from_timestamp <= ? ORDER BY from_timestamp DESC LIMIT 1"
         placed = []
         for mark in marks:
