@@ -148,7 +148,8 @@ def test_a_file_that_grew_is_the_same_recording(tmp_path: Path) -> None:
 
 
 def only(tables: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
-    """What tells of recordings: a part that begins in the middle lacks the rates of its first sample."""
-    return {name: tables[name] for name in ("recordings", "samples", "runs", "phases", "marks")} | {
-        "gaps": [row for row in tables["quality_events"] if row[3] == "gap"]
+    """What tells of recordings: a part that begins in the middle lacks the rates of its first sample; marks are numbered within a file."""
+    return {name: tables[name] for name in ("recordings", "samples", "runs", "phases")} | {
+        "marks": [row[:5] for row in tables["marks"]],
+        "gaps": [row for row in tables["quality_events"] if row[3] == "gap"],
     }
