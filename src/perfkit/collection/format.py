@@ -35,7 +35,7 @@ _QUOTED = b'"\\'
 
 
 class Line:
-    """One measurement: when, what of, and the source's text.
+    """One measurement: its time, its subsystem and the kernel's text.
 
     `nanosecond` and `monotonic` are None in collections of other collectors.
     """

@@ -28,7 +28,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the head of a file tells of its machine."""
+    """What the head of a file says about its machine."""
 
     name: str
     identity: str = ""

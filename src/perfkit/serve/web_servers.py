@@ -135,7 +135,7 @@ def _config(options: ServeOptions, app: object, **more: Any) -> uvicorn.Config:
 
 
 def _descriptors_for(server: str, connections: int) -> int:
-    """How many connections `server` may have, after the limit on descriptors was raised for them as far as it can be."""
+    """How many connections `server` may have, after raising the limit on descriptors as far as the system allows."""
     wanted = connections + 256
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:

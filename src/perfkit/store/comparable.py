@@ -27,7 +27,8 @@ BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, L
 T = 2.3060041352041662  # Student's t of so many degrees beyond which (1 - LEVEL) / 2 lie
 PROCESSES = "processes"  # the sparse table that is compared, by command
 PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
-# Samples of a window that is prepared: a shorter one is read at once and hardly ever judged, one of over two hours when somebody asks.
+# A window with so many samples is prepared at its import: a shorter one is computed quickly and seldom judged, one of over two hours is
+# computed when it is asked for.
 _FEWEST, _MOST = 90, 8000
 
 

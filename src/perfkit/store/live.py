@@ -145,7 +145,7 @@ class _Machine:
         self.last = -1  # newest sample in the database
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
-        self.hour = -1  # up to which its samples stand by column
+        self.hour = -1  # the hour up to which its samples are stored by column
 
 
 class Live:
