@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -65,6 +66,22 @@ def test_html_stands_in_templates() -> None:
         if re.search(r"<(div|span|html|body|form|svg|td|tr)\b", line)
     ]
     assert not found
+
+
+def test_statements_of_more_than_three_lines_stand_in_sql_files() -> None:
+    """A look-up stays where it is used."""
+    statement = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|COPY|FROM|ALTER|ATTACH|DROP)\b")
+    found = []
+    for path in ROOT.glob("src/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno - node.lineno >= 3 and statement.match(_text_of(node)):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not found
+
+
+def _text_of(node: ast.expr) -> str:
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "?" for part in parts)
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -236,7 +236,7 @@ SYSTEM = Table(
         *_columns("/proc/stat", RATE, "1/s", context_switches="Context switches", interrupts="Interrupts", forks="Forks"),
         *_columns("/proc/vmstat", RATE, "KiB/s", page_in_kb="Paged in", page_out_kb="Paged out"),
         *_columns("/proc/vmstat", RATE, "pages/s", swap_in_pages="Swapped in", swap_out_pages="Swapped out"),
-        *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults", oom_kills="Processes killed for want of memory"),
+        *_columns("/proc/vmstat", RATE, "1/s", major_faults="Major faults", oom_kills="Processes killed for lack of memory"),
         *_columns("/proc/vmstat", RATE, "pages/s", numa_hits="Pages from the wanted NUMA node", numa_misses="Pages from another NUMA node"),
     ),
 )
@@ -322,7 +322,7 @@ def _of_cgroup(source: str) -> tuple[Column, ...]:
         *_columns(source, RATE, "B/s", io_read_bytes_per_s="Read", io_write_bytes_per_s="Written"),
         *_columns(source, SHARE, "%", cpu_limit_percent="CPU of limit", cpu_throttled_percent="Periods throttled"),
         *_columns(source, GAUGE, "B", INTEGER, memory_working_set_bytes="Working set"),
-        *_columns(source, COUNTER, "processes", INTEGER, oom_kills="Killed for want of memory, total"),
+        *_columns(source, COUNTER, "processes", INTEGER, oom_kills="Killed for lack of memory, total"),
     )
 
 

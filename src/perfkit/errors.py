@@ -3,6 +3,7 @@
 PerfkitError
  +- Failed    the thing asked for did not work       exit code 1
  +- BadInput  wrong usage, or input that is not so   exit code 2
+     +- NotThere  what was named does not exist
 
 A message is one sentence: what happened, and what to do about it. It is raised where the reason is known and
 printed once, in `perfkit.cli.main`.
@@ -27,6 +28,10 @@ class BadInput(PerfkitError):
     """The request, or a file it names, is wrong; nothing was written."""
 
     exit_code = 2
+
+
+class NotThere(BadInput):
+    """There is no machine, run or phase of the name that was asked for; the sentence lists those there are."""
 
 
 def reason(error: OSError) -> str:

@@ -66,10 +66,12 @@ def parse_iso(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """At most two neighbouring units, as in "2 m 10 s", "1 d 3 h", "250 ms"."""
-    if seconds < 1:
+    """At most two neighbouring units, the last one rounded: "2 m 10 s", "1 d 3 h", "250 ms"; as `span` of the pages' format.js."""
+    if round(seconds * 1000) < 1000:
         return f"{seconds * 1000:.0f} ms"
-    whole = int(seconds)
+    whole = int(seconds + 0.5)
+    shown = 1 if whole < 3600 else 60 if whole < 86400 else 3600
+    whole = int(whole / shown + 0.5) * shown
     parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
     first = next(i for i, (n, _) in enumerate(parts) if n)
     return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)

@@ -106,7 +106,7 @@ def test_cpu_busy_is_a_column_like_any_other(site):
         ("1/series?metrics=sqlite_master.name", 400, "no metric"),
         ("1/series?points=-1", 400, "not a number"),
         ("1/series?bucket=1%3BDROP", 400, "not a number"),
-        ("1/series?phase=nobody", 400, "no phase"),
+        ("1/series?phase=nobody", 404, "no phase"),
         ("1/percentiles?tables=sqlite_master", 400, "no table"),
         ("99/series", 404, "no collector"),
         ("99/percentiles", 404, "no collector"),

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
 import re
 import string
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote, quote_from_bytes, unquote, urlsplit
+from urllib.parse import quote, quote_from_bytes, urlsplit
 
 import pytest
 
-from perfkit.dashboard.access import App
 from perfkit.dashboard.app import make_app
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.errors import BadInput
 from support import asking
+from support.in_process import Answer, InProcess
 from support.seed import fill
 
 from .conftest import Site, serving
@@ -126,59 +123,6 @@ def odd_values(count: int) -> list[str]:
 SPARING = {"percentiles": "tables=memory", "series": "metrics=host.cpu_user"}
 
 
-class Answer(NamedTuple):
-    """What was said."""
-
-    status_code: int
-    text: str
-
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-async def ask(app: App, url: str) -> Answer:
-    """The application's answer, without a server between: with thousands of requests that would be most of the work."""
-    path, _, query = url.partition("?")
-    scope = {
-        **{"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http", "root_path": ""},
-        **{"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "headers": [(b"host", b"127.0.0.1:8000")]},
-        **{"client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 8000)},
-    }
-    said: list[dict[str, Any]] = []
-    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-    async def receive() -> dict[str, Any]:
-        for message in asked:
-            return message
-        await asyncio.Event().wait()  # the client stays until it is answered
-        raise AssertionError
-
-    async def send(message: dict[str, Any]) -> None:
-        said.append(message)
-
-    await app(scope, receive, send)
-    return Answer(said[0]["status"], b"".join(message.get("body", b"") for message in said).decode())
-
-
-class InProcess:
-    """An application in an event loop of its own, which its helper processes belong to."""
-
-    def __init__(self, app: App) -> None:
-        self._app, self._runner, self._thread = app, asyncio.Runner(), ThreadPoolExecutor(1)
-
-    def ask(self, urls: Sequence[str]) -> dict[str, Answer]:
-        """The answers, one after the other."""
-
-        async def all_of_them() -> dict[str, Answer]:
-            return {url: await ask(self._app, url) for url in urls}
-
-        return self._thread.submit(self._runner.run, all_of_them()).result()
-
-    def close(self) -> None:
-        self._thread.submit(self._runner.close).result()
-        self._thread.shutdown()
-
-
 def ask_all(site: Site, urls: Sequence[str]) -> dict[str, Answer]:
     """The answers of a server, one after the other over one connection."""
     found = {}
@@ -232,6 +176,76 @@ def test_200_odd_values_of_each_parameter_get_an_answer_that_is_no_internal_erro
         for url, answer in answers.items():
             if path.startswith("/api/") and answer.status_code >= 400:
                 assert answer.json()["error"], url
+
+
+OF_A_WINDOW = sorted({path for path, name in OURS if name == "phase"})
+NOT_THERE = {
+    "run=77": "there is no run '77' here; there are: 1 (load)",
+    "run=nobody": "there is no run 'nobody' here",
+    "run=previous": "there is no run 'previous' here",
+    "run=2020-01-01T00:00:00Z": "there is no run '2020-01-01T00:00:00Z' here",
+    "phase=nope": "there is no phase 'nope' here; there are: load",
+    "run=1&phase=nope": "run 1 (load) has no phase 'nope'; its phases: none",
+}
+
+
+@pytest.mark.parametrize("path", OF_A_WINDOW)
+def test_a_run_or_phase_that_does_not_exist_is_refused_with_those_that_do(app: InProcess, path: str) -> None:
+    """On every page and in every answer that shows one; never is another part of the data shown instead."""
+    beside = "command=nginx&" if path.endswith("process") else ""
+    of_a_run = path.endswith("1@1")
+    asked = {query: said for query, said in NOT_THERE.items() if not (of_a_run and query.startswith("run=") and "phase" not in query)}
+    if of_a_run:
+        asked["phase=nope"] = NOT_THERE["run=1&phase=nope"]
+    missing = path.replace("collectors/1", "collectors/99").replace("1@1", "99@1")
+    urls = {f"{path}?{beside}{query}": said for query, said in asked.items()}
+    urls[f"{missing}?{beside}"] = "there is no run 99@1; /runs lists" if of_a_run else "there is no collector 99; / lists those there are"
+    answers = app.ask([*urls, f"{path}?{beside}run=1"])
+    assert answers.pop(f"{path}?{beside}run=1").status_code == 200
+    for url, answer in answers.items():
+        refused(answer, 404, urls[url], url)
+
+
+@pytest.mark.parametrize("path", ["/compare", "/api/v1/compare"])
+def test_a_run_that_does_not_exist_is_not_compared(app: InProcess, path: str) -> None:
+    asked = {
+        "c=1@77": NOT_THERE["run=77"],
+        "c=1@1:nope": NOT_THERE["run=1&phase=nope"],
+        "c=1:nope": NOT_THERE["phase=nope"],
+        "c=99@1": "there is no collector 99",
+        "arm=new=1@1,1@77": NOT_THERE["run=77"],
+    }
+    if path.startswith("/api"):
+        asked["c=1@1&generator=1@77"] = NOT_THERE["run=77"]
+    urls = {f"{path}?c=1@1&{query}": said for query, said in asked.items()}
+    for url, answer in app.ask(list(urls)).items():
+        refused(answer, 404, urls[url], url)
+    seven = f"{path}?{'&'.join(['c=1@1'] * 7)}"
+    refused(app.ask([seven])[seven], 400, "name two to 6 runs", seven)
+
+
+def test_other_addresses_of_runs_that_do_not_exist(app: InProcess) -> None:
+    asked = {
+        "/runs/1@77": (404, "there is no run 1@77; /runs lists those there are"),
+        "/api/v1/runs/1@77": (404, "there is no run 1@77; /runs lists those there are"),
+        "/runs/99": (404, "nothing is at /runs/99"),
+        "/api/v1/runs?collector=99": (404, "there is no collector 99"),
+        "/runs/1@1?run=77": (400, "/runs/1@1 shows its own run alone"),
+        "/runs/1@1?range=1h": (400, "/runs/1@1 shows its own run alone"),
+    }
+    for url, answer in app.ask(list(asked)).items():
+        refused(answer, *asked[url], url)
+
+
+def refused(answer: Answer, status: int, said: str, url: str) -> None:
+    """The status, a sentence, and nothing of the data."""
+    assert answer.status_code == status, url
+    if url.startswith("/api/"):
+        assert set(answer.json()) == {"error"}
+        assert said in answer.json()["error"], url
+        return
+    assert said.lower() in unescape(answer.text).lower(), url
+    assert "vm-a" not in answer.text
 
 
 # Datasette leaves coroutines behind where a query fails; "error" makes that a failure of the test.

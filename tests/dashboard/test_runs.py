@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.store import open_database, runs
+from perfkit.units import format_duration
 from support import asking
 from support.recorded import record
 from support.seed import START, fill
@@ -70,6 +71,9 @@ def test_the_page_of_all_runs(marked, open_page):
     page = open_page(f"{marked.url}/runs")
     assert page.locator("#rows tr").count() == 2
     assert page.inner_text("#count") == "2 runs"
+    lengths = [*range(1, 1000, 83), 999.6, *(round(1000 * 1.37**n, 1) for n in range(48)), 59_500, 89_900, 3_599_600, 86_399_000]
+    spans = page.evaluate("async (all) => { const { span } = await import('perfkit/format.js'); return all.map(span); }", lengths)
+    assert spans == [format_duration(length / 1000) for length in lengths], "lengths are shown as the command line shows them"
     page.locator("#rows input").nth(0).check()
     page.locator("#rows input").nth(1).check()
     assert page.locator("#compare").get_attribute("href") == "/compare?c=1%401&c=2%401"

@@ -1186,3 +1186,21 @@ def test_a_generator_whose_clock_is_off_is_noticed_and_moved_only_when_told(tmp_
     with closing(sqlite3.connect(tmp_path / "x.db")) as con:
         sql = "SELECT first_timestamp / 1000 FROM load_runs ORDER BY collector_id"
         assert [second - START for (second,) in con.execute(sql)] == [13, 20]
+
+
+def test_a_load_that_was_moved_is_forgotten_where_it_was(tmp_path: Path) -> None:
+    """What is kept for comparisons of the run that it lay in knows no load any more."""
+    lines = [
+        loads.JTL,
+        *(f"{(START + 20 + n) * 1000},10,GET /,200,OK,Users 1-1,text,true,,512,120,5,5,http://sut/,9,0,1" for n in range(580)),
+    ]
+    output = write(tmp_path, "\n".join(lines) + "\n", "moved.jtl")
+    recorded.record(tmp_path / "x.db", [50.0] * 1300, marks=[(10, "start", "load"), (640, "end", "load")])
+    known = []
+    for shift in ("0", "650"):
+        moved = ["--collector-name", "vm-a", "--load-shift", shift]
+        assert main(["import", "--db", str(tmp_path / "x.db"), "--load", str(output), *moved]) == 0
+        with closing(sqlite3.connect(tmp_path / "x.db")) as con:
+            known.append(con.execute("SELECT count(*) FROM estimates WHERE range = 'run:1' AND metric LIKE 'load.%'").fetchone()[0])
+    assert known[0] > 0
+    assert known[1] == 0

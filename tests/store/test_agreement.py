@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,9 @@ from support import invent
 
 # What tells one way from another by right: where a collection came from, and files of the cache.
 LEFT_OUT = {"collections": ("id", "digest", "source", "kind", "imported_at"), "segments": None, "live_lines": None, "live_positions": None}
+
+
+MARKS = [(5, "load", "start"), (10, "steady", "start"), (35, "steady", "end"), (60, "load", "end"), (62, "calm", "point")]
 
 
 def contents(db: Path) -> dict[str, list[tuple]]:
@@ -63,19 +67,27 @@ def rezip(path: Path) -> None:
     path.unlink()
 
 
+def rotate(path: Path) -> None:
+    """The parts in one archive, the later one first."""
+    with tarfile.open(path.with_suffix(".json.tar"), "w") as archive:
+        for part in reversed(parts_of(path)):
+            archive.add(part, part.name)
+    path.unlink()
+
+
 DAMAGE: dict[str, Callable[[Path], None]] = {
     "whole": lambda path: None,
     "truncated": cut,
     "damaged": spoil,
     "duplicated": double,
     "compressed": rezip,
+    "rotated": rotate,
 }
 
 
 def recorded(folder: Path, damage: str, **changes: object) -> Path:
-    path = invent.write(
-        folder / "vm-a.json", **{"hostname": "vm-a", "seconds": 90, "containers": 1, "users": True, "gaps": [(40, 7)], **changes}
-    )
+    told = {"hostname": "vm-a", "seconds": 90, "containers": 1, "users": True, "gaps": [(40, 7)], "marks": MARKS}
+    path = invent.write(folder / "vm-a.json", **{**told, **changes})
     DAMAGE[damage](path)
     return next(folder.glob("vm-a.json*"))
 
@@ -136,7 +148,8 @@ def test_a_file_that_grew_is_the_same_recording(tmp_path: Path) -> None:
 
 
 def only(tables: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
-    """What tells of recordings: a part that begins in the middle lacks the rates of its first sample."""
-    return {name: tables[name] for name in ("recordings", "samples", "runs", "phases", "marks")} | {
-        "gaps": [row for row in tables["quality_events"] if row[3] == "gap"]
+    """What tells of recordings: a part that begins in the middle lacks the rates of its first sample; marks are numbered within a file."""
+    return {name: tables[name] for name in ("recordings", "samples", "runs", "phases")} | {
+        "marks": [row[:5] for row in tables["marks"]],
+        "gaps": [row for row in tables["quality_events"] if row[3] == "gap"],
     }

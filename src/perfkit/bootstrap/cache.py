@@ -136,7 +136,7 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _unpack(archive: str, tier: dict[str, Any], base: Path, folder: Path) -> None:
-    """Write `tier` beside `folder` and rename it into place; another process that was faster wins, with the same content."""
+    """Write `tier` next to `folder` and rename it into place; another process that was faster wins, with the same content."""
     if sys.stderr.isatty():
         print(f"perfkit: unpacking {format_bytes(tier['bytes'])} into {folder}, this once", file=sys.stderr)
     try:
@@ -153,7 +153,7 @@ def _unpack(archive: str, tier: dict[str, Any], base: Path, folder: Path) -> Non
 
 @contextlib.contextmanager
 def _temporary(base: Path, doing: str) -> Iterator[Path]:
-    """A locked folder beside the others, gone afterwards if it still bears its name."""
+    """A locked folder next to the others, gone afterwards if it still bears its name."""
     beside = Path(tempfile.mkdtemp(prefix=f".{doing}-", dir=base))
     lock = os.open(beside / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -48,7 +48,7 @@ def collect(
         "perfkit",
         "--format",
         metavar="perfkit|pcc",
-        help="perfkit, or pcc for pcprocess and the portal: without what perfkit adds, marks go into a file beside.",
+        help="perfkit, or pcc for pcprocess and the portal: without what perfkit adds, marks go into a file next to it.",
     ),
     append: bool = typer.Option(False, "--append", help="local: continue an existing collection as a new session."),
     max_size: Optional[str] = typer.Option(None, help="local: go on in NAME-002.json and so on when a file is that large, e.g. 100MB."),

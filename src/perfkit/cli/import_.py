@@ -26,7 +26,7 @@ def import_(
     inputs: Optional[list[Path]] = typer.Argument(None, metavar="[INPUT]...", help="Collections, processed folders or host.csv files."),
     file: Optional[list[Path]] = typer.Option(None, "--file", help="An input, the same as an argument; may be given several times."),
     load: Optional[list[Path]] = typer.Option(
-        None, "--load", help="Output of a load tool (k6, JMeter, Gatling, wrk, ...), shown beside the metrics; may be given several times."
+        None, "--load", help="Output of a load tool (k6, JMeter, Gatling, wrk, ...), shown next to the metrics; may be given several times."
     ),
     load_start: Optional[str] = typer.Option(
         None, metavar="INSTANT", help="When the load began, where its tool does not say.  [default: the mark that names the file]"
@@ -71,7 +71,7 @@ def import_(
 
 
 def _import_logs(db: Path, path: Path, recorded: Imported, quiet: bool) -> None:
-    """Bring the load logs in that lie beside the collection in an archive."""
+    """Bring the load logs in that lie next to the collection in an archive."""
     from perfkit.collection.certificate import count
     from perfkit.loadtools.importing import import_logs
 

@@ -38,7 +38,7 @@ def serve(
     no_receive: bool = typer.Option(False, "--no-receive", help="Run the dashboard alone."),
     open_: bool = typer.Option(False, "--open", help="Open the dashboard in a browser."),
     data: Optional[Path] = typer.Option(
-        None, "--data", envvar="PERFKIT_DATA", help="Folder for what is received; default NAME-received beside the database."
+        None, "--data", envvar="PERFKIT_DATA", help="Folder for what is received; default NAME-received next to the database."
     ),
     keys: Optional[Path] = typer.Option(
         None, "--keys", envvar="PERFKIT_KEYS", help="The file of `perfkit keys`; pcd's (PCD_APIKEYS_FILE, else ~/.pcd/apikeys) is read too."

@@ -17,7 +17,7 @@ app = typer.Typer(
     **APP_SETTINGS,
 )
 
-DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its tokens are in tokens.json beside it.")
+DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its tokens are in tokens.json next to it.")
 
 
 @app.command(epilog=examples("tokens add nightly", "tokens add nightly --expires 90d"))

@@ -17,7 +17,7 @@ app = typer.Typer(
     **APP_SETTINGS,
 )
 
-DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its logins are in users.json beside it.")
+DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its logins are in users.json next to it.")
 
 
 @app.command(epilog=examples("users add ann", "users add ann --role admin --password-stdin"))

@@ -1,1 +1,1 @@
-"""The collector: what runs beside somebody's load test. Target tier."""
+"""The collector: what runs next to somebody's load test. Target tier."""

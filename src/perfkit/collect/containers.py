@@ -57,7 +57,7 @@ _LEAVES = (".service", ".scope", ".socket", ".mount", ".swap")
 
 
 def identify(parent: str, name: str) -> tuple[str, str] | None:
-    """(runtime, id) of the container whose cgroup is `name` in the folder `parent`; None if it is none."""
+    """(runtime, id) of the container whose cgroup is `name` in the folder `parent`; None if it is not one."""
     found = _SHAPE.fullmatch(name)
     if not found:
         return _by_name(parent, name)

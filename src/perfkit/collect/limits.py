@@ -7,9 +7,9 @@ line of the subsystem `limits`, in which each row is a file's path and its numbe
     /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq 2600000
     ethtool/eth0/bw_in_allowance_exceeded 0
 
-the last of which are no files: they are the counters that a cloud's network driver gives to `ethtool -S` (ETHTOOL_GSTATS), and `adjtimex`,
+the last of which are not files but the counters that a cloud's network driver gives to `ethtool -S` (ETHTOOL_GSTATS), and `adjtimex`,
 how far the clock may be wrong (adjtimex(2): offset, maxerror, esterror, status). Where the kernel's log may be read, the records that tell
-which process was killed for want of memory follow as they stand in /dev/kmsg.
+which process was killed for lack of memory follow as they stand in /dev/kmsg.
 """
 
 from __future__ import annotations

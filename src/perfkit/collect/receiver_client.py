@@ -42,11 +42,11 @@ class Answer:
     """What came of a request.
 
     meaning   one of the words above; of a ping, TAKEN or LATER
-    sentence  the receiver's answer in a few words, or why there is none
+    sentence  the receiver's answer in a few words, or why it did not answer
     wait      seconds that the receiver asked to wait, else 0
     status    the HTTP status; 0 where there was no answer, and then `reason` has the system's words
     location  where a redirection points to, else ""
-    body      the answer's JSON object; empty where it is none
+    body      the answer's JSON object; empty where it is not an object
     """
 
     __slots__ = ("body", "location", "meaning", "reason", "sentence", "status", "wait")

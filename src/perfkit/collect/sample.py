@@ -52,7 +52,7 @@ class Sampler:
     samples          how many have been taken
     read_at          when the last one was read first: ms since the epoch, and seconds on the monotonic clock
     is_slow          whether the last one was one of every `slow`, with what changes slowly
-    cpus_changed     whether the set of CPUs is another than in the slow sample before; who has seen it sets it back
+    cpus_changed     whether the set of CPUs differs from that of the slow sample before; the caller resets it
     devices_changed  the same of disks and interfaces
     """
 

@@ -107,6 +107,6 @@ def _link(path: str) -> dict[str, Any]:
 
 
 def _leads_out(net: str, name: str) -> bool:
-    """Whether the other end of a veth or macvlan is in another namespace: its link is none of ours."""
+    """Whether the other end of a veth or macvlan is in another namespace: its link is not one of ours."""
     link, own = read_text(f"{net}/{name}/iflink"), read_text(f"{net}/{name}/ifindex")
     return name != "lo" and link != own and link not in {read_text(f"{net}/{other}/ifindex") for other in _entries(net)}

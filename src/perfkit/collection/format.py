@@ -35,7 +35,7 @@ _QUOTED = b'"\\'
 
 
 class Line:
-    """One measurement: when, what of, and the source's text.
+    """One measurement: its time, its subsystem and the kernel's text.
 
     `nanosecond` and `monotonic` are None in collections of other collectors.
     """
@@ -55,7 +55,7 @@ class Line:
         return self.timestamp + (self.nanosecond or 0) / 1e9
 
     def json(self) -> Any:
-        """The measurement of a `perfkit/*` or container line as an object; ValueError if it is none."""
+        """The measurement of a `perfkit/*` or container line as an object; ValueError if it is not one."""
         return loads(self.measurement)
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class Line:
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON from outside. Raises ValueError for what is none, and for what is nested deeper than anything of use."""
+    """JSON from outside. Raises ValueError for what is not JSON, and for what is nested deeper than any useful line."""
     import json
 
     try:

@@ -1,4 +1,4 @@
-"""Inflating gzip: several members one after the other, bounded pieces, and what can be had of a damaged stream.
+"""Inflating gzip: several members one after the other, bounded pieces, and what can be saved of a damaged stream.
 
 Target tier: standard library, Python 3.9.
 """

@@ -112,7 +112,7 @@ PCC = (
     Subsystem("/proc/diskstats", needed=True, records=True),
 )
 STATFS = Subsystem("statfs[*]", counters=False, sampled=False)
-# Limits that hide, and what the kernel's log says of processes that were killed for want of memory.
+# Limits that hide, and what the kernel's log says of processes that were killed for lack of memory.
 LIMITS = Subsystem("limits", sampled=False)
 KERNEL_LOG = Subsystem("/dev/kmsg", counters=False, sampled=False)
 # Read in every SLOW-th sample.

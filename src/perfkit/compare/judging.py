@@ -12,17 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
-
-import tomllib
 
 from perfkit import sql
 from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, table, worse
 from perfkit.compare import statistics
 from perfkit.compare.statistics import Difference, Estimate
 from perfkit.errors import BadInput
-from perfkit.process.findings import rules
+from perfkit.process.findings import rules, rules_file
 from perfkit.store import comparable, schema
 from perfkit.store.comparable import BASIS, LEVEL, PACKAGE, PROCESSES, Figure, Known
 from perfkit.store.runs import Stretch
@@ -108,7 +105,7 @@ class Drift(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of one metric: both sides, the difference (other minus baseline) and what is to be said of it."""
+    """One figure of one metric: both sides, the difference (other minus baseline) and its verdict."""
 
     metric: str
     device: str
@@ -301,7 +298,7 @@ def _of(side: str, facts: Mapping[str, Any]) -> str:
 @cache
 def _pairs() -> tuple[dict[str, Any], ...]:
     """The rules about two runs."""
-    return tuple(tomllib.loads((files(PACKAGE) / "rules.toml").read_text(encoding="utf-8"))["pair"])
+    return tuple(rules_file(PACKAGE)["pair"])
 
 
 def _facts(run: Run) -> dict[str, Any]:

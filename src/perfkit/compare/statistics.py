@@ -96,7 +96,7 @@ def of_runs(values: Sequence[float]) -> Estimate:
 
 
 def holm(probabilities: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Each probability as it stands in its family (Holm 1979, with weights): who has more of the weight has more of the error rate."""
+    """Each probability as it stands in its family (Holm 1979, with weights): a larger weight gets a larger part of the error rate."""
     order = sorted(range(len(probabilities)), key=lambda place: probabilities[place] / weights[place])
     found, largest, left = [0.0] * len(probabilities), 0.0, sum(weights)
     for place in order:

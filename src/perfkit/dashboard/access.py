@@ -165,7 +165,7 @@ class Guard:
 
 
 async def _while_heard(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run `app`, which reads no body, until it has answered or whoever asked has gone."""
+    """Run `app`, which reads no body, until it has answered or the client has gone."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":

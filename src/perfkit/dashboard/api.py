@@ -20,7 +20,7 @@ from perfkit.compare import judging
 from perfkit.dashboard import limits, ranges, reading
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
-from perfkit.errors import BadInput
+from perfkit.errors import BadInput, NotThere
 from perfkit.store import runs
 from perfkit.store.schema import LEVELS
 
@@ -34,13 +34,9 @@ _GZIP_FROM = 2048
 _WIDEST = 604_800_000
 MOST_COMPARED = 6
 MOST_RUNS = 20  # of an arm
-_SUBJECT = re.compile(r"(?P<collector>\d{1,9})@(?P<run>[^:]{1,200}(?::\d\d[^:]{0,40})*)(?::(?P<phase>.{1,200}))?")
+_SUBJECT = re.compile(r"(?P<collector>\d{1,9})(?:@(?P<run>[^:]{1,200}(?::\d\d[^:]{0,40})*))?(?::(?P<phase>.{1,200}))?")
 
 View = Callable[[Any, Any], Awaitable[Any]]
-
-
-class Missing(Exception):
-    """There is no such collector."""
 
 
 class TookTooLong(Exception):
@@ -54,7 +50,7 @@ class Unchanged(Exception):
 
 
 def answers_json(view: View) -> View:
-    """The view's dictionary as JSON, its "version" as ETag; Unchanged as 304; {"error": sentence} with 400 of BadInput, 404 of Missing."""
+    """The view's dictionary as JSON, its "version" as ETag; Unchanged as 304; {"error": sentence} with 400 of BadInput, 404 of NotThere."""
 
     @wraps(view)
     async def wrapped(request: Any, datasette: Any) -> Response:
@@ -64,10 +60,10 @@ def answers_json(view: View) -> View:
             body, status = await view(request, datasette), 200
         except Unchanged:
             return Response("", status=304, headers=headers)
+        except NotThere as error:
+            body, status = {"error": str(error)}, 404
         except BadInput as error:
             body, status = {"error": str(error)}, 400
-        except Missing as error:
-            body, status = {"error": str(error)}, 404
         except TookTooLong as error:
             body, status = {"error": str(error)}, error.status
         content = orjson.dumps(body)
@@ -93,9 +89,14 @@ async def all_runs(request: Any, datasette: Dashboard) -> Any:
     """Every run of every machine, the newest first; `collector=ID` those of one; `newest=1` of each machine the one that began last."""
     args = Parameters(request)
     number = args.whole("collector", 0, 1, 999_999_999) or None
-    if args.whole("newest", 0, 0, 1):
-        return {"now": now(), "runs": await datasette.read(lambda con: reading.newest_runs(con, now()))}
-    return {"now": now(), "runs": await datasette.read(lambda con: reading.runs_listed(con, now(), number))}
+    newest = args.whole("newest", 0, 0, 1)
+
+    def listed(con: sqlite3.Connection) -> list[reading.Row]:
+        if number:
+            find(con, number)
+        return reading.newest_runs(con, now(), number) if newest else reading.runs_listed(con, now(), number)
+
+    return {"now": now(), "runs": await datasette.read(listed)}
 
 
 @answers_json
@@ -105,10 +106,10 @@ async def one_run(request: Any, datasette: Dashboard) -> Any:
 
 
 def run_told(con: sqlite3.Connection, number: int, run: int) -> dict[str, Any]:
-    """The run as JSON, or Missing."""
+    """The run as JSON. Raises NotThere."""
     found = reading.runs_listed(con, now(), number, run)
     if not found:
-        raise Missing(f"there is no run {number}@{run}; /runs lists those there are.")
+        raise NotThere(f"there is no run {number}@{run}; /runs lists those there are.")
     return {"now": now(), **found[0], "phases": reading.phases_of(con, number, run, now())}
 
 
@@ -236,7 +237,7 @@ async def comparison(request: Any, datasette: Dashboard) -> Any:
     wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across)
     named, names, generators = args.texts("arm"), args.texts("c"), args.texts("generator")
     if not 2 <= len(named) + len(names) <= MOST_COMPARED or len(generators) > MOST_COMPARED:
-        raise BadInput(f"name two to {MOST_COMPARED} runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
+        raise _not_so_many()
 
     def compared(con: sqlite3.Connection) -> Any:
         arms = [*(_arm(con, text) for text in named), *(judging.Arm(name, (subject(con, name),)) for name in names)]
@@ -248,21 +249,55 @@ async def comparison(request: Any, datasette: Dashboard) -> Any:
 
 def _arm(con: sqlite3.Connection, text: str) -> judging.Arm:
     """The runs of NAME=REF,REF,REF. Raises BadInput."""
+    name, references = _runs_of_arm(text)
+    return judging.Arm(name, tuple(subject(con, one) for one in references))
+
+
+def _runs_of_arm(text: str) -> tuple[str, list[str]]:
     name, _, references = text.partition("=")
     runs_of = [one for one in references.split(",") if one]
     if not name or not 1 <= len(runs_of) <= MOST_RUNS:
         raise BadInput(f"{text[:60]!r} is no arm; write NAME=COLLECTOR@RUN,COLLECTOR@RUN,... with up to {MOST_RUNS} runs.")
-    return judging.Arm(name, tuple(subject(con, one) for one in runs_of))
+    return name, runs_of
 
 
 def subject(con: sqlite3.Connection, name: str) -> judging.Run:
-    """The run or phase that is called so in the address of the compare page. Raises BadInput, and Missing for a collector."""
+    """The run or phase that is called so in the address of the compare page. Raises BadInput, and NotThere where it does not exist."""
+    number, stretch = _named(con, name)
+    if stretch is None:
+        raise _no_run(name)
+    return judging.Run(name, con, number, stretch)
+
+
+def references(con: sqlite3.Connection, args: Parameters) -> dict[str, str]:
+    """What each `c` and each run of an `arm` in the address of the compare page names: "@2" or "@2:steady", "" a whole machine.
+
+    Raises BadInput, and NotThere where one does not exist.
+    """
+    arms, names = args.texts("arm"), args.texts("c")
+    if len(arms) + len(names) > MOST_COMPARED:
+        raise _not_so_many()
+    named = {one: _named(con, one)[1] for one in (*names, *(one for arm in arms for one in _runs_of_arm(arm)[1]))}
+    return {one: stretch.reference if stretch else "" for one, stretch in named.items()}
+
+
+def _named(con: sqlite3.Connection, name: str) -> tuple[int, runs.Stretch | None]:
     parts = _SUBJECT.fullmatch(name)
     if parts is None:
-        raise BadInput(f"{name[:60]!r} is no run; write COLLECTOR@RUN or COLLECTOR@RUN:PHASE, as in 1@2:steady.")
+        raise _no_run(name)
     number = int(parts["collector"])
     find(con, number)
-    return judging.Run(name, con, number, runs.pick(runs.stretches(con, number), parts["run"], parts["phase"]))
+    if not parts["run"] and not parts["phase"]:
+        return number, None
+    return number, runs.pick(runs.stretches(con, number), parts["run"], parts["phase"])
+
+
+def _no_run(name: str) -> BadInput:
+    return BadInput(f"{name[:60]!r} is no run; write COLLECTOR@RUN or COLLECTOR@RUN:PHASE, as in 1@2:steady.")
+
+
+def _not_so_many() -> BadInput:
+    return BadInput(f"name two to {MOST_COMPARED} runs with c=COLLECTOR@RUN, the baseline first; /runs lists them.")
 
 
 @answers_json
@@ -316,10 +351,10 @@ def stretches(con: sqlite3.Connection, number: int) -> list[dict[str, Any]]:
 
 
 def find(con: sqlite3.Connection, number: int) -> reading.Row:
-    """The collector, or Missing."""
+    """The collector. Raises NotThere."""
     found = reading.collector(con, number)
     if found is None:
-        raise Missing(f"there is no collector {number}; / lists those there are.")
+        raise NotThere(f"there is no collector {number}; / lists those there are.")
     return found
 
 

@@ -27,7 +27,7 @@ def make_app(database: Path, access: Access | None = None) -> App:
 
 
 def register() -> None:
-    """Our plugin and Datasette's own, and none that happens to be installed beside them.
+    """Our plugin and Datasette's own, and none that happens to be installed next to them.
 
     Datasette's own error pages print tracebacks with the values of all variables, secrets among them; ours stand for them.
     """

@@ -1,4 +1,4 @@
-"""How Datasette's own pages show a value: instants as text, numbers rounded, long texts folded. A plugin beside plugin.py's."""
+"""How Datasette's own pages show a value: instants as text, numbers rounded, long texts folded. A plugin next to plugin.py's."""
 
 from __future__ import annotations
 

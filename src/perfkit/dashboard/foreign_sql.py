@@ -154,7 +154,7 @@ class ForeignSql(Database):
         except TimeoutError:
             return None
         finally:
-            # Also where whoever asked has gone: nothing runs on for nobody.
+            # Also where the client has gone: no query runs on without a reader.
             if kept:
                 self._idle.append(child)
             else:

@@ -1,4 +1,4 @@
-"""What is worth a look: a limit a metric. The tables mark figures beyond it, the overview's findings are made from it."""
+"""Default thresholds, one per metric. The tables mark figures beyond them; the findings of the overview are made from them."""
 
 from __future__ import annotations
 

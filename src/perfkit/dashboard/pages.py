@@ -17,7 +17,7 @@ from perfkit.compare import judging
 from perfkit.dashboard import api, assets, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
-from perfkit.errors import BadInput, PerfkitError
+from perfkit.errors import BadInput, NotThere, PerfkitError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -82,7 +82,7 @@ async def collectors(request: Any, datasette: Dashboard) -> Response:
 
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
-    """One machine's summary charts, and what is to be thought of its newest run."""
+    """One machine's summary charts, and the verdict on its newest run."""
     number = int(request.url_vars["id"])
     newest = await datasette.read(lambda con: reading.newest_runs(con, api.now(), number))
     return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD, "newest": next(iter(newest), None)}, [("load", "1")])
@@ -96,12 +96,12 @@ async def runs(request: Any, datasette: Dashboard) -> Response:
 
 
 async def run(request: Any, datasette: Dashboard) -> Response:
-    """One run: what is to be thought of it, its numbers by phase, and the overview of its time."""
+    """One run: its verdict, its numbers by phase, and the overview of its time."""
     number, chosen = int(request.url_vars["id"]), int(request.url_vars["run"])
-    try:
-        told = await datasette.read(lambda con: api.run_told(con, number, chosen))
-    except api.Missing as error:
-        raise NotFound(f"T{str(error)[1:]}") from None
+    told = await datasette.read(lambda con: api.run_told(con, number, chosen))
+    asked = Parameters(request)
+    if asked.get("range") or asked.get("run", str(chosen)) not in ("", str(chosen)):
+        raise BadInput(f"{request.path} shows its own run alone; other parts of the machine's data are at /collectors/{number}.")
     frame = {"load": panels.LOAD, "run": told, "pinned": {"run": str(chosen)}}
     return await _of_collector(request, datasette, OVERVIEW, frame, [("load", "1")])
 
@@ -144,8 +144,10 @@ async def process(request: Any, datasette: Dashboard) -> Response:
 
 
 async def compare(request: Any, datasette: Dashboard) -> Response:
-    """Two to six collectors or phases over one another."""
-    frame = comparing(await datasette.read(choices), datasette.access.root_path)
+    """Several collectors, runs or phases over one another."""
+    args = Parameters(request)
+    collectors, named = await datasette.read(lambda con: (choices(con), api.references(con, args)))
+    frame = {**comparing(collectors, datasette.access.root_path), "named": named}
     return await respond(request, datasette, Page("compare", {}, frame))
 
 
@@ -163,7 +165,7 @@ def comparing(collectors: Sequence[Mapping[str, Any]], root_path: str = "") -> d
 
 async def problem(request: Any, datasette: Dashboard, exception: Exception) -> Response:
     """What went wrong, as a page, or as JSON where JSON was asked for."""
-    status = 400 if isinstance(exception, PerfkitError) else getattr(exception, "status", 500)
+    status = 404 if isinstance(exception, NotThere) else 400 if isinstance(exception, PerfkitError) else getattr(exception, "status", 500)
     if status == 500 and request.path.startswith(f"{datasette.access.root_path}/{DATABASE}") and isinstance(exception, _OF_A_REQUEST):
         status = 400  # Datasette does not check all that a URL may ask of its pages
     sentence = str(exception.args[0]) if status < 500 and exception.args else "The server could not answer; its log has the reason."
@@ -173,6 +175,7 @@ async def problem(request: Any, datasette: Dashboard, exception: Exception) -> R
         _log.error("%s %s failed", request.method, request.path, exc_info=exception)
     if request.path.endswith(".json") or request.path.startswith("/api/"):
         return Response.json({"ok": False, "error": sentence}, status=status)
+    sentence = sentence[:1].upper() + sentence[1:]
     heading = {404: "There is no such page", 403: "This is not allowed", 400: "This cannot be shown"}.get(status, "Something went wrong")
     response = await respond(request, datasette, Page("plain", {"heading": heading, "sentence": sentence}, template="error"))
     response.status = status
@@ -185,7 +188,7 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
     shared = {
         "page": page.script,
         "base": base,
-        "frame": json.dumps({"base": base, **page.frame}),
+        "frame": json.dumps({"base": base, "most_compared": api.MOST_COMPARED, **page.frame}),
         "assets": f"{base}/assets/{assets.version()}",
         "scripts": assets.scripts(page.script),
         "data": _data(request, page.frame),
@@ -202,9 +205,8 @@ def _data(request: Any, frame: dict[str, Any]) -> list[dict[str, str]]:
     """The URL that the page's script will fetch its charts from, by screen: the browser starts before it has the script."""
     if "screens" not in frame:
         return []
-    args = Parameters(request)
-    asked = [(name, args[name]) for name in WINDOW if args.get(name)]
-    window = urlencode(asked or list(frame.get("pinned", {}).items()))
+    args = _window_args(request, frame)
+    window = urlencode([(name, args[name]) for name in WINDOW if name in args])
     return [{"media": one["media"], "url": f"{frame['series']}&points={one['points']}&{window}"} for one in frame["screens"]]
 
 
@@ -213,20 +215,19 @@ async def _of_collector(
 ) -> Response:
     """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
     number = int(request.url_vars["id"])
-    asked = Parameters(request)
-    pinned: dict[str, str] = (frame or {}).get("pinned", {})
-    args: Mapping[str, str] = asked if any(asked.get(name) for name in WINDOW) else pinned
+    args = _window_args(request, frame or {})
     collector, stretches, recorded, has_containers, names = await datasette.read(
         lambda con: (
-            reading.collector(con, number),
+            api.find(con, number),
             api.stretches(con, number),
             _recorded(con, number, args),
             reading.has_containers(con, number),
             reading.container_names(con, number),
         )
     )
-    if collector is None:
-        raise NotFound(f"There is no collector {number}.")
+    shown_run = (frame or {}).get("run")
+    if shown_run:
+        stretches = [one for one in stretches if one["run"] == shown_run["run"]]
     shown = (frame or {}).get("container", "")
     if shown and shown not in names:
         raise NotFound(f"{collector['machinename']} has no container {shown[:64]}.")
@@ -256,7 +257,6 @@ async def _of_collector(
         "series": datasette.access.root_path + tab.series(number, extra),
         "screens": SCREENS,
     }
-    shown_run = (frame or {}).get("run")
     template = ("report" if datasette.self_contained else "run") if shown_run else ""
     return await respond(
         request,
@@ -265,12 +265,17 @@ async def _of_collector(
     )
 
 
+def _window_args(request: Any, frame: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the URL says of the window, and where it says nothing, the run that the page is about; a phase is one of this run."""
+    args = Parameters(request)
+    asked = {name: args[name] for name in WINDOW if args.get(name)}
+    pinned: dict[str, str] = frame.get("pinned", {})
+    return {**pinned, **asked} if set(asked) <= {"phase"} else asked
+
+
 def _recorded(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> str:
-    """What was recorded of the window that the URL asks for; its script tells what is wrong with the URL."""
-    try:
-        return f"recorded {reading.certificate(con, number, reading.window(con, number, args), api.now())}"
-    except BadInput:
-        return ""
+    """What was recorded of the window that the URL asks for. Raises BadInput, and NotThere for a run or phase that does not exist."""
+    return f"recorded {reading.certificate(con, number, reading.window(con, number, args), api.now())}"
 
 
 def choices(con: sqlite3.Connection) -> list[dict[str, Any]]:

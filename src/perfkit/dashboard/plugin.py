@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Route:
-    """One of our URLs: what it matches, who answers, and an example for whoever walks all of them."""
+    """One of our URLs: what it matches, who answers, and an example for tests that walk all of them."""
 
     pattern: str
     view: Callable[..., Awaitable[Any]]

@@ -135,7 +135,7 @@ def users_sql(name: str, table: str, columns: Sequence[str]) -> str:
 
 
 def _parts(table: str, columns: Sequence[str], wanted: Wanted) -> Iterator[tuple[Sequence[str], str | None]]:
-    """Which columns to read of which device, None for all; what comes later stands for more."""
+    """Yields (columns, device) pairs, device None for all; later pairs override earlier ones."""
     if table not in wanted.devices:
         yield columns, None
         return

@@ -76,7 +76,7 @@ def answer(con: sqlite3.Connection, request: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"error": f"the query needs more than {HEAP_BYTES >> 20} MB of memory"}
     except Exception as error:
-        # Whatever a statement does, whoever asked is told in its own words.
+        # Whatever a statement does, the client gets the error in its own words.
         return {"error": str(error) or type(error).__name__}
     return {"columns": columns, "rows": rows, "more": more}
 

@@ -1,4 +1,4 @@
-"""Who may log in to the dashboard: names, roles and password hashes in one file beside the database."""
+"""Who may log in to the dashboard: names, roles and password hashes in one file next to the database."""
 
 from __future__ import annotations
 

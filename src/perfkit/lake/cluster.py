@@ -50,7 +50,7 @@ def process_on(
     """Process `files` on the cluster whose scheduler is at `address` (dask://host:port), in the order of the files.
 
     `words` are options of `perfkit process` with absolute paths, --lake among them. The collections of one machine are one task, an
-    archive is one. A collection that fails stops no other. Raises BadInput for an address that is none and where distributed is missing,
+    archive is one. A collection that fails stops no other. Raises BadInput for what is not an address and where distributed is missing,
     Failed where nobody answers.
     """
     tasks, found = _tasks(files)
@@ -69,7 +69,7 @@ def process_on(
 
 
 def _tasks(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Outcome]]:
-    """The files of each task, and what is to be said of files that cannot be read here."""
+    """The files of each task, and a sentence for each file that cannot be read here."""
     tasks, whole, failed = [], [], []
     for file in dict.fromkeys(files):
         try:

@@ -105,7 +105,7 @@ def _part(con: sqlite3.Connection, collector_id: int, one: Run) -> Part:
 
 
 class _Ledger:
-    """What was written into one lake, in a file beside the database: without it days are written again."""
+    """What was written into one lake, in a file next to the database: without it days are written again."""
 
     def __init__(self, db: Path, lake: Lake) -> None:
         of_lake = hashlib.sha256(lake.name.encode()).hexdigest()[:8]

@@ -107,7 +107,7 @@ class Lake:
 
 
 class RemoteLake(Lake):
-    """A lake in an object store, or whatever else fsspec knows. A file is made on this machine and sent by one upload."""
+    """A lake in an object store, or in another file system that fsspec knows. A file is made on this machine and sent by one upload."""
 
     def __init__(self, url: str) -> None:
         self.name = url.rstrip("/")

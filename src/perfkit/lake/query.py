@@ -48,7 +48,7 @@ class Scope:
     end: int | None = None
 
     def holds(self, file: File) -> bool:
-        """Whether `file` may have rows of it. What is known beside the samples is kept whole: a run may have begun before `start`."""
+        """Whether `file` may have rows of it. What is known besides the samples is kept whole: a run may have begun before `start`."""
         if (self.site is not None and file.site != self.site) or (self.machines and file.machine not in self.machines):
             return False
         if file.first is None or file.last is None or file.table not in _SAMPLED:
@@ -113,7 +113,7 @@ def ask(
             names = [str(column[0]) for column in known]
             told = ", ".join(_told(f"c{place}", str(column[1])) for place, column in enumerate(known))
             places = ", ".join(f"c{place}" for place in range(len(known)))
-            cursor = con.execute(f"SELECT {told} FROM (\n{query}\n) AS answer ({places})", values)
+            cursor = con.execute(f"SELECT {told} FROM (\n{query}\n) AS answer ({places})", values)  # noqa: S608 - the user's own, and locked in
             yield Answer(names, _rows(cursor, limits))
         finally:
             timer.cancel()

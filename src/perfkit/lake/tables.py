@@ -32,7 +32,7 @@ def _column(name: str, type_: str, label: str, kind: str = GAUGE, unit: str = ""
     return Column(name, type_, kind, unit, label, "")
 
 
-# What is known beside the samples; `timestamp` is where it begins. The catalog's tables stand before them.
+# What is known besides the samples; `timestamp` is where it begins. The catalog's tables stand before them.
 MACHINES = Table(
     "machines",
     "Machines",

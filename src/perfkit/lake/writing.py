@@ -131,7 +131,7 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, machine: int, rows: Sequ
 
 
 def records(quality: Quality, parts: Mapping[str, Part], identities: Mapping[int, str] | None = None) -> dict[str, list[tuple[Any, ...]]]:
-    """What is known of a machine beside its samples: rows by the names of RECORDS, each (timestamp, the table's columns).
+    """What is known of a machine besides its samples: rows by the names of RECORDS, each (timestamp, the table's columns).
 
     `identities` are those of recordings by number, where `quality` does not have them all.
     """

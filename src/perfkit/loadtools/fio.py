@@ -215,7 +215,7 @@ def read_log(output: Output, start: Start) -> list[Timeline]:
         raise BadInput(f"{output.path} is a log of fio, but its name does not say of what; name it as fio did, such as NAME_iops.1.log.")
     kind = named[1]
     if kind == "slat":
-        raise BadInput(f"{output.path} has submission latencies, a part of each I/O; give the _lat or _clat log beside it.")
+        raise BadInput(f"{output.path} has submission latencies, a part of each I/O; give the _lat or _clat log next to it.")
     lines = _log_lines(output)
     first = next(lines, None)
     if first is None:
@@ -224,7 +224,7 @@ def read_log(output: Output, start: Start) -> list[Timeline]:
     if first[3]:
         return gather(output, Tool("fio", (_OPERATION,)), _single(kind, began, chain((first,), lines)))
     if kind == "bw":
-        raise BadInput(f"{output.path} has a bandwidth without the size of an I/O; give the _iops log beside it.")
+        raise BadInput(f"{output.path} has a bandwidth without the size of an I/O; give the _iops log next to it.")
     return [_averages(output, kind, began, [first, *islice(lines, MOST_ROWS)])]
 
 

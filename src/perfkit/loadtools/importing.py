@@ -1,4 +1,4 @@
-"""Brings the runs of a load tool beside the metrics of the machine that was under the load."""
+"""Brings the runs of a load tool next to the metrics of the machine that was under the load."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timezone
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from perfkit import sql
 from perfkit.errors import BadInput, reason
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import Timeline
@@ -91,9 +90,9 @@ def import_runs(  # noqa: PLR0913 (whose runs they are, when, and where they cam
         machinename, sitename = _collector(con, path, {"machine": machine, "site": site, "first": first, "last": last})
         with transaction(con):
             collector_id = find_or_add(con, machinename, sitename or DEFAULT_SITE)
-            rows, names = _write(con, collector_id, path, timelines, source or str(path))
-            if rows:  # comparisons of these runs know the load now
-                findings.refresh(con, collector_id, (first, last))
+            rows, names, changed = _write(con, collector_id, path, timelines, source or str(path))
+            if rows:  # comparisons of these runs, and of those that had it before, know the load now
+                findings.refresh(con, collector_id, changed)
         clocks = [_clock_note(con, collector_id, name, one) for name, one in zip(names, timelines, strict=True)]
     found = []
     for name, one, clock in zip(names, timelines, clocks, strict=True):
@@ -130,25 +129,33 @@ def _clock_note(con: sqlite3.Connection, collector_id: int, run: str, timeline: 
     )
 
 
-def _write(con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline], source: str) -> tuple[int, list[str]]:
-    """Write the runs in place of what the same file had brought before; the rows written, 0 if all is as it was, and the runs' names."""
-    before = con.execute("SELECT run, digest, summary ->> 'bytes' FROM load_runs WHERE collector_id = ?", [collector_id]).fetchall()
-    sha, grown_from = _digests(path, {int(size) for _, _, size in before if size is not None})
+def _write(
+    con: sqlite3.Connection, collector_id: int, path: Path, timelines: list[Timeline], source: str
+) -> tuple[int, list[str], tuple[int, int]]:
+    """Write the runs in place of what the same file had brought before.
+
+    Returns the rows written, 0 if all is as it was, the runs' names, and from when to when the load has changed (ms).
+    """
+    spans = [(timeline.rows[0].timestamp, timeline.rows[-1].timestamp) for timeline in timelines]
+    find = "SELECT run, digest, summary ->> 'bytes', first_timestamp, last_timestamp FROM load_runs WHERE collector_id = ?"
+    before = con.execute(find, [collector_id]).fetchall()
+    sha, grown_from = _digests(path, {int(size) for _, _, size, _, _ in before if size is not None})
     digests = [f"{sha}@{timeline.rows[0].timestamp}#{READING}" for timeline in timelines]
-    same = {digest: run for run, digest, _ in before if _content(digest) == sha}
+    same = {digest: run for run, digest, *_ in before if _content(digest) == sha}
     if sorted(same) == sorted(digests):
-        return 0, [same[digest] for digest in digests]
-    for run, digest, size in before:
+        return 0, [same[digest] for digest in digests], (0, 0)
+    for run, digest, size, *span in before:
         if _content(digest) == sha or (size is not None and _content(digest) == grown_from.get(int(size))):
+            spans.append((span[0], span[1]))
             con.execute("DELETE FROM load_runs WHERE collector_id = ? AND run = ?", (collector_id, run))
             con.execute("DELETE FROM load_metrics WHERE collector_id = ? AND run = ?", (collector_id, run))
-    con.execute("DELETE FROM capacities WHERE collector_id = ?", (collector_id,))
     names: list[str] = []
     for timeline, digest in zip(timelines, digests, strict=True):
         names.append(_free_name(con, collector_id, path, timeline))
         con.execute(_sql("load_run_insert"), _run(collector_id, names[-1], source, digest, timeline))
         con.executemany(_sql("load_metrics_insert"), ((collector_id, names[-1], *row) for row in timeline.rows))
-    return sum(len(timeline.rows) for timeline in timelines), names
+    changed = min(start for start, _ in spans), max(end for _, end in spans)
+    return sum(len(timeline.rows) for timeline in timelines), names, changed
 
 
 def _run(collector_id: int, name: str, source: str, digest: str, timeline: Timeline) -> dict[str, int | str | None]:
@@ -234,6 +241,5 @@ def _collector(con: sqlite3.Connection, path: Path, wanted: dict[str, str | int 
     raise BadInput(f"several collectors were recorded while {path} ran ({names}); name one with --collector-name and --site-name.")
 
 
-@cache
 def _sql(name: str) -> str:
-    return resources.files("perfkit.loadtools").joinpath("sql", "sqlite", f"{name}.sql").read_text("utf-8")
+    return sql.read("perfkit.loadtools", f"sql/sqlite/{name}.sql")

@@ -200,7 +200,7 @@ class _Clock:
         self.has_no_zone = False
 
     def ms(self, text: str) -> float | None:
-        """Milliseconds since the epoch; 0 for a time that is none, and None for what is not written as a time."""
+        """Milliseconds since the epoch; 0 for a time that does not exist, and None for what is not written as a time."""
         if text.isdecimal():
             return epoch_ms(float(text[:30])) or 0.0
         found = _DATE.fullmatch(text)

@@ -1,4 +1,4 @@
-"""Locust's statistics over time: NAME_stats_history.csv of --csv NAME, and its failures in NAME_failures.csv beside it."""
+"""Locust's statistics over time: NAME_stats_history.csv of --csv NAME, and its failures in NAME_failures.csv next to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When did a load begin whose tool does not say so? The marks of a recording beside its output say it."""
+"""When did a load begin whose tool does not say so? The marks of a recording next to its output say it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Phase(NamedTuple):
 class Start:
     """When the runs in `path` began: as `given` (seconds since the epoch), or by the marks of a recording in its folder or the one above.
 
-    A mark belongs to the file if it is a `start` whose `output` names it. The recording is a collection, the marks beside one
-    (X.marks.json), or what `process` made of one. A file X.start beside X.log, which run_loadtest.sh writes, counts as given.
+    A mark belongs to the file if it is a `start` whose `output` names it. The recording is a collection, the marks next to one
+    (X.marks.json), or what `process` made of one. A file X.start next to X.log, which run_loadtest.sh writes, counts as given.
     """
 
     path: Path
@@ -78,7 +78,7 @@ class Start:
 
     @property
     def _noted(self) -> float | None:
-        """What X.start says, a file beside X.log."""
+        """What X.start says, a file next to X.log."""
         try:
             return parse_instant(self.path.with_suffix(".start").read_text("ascii")[:100].strip()) / 1000
         except (OSError, ValueError, BadInput):

@@ -8,13 +8,12 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
+from perfkit import sql
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, spans
@@ -153,9 +152,8 @@ def _width(span: float, reports: int) -> int:
     return next((width for width in _WIDTHS if span / width + 2 <= most), whole)
 
 
-@cache
 def _sql(name: str) -> str:
-    return resources.files("perfkit.loadtools").joinpath("sql", "duckdb", f"{name}.sql").read_text("utf-8")
+    return sql.read("perfkit.loadtools", f"sql/duckdb/{name}.sql")
 
 
 def epoch_ms(instant: float) -> float | None:

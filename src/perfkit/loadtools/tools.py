@@ -51,7 +51,7 @@ _ELSEWHERE = "measure with a tool that writes a time line, such as k6, vegeta, h
 _STATS_HISTORY = "give the file NAME_stats_history.csv that --csv NAME writes"
 _ENCODE = "write it as text with `vegeta encode --to csv results.bin > results.csv`"
 
-_SAMPLES = "give the file with the single requests or intervals that the tool wrote beside it"
+_SAMPLES = "give the file with the single requests or intervals that the tool wrote next to it"
 # Of these perfkit reads no form.
 _UNREAD = {
     "fortio": r'"RunType"\s*:\s*"\w+",(?s:.*)"DurationHistogram"|^Fortio \d+\.',

@@ -37,7 +37,7 @@ class Tool(NamedTuple):
 
 
 class _Wrong(Exception):
-    """A message that is none: (code, sentence) of JSON-RPC."""
+    """A message that is not valid: (code, sentence) of JSON-RPC."""
 
     def __init__(self, code: int, sentence: str) -> None:
         super().__init__(sentence)

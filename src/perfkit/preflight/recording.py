@@ -330,7 +330,7 @@ def _seconds_left(seen: Observation) -> float | None:
 
 
 def clock(seen: Observation) -> Check:
-    """The wall clock is synchronised, so that this machine's time can be laid beside another's; only ever a warning."""
+    """The wall clock is synchronised, so that this machine's time can be laid next to another's; only ever a warning."""
     off = time.time() - seen.arrived[-1].wall_ms / 1000 if seen.arrived else 0.0
     if abs(off) > 2 + 2 * (seen.recording.period or 0):
         return Check(

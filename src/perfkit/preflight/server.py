@@ -22,7 +22,7 @@ WORDS = Words(
 
 
 def check_server(url: str, apikey: str, identifier: str = "", cacert: str = "", *, send: bool = True) -> Report:
-    """Whether the receiver at `url` answers, takes the key ("" is none) and keeps a batch of `identifier` (default: this machine's name).
+    """Whether the receiver at `url` answers, takes the key ("": no key) and keeps a batch of `identifier` (default: this machine's name).
 
     Without `send` it is asked whether it answers, and no more. Of a receiver that is not perfkit's, one line of the subsystem
     perfkit/preflight is left there. Raises BadInput where `url` or the key cannot be one.

@@ -28,90 +28,6 @@ NONE = "none"
 _NAMED = re.compile(r"{(\w+)}")  # the tables that a rule reads
 _SELDOM = {table.name for table in TABLES if table.seldom} | {"filesystem"}  # tables with a row in every SLOW-th sample
 _FAR = 70  # % that a resource was used, at most, to be called far from its limit
-
-# Commands (as /proc/PID/stat has them, 15 bytes) of work in the background that is hardly ever what a test is about: updates, indexes,
-# backups, scanners, agents.
-FOREIGN = (
-    *(
-        "apt",
-        "apt-get",
-        "apt.systemd.dai",
-        "dpkg",
-        "unattended-upgr",
-        "update-manager",
-        "dnf",
-        "yum",
-        "zypper",
-        "rpm",
-        "packagekitd",
-        "snapd",
-    ),
-    *(
-        "fwupd",
-        "updatedb",
-        "updatedb.mlocat",
-        "plocate-build",
-        "mandb",
-        "man-db",
-        "fstrim",
-        "logrotate",
-        "rsync",
-        "restic",
-        "borg",
-        "duplicity",
-    ),
-    *(
-        "clamd",
-        "clamscan",
-        "freshclam",
-        "wdavdaemon",
-        "mdatp",
-        "falcon-sensor",
-        "falcond",
-        "osqueryd",
-        "ossec-agentd",
-        "wazuh-agentd",
-        "rkhunter",
-    ),
-    *(
-        "aide",
-        "waagent",
-        "amazon-ssm-agen",
-        "ssm-agent-worke",
-        "google_osconfig",
-        "google_guest_ag",
-        "node_exporter",
-        "telegraf",
-        "collectd",
-    ),
-    *(
-        "netdata",
-        "datadog-agent",
-        "filebeat",
-        "metricbeat",
-        "fluent-bit",
-        "fluentd",
-        "zabbix_agentd",
-        "newrelic-infra",
-        "puppet",
-        "chef-client",
-    ),
-    *(
-        "ansible-playboo",
-        "salt-minion",
-        "apport",
-        "abrtd",
-        "tracker-miner-f",
-        "baloo_file",
-        "dpkg-deb",
-        "aptitude",
-        "dnf-automatic",
-        "snap",
-    ),
-    *("flatpak", "pacman", "cron-apt", "needrestart", "e2scrub", "xfs_scrub", "mdadm", "rsnapshot", "rclone", "bareos-fd", "bacula-fd"),
-    *("chkrootkit", "tripwire", "lynis", "nessusd", "trivy", "sosreport", "sos", "debsums"),
-)
-
 # What a row per run or phase shows of the machine: metrics of the table host.
 SHOWN = ("cpu_busy", "mem_used", "disk_read_bytes", "disk_write_bytes", "net_rx_bytes", "net_tx_bytes")
 COLUMNS = ("rule", "kind", "resource", "subject", "more", "sentence", "advice", "from", "to", "share", "worst", "source", "sql")
@@ -259,8 +175,13 @@ ENGINE = {
 @cache
 def rules(package: str = "perfkit.process") -> tuple[Rule, ...]:
     """Every rule of the package's rules.toml, in the order of importance."""
-    found = tomllib.loads((files(package) / "rules.toml").read_text(encoding="utf-8"))
-    return tuple(Rule(**one) for one in found["rule"])
+    return tuple(Rule(**one) for one in rules_file(package)["rule"])
+
+
+@cache
+def rules_file(package: str) -> dict[str, Any]:
+    """The package's rules.toml."""
+    return tomllib.loads((files(package) / "rules.toml").read_text(encoding="utf-8"))
 
 
 def judge(
@@ -365,7 +286,7 @@ def _weight(one: Finding) -> tuple[bool, int, int]:
 
 
 def _others(levels: Mapping[str, float | None], found: set[str], limit: str) -> str:
-    """What is to be said of the resources that are not the limit."""
+    """What the verdict says of the resources that are not the limit."""
     too = [LIMITS[name] for name in LIMITS if name in found and name != limit]
     far = [name for name in LIMITS if name in levels and name not in found]
     measured = {name: level for name in far if (level := levels[name]) is not None}
@@ -426,7 +347,8 @@ def _judged(rule: Rule, machine: Machine) -> str:
 
 
 def _filled(condition: str, machine: Machine) -> str:
-    return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL", foreign=f"command IN {FOREIGN}")
+    background = tuple(rules_file("perfkit.process")["background"])
+    return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL", foreign=f"command IN {background}")
 
 
 def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: Machine, place: Place) -> Finding:

@@ -28,7 +28,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the head of a file tells of its machine."""
+    """What the head of a file says about its machine."""
 
     name: str
     identity: str = ""
@@ -39,7 +39,7 @@ def group(files: Sequence[Path]) -> list[Machine]:
     """The machines whose collections `files` are, in the order of the files.
 
     perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks
-    that were made beside one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a
+    that were made next to one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a
     file cannot be read.
     """
     found: dict[_Known, list[Path]] = {}
@@ -89,7 +89,7 @@ def _session(head: Sequence[Line]) -> dict[str, object]:
 
 
 def _owner_of_marks(marks: Path, found: dict[_Known, list[Path]]) -> _Known:
-    """The machine of the collection that `marks` stand beside."""
+    """The machine of the collection that `marks` stand next to."""
     collection = marks.with_name(marks.name.removesuffix(MARKS))
     for known, files in found.items():
         if collection in files:

@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]  # what is being done, how much of it
 
 @dataclass(frozen=True)
 class Options:
-    """What may be asked of `process` beside its input and its output."""
+    """What may be asked of `process` besides its input and its output."""
 
     container_names: Mapping[str, str] = field(default_factory=dict)
     parquet: bool = False
@@ -48,7 +48,7 @@ class Result:
 
 
 class Sink(Protocol):
-    """Takes what was processed beside or instead of a folder; `perfkit.lake.writing.Writer` is one."""
+    """Takes what was processed besides or instead of a folder; `perfkit.lake.writing.Writer` is one."""
 
     def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, findings.Part]) -> None:
         """Keep what `con` knows of `machine`, out of sight."""

@@ -26,7 +26,7 @@ _TAIL = 1 << 20  # bytes; far longer than a line that a collector writes
 _POLL = 0.1  # seconds between two reports of progress
 _MOST_UNPACKED = 64 << 30  # bytes of an archive's members
 _MOST_MEMBERS = 10_000
-MARKS = ".marks.json"  # behind a collection's name: marks that were made beside it, because it is another collector's
+MARKS = ".marks.json"  # behind a collection's name: marks that were made next to it, because it is another collector's
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def unpack_archive(path: Path, folder: Path) -> list[Path]:
 def collections_in(files: Sequence[Path], folder: Path) -> list[Path]:
     """`files`, with the collections that each archive among them holds in its place; unpacked below `folder`.
 
-    Marks that stand beside a collection come behind it. Raises BadInput for an archive without a collection.
+    Marks that stand next to a collection come behind it. Raises BadInput for an archive without a collection.
     """
     found: list[Path] = []
     for number, file in enumerate(dict.fromkeys(files)):

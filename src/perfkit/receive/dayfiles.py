@@ -1,7 +1,7 @@
 """The collections that the receiver writes: one per machine and day of arrival (UTC), in a folder per machine.
 
 What is known of a machine (its file, the end of it, the newest line) comes from the tail of its file, so it survives a restart.
-Beside its collections a machine's folder has its site and identifier, which the folder's name does not tell, in the file `.machine`.
+Next to its collections a machine's folder has its site and identifier, which the folder's name does not tell, in the file `.machine`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Ready = Callable[[str], None]
 STOP_SECONDS = 20.0
 """How long a child may take to finish what it has accepted."""
 ORPHAN_SECONDS = 3.0
-"""The same when the parent was killed: whoever starts it again should not have to wait."""
+"""The same when the parent was killed: the next start should not have to wait."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
 _STEADY_SECONDS = 30.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -232,7 +232,7 @@ class Supervisor:
 
 
 def say_in_log(line: str) -> None:
-    """A sentence of a child for whoever reads standard error."""
+    """A sentence of a child for the reader of standard error."""
     print(f"perfkit: {line}", file=sys.stderr, flush=True)
 
 

@@ -21,7 +21,7 @@ GRACE_SECONDS = 10
 _KEEP_ALIVE_SECONDS = 75
 _HEAD_BYTES = 16 << 10
 _OWN_DESCRIPTORS = 40
-"""What a process needs beside its connections: libraries, journal, collections, the database."""
+"""What a process needs besides its connections: libraries, journal, collections, the database."""
 _BACKLOG = 2048
 """Connections that may wait in the kernel to be accepted, as while a server starts again."""
 _ACCEPTED_AT_ONCE = 4
@@ -135,7 +135,7 @@ def _config(options: ServeOptions, app: object, **more: Any) -> uvicorn.Config:
 
 
 def _descriptors_for(server: str, connections: int) -> int:
-    """How many connections `server` may have, after the limit on descriptors was raised for them as far as it can be."""
+    """How many connections `server` may have, after raising the limit on descriptors as far as the system allows."""
     wanted = connections + 256
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:

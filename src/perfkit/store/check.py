@@ -1,4 +1,4 @@
-"""Is the database sound? Every page of it, what refers to what, its tables beside the catalog's, the disk below it."""
+"""Is the database sound? Every page of it, what refers to what, its tables against the catalog, the disk below it."""
 
 from __future__ import annotations
 

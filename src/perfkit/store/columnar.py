@@ -1,4 +1,4 @@
-"""Samples by column, in Parquet beside the database: a cache that lets DuckDB read one metric of a day in milliseconds.
+"""Samples by column, in Parquet next to the database: a cache that lets DuckDB read one metric of a day in milliseconds.
 
 SQLite stays the truth. A segment is a file that holds every sample of one table of one collector in a span of time; it is named in the
 table `segments` by the transaction that wrote those samples, and forgotten by one that changes them. What no segment covers is read

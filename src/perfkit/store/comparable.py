@@ -27,7 +27,8 @@ BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, L
 T = 2.3060041352041662  # Student's t of so many degrees beyond which (1 - LEVEL) / 2 lie
 PROCESSES = "processes"  # the sparse table that is compared, by command
 PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
-# Samples of a window that is prepared: a shorter one is read at once and hardly ever judged, one of over two hours when somebody asks.
+# A window with so many samples is prepared at its import: a shorter one is computed quickly and seldom judged, one of over two hours is
+# computed when it is asked for.
 _FEWEST, _MOST = 90, 8000
 
 
@@ -73,7 +74,7 @@ def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables:
     told = orjson.loads(stored[0]) if stored and stored[0] else {}
     if told.get("made_of") == _made_of(con, collector_id, one):
         rows = con.execute(
-            f"SELECT {', '.join(_columns())} FROM estimates WHERE collector_id = ? AND range = ? ORDER BY rowid", (collector_id, one.window)
+            schema.select(_columns(), "estimates", "WHERE collector_id = ? AND range = ? ORDER BY rowid"), (collector_id, one.window)
         )
         return Known(tuple(Figure(*row) for row in rows), tuple(Sign(*sign) for sign in told["signs"]), told["commands"])
     with closing(columnar.connect()) as duck:
@@ -88,7 +89,7 @@ def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Mach
         if one.window in windows and _FEWEST <= _samples(con, machine.number, one) <= _MOST
     ]
     names = ("collector_id", "range", *_columns())
-    insert = f"INSERT INTO estimates ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    insert = schema.insert("estimates", names)
     for one, known in zip(chosen, _known(con, duck, machine, chosen, None), strict=True):
         told = {"made_of": _made_of(con, machine.number, one), "signs": [list(sign) for sign in known.signs], "commands": known.commands}
         con.execute(

@@ -14,6 +14,7 @@ import duckdb
 from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, Column, Table
 from perfkit.errors import BadInput, reason
 from perfkit.store import schema
+from perfkit.units import iso
 
 # Columns by which some exports name the machine of each row; never data.
 MACHINE_COLUMNS = ("machinename", "hostname", "machine", "machine_id", "collector", "sitename", "site")
@@ -69,9 +70,9 @@ def drop_impossible(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
     for column in HOST.values:
         most = _MOST_SHARE if column.kind == SHARE else _MOST
         where = f'"{column.name}" < 0 OR "{column.name}" > {most}'
-        [(count,)] = con.execute(f"SELECT count(*) FROM host WHERE {where}").fetchall()
+        [(count,)] = con.execute(schema.count("host", f"WHERE {where}")).fetchall()
         if count:
-            con.execute(f'UPDATE host SET "{column.name}" = NULL WHERE {where}')
+            con.execute(f'UPDATE host SET "{column.name}" = NULL WHERE {where}')  # noqa: S608 - names and limits of the catalog
             found.append(f"{column.name} ({count})")
     return [f"{path.name}: made empty, because it cannot be: {', '.join(found)}"] if found else []
 
@@ -192,7 +193,7 @@ def _explain(path: Path, message: str) -> str:
 
 
 def _check_timestamps(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    bad = con.execute(f"SELECT count(*) FROM {table.name} WHERE timestamp IS NULL").fetchone()
+    bad = con.execute(schema.count(table.name, "WHERE timestamp IS NULL")).fetchone()
     if bad and bad[0]:
         where = _first_bad_line(path)
         raise BadInput(f"{path}{where}: the timestamp is neither ISO 8601 nor Unix seconds; nothing was imported.")
@@ -214,11 +215,11 @@ def _first_bad_line(path: Path) -> str:
 def _check_machines(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
     """Equal rows count once; different rows for one instant cannot be of one machine."""
     keys = "".join(f", {c.name}" for c in table.keys[:1])
-    find = f"""SELECT strftime(make_timestamp(timestamp * 1000), '%Y-%m-%dT%H:%M:%SZ')
-        FROM {table.name} GROUP BY timestamp{keys} HAVING count(*) > 1 ORDER BY timestamp LIMIT 1"""
+    find = schema.select(["timestamp"], table.name, f"GROUP BY timestamp{keys} HAVING count(*) > 1 ORDER BY timestamp LIMIT 1")
     if con.execute(find).fetchone() is None:
         return
-    con.execute(f"CREATE OR REPLACE TABLE {table.name} AS SELECT DISTINCT * FROM {table.name}")
+    con.execute(f"CREATE OR REPLACE TABLE {table.name} AS FROM {table.name} SELECT DISTINCT *")
     twice = con.execute(find).fetchone()
     if twice:
-        raise BadInput(f"{path} has different rows for the same instant, such as {twice[0]}: does it mix machines? Nothing was imported.")
+        at = iso(twice[0])
+        raise BadInput(f"{path} has different rows for the same instant, such as {at}: does it mix machines? Nothing was imported.")

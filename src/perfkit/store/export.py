@@ -85,7 +85,7 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
     for table in TABLES:
         columnar.attach(con, duck, collector_id, table, first, last + 1)
         output.write_csv(duck, collector_id, table, folder / f"{table.name}.csv")
-        [(rows[table.name],)] = duck.execute(f"SELECT count(*) FROM {table.name}").fetchall()
+        [(rows[table.name],)] = duck.execute(schema.count(table.name)).fetchall()
     output.write_samples(duck, collector_id, folder)
     _take_percentiles(con, engine, collector_id, first, last)
     output.write_percentiles(duck, collector_id, folder)
@@ -110,7 +110,7 @@ def _take_percentiles(con: sqlite3.Connection, engine: Engine, collector_id: int
 
 @contextmanager
 def _beside(outdir: Path) -> Iterator[Path]:
-    """A new folder beside `outdir` that takes its name when the block ends well."""
+    """A new folder next to `outdir` that takes its name when the block ends well."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{outdir.name}-", dir=outdir.absolute().parent))
     except OSError as error:

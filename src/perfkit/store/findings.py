@@ -11,7 +11,7 @@ import orjson
 
 from perfkit.catalog import TABLES
 from perfkit.process.findings import Finding, Judged, Place, Span, judge
-from perfkit.store import columnar, comparable, percentiles
+from perfkit.store import columnar, comparable, percentiles, schema
 from perfkit.store.percentiles import Window
 
 
@@ -28,8 +28,8 @@ def stored(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged
     ).fetchone()
     if levels is None:
         return None
-    columns = ", ".join(_columns())
-    rows = con.execute(f"SELECT {columns} FROM findings WHERE collector_id = ? AND range = ? ORDER BY place", (collector_id, window.name))
+    find = schema.select(_columns(), "findings", "WHERE collector_id = ? AND range = ? ORDER BY place")
+    rows = con.execute(find, (collector_id, window.name))
     return Judged(tuple(Finding(*row) for row in rows), orjson.loads(levels[0]))
 
 
@@ -46,7 +46,7 @@ def refresh(
             kept.add(name)
             continue
         for table in ("judged", "findings", "estimates"):
-            con.execute(f"DELETE FROM {table} WHERE collector_id = ? AND range = ?", (collector_id, name))
+            con.execute(schema.delete(table, "collector_id = ? AND range = ?"), (collector_id, name))
     if changed:
         con.execute(
             "DELETE FROM capacities WHERE collector_id = ? AND from_timestamp <= ? AND to_timestamp >= ?",
@@ -54,7 +54,7 @@ def refresh(
         )
     missing = [window for name, window in named.items() if name not in kept and only(window)]
     names = ("collector_id", "range", "place", *_columns())
-    insert = f"INSERT INTO findings ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    insert = schema.insert("findings", names)
     if not missing:
         return
     with closing(columnar.connect()) as duck:

@@ -112,8 +112,7 @@ def find_or_add(con: sqlite3.Connection, name: str, site: str, machine_id: objec
 
 def insert_sql(table: str, columns: Sequence[str], verb: str = "INSERT OR IGNORE") -> str:
     """One row of the collector and these `columns` into `table`; a row that is there already stays as it is."""
-    places = ", ".join("?" * (1 + len(columns)))
-    return f"{verb} INTO {table} (collector_id, {', '.join(schema.quoted(columns))}) VALUES ({places})"
+    return schema.insert(table, ("collector_id", *columns), verb)
 
 
 def _name(one: Staged, path: Path, given: str | None, machines: Sequence[Staged]) -> str:
@@ -280,8 +279,7 @@ def tell_collector(con: sqlite3.Connection, collector_id: int, first: int, last:
     """Bring the collector's span and samples up to date, and its facts if [first, last] is its newest."""
     [(newest,)] = con.execute("SELECT coalesce(last_timestamp, 0) <= ? FROM collectors WHERE id = ?", (last, collector_id))
     if newest and facts:
-        assignments = ", ".join(f"{name} = :{name}" for name in facts)
-        con.execute(f"UPDATE collectors SET {assignments} WHERE id = :id", {**facts, "id": collector_id})
+        con.execute(schema.update("collectors", facts, "id = :id"), {**facts, "id": collector_id})
     con.execute(schema.text("sqlite/collector_grow"), {"id": collector_id, "first": first, "last": last})
 
 

@@ -58,8 +58,9 @@ class Staged:
     @cached_property
     def filled(self) -> dict[Table, int]:
         """How many rows each table has of the machine; those that have none are left out."""
-        counts = " UNION ALL ".join(f"SELECT {n}, count(*) FROM {table.name} WHERE machine = $1" for n, table in enumerate(self.tables))
-        return {self.tables[n]: rows for n, rows in sorted(self.con.execute(counts, [self.machine]).fetchall()) if rows}
+        counts = ((table, schema.count(table.name, "WHERE machine = ?")) for table in self.tables)
+        found = {table: self.con.execute(count, [self.machine]).fetchall()[0][0] for table, count in counts}
+        return {table: rows for table, rows in found.items() if rows}
 
     def facts(self) -> dict[str, Any]:
         """Columns of `collectors` by name, those that are known."""
@@ -71,7 +72,7 @@ class Staged:
 
 @contextmanager
 def staged(path: Path) -> Iterator[list[Staged]]:
-    """The machines that the input at `path` holds, mostly one. Raises BadInput where it is none of the three, or a damaged one."""
+    """The machines that the input at `path` holds, mostly one. Raises BadInput where it is not one of the three, or is damaged."""
     if path.is_dir():
         with _of_folder(path) as found:
             yield [found]
@@ -135,7 +136,7 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         "SELECT timestamp, recording, tick, lateness_ms FROM samples WHERE machine = ? AND counted ORDER BY recording, tick, timestamp",
         [machine],
     ).fetchall()
-    figures = ", ".join(catalog.FIGURES)
+    figures = ("range", "metric", "device", *catalog.FIGURES)
     taken = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'percentiles'").fetchall()
     return Staged(
         con,
@@ -148,7 +149,7 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         found,
         [Sample(*row) for row in samples],
         system_info(con, machine),
-        con.execute(f"SELECT range, metric, device, {figures} FROM percentiles WHERE machine = ?", [machine]).fetchall() if taken else [],
+        con.execute(schema.select(figures, "percentiles", "WHERE machine = ?"), [machine]).fetchall() if taken else [],
     )
 
 
@@ -199,7 +200,7 @@ def _recorded(con: duckdb.DuckDBPyConnection, path: Path, tables: tuple[Table, .
     """What is known of the recordings, and their samples: as the folder tells, or one recording made of the tables' samples."""
     if told and told.recordings and (path / SAMPLES).is_file():
         return told, [Sample(*row) for row in csv_input.read_samples(con, path / SAMPLES)]
-    instants = " UNION ".join(f"SELECT timestamp FROM {table.name}" for table in tables)
+    instants = " UNION ".join(schema.select(["timestamp"], table.name) for table in tables)
     con.execute(f"CREATE OR REPLACE TABLE instants AS {instants}")
     con.execute(schema.text("duckdb/sampled"))
     samples = [

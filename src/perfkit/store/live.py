@@ -145,7 +145,7 @@ class _Machine:
         self.last = -1  # newest sample in the database
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
-        self.hour = -1  # up to which its samples stand by column
+        self.hour = -1  # the hour up to which its samples are stored by column
 
 
 class Live:
@@ -334,8 +334,8 @@ class Live:
 
     def _add_late_marks(self, machine: _Machine, engine: Engine) -> None:
         """Marks that came alone, after newer samples: each belongs to the recording that had begun last by then."""
-        names = ", ".join(Mark._fields)
-        marks = [Mark(*row) for row in engine.con.execute(f"SELECT {names} FROM marks ORDER BY timestamp, place").fetchall()]
+        told = engine.con.execute(schema.select(Mark._fields, "marks", "ORDER BY timestamp, place")).fetchall()
+        marks = [Mark(*row) for row in told]
         begun = "SELECT recording FROM recordings WHERE collector_id = ? AND from_timestamp <= ? ORDER BY from_timestamp DESC LIMIT 1"
         placed = []
         for mark in marks:

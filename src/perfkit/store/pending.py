@@ -110,7 +110,7 @@ class Pending:
         return count
 
     def take_late(self, now_ms: int) -> dict[int, list[RawLine]]:
-        """The late samples by stamp, once nothing has come for a while or many wait; none before."""
+        """The late samples by stamp, once nothing has come for some seconds or many wait; until then nothing."""
         if not self.late or (now_ms - self.received_ms < HOLD_MS and len(self.late) < _MOST_LATE):
             return {}
         found = {stamp: list(lines.values()) for stamp, lines in sorted(self.late.items())}

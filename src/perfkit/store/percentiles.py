@@ -18,6 +18,9 @@ from perfkit.store import columnar, rollup, schema
 Row = tuple[Any, ...]
 
 
+_COLUMNS = ("range", "from_timestamp", "to_timestamp", "metric", "device", *catalog.FIGURES)
+
+
 class Window(NamedTuple):
     """A named window in ms since the epoch, both ends included: a range, "run:3" or "run:3:steady"."""
 
@@ -44,9 +47,8 @@ def of_window(con: sqlite3.Connection, collector_id: int, start: int, end: int, 
 
 def store(con: sqlite3.Connection, collector_id: int, rows: Iterable[tuple[Any, ...]]) -> None:
     """Keep `rows` of (range, from, to, *Row) as the collector's percentiles."""
-    names = ", ".join(("collector_id", "range", "from_timestamp", "to_timestamp", "metric", "device", *catalog.FIGURES))
-    places = ", ".join("?" * (6 + len(catalog.FIGURES)))
-    con.executemany(f"INSERT OR REPLACE INTO percentiles ({names}) VALUES ({places})", ((collector_id, *row) for row in rows))
+    insert = schema.insert("percentiles", ("collector_id", *_COLUMNS), "INSERT OR REPLACE")
+    con.executemany(insert, ((collector_id, *row) for row in rows))
 
 
 def refresh(
@@ -72,11 +74,8 @@ def refresh(
 
 def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str]) -> list[Row]:
     """What is stored for exactly this window, in the order of _compute."""
-    figures = ", ".join(catalog.FIGURES)
-    found = con.execute(
-        f"SELECT metric, device, {figures} FROM percentiles WHERE collector_id = ? AND from_timestamp = ? AND to_timestamp = ?",
-        (collector_id, start, end),
-    )
+    where = "WHERE collector_id = ? AND from_timestamp = ? AND to_timestamp = ?"
+    found = con.execute(schema.select(("metric", "device", *catalog.FIGURES), "percentiles", where), (collector_id, start, end))
     place = {metric: number for number, metric in enumerate(_metrics(tables))}
     known = {row[:2]: row for row in found if row[0] in place}
     return sorted(known.values(), key=lambda row: (place[row[0]], row[1]))
@@ -108,9 +107,5 @@ def _taken(
         duck.execute(
             statement("summaries/percentiles"), {"table": name, "device": schema.device_key(table) or "machine", "metrics": metrics}
         )
-    figures = ", ".join(catalog.FIGURES)
-    return duck.execute(
-        f"SELECT range, from_timestamp, to_timestamp, metric, device, {figures} FROM percentiles"
-        " ORDER BY range, list_position($metrics, metric), device",
-        {"metrics": _metrics(tables)},
-    ).fetchall()
+    ordered = "ORDER BY range, list_position($metrics, metric), device"
+    return duck.execute(schema.select(_COLUMNS, "percentiles", ordered), {"metrics": _metrics(tables)}).fetchall()

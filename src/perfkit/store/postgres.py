@@ -132,12 +132,12 @@ def _find_or_add(con: Connection, name: str, site: str) -> int:
 def _fetch(con: Connection, local: sqlite3.Connection, name: str, site: str, number: int) -> None:
     """Bring what PostgreSQL has of the collector into the SQLite database `local`, under the same id."""
     columns = [row[1] for row in local.execute("PRAGMA table_info(collectors)")]
-    for row in con.execute(f"SELECT {_list(columns)} FROM collectors WHERE id = %s".encode(), [number]):
-        local.execute(f"INSERT INTO collectors ({_list(columns)}) VALUES ({_places(columns)})", row)
+    for row in con.execute(schema.select(columns, "collectors", "WHERE id = %s").encode(), [number]):
+        local.execute(schema.insert("collectors", columns), row)
     for table, names in _mirrored(local):
-        insert = f"INSERT INTO {table} ({_list(names)}) VALUES ({_places(names)})"
+        insert = schema.insert(table, names)
         with con.cursor() as cursor:
-            cursor.execute(f"SELECT {_list(names)} FROM {table} WHERE collector_id = %s".encode(), [number])
+            cursor.execute(schema.select(names, table, "WHERE collector_id = %s").encode(), [number])
             while rows := cursor.fetchmany(10_000):
                 local.executemany(insert, rows)
 
@@ -145,21 +145,12 @@ def _fetch(con: Connection, local: sqlite3.Connection, name: str, site: str, num
 def _write_back(con: Connection, local: sqlite3.Connection, number: int) -> None:
     """Replace what PostgreSQL has of the collector by what `local` has."""
     columns = [row[1] for row in local.execute("PRAGMA table_info(collectors)") if row[1] != "id"]
-    values = local.execute(f"SELECT {_list(columns)} FROM collectors WHERE id = ?", (number,)).fetchone()
-    con.execute(
-        f"UPDATE collectors SET ({_list(columns)}) = ({', '.join(['%s'] * len(columns))}) WHERE id = %s".encode(), [*values, number]
-    )
+    values = local.execute(schema.select(columns, "collectors", "WHERE id = ?"), (number,)).fetchone()
+    places = ", ".join(["%s"] * len(columns))
+    con.execute(f"UPDATE collectors SET ({schema.names(columns)}) = ({places}) WHERE id = %s".encode(), [*values, number])  # noqa: S608 - names alone
     for table, names in _mirrored(local):
-        con.execute(f"DELETE FROM {table} WHERE collector_id = %s".encode(), [number])
-        rows = local.execute(f"SELECT {_list(names)} FROM {table} WHERE collector_id = ?", (number,))
-        with con.cursor().copy(f"COPY {table} ({_list(names)}) FROM STDIN".encode()) as copy:
+        con.execute(schema.delete(table, "collector_id = %s").encode(), [number])
+        rows = local.execute(schema.select(names, table, "WHERE collector_id = ?"), (number,))
+        with con.cursor().copy(f"COPY {table} ({schema.names(names)}) FROM STDIN".encode()) as copy:
             for row in rows:
                 copy.write_row(row)
-
-
-def _list(columns: Sequence[str]) -> str:
-    return ", ".join(schema.quoted(columns))
-
-
-def _places(columns: Sequence[str]) -> str:
-    return ", ".join("?" * len(columns))

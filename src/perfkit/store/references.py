@@ -74,19 +74,20 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     """
     start, end = (0, FOREVER) if one.stretch is None else _reach(con, one.collector_id, _run(one))
     within = (one.collector_id, start, end)
-    [(count,)] = con.execute("SELECT count(*) FROM samples WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
+    at = "collector_id = ? AND timestamp BETWEEN ? AND ?"
+    [(count,)] = con.execute(schema.count("samples", f"WHERE {at}"), within)
     for table in TABLES:
-        con.execute(f"DELETE FROM {table.database_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
+        con.execute(schema.delete(table.database_name, at), within)
         for level, width in schema.LEVELS.items() if not table.sparse else ():
             bucket = (one.collector_id, start - start % width, end)
-            con.execute(f"DELETE FROM {table.database_name}_{level} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", bucket)
+            con.execute(schema.delete(f"{table.database_name}_{level}", at), bucket)
     for table_name in ("samples", "marks"):
-        con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND timestamp BETWEEN ? AND ?", within)
+        con.execute(schema.delete(table_name, at), within)
     for table_name in ("quality_events", "recordings", "collections", "load_runs"):
         first, last = (
             f"{side}_timestamp" for side in (("from", "to") if table_name in ("quality_events", "recordings") else ("first", "last"))
         )
-        con.execute(f"DELETE FROM {table_name} WHERE collector_id = ? AND {first} >= ? AND {last} <= ?", within)
+        con.execute(schema.delete(table_name, f"collector_id = ? AND {first} >= ? AND {last} <= ?"), within)
     con.execute(
         "DELETE FROM load_metrics WHERE collector_id = ?1 AND run NOT IN (SELECT run FROM load_runs WHERE collector_id = ?1)", within[:1]
     )
@@ -98,7 +99,7 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
     columnar.forget(con, one.collector_id, start, end + 1)
     if one.stretch is None:
         for table_name in ("load_runs", "load_metrics", "runs", "phases", "percentiles", "judged", "findings", "capacities", "estimates"):
-            con.execute(f"DELETE FROM {table_name} WHERE collector_id = ?", (one.collector_id,))
+            con.execute(schema.delete(table_name), (one.collector_id,))
         con.execute("DELETE FROM collectors WHERE id = ?", (one.collector_id,))
         return int(count)
     con.execute(schema.text("sqlite/shrink_recordings"), {"collector_id": one.collector_id})
@@ -112,8 +113,8 @@ def remove(con: sqlite3.Connection, one: Reference) -> int:
 
 def described(con: sqlite3.Connection, one: Reference) -> str:
     """What it is, in a sentence: "run 2 (load) of vm-a, from ... to ..."."""
-    columns = "machinename, sitename, first_timestamp, last_timestamp"
-    machine, site, first, last = con.execute(f"SELECT {columns} FROM collectors WHERE id = ?", (one.collector_id,)).fetchone()
+    find = "SELECT machinename, sitename, first_timestamp, last_timestamp FROM collectors WHERE id = ?"
+    machine, site, first, last = con.execute(find, (one.collector_id,)).fetchone()
     if one.stretch:
         return f"run {one.stretch.run} ({one.stretch.label}) of {machine}, from {iso(one.stretch.start)} to {iso(one.stretch.end)}."
     [(count,)] = con.execute("SELECT count(*) FROM runs WHERE collector_id = ?", (one.collector_id,))
@@ -125,9 +126,8 @@ def _reach(con: sqlite3.Connection, collector_id: int, run: Stretch) -> tuple[in
     """From when to when samples go with the run (ms)."""
     if [one.run for one in runs.stretches(con, collector_id) if one.recording == run.recording and one.phase is None] != [run.run]:
         return run.start, run.end
-    names = "from_timestamp, to_timestamp"
     start, end = con.execute(
-        f"SELECT {names} FROM recordings WHERE collector_id = ? AND recording = ?", (collector_id, run.recording)
+        "SELECT from_timestamp, to_timestamp FROM recordings WHERE collector_id = ? AND recording = ?", (collector_id, run.recording)
     ).fetchone()
     return min(start, run.start), max(end, run.end)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from perfkit.catalog import MACHINE
 from perfkit.collection.certificate import CUT_OFF, END_MARK, RECORDING, Certificate, Gap
-from perfkit.errors import BadInput
+from perfkit.errors import NotThere
 from perfkit.process.engine import statement
 from perfkit.process.quality import Event, Mark, Quality, Recording, Run, Steady, certificate_of, window_name
 from perfkit.store import rollup, schema
@@ -73,7 +73,7 @@ def _grow(con: sqlite3.Connection, collector_id: int, one: Recording, samples: l
     if known is None:
         [(number,)] = con.execute("SELECT coalesce(max(recording), 0) + 1 FROM recordings WHERE collector_id = ?", (collector_id,))
         values = {**one._asdict(), "collector_id": collector_id, "recording": number, "samples": 0, "ended": None}
-        con.execute(f"INSERT INTO recordings ({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})", values)
+        con.execute(schema.insert("recordings", values), tuple(values.values()))
         shifted = samples
     else:
         number = known.recording
@@ -98,15 +98,13 @@ def _find(con: sqlite3.Connection, collector_id: int, one: Recording) -> _Known 
 
     A session tells which one it is. Others are the same where their spans meet: no collector records one machine twice at a time.
     """
-    names = ", ".join(_Known._fields)
-    found = con.execute(f"SELECT {names} FROM recordings WHERE collector_id = ? AND identity = ?", (collector_id, one.identity)).fetchone()
+    find = schema.select(_Known._fields, "recordings", "WHERE collector_id = ?")
+    found = con.execute(f"{find} AND identity = ?", (collector_id, one.identity)).fetchone()
     if found is None:
         slack = 1.5 * (one.period_ms or 0)
         values = (collector_id, one.identity, UNNAMED + "%", UNNAMED + "%", one.to_timestamp + slack, one.from_timestamp - slack)
         found = con.execute(
-            f"SELECT {names} FROM recordings WHERE collector_id = ? AND (? LIKE ? OR identity LIKE ?)"
-            " AND from_timestamp <= ? AND to_timestamp >= ? ORDER BY recording DESC",
-            values,
+            f"{find} AND (? LIKE ? OR identity LIKE ?) AND from_timestamp <= ? AND to_timestamp >= ? ORDER BY recording DESC", values
         ).fetchone()
     return None if found is None else _Known(*found)
 
@@ -218,11 +216,10 @@ def _number(taken: Mapping[int, Taken], recording: int) -> int:
 
 def extend(con: sqlite3.Connection, collector_id: int, recording: int, last: int) -> None:
     """The open runs and phases of a recording that goes on reach to its last instant (ms)."""
+    values = {"to_timestamp": last, "collector_id": collector_id, "recording": recording}
+    earlier = "collector_id = :collector_id AND recording = :recording AND to_timestamp < :to_timestamp"
     for table, is_open in (("runs", "(open = 1 OR marked = 0)"), ("phases", "open = 1")):
-        con.execute(
-            f"UPDATE {table} SET to_timestamp = ?1 WHERE collector_id = ?2 AND recording = ?3 AND {is_open} AND to_timestamp < ?1",
-            (last, collector_id, recording),
-        )
+        con.execute(schema.update(table, ["to_timestamp"], f"{earlier} AND {is_open}"), values)
 
 
 def refresh(con: sqlite3.Connection, collector_id: int) -> None:
@@ -231,7 +228,7 @@ def refresh(con: sqlite3.Connection, collector_id: int) -> None:
     found = con.execute(query, {"collector_id": collector_id}).fetchall()
     numbers = _numbers(con, collector_id, [row for row in found if row[3] is None])
     for table in ("runs", "phases"):
-        con.execute(f"DELETE FROM {table} WHERE collector_id = ?", (collector_id,))
+        con.execute(schema.delete(table), (collector_id,))
     for recording, run, label, phase, start, end, is_open, marked in found:
         if phase is None:
             con.execute(
@@ -303,7 +300,7 @@ def stretches(con: sqlite3.Connection, collector_id: int) -> list[Stretch]:
 def pick(known: Sequence[Stretch], run: str | None, phase: str | None) -> Stretch:
     """The run or phase that is meant. RUN is a number, a label (the newest run of it), `last`, `previous` or the instant of its start.
 
-    A phase without a run is the newest run's that has one of that name, or the newest run of that label. Raises BadInput that lists what
+    A phase without a run is the newest run's that has one of that name, or the newest run of that label. Raises NotThere that lists what
     there is; nothing is answered with something else than was asked.
     """
     if run:
@@ -313,12 +310,12 @@ def pick(known: Sequence[Stretch], run: str | None, phase: str | None) -> Stretc
         found = [one for one in known if one.run == chosen.run and one.phase == phase]
         there = [str(one.phase) for one in known if one.run == chosen.run and one.phase]
         if not found:
-            raise BadInput(f"run {chosen.run} ({chosen.label}) has no phase {phase[:60]!r}; its phases: {', '.join(there) or 'none'}.")
+            raise NotThere(f"run {chosen.run} ({chosen.label}) has no phase {phase[:60]!r}; its phases: {', '.join(there) or 'none'}.")
         return found[0]
     named = [one for one in known if one.marked and phase in (one.phase, None if one.phase else one.label)]
     if not named:
         there = list(dict.fromkeys(one.phase or one.label for one in known if one.marked))
-        raise BadInput(f"there is no phase {(phase or '')[:60]!r} here; there are: {', '.join(there) or 'none'}.")
+        raise NotThere(f"there is no phase {(phase or '')[:60]!r} here; there are: {', '.join(there) or 'none'}.")
     return max(named, key=lambda one: (one.start, one.run))
 
 
@@ -337,7 +334,7 @@ def _pick_run(runs: Sequence[Stretch], text: str) -> Stretch:
     if found:
         return found[0]
     there = ", ".join(f"{one.run} ({one.label})" for one in by_start[-12:])
-    raise BadInput(f"there is no run {text[:60]!r} here; there are: {there or 'none'}.")
+    raise NotThere(f"there is no run {text[:60]!r} here; there are: {there or 'none'}.")
 
 
 def certificate(con: sqlite3.Connection, collector_id: int, start: int, end: int, ended: str | None = None) -> Certificate:
@@ -361,7 +358,7 @@ def covered(con: sqlite3.Connection, collector_id: int, start: int, end: int, *,
 
 
 def ended(con: sqlite3.Connection, collector_id: int, recording: int | None = None, *, now_ms: int | None = None) -> str | None:
-    """How a recording ended, the newest where none is given. A stream that fell silent is cut off: that needs `now_ms`."""
+    """How a recording ended; the newest one if none is given. A stream that fell silent is cut off: that needs `now_ms`."""
     row = con.execute(
         """SELECT ended, last_timestamp, coalesce(period_ms, 1000) FROM recordings
         WHERE collector_id = ? AND (recording = ? OR ? IS NULL) ORDER BY to_timestamp DESC LIMIT 1""",
@@ -397,7 +394,7 @@ def steady(con: sqlite3.Connection, collector_id: int, start: int, end: int, pha
 def quality(con: sqlite3.Connection, collector_id: int, start: int = 0, end: int = FOREVER) -> Quality:
     """What quality.json would say of the collector's samples in [start, end] ms."""
     names = ("machinename", *(c.name for c in MACHINE), "period_ms", "first_timestamp", "last_timestamp", "session")
-    machinename, *values = con.execute(f"SELECT {', '.join(names)} FROM collectors WHERE id = ?", (collector_id,)).fetchone()
+    machinename, *values = con.execute(schema.select(names, "collectors", "WHERE id = ?"), (collector_id,)).fetchone()
     facts: dict[str, Any] = {"hostname": machinename, **dict(zip(names[1:], values))}
     session = json.loads(facts.pop("session") or "null")
     first, last = max(start, facts["first_timestamp"] or 0), min(end, facts["last_timestamp"] or 0)
@@ -426,9 +423,6 @@ def quality(con: sqlite3.Connection, collector_id: int, start: int = 0, end: int
 
 
 def _events(con: sqlite3.Connection, collector_id: int, start: int, end: int) -> tuple[Event, ...]:
-    rows = con.execute(
-        f"""SELECT {", ".join(Event._fields)} FROM quality_events
-        WHERE collector_id = ? AND from_timestamp <= ? AND to_timestamp >= ? ORDER BY from_timestamp, kind, subject""",
-        (collector_id, end, start),
-    )
+    within = "WHERE collector_id = ? AND from_timestamp <= ? AND to_timestamp >= ? ORDER BY from_timestamp, kind, subject"
+    rows = con.execute(schema.select(Event._fields, "quality_events", within), (collector_id, end, start))
     return tuple(Event(*row) for row in rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 
 from perfkit import sql
@@ -47,6 +47,40 @@ def render(name: str, table: Table, level: str = "") -> str:
 def quoted(names: Iterable[str]) -> list[str]:
     """`names` as SQL identifiers: some, such as user, are words of the language."""
     return [f'"{name}"' for name in names]
+
+
+# The look-ups of the package are put together here alone: names of tables and columns come from the catalog and the code, values are always
+# parameters.
+
+
+def names(columns: Iterable[str]) -> str:
+    """`columns` as a list in SQL."""
+    return ", ".join(quoted(columns))
+
+
+def select(columns: Iterable[str], table: str, rest: str = "") -> str:
+    """A SELECT of some columns; `rest` is what follows the table's name."""
+    return f"SELECT {names(columns)} FROM {table} {rest}"  # noqa: S608
+
+
+def count(table: str, rest: str = "") -> str:
+    """A SELECT that counts rows."""
+    return f"SELECT count(*) FROM {table} {rest}"  # noqa: S608
+
+
+def insert(table: str, columns: Collection[str], verb: str = "INSERT") -> str:
+    """An INSERT of one row of these columns."""
+    return f"{verb} INTO {table} ({names(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def update(table: str, columns: Iterable[str], where: str) -> str:
+    """An UPDATE of some columns, each to the parameter of its name."""
+    return f"UPDATE {table} SET {', '.join(f'{name} = :{name}' for name in columns)} WHERE {where}"  # noqa: S608
+
+
+def delete(table: str, where: str = "collector_id = ?") -> str:
+    """A DELETE of some rows."""
+    return f"DELETE FROM {table} WHERE {where}"  # noqa: S608
 
 
 def metrics(table: Table) -> tuple[Column, ...]:

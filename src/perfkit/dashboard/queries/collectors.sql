@@ -1,4 +1,4 @@
--- Every collector with what its row in the list shows. Coverage is what is there of what is there and missing, as in every certificate.
+-- Every collector with what its row in the list shows. Coverage is samples there, in % of those there and missing, as in every certificate.
 SELECT
     c.id, c.machinename, c.sitename, c.cpu_model, c.cpus, c.memory_mb, c.operating_system, c.kernel, c.architecture,
     c.cloud_vendor, c.instance_type, c.time_zone, c.period_ms, c.first_timestamp, c.last_timestamp, c.samples,

@@ -1,4 +1,4 @@
--- What the load tools reported, in buckets of :width ms, a run a device. A figure that a tool does not give is empty.
+-- What the load tools reported, in buckets of :width ms, one device per run. A figure that a tool does not give is empty.
 SELECT
     run, timestamp - timestamp % :width AS bucket, avg(users) AS users, avg(throughput) AS throughput, avg(errors) AS errors,
     avg(latency_avg_ms) AS latency_avg_ms, avg(latency_p50_ms) AS latency_p50_ms, avg(latency_p90_ms) AS latency_p90_ms,

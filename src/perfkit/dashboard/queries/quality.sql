@@ -1,4 +1,4 @@
--- Gaps, resets and whatever else the recording has to confess in the window, newest last.
+-- The quality events of the window, newest last.
 SELECT from_timestamp, to_timestamp, kind, subject, missed, detail, recording
 FROM quality_events
 WHERE collector_id = :collector AND to_timestamp >= :start AND from_timestamp <= :end

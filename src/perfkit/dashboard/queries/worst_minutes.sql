@@ -1,5 +1,5 @@
 -- For each tile the 60 s with the highest mean in the window, from where on, and that mean: of every six neighbouring buckets of 10 s, from
--- the rollup as far as it reaches, else from the samples. A minute in which a bucket is missing, or that reaches over the window, is none.
+-- the rollup as far as it reaches, else from the samples. A minute in which a bucket is missing, or that reaches over the window, does not count.
 WITH buckets AS (
     SELECT timestamp, samples, cpu_busy_avg AS cpu, mem_used_avg AS memory, disk_read_bytes_avg + disk_write_bytes_avg AS disk,
            net_rx_bytes_avg + net_tx_bytes_avg AS network

@@ -10,7 +10,6 @@ import * as url from "./url.js";
 const REFRESH_MS = 2000;
 const SPARK = { width: 120, height: 20 };
 const LEAST_BARS = 10;
-const MOST_COMPARED = 6;
 // Runs of machines that record come to an end unasked.
 const NEWEST_EVERY_MS = 60_000;
 
@@ -94,7 +93,7 @@ function row(one) {
     id: `pick-${one.id}`,
     "aria-label": `Compare ${one.machinename}`,
     change: (event) => {
-      if (event.target.checked && chosen.size < MOST_COMPARED) chosen.add(one.id);
+      if (event.target.checked && chosen.size < frame.most_compared) chosen.add(one.id);
       else chosen.delete(one.id);
       draw();
     },
@@ -130,7 +129,7 @@ function row(one) {
   );
 }
 
-/** The newest run and what is to be thought of it, as two cells. */
+/** The newest run and its verdict, as two cells. */
 function lastRun(run) {
   const text = { class: "text" };
   if (!run) return ["Newest run", "Verdict"].map((name) => [name, text, newest ? "–" : "…"]);

@@ -1,4 +1,4 @@
-// Two to six collectors, runs or phases over one another, and a table with what differs.
+// Several collectors, runs or phases over one another, and a table with what differs.
 // One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
 import { MOST, difference, machines } from "./compare_tables.js";
@@ -39,7 +39,9 @@ function subject(key, arm, number) {
   const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
   const collector = byId.get(Number(id));
   if (!collector?.last) return null;
-  const part = partOf(collector, reference);
+  const named = frame.named?.[key] ?? reference; // the server knows all forms
+  const part = partOf(collector, named);
+  if (named && !part) return null; // never all of the machine instead
   const to = part?.to ?? collector.last;
   const from = part?.from ?? Math.max(collector.first, to - range + 1);
   const zero = marked(collector).find((one) => one.name === url.get("mark"))?.from ?? from;
@@ -104,7 +106,7 @@ function clip({ from, to, shift }) {
   return `from=${start}&to=${Math.max(start, Math.min(Math.round(view.to + shift), to))}`;
 }
 
-/** One chart a metric, a line a subject; all lines on one list of times. */
+/** One chart per metric, one line per subject; all lines share one list of times. */
 function panels(found, answers, stats) {
   $("#panels").hidden = false;
   if (!$("#panels").childElementCount) $("#panels").append(...[...plots.values()].map((plot) => plot.element));
@@ -199,7 +201,7 @@ function nothing() {
   problem("");
   const known = frame.collectors.filter((c) => c.last);
   const sentence = known.length
-    ? "Choose two to six machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. "
+    ? `Choose two to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
     : "There is no machine with data yet. ";
   const where = known.length ? "Or tick them under " : "How to get some stands under ";
   $("#difference").replaceChildren(
@@ -266,7 +268,7 @@ function clocks(found) {
     : `These clocks may be up to ${show(first + second, "ms")} apart, by what each kernel says of its own.`;
 }
 
-/** The pages of the first that is compared: whoever came from them finds back. */
+/** The pages of the first that is compared: the way back for a reader who came from them. */
 function tabs(first) {
   const known = $$("#tabs a");
   if (!known.length) return;

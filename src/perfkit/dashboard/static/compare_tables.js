@@ -1,4 +1,4 @@
-// The tables of a comparison: whose machines they are and what differs between them, and the figures beside one another.
+// The tables of a comparison: whose machines they are and what differs between them, and the figures next to one another.
 
 import { $, figures, h, heading, scroller } from "./dom.js";
 import { instant, show, span, zone } from "./format.js";
@@ -6,7 +6,7 @@ import { frame } from "./source.js";
 import * as url from "./url.js";
 
 // As many as one chart can tell apart.
-export const MOST = 6;
+export const MOST = frame.most_compared;
 const FINGERPRINT = {
   cpu_model: "CPU",
   cpus: "CPUs",

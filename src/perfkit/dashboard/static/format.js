@@ -72,9 +72,9 @@ export function digits(number) {
     .replace(/\.$/, "");
 }
 
-/** At most two neighbouring units: "2 m 10 s", "1 d 3 h", "250 ms". */
+/** At most two neighbouring units, the last one rounded: "2 m 10 s", "1 d 3 h", "250 ms". format_duration of units.py says the same. */
 export function span(ms) {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
   const seconds = Math.round(ms / 1000);
   const whole = seconds < 3600 ? seconds : seconds < 86400 ? Math.round(seconds / 60) * 60 : Math.round(seconds / 3600) * 3600;
   const parts = [

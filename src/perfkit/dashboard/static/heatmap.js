@@ -156,7 +156,7 @@ export class Heatmap {
   }
 
   head(words = "") {
-    this.readout.textContent = words || `% busy, a row a CPU${this.pick ? "; a click on one shows its states" : ""}`;
+    this.readout.textContent = words || `% busy, one row per CPU${this.pick ? "; a click on one shows its states" : ""}`;
   }
 
   links(collector, from, to, machine) {
@@ -174,7 +174,7 @@ export class Heatmap {
       name,
       title,
       machine,
-      head: "light 0 %, dark 100 % busy; a row a CPU",
+      head: "light 0 %, dark 100 % busy; one row per CPU",
       rows: [],
       view,
       size: { width, height: this.chart.height },

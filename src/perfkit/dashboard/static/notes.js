@@ -20,7 +20,7 @@ const KINDS = {
   guessed_totals: "totals by device names",
   too_many: "too many devices",
   set_aside: "lines not imported",
-  oom_kill: "killed for want of memory",
+  oom_kill: "killed for lack of memory",
 };
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
@@ -66,7 +66,7 @@ export async function findings({ tables }, stats, view) {
   const more = answer.findings.length - FINDINGS_SHOWN;
   const tablesHref = url.link(`/collectors/${frame.collector}/tables`, { keep: true });
   if (more > 0) shown.push(h("li", {}, h("a", { href: tablesHref }, `${more} more in the tables`)));
-  if (answer.error) shown.push(h("li", { class: "bad" }, `The findings could not be had: ${answer.error}`));
+  if (answer.error) shown.push(h("li", { class: "bad" }, `The findings could not be read: ${answer.error}`));
   else if (!shown.length) shown.push(fine(tables, "Nothing went beyond a limit in this range."));
   place.replaceChildren(...shown);
 }

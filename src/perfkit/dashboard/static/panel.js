@@ -355,7 +355,7 @@ export class LoadPanel extends Panel {
     this.shown.figures = FIGURES.filter(([figure]) => figure !== "p95");
   }
 
-  /** A gap of the collector is none of the load tool's. */
+  /** A gap of the collector is not a gap of the load tool. */
   paint(view, on) {
     super.paint(Object.assign(Object.create(view), { gaps: [], pauses: [] }), on);
   }
@@ -377,7 +377,7 @@ export function lanes({ t, devices }) {
   return found.map(({ runs: names }) => names);
 }
 
-/** The lines for those of `panels` that fold; a click on a name shows its chart all the same, here and for whoever gets the link. */
+/** The lines for those of `panels` that fold; a click on a name shows its chart all the same, here and for every reader of the link. */
 export function quiet(panels) {
   const folded = panels.filter((panel) => panel.folds && panel.element.hidden);
   const zero = folded.filter((panel) => panel.isZero());

@@ -42,7 +42,7 @@ function clippedTables(series, from, to) {
   return Object.fromEntries(Object.entries(series.tables).map(([key, table]) => [key, cut(table, from, to)]));
 }
 
-/** The reference of the run or phase that is asked for; the whole run where none is. */
+/** The reference of the run or phase that is asked for; the whole run if none is asked for. */
 function reference(query) {
   return told.run + (query.get("phase") ? `:${query.get("phase")}` : "");
 }

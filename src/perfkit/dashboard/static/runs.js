@@ -6,7 +6,6 @@ import { onLooks } from "./looks.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 
-const MOST_COMPARED = 6;
 const all = frame.runs;
 const chosen = new Set();
 
@@ -35,7 +34,7 @@ function row(one) {
     type: "checkbox",
     "aria-label": `Compare run ${one.run} of ${one.machine}`,
     change: (event) => {
-      if (event.target.checked && chosen.size < MOST_COMPARED) chosen.add(one.id);
+      if (event.target.checked && chosen.size < frame.most_compared) chosen.add(one.id);
       else chosen.delete(one.id);
       draw();
     },

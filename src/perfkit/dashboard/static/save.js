@@ -39,7 +39,7 @@ export async function csv({
   table: pick = (answer) => answer.tables[spec.table],
   collector,
 }) {
-  const load = spec.table === "load"; // comes beside some metric, and at most so many points at once
+  const load = spec.table === "load"; // comes next to some metric, and at most so many points at once
   const metrics = load ? ["host.cpu_busy"] : spec.series.map((one) => `${spec.table}.${one.column}`);
   const asked = { collector, metrics, devices: every ? [] : devices.filter(Boolean) };
   const length = Math.max(1000, period) * (load ? LOAD_CHUNK : CHUNK);

@@ -6,8 +6,8 @@ export const onDisk = location.protocol === "file:";
 const WINDOW_KEYS = ["range", "from", "to", "run", "phase"];
 const params = () => new URLSearchParams(onDisk ? location.hash.slice(1) : location.search);
 
-// A page that is about one run shows its time where the URL asks for no other part.
-const pinned = (key) => (WINDOW_KEYS.some((one) => params().has(one)) ? "" : frame.pinned?.[key]);
+// A page that is about one run shows its time where the URL asks for no other part; a phase is one of this run.
+const pinned = (key) => (WINDOW_KEYS.some((one) => one !== "phase" && params().has(one)) ? "" : frame.pinned?.[key]);
 
 /** The value of `key`, or "". */
 export const get = (key) => params().get(key) ?? pinned(key) ?? "";
@@ -46,7 +46,7 @@ export function set(changes, { quiet = false } = {}) {
   dispatchEvent(new Event("perfkit:url"));
 }
 
-/** Put `key` in or out of the list `name`, here and for whoever gets the link. */
+/** Put `key` in or out of the list `name`, here and for every reader of the link. */
 export function toggle(name, key) {
   const found = new Set(list(name));
   if (!found.delete(key)) found.add(key);

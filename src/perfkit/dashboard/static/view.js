@@ -110,7 +110,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
   $("#phase")?.addEventListener("change", (event) => url.set({ ...url.NO_WINDOW, ...url.stretch(event.target.value) }));
   $("#unzoom")?.addEventListener("click", () => unzoom(view));
   keys({
-    range: (name) => url.set({ ...url.NO_WINDOW, range: name }),
+    range: (name) => $("[data-range]") && url.set({ ...url.NO_WINDOW, range: name }), // the page of a run has no ranges
     move: (part) => move(view, part),
     zoom: (factor) => closer(view, factor),
     unzoom: () => unzoom(view),

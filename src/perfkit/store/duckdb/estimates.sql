@@ -3,7 +3,7 @@
 --   low, high    its 95 % interval, for neighbours that resemble each other; NULL for an end that the data does not reach
 --   spread       the standard error of avg; of a quantile that of its level
 --   n, n_effective   samples, and how many independent ones they are worth: n (1 - r) / (1 + r), r the correlation of neighbours
---   drift        how much of the series is a slow rise (or fall, negative): its first projection beside the others, as Student's t of 7
+--   drift        how much of the series is a slow rise (or fall, negative): its first projection compared with the others, as Student's t of 7
 --   first, last  the means of its first and its last third
 -- The mean's variance is that of equal-weighted cosines: the mean of the squares of $basis projections of the series onto
 -- sqrt(2 / n) cos(pi j (i - 1/2) / n), divided by n (Lazarus, Lewis, Stock and Watson 2018, "HAR Inference"). Projections of a higher j see

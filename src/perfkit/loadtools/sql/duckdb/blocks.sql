@@ -1,4 +1,4 @@
--- The load of each window of `asked` (number, range, from_timestamp, to_timestamp) beside what the host used, as means of blocks of time.
+-- The load of each window of `asked` (number, range, from_timestamp, to_timestamp) next to what the host used, as means of blocks of time.
 -- From `timeline` (run, timestamp, users, throughput, latency_ms) and `host`; $cpus is the number of CPUs, $period_ms the host's period.
 --   load of a block   each tool's mean, then the sum of the tools; of the latency the mean of the requests
 --   used in a block   CPU-seconds, disk bytes and network bytes per second

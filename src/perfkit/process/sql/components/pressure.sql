@@ -1,4 +1,4 @@
--- pressure.csv: the share of time in which tasks stalled for want of a resource (PSI).
+-- pressure.csv: the share of time in which tasks stalled for lack of a resource (PSI).
 --
 -- Source: /proc/pressure/{cpu,memory,io}; Documentation/accounting/psi.rst. Lines "some" (at least one task stalled) and
 -- "full" (all non-idle tasks stalled at once; for cpu since Linux 5.13):

@@ -5,7 +5,7 @@
 --   overlap      two boots of one machine at the same time: its clock was behind, or two machines share one name
 --   reset        counters of a device went back, so that it has no rate here
 --   hot_plug     a device appeared after the first sample, or came back    unplug  it is gone from the sample after this
---   oom_kill     a process was killed for want of memory (subject: which, or in which container or service; detail: the kernel's own words)
+--   oom_kill     a process was killed for lack of memory (subject: which, or in which container or service; detail: the kernel's own words)
 --   unusable     numbers that cannot be, from the first to the last time (missed: in how many samples; detail: what is wrong)
 --   shared_stamp samples faster than their collector's stamps, spread evenly over each second (missed: the most in a second)
 --   guessed_totals  which disks or interfaces count in the host's totals was decided by their names

@@ -1,5 +1,5 @@
 -- What was marked while a recording ran: label and kind ('start', 'end' or 'point') at an instant (ms); `place` is the order in the file.
--- A mark belongs to the session before it in its file. Marks that stand in a file of their own, beside one of another collector, belong to
+-- A mark belongs to the session before it in its file. Marks that stand in a file of their own, next to one of another collector, belong to
 -- the recording that had begun last by then.
 WITH told AS (
     SELECT machine, file, min(place) AS place, timestamp, measurement ->> '$.kind' AS kind, measurement ->> '$.label' AS label
