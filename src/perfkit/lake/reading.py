@@ -12,7 +12,8 @@ from perfkit.lake.tables import INSTANT, LAKE, TYPES, File, text
 
 _HIVE = "hive_partitioning = true, hive_types = {'site': VARCHAR, 'machine': VARCHAR, 'date': DATE}"
 
-RUN_FIGURES = "run_figures"  # what the questions about runs read: of a lake a view of its tables, of a database a table of what it has stored
+RUN_FIGURES = "run_figures"
+"""What the questions about runs read: of a lake a view of its tables, of a database a table of what it has stored."""
 
 
 def make_views(con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Table] = LAKE, chosen: Sequence[File] | None = None) -> None:

@@ -8,10 +8,11 @@ WITH told AS (
 ), spans AS (
     SELECT DISTINCT site, label, machine, began, ended FROM told
 ), followed AS (
-    SELECT *, max(ended) OVER (PARTITION BY site, label ORDER BY began ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM spans
+    SELECT *, max(ended) OVER (earlier ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+    FROM spans WINDOW earlier AS (PARTITION BY site, label ORDER BY began, ended, machine)
 ), numbered AS (
-    SELECT *, sum((before IS NULL OR began > before)::INTEGER) OVER (PARTITION BY site, label ORDER BY began ROWS UNBOUNDED PRECEDING) AS test
-    FROM followed
+    SELECT *, sum((before IS NULL OR began > before)::INTEGER) OVER (earlier ROWS UNBOUNDED PRECEDING) AS test
+    FROM followed WINDOW earlier AS (PARTITION BY site, label ORDER BY began, ended, machine)
 ), tests AS (
     SELECT site, label, test, min(began) AS test_began, count(DISTINCT machine) AS machines FROM numbered GROUP BY ALL HAVING machines > 1
 ), members AS (
