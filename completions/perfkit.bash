@@ -49,6 +49,11 @@ _perfkit() {
     "preflight --label") return ;;
     "mark --collection") _perfkit_words -f && return ;;
     "mark --kind") _perfkit_words -W 'start end point' && return ;;
+    "mark --server") return ;;
+    "mark --apikey") return ;;
+    "mark --apikey-file") _perfkit_words -f && return ;;
+    "mark --cacert") _perfkit_words -f && return ;;
+    "mark --site-name" | "mark --site") return ;;
     "process --collection") _perfkit_words -f && return ;;
     "process --outdir") _perfkit_words -f && return ;;
     "process --container-names") _perfkit_words -f && return ;;
@@ -146,7 +151,7 @@ _perfkit() {
     "") if [[ $current == -* ]]; then _perfkit_words -W '--version -V --debug -h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens query lake export prune serve mcp doctor help'; fi ;;
     "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --services --no-services --processes --no-processes --cmdline --no-cmdline --burst --nice -h --help'; else _perfkit_words -f; fi ;;
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
-    "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind -h --help'; else _perfkit_words -f; fi ;;
+    "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind --all --server --apikey --apikey-file --cacert --site-name --site -h --help'; else _perfkit_words -f; fi ;;
     "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --on --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
     "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --load-shift --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
     "runs") if [[ $current == -* ]]; then _perfkit_words -W '--json --db -h --help'; else return; fi ;;

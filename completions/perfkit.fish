@@ -68,6 +68,12 @@ for program in perfkit perfkit.pyz
     complete -c $program -n '__fish_seen_subcommand_from mark' -F
     complete -c $program -n '__fish_seen_subcommand_from mark' -l collection -r -F -d 'Collection being recorded, or a trickling collector'\''s spool folder.'
     complete -c $program -n '__fish_seen_subcommand_from mark' -l kind -x -a 'start end point' -d 'start and end bound a phase of that label; point is an instant.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l all -d 'Mark every collector that streams to the receiver from the site, instead of one here.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l server -x -d '--all: the receiver, http://HOST:PORT or https://HOST.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l apikey -x -d '--all: the key; better in PCC_APIKEY, where others cannot see it.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l apikey-file -r -F -d '--all: file whose first line is the key; - is standard input.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l cacert -r -F -d '--all: CA certificates (PEM) to trust instead of the system'\''s.'
+    complete -c $program -n '__fish_seen_subcommand_from mark' -l site-name -l site -x -d '--all: the site.'
     complete -c $program -n '__fish_seen_subcommand_from mark' -s h -l help -d 'Show this message and exit.'
     complete -c $program -n '__fish_seen_subcommand_from process' -F
     complete -c $program -n '__fish_seen_subcommand_from process' -l collection -r -F -d 'Collection, plain or .gz; again for each further one.'

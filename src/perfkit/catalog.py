@@ -439,6 +439,9 @@ MACHINE = (
 # metric's unit.
 FIGURES = ("samples", "min", "avg", "max", "stddev", "p50", "p90", "p95", "p99")
 
+# The figures by which machines are sorted.
+SORTED_BY = ("avg", "p50", "p95", "p99", "max")
+
 # The five ranges that pages and percentiles know, in milliseconds back from the data's last sample (process/sql/timeline/windows.sql).
 RANGES: dict[str, int | None] = {"all": None, "1h": 3_600_000, "6h": 21_600_000, "24h": 86_400_000, "7d": 604_800_000}
 

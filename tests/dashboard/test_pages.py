@@ -370,7 +370,7 @@ def test_every_page_leads_to_every_place(site, open_page, name):
     page = open_page(site.url + EVERYWHERE[name], drawn=False, problems=name != "missing")
     links = page.locator(".bar .places a")
     assert links.all_inner_texts() == ["Collectors", "Runs", "Database"]
-    assert [link.get_attribute("href").split("?")[0] for link in links.all()] == ["/", "/runs", "/perfkit"]
+    assert [link.get_attribute("href").split("?")[0] for link in links.all()] == ["/", "/runs", "/fleet", "/perfkit"]
     if name in PAGES and name != "collectors":
         tabs = page.locator(".bar .tabs a:visible")
         assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
@@ -384,7 +384,9 @@ def test_links_behind_a_proxy_keep_its_path(tmp_path, serve, open_page):
     hrefs = [link.get_attribute("href") for link in page.locator(".bar a").all()]
     assert all(href.startswith("/perf/") for href in hrefs), hrefs
     rows = open_page(f"{site.url}/perf/perfkit/host_metrics", drawn=False)
-    assert [link.get_attribute("href") for link in rows.locator(".bar .places a").all()] == ["/perf/", "/perf/runs", "/perf/perfkit"]
+    assert [link.get_attribute("href") for link in rows.locator(".bar .places a").all()] == [
+        f"/perf/{one}" for one in ("", "runs", "fleet", "perfkit")
+    ]
 
 
 def test_utc_goes_along(site, open_page):

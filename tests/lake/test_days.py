@@ -35,6 +35,10 @@ def test_a_complete_day_is_written_once_and_again_when_something_came(lake: Path
     assert write_days(db, where, SECOND_DAY_ENDED + DAY) == 1
     assert len(files(tmp_path / "lake")) == before
     assert len(rows(tmp_path / "lake")["marks"]) == len(made["marks"]) + 1
+    import_input(tmp_path / "second.db", collection, site_name="null")  # another receiver, which was sent the same
+    assert write_days(tmp_path / "second.db", where, SECOND_DAY_ENDED + DAY) == 2
+    assert len(files(tmp_path / "lake")) == 2 * before  # neither takes the other's place, and each row counts once
+    assert len(rows(tmp_path / "lake")["marks"]) == len(made["marks"]) + 1
     with closing(open_database(db)) as con, con:
         con.execute("DELETE FROM samples WHERE timestamp > ?", (MIDNIGHT * 1000,))
     assert write_days(db, where, SECOND_DAY_ENDED + DAY) == 0  # what was pruned stays in the lake

@@ -43,6 +43,8 @@ RECEIVER = {
     ("/v1/ping", "POST"): OPEN,
     ("/-/healthz", "GET"): OPEN,
     ("/v1/trickle", "POST"): NEEDS_KEY,
+    # A key that is bound to machines speaks for no site; 404: the key was good, and nobody of its site streams.
+    ("/v1/mark", "POST"): NEEDS_KEY | {"bound to it": 403, "valid": 404},
     # 400: the key was good, the file is none.
     ("/api/v1/performance/upload", "POST"): NEEDS_KEY | {"bound to it": 400, "valid": 400},
     # Through a proxy, so that the asker is not this machine.
@@ -119,6 +121,8 @@ def test_the_receiver_answers_each_kind_of_key_as_it_should(served: Served, keys
     body: dict[str, object] = {}
     if path == "/v1/trickle":
         body = {"json": {"identifier": "vm-matrix", "measurements": [LINE]}}
+    elif path == "/v1/mark":
+        body = {"json": {"label": "load", "kind": "start", "site": "nobody's"}}
     elif path.endswith("upload"):
         body = {"files": {"file": ("x.csv", b"x")}, "data": {"machine_id": "vm-matrix"}}
     elif method == "POST":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
+from perfkit.catalog import SORTED_BY
 from perfkit.cli import APP_SETTINGS, examples
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(**APP_SETTINGS)
 
-_BY = ("avg", "p50", "p95", "p99", "max")
 _MOST_SHOWN = 1000  # rows as a table; more are for a file
 
 
@@ -38,7 +38,7 @@ def query(
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out what was before it (named questions)."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out what was after it (named questions)."),
     label: Optional[str] = typer.Option(None, help="Runs or phases of this label alone (named questions)."),
-    by: Optional[str] = typer.Option(None, metavar="|".join(_BY), help="The figure that `top` sorts by.  [default: p95]"),
+    by: Optional[str] = typer.Option(None, metavar="|".join(SORTED_BY), help="The figure that `top` sorts by.  [default: p95]"),
     top: Optional[int] = typer.Option(None, min=1, help="How many rows of `top`, `unlike` and `stragglers`.  [default: 10]"),
     bucket: Optional[str] = typer.Option(None, metavar="DURATION", help="The time that a cell of `heatmap` spans.  [default: 1m]"),
     format_: str = typer.Option("table", "--format", metavar="table|csv|json", help="How the answer is printed."),
@@ -56,8 +56,8 @@ def query(
         return
     if format_ not in _FORMATS:
         raise BadInput(f"{format_!r} is no format; write one of {', '.join(_FORMATS)}.")
-    if by is not None and by not in _BY:
-        raise BadInput(f"{by!r} is no figure to sort by; write {', '.join(_BY[:-1])} or {_BY[-1]}.")
+    if by is not None and by not in SORTED_BY:
+        raise BadInput(f"{by!r} is no figure to sort by; write {', '.join(SORTED_BY[:-1])} or {SORTED_BY[-1]}.")
     if (sql is None) == (named is None):
         raise BadInput("give one question: SQL, or --named NAME; `perfkit query --list` shows the names.")
     if lake is None:

@@ -109,16 +109,21 @@ def _is_mark(line: bytes) -> bool:
 
 def encode_mark(label: str, kind: str, details: dict[str, Any] | None = None) -> bytes:
     """A `perfkit/mark` line of now, with more keys from `details`; BadInput for a label or kind that cannot be, or too much of all."""
-    if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
-        raise BadInput(f"a mark's label is 1 to {MAX_LABEL} printable characters.")
-    if kind not in MARK_KINDS:
-        raise BadInput(f"{kind!r} is not a kind of mark; choose {', '.join(MARK_KINDS)}.")
+    check_mark(label, kind)
     seconds, nanosecond = divmod(time.time_ns(), 1_000_000_000)
     content = {**(details or {}), "label": label.strip(), "kind": kind}
     line = encode_json(seconds, nanosecond, time.monotonic(), MARK, content)
     if len(line) > select.PIPE_BUF:
         raise BadInput(f"the mark {label!r} is longer than {select.PIPE_BUF} bytes with all that it says; say less.")
     return line
+
+
+def check_mark(label: str, kind: str) -> None:
+    """Raises BadInput for a label or kind that cannot be."""
+    if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
+        raise BadInput(f"a mark's label is 1 to {MAX_LABEL} printable characters.")
+    if kind not in MARK_KINDS:
+        raise BadInput(f"{kind!r} is not a kind of mark; choose {', '.join(MARK_KINDS)}.")
 
 
 def send_mark(path: str, label: str, kind: str = "point", details: dict[str, Any] | None = None) -> Line:

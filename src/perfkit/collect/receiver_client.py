@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-_TRICKLE, _PING = "/v1/trickle", "/v1/ping"
+_TRICKLE, _PING, _MARK = "/v1/trickle", "/v1/ping", "/v1/mark"
 _TIMEOUT = 30.0  # seconds for a connection, and for an answer
 _LONGEST_ANSWER = 1 << 16
 
@@ -101,6 +101,17 @@ class ReceiverClient:
         answer.meaning = TAKEN if is_pong else LATER
         return answer
 
+    def mark(self, label: str, kind: str, site: str = "") -> Answer:
+        """Ask for a mark in every collector of the key's site, or of `site`: TAKEN if `body["marked"]` lists them.
+
+        perfkit's own receiver alone knows this.
+        """
+        asked = {"label": label, "kind": kind, **({"site": site} if site else {})}
+        answer = self._request(_MARK, json.dumps(asked).encode(), self._headers, again=False)
+        if answer.meaning == TAKEN and not isinstance(answer.body.get("marked"), list):
+            answer.meaning = UNCLEAR
+        return answer
+
     def send(self, lines: Iterable[bytes]) -> Answer:
         """Send collection lines (without newlines) as one batch.
 
@@ -127,14 +138,14 @@ class ReceiverClient:
         doubtful = not self._zip_is_proven and (answer.status in _MAY_BE_THE_GZIP or answer.meaning == REJECTED)
         return None if doubtful or answer.status == 415 else answer
 
-    def _request(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """POST on the kept connection; on a new one if that has ended meanwhile, which says nothing about the receiver."""
+    def _request(self, path: str, body: bytes, headers: dict[str, str], *, again: bool = True) -> Answer:
+        """POST on the kept connection; `again` on a new one if that has ended meanwhile, which says nothing about the receiver."""
         kept = self._connection is not None
         try:
             return self._post(self._path + path, body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            if kept:
+            if kept and again:
                 return self._request(path, body, headers)
             answer = Answer(LATER, f"{self._host} cannot be reached ({_words(error)})")
             answer.reason = _words(error)

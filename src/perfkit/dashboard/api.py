@@ -17,7 +17,7 @@ from datasette.utils.asgi import Response
 
 from perfkit.catalog import DENSE, TABLES
 from perfkit.compare import judging
-from perfkit.dashboard import limits, ranges, reading
+from perfkit.dashboard import fleet, limits, ranges, reading
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput, NotThere
@@ -97,6 +97,13 @@ async def all_runs(request: Any, datasette: Dashboard) -> Any:
         return reading.newest_runs(con, now(), number) if newest else reading.runs_listed(con, now(), number)
 
     return {"now": now(), "runs": await datasette.read(listed)}
+
+
+@answers_json
+async def all_machines(request: Any, datasette: Dashboard) -> Any:
+    """All machines side by side: those of which a metric is worst, a heat map, those unlike their peers, and tests on several machines."""
+    asked = fleet.Asked.of(Parameters(request))
+    return {"now": now(), **await datasette.read(lambda con: fleet.told(con, asked))}
 
 
 @answers_json

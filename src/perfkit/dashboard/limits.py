@@ -10,7 +10,7 @@ from typing import Any
 from perfkit.catalog import DENSE, Column, Table
 from perfkit.dashboard.ranges import Window
 from perfkit.dashboard.reading import query
-from perfkit.dashboard.words import label
+from perfkit.dashboard.words import metric as metric_label
 from perfkit.errors import BadInput
 
 # "<10" is broken by 9, ">5" by 6; in the metric's own unit. A user's own stand in the page's address.
@@ -80,7 +80,7 @@ def _beyond(con: sqlite3.Connection, of: tuple[int, Window], metric: tuple[Table
     for device, samples, beyond, first, worst in con.execute(sql, values):
         yield {
             "metric": f"{table.name}.{name}",
-            "label": label(column) if table.name == "host" else f"{table.title}: {column.label[0].lower()}{column.label[1:]}",
+            "label": metric_label(table, column),
             "device": device,
             "unit": column.unit,
             "rule": rule,

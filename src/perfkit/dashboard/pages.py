@@ -12,9 +12,9 @@ from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
 from datasette.views.base import DatasetteError
 
-from perfkit.catalog import DENSE, RANGES, table
+from perfkit.catalog import DENSE, RANGES, SORTED_BY, table
 from perfkit.compare import judging
-from perfkit.dashboard import api, assets, limits, panels, reading, words
+from perfkit.dashboard import api, assets, fleet, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
 from perfkit.errors import BadInput, NotThere, PerfkitError
@@ -93,6 +93,15 @@ async def runs(request: Any, datasette: Dashboard) -> Response:
     found = await datasette.read(lambda con: reading.runs_listed(con, api.now()))
     context = {"empty": not found, "sites": sorted({row["site"] for row in found})}
     return await respond(request, datasette, Page("runs", context, {"now": api.now(), "runs": found}))
+
+
+async def all_machines(request: Any, datasette: Dashboard) -> Response:
+    """All machines side by side."""
+    sites, machines = await datasette.read(lambda con: (fleet.sites(con), reading.collectors(con)))
+    choices = [{"name": name, "label": words.metric(*of)} for name, of in fleet.metrics().items()]
+    shown = {"range": fleet.RANGE, "by": fleet.BY, "metric": fleet.METRIC, "top": fleet.TOP}
+    context = {"sites": sites, "metrics": choices, "figures": SORTED_BY, "empty": not machines, **shown}
+    return await respond(request, datasette, Page("fleet", context, {"now": api.now(), "shown": shown}))
 
 
 async def run(request: Any, datasette: Dashboard) -> Response:

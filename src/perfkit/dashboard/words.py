@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from perfkit.catalog import Column, table
+from perfkit.catalog import Column, Table, table
 from perfkit.units import format_bytes
 
 Row = dict[str, Any]
@@ -32,3 +32,8 @@ def label(column: Column) -> str:
         return column.label
     own = column.label if column.label.startswith(("I/O", component)) else column.label[0].lower() + column.label[1:]
     return f"{component} {own}"
+
+
+def metric(of: Table, column: Column) -> str:
+    """What a metric is called among those of other tables: "CPU busy", "Disk: utilisation"."""
+    return label(column) if of.name == "host" else f"{of.title}: {column.label[0].lower()}{column.label[1:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import signal
 import sqlite3
 import threading
@@ -36,7 +37,8 @@ _DAY = 86_400_000
 def write_days(db: Path, lake: Lake, now_ms: int, say: Callable[[str], None] = lambda line: None) -> int:
     """Write every complete day of every machine of the database that is not in the lake as it is now; how many were written.
 
-    A machine's day always has the same file names, so that it takes its own place. What was pruned from the database stays in the lake.
+    A machine's day always has the same file names, so that it takes its own place, and never that of another database, as of a second
+    receiver which was sent a part of the day. What was pruned from the database stays in the lake.
     A machine for which that fails is named to `say`, and tried again at the next call.
     """
     ledger = _Ledger(db, lake)
@@ -51,7 +53,8 @@ def write_days(db: Path, lake: Lake, now_ms: int, say: Callable[[str], None] = l
                     continue
                 try:
                     whole = whole or runs.quality(con, collector_id)
-                    _write_day(con, lake, whole, collector_id, site, name, start, until)
+                    of_day = hashlib.sha256(f"{ledger.database}\0{site}\0{name}\0{start}".encode()).hexdigest()[:DIGEST_DIGITS]
+                    _write_day(con, lake, whole, collector_id, site, name, start, until, of_day)
                 except (PerfkitError, duckdb.Error) as error:
                     say(f"a day of {name} could not be written into the lake ({' '.join(str(error).split())}); trying again later.")
                     break
@@ -74,10 +77,9 @@ def run_days(db: Path, lake: Lake, on_ready: Callable[[str], None], say: Callabl
 
 
 def _write_day(
-    con: sqlite3.Connection, lake: Lake, whole: Quality, collector_id: int, site: str, name: str, start: int, until: int
+    con: sqlite3.Connection, lake: Lake, whole: Quality, collector_id: int, site: str, name: str, start: int, until: int, of_day: str
 ) -> None:
-    """Write [start, until) of a collector; `whole` is what is known of all its samples."""
-    of_day = hashlib.sha256(f"{site}\0{name}\0{start}".encode()).hexdigest()[:DIGEST_DIGITS]
+    """Write [start, until) of a collector into the files of `of_day`, a digest; `whole` is what is known of all its samples."""
     with closing(columnar.connect()) as duck, Writer(lake, site) as writer:
         for table in TABLES:
             columnar.attach(con, duck, collector_id, table, start, until)
@@ -105,7 +107,10 @@ def _part(con: sqlite3.Connection, collector_id: int, one: Run) -> Part:
 
 
 class _Ledger:
-    """What was written into one lake, in a file next to the database: without it days are written again."""
+    """What was written into one lake, in a file next to the database: without it days are written again.
+
+    `database` tells this database's files in the lake from those of others.
+    """
 
     def __init__(self, db: Path, lake: Lake) -> None:
         of_lake = hashlib.sha256(lake.name.encode()).hexdigest()[:8]
@@ -114,6 +119,7 @@ class _Ledger:
             found = orjson.loads(self._path.read_bytes())
         except (OSError, ValueError):
             found = {}
+        self.database = str(found.get("database") or secrets.token_hex(8))
         self._known: dict[str, list[Any]] = {key: value for key, value in found.items() if isinstance(value, list) and len(value) == 2}
 
     def is_news(self, key: str, samples: int, state: str) -> bool:
@@ -123,4 +129,4 @@ class _Ledger:
 
     def note(self, key: str, samples: int, state: str) -> None:
         self._known[key] = [samples, state]
-        replace_file(self._path, orjson.dumps(self._known))
+        replace_file(self._path, orjson.dumps({"database": self.database, **self._known}))

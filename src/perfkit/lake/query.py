@@ -14,11 +14,11 @@ from typing import Any
 
 import duckdb
 
-from perfkit.catalog import DUCK_TYPES, FLAG, HOST, LOWER_IS_WORSE, TABLES, Table, worse
+from perfkit.catalog import DUCK_TYPES, HOST, LOWER_IS_WORSE, TABLES, Table, worse
 from perfkit.errors import BadInput, Failed
 from perfkit.lake.place import Lake
-from perfkit.lake.reading import make_views
-from perfkit.lake.tables import LAKE, File, text
+from perfkit.lake.reading import RUN_FIGURES, make_views, run_figures_sql
+from perfkit.lake.tables import LAKE, RUNS, File, text
 from perfkit.units import format_bytes, format_duration
 
 Cells = tuple[Any, ...]
@@ -135,7 +135,6 @@ def answer_named(
         "table": table.name,
         "column": column,
         "device": table.keys[0].name if table.keys else "machine",
-        "metrics": [c.name for c in HOST.values if c.kind != FLAG],
         "by": "p95",
         "lowest": worse(f"{table.name}.{column}") == LOWER_IS_WORSE,
         "top": 10,
@@ -177,9 +176,13 @@ def _opened(lake: Lake, sql: str, limits: Limits, spill: str, scope: Scope | Non
     try:
         con.execute("SET TimeZone = 'UTC'")
         lake.attach(con)
-        tables = [table for table in LAKE if table.name in words or "$table" in sql]
+        derived = RUN_FIGURES in words
+        tables = [table for table in LAKE if table.name in words or "$table" in sql or (derived and table in (HOST, RUNS))]
         files = [file for file in lake.files() if scope is None or scope.holds(file)] if scope or not tables else None
         make_views(con, lake, tables or LAKE, files)
+        con.execute(text("robust_z"))
+        if derived or not tables:
+            con.execute(run_figures_sql())
         con.execute("SET allowed_directories = [$base]", {"base": lake.base})
         con.execute("SET enable_external_access = false")
         con.execute("SET lock_configuration = true")

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from perfkit.catalog import Table
+from perfkit.catalog import FLAG, HOST, Table
 from perfkit.lake.place import Lake
 from perfkit.lake.tables import INSTANT, LAKE, TYPES, File, text
 
 _HIVE = "hive_partitioning = true, hive_types = {'site': VARCHAR, 'machine': VARCHAR, 'date': DATE}"
+
+RUN_FIGURES = "run_figures"
+"""What the questions about runs read: of a lake a view of its tables, of a database a table of what it has stored."""
 
 
 def make_views(con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Table] = LAKE, chosen: Sequence[File] | None = None) -> None:
@@ -28,6 +31,13 @@ def view_sql(table: Table, base: str, files: Sequence[File]) -> str:
     """sql/view.sql for the `files` of `table`, whose paths follow `base`."""
     columns = ", ".join(f'"{c.name}"' for c in table.columns)
     return text("view").format(table=table.name, columns=columns, rows=rows_sql(table, base, files))
+
+
+def run_figures_sql() -> str:
+    """sql/run_figures.sql, over the views `runs` and `host`."""
+    metrics = [f"{HOST.name}.{c.name}" for c in HOST.values if c.kind != FLAG]
+    averages = ", ".join(f'avg(h."{metric.partition(".")[2]}") AS "{metric}"' for metric in metrics)
+    return text(RUN_FIGURES).format(averages=averages, metrics=", ".join(f'"{metric}"' for metric in metrics))
 
 
 def rows_sql(table: Table, base: str, files: Sequence[File]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from perfkit.collection import SESSION, Line, Reader
 from perfkit.errors import BadInput, reason
 from perfkit.process.reading import MARKS
+from perfkit.process.received import sender_of
 
 _ENDINGS = (".json.gz", ".ndjson.gz", ".gz", ".json.xz", ".json.bz2", ".json.zst", ".json", ".ndjson")
 _ROTATED = re.compile(r"-\d{3}$")
@@ -33,20 +34,22 @@ class _Known:
     name: str
     identity: str = ""
     only_containers: bool = False
+    has_session: bool = False
 
 
 def group(files: Sequence[Path]) -> list[Machine]:
     """The machines whose collections `files` are, in the order of the files.
 
     perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks
-    that were made next to one, and a collection of containers alone that stands in one folder with one of the host. Raises BadInput where a
-    file cannot be read.
+    that were made next to one, a collection of containers alone that stands in one folder with one of the host, and what several receivers
+    wrote of one sender. Raises BadInput where a file cannot be read.
     """
     found: dict[_Known, list[Path]] = {}
     for file in dict.fromkeys(files):
         known = _owner_of_marks(file, found) if file.name.endswith(MARKS) else _known(file)
         found.setdefault(known, []).append(file)
     _join_containers(found)
+    _join_received(found)
     names = _unique(known.name for known in found)
     return [Machine(n, name, tuple(parts)) for n, (name, parts) in enumerate(zip(names, found.values()), 1)]
 
@@ -73,7 +76,7 @@ def _known(file: Path) -> _Known:
     session = _session(head)
     name = _safe(str(session.get("hostname") or "")) or _safe(_ROTATED.sub("", stem(file))) or "collection"
     if session:
-        return _Known(name, str(session.get("machine_id") or ""))
+        return _Known(name, str(session.get("machine_id") or ""), has_session=True)
     return _Known(name, str(file.resolve().parent), bool(head) and all(line.subsystem.startswith("container/") for line in head))
 
 
@@ -104,6 +107,15 @@ def _join_containers(found: dict[_Known, list[Path]]) -> None:
         others = [known for known in found if known.only_containers and known.identity == containers.identity]
         if len(hosts) == len(others) == 1:
             found[hosts[0]] += found.pop(containers)
+
+
+def _join_received(found: dict[_Known, list[Path]]) -> None:
+    """Of what several receivers wrote of one machine, one part alone may have its session."""
+    senders = {known: {sender_of(file.parent) for file in files} for known, files in found.items()}
+    for known in [known for known in found if not known.has_session and None not in senders[known]]:
+        others = [other for other in found if other != known and senders[other] == senders[known]]
+        if others:
+            found[max(others, key=lambda other: other.has_session)] += found.pop(known)
 
 
 def _safe(name: str) -> str:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from perfkit.process.engine import Engine, Window
 from perfkit.process.machines import Machine, group, named_apart
 from perfkit.process.quality import Quality
 from perfkit.process.reading import collections_in
+from perfkit.process.received import put_together
 
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
@@ -68,7 +69,8 @@ def process(
     options = options or Options()
     report = progress or (lambda what, done, total: None)
     with _beside(outdir) if outdir else nullcontext() as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
-        machines = group(collections_in(files, Path(spill, "unpacked")))
+        grouped = group(collections_in(files, Path(spill, "unpacked")))
+        machines = [replace(one, files=put_together(one.files, Path(spill, f"{one.number}.json"))) for one in grouped]
         with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
             machines = derive(engine, machines, options, report)
             results = []

@@ -22,7 +22,7 @@ App = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitab
 MAX_BYTES = 16 << 20
 KEPT = 3
 _LONGEST_PATH = 200
-_ROUTES = {"/v1/ping", "/v1/trickle", "/api/v1/performance/upload", "/metrics", "/-/healthz"}
+_ROUTES = {"/v1/ping", "/v1/trickle", "/v1/mark", "/api/v1/performance/upload", "/metrics", "/-/healthz"}
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 

@@ -21,9 +21,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from perfkit import files
-from perfkit.errors import reason
+from perfkit.collect.marks import check_mark
+from perfkit.collection import MARK
+from perfkit.errors import BadInput, reason
 from perfkit.receive.access_log import AccessLog, Metrics
-from perfkit.receive.batch import Batch, Machine, parse_batch
+from perfkit.receive.batch import Batch, Line, Machine, check_name, parse_batch
 from perfkit.receive.keys import Key, KeyRing
 from perfkit.receive.ledger import Ledger, not_imported
 from perfkit.receive.request import Limits, Memory, Refused, read_body
@@ -32,7 +34,7 @@ from perfkit.receive.writer import Writer
 from perfkit.units import is_loopback
 from perfkit.web import Throttle, host_name, is_foreign, names_us, source_of
 
-PING_BODY = 4096
+PING_BODY = MARK_BODY = 4096
 PREFLIGHT = "perfkit/preflight"
 _OWN_NAMES = frozenset({socket.gethostname().lower()})
 _CLIENT_GONE = 499
@@ -122,6 +124,46 @@ async def _trickle(request: Request) -> Response:
     if key.site:
         request.state.log["site"] = key.site
     return _json({"error": None})
+
+
+async def _mark(request: Request) -> Response:
+    """A mark, by this machine's clock, in every collection of a site that is being streamed; a key of a site marks that site alone."""
+    receiver = _receiver(request)
+    key = _key(request, request.headers.get("apikey", ""))
+    if key.identifiers:
+        raise Refused(403, "this key may speak for single machines only; mark a site with a key that is not bound to any.")
+    with receiver.memory.share() as share:
+        body = await read_body(request, Limits(body=MARK_BODY, unpacked=MARK_BODY, body_seconds=receiver.limits.body_seconds), share)
+    label, kind, asked = _asked_mark(body)
+    if key.site and asked not in (None, key.site):
+        raise Refused(403, "this key is for another site.")
+    site = Machine.of("", asked or key.site or receiver.site).site
+    machines = receiver.writer.recording(site)
+    if not machines:
+        raise Refused(404, f"no collector of site {site} streams to this receiver now.")
+    seconds, nanosecond = divmod(time.time_ns(), 1_000_000_000)
+    told = orjson.dumps({"label": label, "kind": kind}).decode()
+    text = orjson.dumps({"timestamp": seconds, "nanosecond": nanosecond, "subsystem": MARK, "measurement": told})
+    line = Line((seconds, nanosecond), MARK, text)
+    await asyncio.gather(*(asyncio.wrap_future(receiver.writer.submit(machine, [line])) for machine in machines))
+    request.state.log = {"site": site, "marked": len(machines)}
+    return _json({"error": None, "site": site, "marked": [machine.identifier for machine in machines]})
+
+
+def _asked_mark(body: bytes) -> tuple[str, str, str | None]:
+    """Label, kind and site of {"label": ..., "kind": ..., "site": ...}; the site may be missing. Raises Refused (400)."""
+    try:
+        asked = orjson.loads(body)
+        label, kind, site = asked["label"], asked.get("kind", "point"), asked.get("site")
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        raise Refused(400, 'the body is not {"label": "...", "kind": "start|end|point"}.') from None
+    if not isinstance(label, str) or not isinstance(kind, str):
+        raise Refused(400, "label and kind are not texts.")
+    try:
+        check_mark(label, kind)
+    except BadInput as error:
+        raise Refused(400, str(error)) from None
+    return label.strip(), kind, None if site is None else check_name(site, "the site")
 
 
 async def _echo(receiver: Receiver, batch: Batch) -> Response:
@@ -246,6 +288,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 ROUTES = [
     Route("/v1/ping", _ping, methods=["GET", "POST"]),
     Route("/v1/trickle", _trickle, methods=["POST"]),
+    Route("/v1/mark", _mark, methods=["POST"]),
     Route("/api/v1/performance/upload", _upload, methods=["POST"]),
     Route("/metrics", _metrics, methods=["GET"]),
     Route("/-/healthz", _healthz, methods=["GET"]),

@@ -7,7 +7,6 @@ Next to its collections a machine's folder has its site and identifier, which th
 from __future__ import annotations
 
 import os
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 import orjson
 
 from perfkit import files
+from perfkit.process.received import MACHINE, START_OF_LINE, sender_of
 from perfkit.receive.batch import Line, Machine
 from perfkit.receive.request import Limits, Refused
 
@@ -25,9 +25,6 @@ SEARCH_BYTES = 1 << 20
 """How far back, beyond twice its own size, a batch that may be a repetition is searched for."""
 _KNOWN_STREAMS = 20_000
 _CARRIED = ("perfkit/session", "/proc/cpuinfo")
-_MACHINE = ".machine"
-# As `batch` writes a line.
-_START_OF_LINE = re.compile(rb'\{"timestamp":(\d+)(?:,"nanosecond":(\d+))?(?:,"monotonic":[^,]+)?,"subsystem":"([^"]*)"')
 
 
 @dataclass
@@ -131,7 +128,7 @@ class DayFiles:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         except FileNotFoundError:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            (path.parent / _MACHINE).write_bytes(orjson.dumps(machine._asdict()))
+            (path.parent / MACHINE).write_bytes(orjson.dumps(machine._asdict()))
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             size = os.fstat(descriptor).st_size
@@ -193,11 +190,8 @@ def _told_again(line: bytes, instant: tuple[int, int]) -> bytes:
 
 def machine_of(folder: Path) -> Machine | None:
     """Whose collections `folder` has; None where that cannot be read."""
-    try:
-        found = orjson.loads((folder / _MACHINE).read_bytes())
-        return Machine(str(found["site"]), str(found["identifier"]))
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        return None
+    found = sender_of(folder)
+    return Machine(*found) if found else None
 
 
 def collections(folder: Path) -> list[Path]:
@@ -224,5 +218,5 @@ def whole_lines(path: Path) -> int:
 
 def _stored_line(text: bytes) -> Line | None:
     """What `Stream.note` needs of a stored line, without parsing its measurement; None for a part of a line."""
-    found = _START_OF_LINE.match(text)
+    found = START_OF_LINE.match(text)
     return Line((int(found[1]), int(found[2] or 0)), found[3].decode(), text) if found else None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from perfkit import files
 from perfkit.catalog import DEFAULT_SITE
+from perfkit.collection import END, MARK
 from perfkit.errors import reason
 from perfkit.receive.batch import Line, Machine
 from perfkit.receive.dayfiles import DayFiles, Stream, whole_lines
@@ -23,6 +24,8 @@ from perfkit.receive.request import Limits, Refused
 
 SYNC_SECONDS = 30.0
 """How often collections are synced, so that the journal's segments can go."""
+RECORDS_SECONDS = 600.0
+"""For how long after its last line a machine that did not say that its recording has ended is taken to record."""
 RETRY_SECONDS = 10
 """When a sender may come back that found the disk full or broken."""
 _SPACE_SECONDS = 1.0
@@ -69,6 +72,7 @@ class Writer:
         self.journal = Journal(Folder(root / "journal"), limits.segment)
         self._unsynced = self._replay()
         self._owed: deque[Entry] = deque()
+        self._heard: dict[Machine, float] = {}  # what records, and when it sent last
         self._queue: list[_Waiting] = []
         self._wake = threading.Condition()
         self._stopping = False
@@ -99,6 +103,11 @@ class Writer:
             self._queue.append(waiting)
             self._wake.notify_all()
         return waiting.stored
+
+    def recording(self, site: str) -> list[Machine]:
+        """The machines of `site` that have sent lines since this writer began, lately, and no end of their recording behind them."""
+        since = self._clock() - RECORDS_SECONDS
+        return sorted(machine for machine, at in dict(self._heard).items() if machine.site == site and at >= since)
 
     def sync_collections(self) -> None:
         """Sync every collection written since the last time, note it, and drop the segments that nobody needs any more."""
@@ -189,6 +198,7 @@ class Writer:
         far = [line for line in fresh if self.files.is_far(line, now)]
         near = [line for line in fresh if not self.files.is_far(line, now)] if far else fresh
         if fresh:
+            self._hear(waiting.machine, fresh, now)
             day = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")
             if not stream.file.endswith(f"-{day}.json"):
                 head = self.files.begin_day(stream, day, near[0].instant if near else (int(now), 0))
@@ -203,6 +213,14 @@ class Writer:
                     stream.note(line, stream.end, is_far)
                     stream.end += len(line.text) + 1
         return Stored(len(fresh), len(waiting.lines) - len(fresh), len(far))
+
+    def _hear(self, machine: Machine, lines: list[Line], now: float) -> None:
+        """Note that `machine` records, or that it has ended; a mark says neither."""
+        told = [line for line in lines if line.subsystem != MARK]
+        if told and max(told, key=lambda line: line.instant).subsystem == END:
+            self._heard.pop(machine, None)
+        elif told:
+            self._heard[machine] = now
 
     def _turn_down(self, outcomes: list[tuple[_Waiting, Stored]], error: OSError) -> None:
         refused = Refused(503, f"the batch could not be written: {reason(error)}.", RETRY_SECONDS)

@@ -184,7 +184,7 @@ export class Heatmap {
 }
 
 /** What the colours mean. */
-function scale() {
+export function scale(most = "100 %") {
   const cells = Array.from({ length: SHADES }, (_, i) => h("i", { class: `heat heat-${i}` }));
-  return h("span", { class: "scale" }, "0", cells, "100 %");
+  return h("span", { class: "scale" }, "0", cells, most);
 }

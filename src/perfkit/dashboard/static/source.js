@@ -14,7 +14,7 @@ export function use(other) {
 }
 
 /**
- * What the API answers. `what` is "collectors", "runs", "series", "samples", "percentiles", "findings", "steady", "who" or "compare".
+ * What the API answers. `what` is "collectors", "runs", "fleet", "series", "samples", "percentiles", "findings", "steady", "who" or "compare".
  * request: {collector, the page's own if left out; query, the window and options as in a URL; metrics, devices: of "samples" alone; signal, version}.
  * "series" are points for charts, "samples" every sample of a few metrics; both are as the API's series.
  * Null where nothing changed since `version`. Throws an Error whose message is a sentence for the reader.
@@ -34,6 +34,7 @@ async function byHTTP(what, request) {
 function path(what, { collector = frame.collector, query = "", metrics = [], devices = [] }) {
   if (what === "compare") return `${base}/api/v1/compare?${query}`;
   if (what === "collectors") return `${base}/api/v1/collectors`;
+  if (what === "fleet") return `${base}/api/v1/fleet?${query}`;
   if (what === "runs") return `${base}/api/v1/runs?${query}`;
   // The page's head has the browser fetch this very URL early; see pages.py.
   if (what === "series") return `${frame.series.replace("/ID/", `/${collector}/`)}&${query}`;

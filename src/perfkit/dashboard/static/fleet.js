@@ -1,0 +1,211 @@
+// All machines side by side: one test with the straggler first, what is unlike its peers, the worst of a metric, and who did what when.
+
+import { $, $$, figures, h, heading, scroller, token } from "./dom.js";
+import { digits, instant, moment, show, span, stretch, zone } from "./format.js";
+import { scale } from "./heatmap.js";
+import { onLooks } from "./looks.js";
+import { ask, frame } from "./source.js";
+import * as url from "./url.js";
+
+const KEYS = { range: "range", site: "site", metric: "metric", by: "by", most: "top" };
+// What a machine's distance from the others must be to be called unlike (perfkit/lake/sql/robust_z.sql).
+const UNLIKE = 3.5;
+const CELL = 4;
+
+let answer = null;
+let asked = "";
+
+const value = (key) => url.get(key) || frame.shown[key] || "";
+const utc = () => url.get("utc") === "1";
+const number = (unit) => (figure) => (unit === "s" ? (figure === null ? "–" : span(figure * 1000)) : show(figure, unit));
+
+async function load() {
+  const query = new URLSearchParams();
+  for (const key of Object.values(KEYS)) if (url.get(key)) query.set(key, url.get(key));
+  if (asked === String(query) && answer) return draw();
+  asked = String(query);
+  try {
+    const found = await ask("fleet", { query });
+    if (asked !== String(query)) return;
+    answer = found;
+    $("#problem").hidden = true;
+    draw();
+  } catch (error) {
+    $("#problem").textContent = error.message;
+    $("#problem").hidden = false;
+  }
+  document.body.dataset.drawn = "1";
+}
+
+function draw() {
+  if (!answer) return;
+  for (const [id, key] of Object.entries(KEYS)) if ($(`#${id}`)) $(`#${id}`).value = value(key);
+  for (const link of $$("[data-range]")) {
+    link.href = url.href({ range: link.dataset.range });
+    if (link.dataset.range === value("range")) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  const { from, to } = answer.window;
+  $("#stretch").textContent = stretch(from, to, utc());
+  $("#told").textContent = told(answer);
+  for (const [id, part] of Object.entries({ tests, unlike, top, heatmap })) $(`#${id} .body`).replaceChildren(...[part(answer)].flat());
+  document.body.dataset.drawn = "1";
+}
+
+function told({ machines, runs }) {
+  const many = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const cut = runs.shown === runs.most ? `the newest ${many(runs.shown, "run")}` : many(runs.shown, "run");
+  const without = runs.without_figures ? `; ${runs.without_figures} too short or too new to have figures` : "";
+  return `${many(machines, "machine")}, ${cut}${without}. Every figure is of a run, recorded to its end or up to its last whole minute.`;
+}
+
+const nothing = (...words) => h("p", { class: "muted" }, ...words);
+const runLink = (row, words) =>
+  h("a", { href: url.link(`/runs/${row.id}`, { changes: row.phase ? { run: row.run, phase: row.phase } : {} }) }, words);
+const text = (content) => h("td", { class: "text" }, content);
+const machine = (row) => h("th", { scope: "row", class: "text" }, runLink(row, row.machine));
+const manySites = () => Boolean($("#site")) && !url.get("site");
+const distance = (z) => h("td", { class: Math.abs(z) >= UNLIKE ? "broken" : null }, z === null ? "–" : `${z < 0 ? "−" : "+"}${digits(Math.abs(z))}`);
+
+function tests({ tests: found }) {
+  const choice = $("#test");
+  choice.parentElement.hidden = found.length < 2;
+  if (!found.length) {
+    return nothing("No test ran on two machines in this range. Runs of one label that overlap on a site are one test: ", h("code", {}, "perfkit mark LABEL --kind start --all"), " marks every machine of a site at once.");
+  }
+  const key = (one) => `${one.site}/${one.label}@${one.from}`;
+  const name = (one) => `${manySites() ? `${one.site}: ` : ""}${one.label}, ${instant(one.from, utc())}, ${one.machines} machines`;
+  const shown = found.find((one) => key(one) === url.get("test")) ?? found[0];
+  choice.replaceChildren(...found.map((one) => h("option", { value: key(one) }, name(one))));
+  choice.value = key(shown);
+  const heads = [
+    heading("Machine", { class: "text" }),
+    heading("z", { title: "Robust z: the distance from the median in units of the usual spread" }),
+    heading("Furthest in", { class: "text" }),
+    heading("Value"),
+    heading("Median"),
+    heading("Length"),
+  ];
+  const rows = shown.members.map((row) => {
+    const as = number(row.unit);
+    return h("tr", {}, machine(row), distance(row.z), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), h("td", {}, span(row.seconds * 1000)));
+  });
+  const first = shown.members[0];
+  const says = first.z === null
+    ? `${shown.machines} machines: too few to say which is unlike the others; five are the fewest.`
+    : Math.abs(first.z) >= UNLIKE
+      ? `${first.machine} is least like the others: ${lower(first.metric_label)} ${number(first.unit)(first.value)}, median ${number(first.unit)(first.peers)}.`
+      : `No machine stands out: ${first.machine} is furthest from the others, ${digits(Math.abs(first.z))} of 3.5.`;
+  return [h("p", { class: "muted" }, `${name(shown)} ${zone(shown.from, utc())}. `, h("b", {}, says)), scroller("Machines of one test", figures(heads, rows))];
+}
+
+const lower = (words) => (/^[A-Z][a-z]/.test(words) ? words[0].toLowerCase() + words.slice(1) : words);
+
+function unlike({ unlike: found }) {
+  if (!found.length) return nothing("None. Five machines with runs of one label on one site are the fewest that are judged.");
+  const heads = [
+    heading("Machine", { class: "text" }),
+    heading("z", { title: "Robust z: the distance from the median in units of the usual spread" }),
+    heading("Metric", { class: "text" }),
+    heading("Value"),
+    heading("Median"),
+    heading("Run", { class: "text" }),
+    heading("Peers"),
+  ];
+  const rows = found.map((row) => {
+    const as = number(row.unit);
+    const run = row.label + (row.phase ? `, ${row.phase}` : "");
+    return h("tr", {}, machine(row), distance(row.z), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), text(run), h("td", {}, row.machines));
+  });
+  return scroller("Machines unlike their peers", figures(heads, rows));
+}
+
+function top({ top: found, metric }) {
+  if (!found.length) return nothing(`No run in this range has ${metric.label}.`);
+  const as = number(metric.unit);
+  const shown = ["avg", "p50", "p95", "p99", "max"];
+  const sorted = value("by");
+  const devices = found.some((row) => row.device);
+  const heads = [
+    heading("Machine", { class: "text" }),
+    manySites() ? heading("Site", { class: "text" }) : null,
+    devices ? heading("Device", { class: "text" }) : null,
+    ...shown.map((name) => heading(name === "avg" || name === "max" ? name : name.toUpperCase(), { "aria-sort": name === sorted ? "descending" : null })),
+    heading("Run", { class: "text" }),
+    heading("Began", { class: "text" }),
+  ].filter(Boolean);
+  const rows = found.map((row) =>
+    h(
+      "tr",
+      {},
+      machine(row),
+      manySites() ? text(row.site) : null,
+      devices ? text(row.device) : null,
+      ...shown.map((name) => h("td", {}, name === sorted ? h("b", {}, as(row[name])) : as(row[name]))),
+      text(`${row.label} ${row.run}`),
+      text(`${instant(row.from_timestamp, utc())} ${zone(row.from_timestamp, utc())}`),
+    ),
+  );
+  return scroller("Worst machines", figures(heads, rows));
+}
+
+/** A row a machine, a cell a bucket; a click shows the machine at that time. */
+function heatmap({ heatmap: { from, width_ms: width, machines }, metric }) {
+  if (!machines.length) return nothing(`No machine has ${metric.label} in this range.`);
+  const values = machines.flatMap((one) => one.values).filter((v) => v !== null);
+  const most = metric.unit.startsWith("%") ? 100 : Math.max(...values, 0);
+  const cells = machines[0].values.length;
+  const sorted = [...machines].sort((a, b) => a.site.localeCompare(b.site) || a.machine.localeCompare(b.machine, "en", { numeric: true }));
+  const at = (index) => ({ from: from + index * width, to: from + (index + 1) * width - 1 });
+  const rows = sorted.map((one) => {
+    const canvas = h("canvas", { width: cells * CELL, height: 1, role: "img", "aria-label": summary(one, metric) });
+    const ctx = canvas.getContext("2d");
+    ctx.fillStyle = token("user");
+    one.values.forEach((v, index) => {
+      if (v === null) return;
+      ctx.globalAlpha = 0.06 + 0.94 * (most ? Math.min(1, Math.max(0, v / most)) : 0);
+      ctx.fillRect(index * CELL, 0, CELL, 1);
+    });
+    const under = (event) => Math.min(cells - 1, Math.max(0, Math.floor((event.offsetX / canvas.clientWidth) * cells)));
+    canvas.addEventListener("mousemove", (event) => {
+      const index = under(event);
+      const when = `${moment(at(index).from, { ...answer.window, utc: utc() })} ${zone(at(index).from, utc())}`;
+      $("#readout").textContent = `${one.machine} ${when}: ${one.values[index] === null ? "no data" : show(one.values[index], metric.unit)}`;
+    });
+    canvas.addEventListener("mouseleave", () => readout(metric, width));
+    canvas.addEventListener("click", (event) => location.assign(url.link(`/collectors/${one.collector}`, { changes: at(under(event)) })));
+    const name = manySites() ? `${one.machine} · ${one.site}` : one.machine;
+    return h("tr", {}, h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, name)), h("td", { class: "cells" }, canvas));
+  });
+  readout(metric, width);
+  const times = h("span", { class: "times" }, [0, 0.5, 1].map((part) => h("span", {}, moment(from + part * cells * width, { ...answer.window, utc: utc() }))));
+  const head = h("thead", {}, h("tr", {}, heading("Machine", { class: "text" }), heading(times, { class: "cells" })));
+  const table = h("table", { class: "figures heatrows" }, head, h("tbody", {}, rows));
+  return [scroller(`${metric.label} by machine and time`, table), h("p", { class: "legend" }, scale(show(most, metric.unit)))];
+}
+
+const readout = (metric, width) => {
+  $("#readout").textContent = `${metric.label}, average of each ${span(width)}; a click shows the machine then`;
+};
+
+function summary(one, metric) {
+  const known = one.values.filter((v) => v !== null);
+  return `${one.machine}: ${metric.label} ${show(Math.min(...known), metric.unit)} to ${show(Math.max(...known), metric.unit)}`;
+}
+
+if ($("#fleet")) {
+  for (const [id, key] of Object.entries(KEYS)) {
+    $(`#${id}`)?.addEventListener("change", ({ target }) => url.set({ [key]: target.value === frame.shown[key] ? null : target.value || null }));
+  }
+  $("#test").addEventListener("change", ({ target }) => url.set({ test: target.value }, { quiet: true }));
+  for (const link of $$("[data-range]")) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      url.set({ range: link.dataset.range === frame.shown.range ? null : link.dataset.range });
+    });
+  }
+  url.changed(load);
+  load();
+} else document.body.dataset.drawn = "1";
+onLooks(draw);
