@@ -138,6 +138,7 @@ _perfkit() {
     "serve --site-name" | "serve --site") return ;;
     "serve --lake") return ;;
     "serve --retain") return ;;
+    "serve --most-devices") return ;;
     "serve --keep-free") return ;;
     "mcp --db") _perfkit_words -f && return ;;
     "doctor --db") _perfkit_words -f && return ;;
@@ -176,7 +177,7 @@ _perfkit() {
     "lake compact") if [[ $current == -* ]]; then _perfkit_words -W '--memory-limit -h --help'; else return; fi ;;
     "export") if [[ $current == -* ]]; then _perfkit_words -W '--collector --site-name --site --from --to --outdir --db -h --help'; else return; fi ;;
     "prune") if [[ $current == -* ]]; then _perfkit_words -W '--older-than --live-only --db -h --help'; else return; fi ;;
-    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --lake --retain --keep-free -h --help'; else return; fi ;;
+    "serve") if [[ $current == -* ]]; then _perfkit_words -W '--db --listen --receive --no-dashboard --no-receive --open --data --keys --tls-cert --tls-key --root-path --trusted-proxy --access-log --max-body --max-upload --site-name --site --lake --retain --most-devices --keep-free -h --help'; else return; fi ;;
     "mcp") if [[ $current == -* ]]; then _perfkit_words -W '--db -h --help'; else _perfkit_words -f; fi ;;
     "doctor") if [[ $current == -* ]]; then _perfkit_words -W '--db --server --apikey --apikey-file --identifier --cacert --json -h --help'; else _perfkit_words -f; fi ;;
     "help") if [[ $current == -* ]]; then _perfkit_words -W '-h --help'; else _perfkit_words -W 'collect preflight mark process import runs compare report rename remove keys users tokens query lake export prune serve mcp doctor'; fi ;;

@@ -208,6 +208,7 @@ for program in perfkit perfkit.pyz
     complete -c $program -n '__fish_seen_subcommand_from serve' -l site-name -l site -x -d 'The site of what is sent with a key that names none.'
     complete -c $program -n '__fish_seen_subcommand_from serve' -l lake -x -d 'Write each complete day of every machine into this lake, for `perfkit query`.'
     complete -c $program -n '__fish_seen_subcommand_from serve' -l retain -x -d 'Keep what was streamed this long, such as 30d. Default: for good.'
+    complete -c $program -n '__fish_seen_subcommand_from serve' -l most-devices -x -d 'Different disks, interfaces, containers or others that a machine'\''s stream may have in an hour; default 1000 of each.'
     complete -c $program -n '__fish_seen_subcommand_from serve' -l keep-free -x -d 'Disk space to leave alone: below it, 503; default 256MB.'
     complete -c $program -n '__fish_seen_subcommand_from serve' -s h -l help -d 'Show this message and exit.'
     complete -c $program -n '__fish_seen_subcommand_from mcp' -F

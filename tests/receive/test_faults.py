@@ -37,7 +37,7 @@ def in_database(db: Path, identifier: str) -> list[tuple[int, float]]:
     with contextlib.closing(sqlite3.connect(db)) as con:
         return con.execute(
             "SELECT timestamp / 1000 - 1700000000, cpu_user FROM host_metrics JOIN collectors ON collectors.id = collector_id "
-            "WHERE machinename = ? ORDER BY timestamp",
+            "WHERE machinename = ? AND sitename = 'default' ORDER BY timestamp",
             (identifier,),
         ).fetchall()
 

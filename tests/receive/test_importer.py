@@ -29,6 +29,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.fed, self.kept, self.poison, self.busy = [], None, b"poison", False
+        self.held_back = 0
         self.scratch = self.unfinished = False
 
     def open(self, db: Path) -> Recorder:
@@ -108,6 +109,28 @@ def test_one_machines_lines_that_cannot_be_imported_do_not_stop_the_others(tmp_p
         "the import failed (ValueError: cannot digest); trying each machine apart.",
         "1 line(s) of 'bad' cannot be imported (ValueError: cannot digest); they stay in its collection.",
     ]
+
+
+def test_what_is_much_is_put_off_and_the_others_do_not_wait(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece, in order, and kept only as far as all of it is imported; what is held back for its many devices is counted."""
+    monkeypatch.setattr("perfkit.receive.importer.PIECES_SECONDS", 0.0)
+    recorder, much = Recorder(), b"".join(b"%07d\n" % number for number in range(200_000))
+    importer = Importer(tmp_path, tmp_path / "perfkit.db", recorder.open)
+    journal.append(entry("big", much) + entry("small", b"1\n"))
+    recorder.held_back = 3
+    assert not importer.step()
+    assert [batch.identifier for batch in recorder.fed][:1] == ["small"]
+    journal.append(entry("small", b"2\n") + entry("big", b"last\n"))
+    importer.step()
+    assert [batch.lines for batch in recorder.fed if batch.identifier == "small"] == [b"1\n", b"2\n"]
+    assert recorder.kept == "0:0"
+    journal.append(entry("bad", b"poison\n" * 10_000))
+    again, recorder.fed = Importer(tmp_path, tmp_path / "perfkit.db", recorder.open), []
+    again.finish()
+    assert b"".join(batch.lines for batch in recorder.fed if batch.identifier == "big") == much + b"last\n"
+    assert recorder.kept == str(journal.position)
+    account = Ledger(tmp_path).read()
+    assert (account.held_back, account.totals()["import"]) == (6, 10_000)
 
 
 def test_a_database_that_is_busy_loses_nothing(tmp_path: Path, journal: Journal) -> None:

@@ -181,6 +181,7 @@ def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_
             written(at, f"container/docker/{number}{other}", '{"cpu_usage_usec":1}').replace(b"500000000", b"0") for other in "ab"
         )
         live.feed([LiveBatch("vm-a", None, clock[0], text)], journal="day", position=str(at))
+    held_back = live.held_back
     live.close()
     assert query("SELECT count(DISTINCT interface) FROM network_metrics") == [(3,)]
     assert query("SELECT count(DISTINCT container_id) FROM container_metrics")[0][0] <= 3
@@ -188,6 +189,7 @@ def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_
     assert told.keys() >= {"interface", "containers"}
     assert told["containers"] >= 1
     assert query("SELECT count(*) FROM host_metrics") == [(len(whole) - 2,)]
+    assert held_back >= sum(told.values())
 
 
 def test_what_cannot_be_taken_in_names_its_machine_and_can_be_forgotten(tmp_path: Path, db: Path, query) -> None:

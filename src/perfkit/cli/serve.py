@@ -65,6 +65,12 @@ def serve(
     retain: Optional[str] = typer.Option(
         None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
     ),
+    most_devices: Optional[int] = typer.Option(
+        None,
+        "--most-devices",
+        metavar="N",
+        help="Different disks, interfaces, containers or others that a machine's stream may have in an hour; default 1000 of each.",
+    ),
     keep_free: Optional[str] = typer.Option(
         None, "--keep-free", metavar="SIZE", help="Disk space to leave alone: below it, 503; default 256MB."
     ),
@@ -101,6 +107,7 @@ def serve(
         site=site,
         lake=lake,
         limits=Limits(**sizes),
+        most_devices=most_devices,
     )
     if unknown := sorted(name for name in os.environ if name.startswith("PCD_") and name not in _PCD):
         typer.echo(f"Warning: {', '.join(unknown)} of pcd has no equal here and is ignored; see `perfkit serve --help`.")

@@ -7,6 +7,7 @@ crash the batches that are there are sent again, whole and unchanged, and the re
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -33,6 +34,14 @@ def samples_in(lines: list[bytes]) -> int:
         if not subsystem.startswith(_NOT_SAMPLED):
             counts[subsystem] = counts.get(subsystem, 0) + 1
     return max(counts.values(), default=0)
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether it is as a collector wrote it, rather than damaged on the disk."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 class Batch:

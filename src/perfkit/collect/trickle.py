@@ -10,8 +10,8 @@ import threading
 import time
 
 from perfkit.collect.acknowledged import Acknowledged
-from perfkit.collect.receiver_client import LATER, REFUSED, TAKEN, TOO_LARGE, UNCLEAR, Answer, ReceiverClient
-from perfkit.collect.spool import samples_in
+from perfkit.collect.receiver_client import LATER, REFUSED, REJECTED, TAKEN, TOO_LARGE, UNCLEAR, Answer, ReceiverClient
+from perfkit.collect.spool import is_whole, samples_in
 from perfkit.errors import Failed
 from perfkit.units import format_bytes
 
@@ -105,8 +105,15 @@ class Sender:
                 self._acknowledged.add([line for line in lines if line not in lost])
 
     def _send(self, lines: list[bytes]) -> tuple[Answer, list[bytes]]:
-        """As one request; in halves where that is too large. The answer that decides, and the lines that were not taken."""
+        """As one request; in halves where that is too large, and without lines that the disk has damaged where it is rejected.
+
+        The answer that decides, and the lines that were not taken.
+        """
         answer = self._receiver.send(lines)
+        if answer.meaning == REJECTED and 0 < len(whole := [line for line in lines if is_whole(line)]) < len(lines):
+            again, kept_out = self._send(whole)
+            damaged = [line for line in lines if not is_whole(line)]
+            return (Answer(REJECTED, f"{len(damaged)} of its lines are damaged") if again.meaning == TAKEN else again), damaged + kept_out
         if answer.meaning != TOO_LARGE or len(lines) < 2:
             return answer, [] if answer.meaning == TAKEN else lines
         half = len(lines) // 2

@@ -118,6 +118,9 @@ class Metrics:
         self._aside = Gauge(
             "perfkit_set_aside_lines", "Measurements that are in their collection and not in the database.", ("reason",), registry=registry
         )
+        self._held_back = Gauge(
+            "perfkit_held_back_rows", "Rows of devices beyond --most-devices, which are in their collection alone.", registry=registry
+        )
         self._free = Gauge("perfkit_disk_free_bytes", "Space left on the data folder's disk.", registry=registry)
         self._journal = Gauge("perfkit_journal_bytes", "Size of the journal.", registry=registry)
 
@@ -141,6 +144,8 @@ class Metrics:
         self._free.set(writer.measure_free())
         self._journal.set(sum(folder.segment(number).stat().st_size for number in folder.segments()))
         self._lag.set(importer_lag(folder, time.time()))
-        for reason, lines in ledger.read().totals().items():
+        account = ledger.read()
+        for reason, lines in account.totals().items():
             self._aside.labels(reason).set(lines)
+        self._held_back.set(account.held_back)
         return generate_latest(self._registry)

@@ -1,7 +1,8 @@
 """From the journal into the database, at most a second behind, in steps that are kept whole or not at all.
 
-What one machine sends can fail that machine alone: where a step fails, the machine that it fails for is found, and from then on fed
-apart, after all others. Lines that fail a second time are set aside: they stay in their collection, and the ledger says so.
+What one machine sends can fail, and delay, that machine alone: what is much, and what comes from a machine for which the import failed, is
+put off and fed apart, piece by piece, while every step takes what the others have sent since. Lines that fail a second time are set aside:
+they stay in their collection, and the ledger says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -26,12 +28,21 @@ from perfkit.store.live import LiveBatch, SetAside
 STEP_SECONDS = 1.0
 SHORTEST_PAUSE = 0.25
 RETRY_SECONDS = 5.0
+FINISH_SECONDS = 10.0
+"""For how long a backlog is imported after SIGTERM; the rest is there at the next start."""
 STEP_BYTES = 5 << 20
 """The most lines that one step takes; a backlog is imported in steps of this size, one after the other."""
+LIGHT_BYTES = 64 << 10
+"""What a machine may send in a step beside others without being put off: a minute of an ordinary collector."""
+PIECE_BYTES = 512 << 10
+PIECES_SECONDS = 0.5
+"""How much of what was put off is fed at once, and for how long in one step: the others' next samples wait for no more."""
+MOST_PUT_OFF = 32 << 20
+"""Bytes that are put off at most; beyond, they come before anything new is read."""
 SETTLE_SECONDS = 5.0
 """How long after the last batch the database is asked to take in what it held back for a next sample."""
 SUSPECT_SECONDS = 600.0
-"""How long a machine for which the import failed is fed apart from the others."""
+"""For how long a machine for which the import failed is put off."""
 MOST_FAILURES = 12
 APART_SECONDS = 2.0
 """How often, and for how long, the import may fail in one step, so that the others' next samples do not wait for it; after that, what
@@ -81,6 +92,13 @@ class Forgetting(Protocol):
         """Drop them, for good, and say how many they were; the machine's next sample begins anew."""
 
 
+@runtime_checkable
+class Bounding(Protocol):
+    """A sink that takes rows of so many devices of each machine; `held_back` counts the further ones since it was opened."""
+
+    held_back: int
+
+
 OpenSink = Callable[[Path], Sink]
 
 
@@ -102,6 +120,59 @@ class Part(NamedTuple):
         return (self._replace(lines=self.lines[:middle]), self._replace(lines=self.lines[middle:])) if middle else None
 
 
+class PutOff:
+    """Parts that are fed later, by machine, each with the place in the journal from which it would be read again."""
+
+    def __init__(self) -> None:
+        self._queues: dict[Machine, deque[tuple[Position, Part]]] = {}
+        self._sizes: dict[Machine, int] = {}
+
+    def __contains__(self, machine: Machine) -> bool:
+        return machine in self._queues
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(self._sizes.values())
+
+    @property
+    def oldest(self) -> Position | None:
+        """The first place in the journal that is still needed; None where nothing waits."""
+        return min((queue[0][0] for queue in self._queues.values()), default=None)
+
+    def add(self, before: Position, part: Part) -> None:
+        halves = part.halves() if len(part.lines) > PIECE_BYTES else None
+        for half in halves or ():
+            self.add(before, half)
+        if halves:
+            return
+        self._queues.setdefault(part.machine, deque()).append((before, part))
+        self._sizes[part.machine] = self._sizes.get(part.machine, 0) + len(part.lines)
+
+    def piece(self) -> list[Part]:
+        """The oldest parts, about PIECE_BYTES, of the machine of which the least waits: it is soonest done."""
+        machine = min(self._sizes, key=self._sizes.__getitem__)
+        parts: list[Part] = []
+        size = 0
+        for _, part in self._queues[machine]:
+            if parts and size + len(part.lines) > PIECE_BYTES:
+                break
+            parts.append(part)
+            size += len(part.lines)
+        return parts
+
+    def done(self, parts: Sequence[Part]) -> None:
+        """Forget the parts that `piece` gave."""
+        queue = self._queues[parts[0].machine]
+        for _ in parts:
+            self._sizes[parts[0].machine] -= len(queue.popleft()[1].lines)
+        if not queue:
+            del self._queues[parts[0].machine], self._sizes[parts[0].machine]
+
+
 class Importer:
     """Follows the journal under the data folder `data` into the database `db`, which `open_sink` opens.
 
@@ -116,10 +187,12 @@ class Importer:
         self._position: Position | None = None
         self._sink: Sink | None = None
         self._suspects: dict[Machine, float] = {}
+        self._put_off = PutOff()
         self._apart = False
         self._failures, self._why, self._spent_at = 0, "", 0.0
         self._fed_at = time.monotonic()
         self._ends: dict[str, int] = {}
+        self._held_back = 0
         self._damaged = self._reread = False
         self.idle = False
         """Whether the last step found nothing new."""
@@ -127,33 +200,38 @@ class Importer:
     def step(self) -> bool:
         """Import what is there, up to STEP_BYTES; whether that was all. Raises one of TRY_LATER where that is not possible now."""
         if self._sink is None:
-            self._reopen()
-        found = list(self._folder.follow(self._position, STEP_BYTES, self._note_damage))
+            self._begin_again()
+        found = list(self._folder.follow(self._position, STEP_BYTES, self._note_damage)) if self._put_off.size < MOST_PUT_OFF else []
+        read_from = self._position or Position(0, 0)
         parts = list(self._parts([entry for entry, _ in found]))
         reached = found[-1][1] if found else self._position
-        was_all = sum(len(entry.lines) for entry, _ in found) < STEP_BYTES
+        was_all = sum(len(entry.lines) for entry, _ in found) < STEP_BYTES and self._put_off.size < MOST_PUT_OFF
         rereads = was_all and self._damaged and not self._reread
         if rereads:
             parts += self._rests()
-        self.idle = not parts and not found
+        self.idle = not parts and not found and not self._put_off
         if self.idle and not self._sink_now().unfinished and time.monotonic() - self._fed_at > SETTLE_SECONDS:
             return True
         if not self.idle:
             self._fed_at = time.monotonic()
-        if not self._feed(parts, reached):
+        if not self._feed(self._without_much(parts, read_from), self._put_off.oldest or reached):
             return False
         self._ends |= {entry.file: entry.at + len(entry.lines) for entry, _ in found}
         self._reread = self._reread or rereads
         self._set_aside_far(found)
-        if reached != self._position:
-            self._position = reached
+        moved, self._position = reached != self._position, reached
+        if self._put_off and (was_all or self._put_off.size >= MOST_PUT_OFF):  # after a restart, what the others sent comes first
+            self._feed_pieces()
+        self._count_held_back()
+        if moved:
             self._publish()
         self.waits("")
-        return was_all
+        return was_all and not self._put_off
 
-    def finish(self) -> None:
-        """Import what is still there, and keep where that ends."""
-        while not self.step():
+    def finish(self, seconds: float = float("inf")) -> None:
+        """Import what is still there, and keep where that ends; after so many seconds the rest is left for the next start."""
+        end = time.monotonic() + seconds
+        while not self.step() and time.monotonic() < end:
             pass
         self._save()
 
@@ -168,16 +246,49 @@ class Importer:
             self._account.waiting = why
             self._write_ledger()
 
-    def _feed(self, parts: Sequence[Part], reached: Position | None) -> bool:
-        """Feed all; False where that failed for the data, so that the same must be read again and fed apart."""
+    def _without_much(self, parts: Sequence[Part], read_from: Position) -> list[Part]:
+        """`parts` without those of suspects, and of machines of which there is more than of others: these are put off."""
         now = time.monotonic()
         self._suspects = {machine: until for machine, until in self._suspects.items() if until > now}
-        doubtful = [part for part in parts if part.machine in self._suspects]
-        if not doubtful and not self._apart:
+        sizes: dict[Machine, int] = {}
+        for part in parts:
+            sizes[part.machine] = sizes.get(part.machine, 0) + len(part.lines)
+        later = {
+            machine
+            for machine, size in sizes.items()
+            if machine in self._put_off or machine in self._suspects or (size > LIGHT_BYTES and (self._put_off or len(sizes) > 1))
+        }
+        for part in parts:
+            if part.machine in later:
+                self._put_off.add(read_from, part)
+        return [part for part in parts if part.machine not in later]
+
+    def _feed_pieces(self) -> None:
+        """Feed something of what was put off, for good; a failure costs its machine alone."""
+        position, end = self._position, time.monotonic() + PIECES_SECONDS
+        self._sink_now().save(self._journal, str(self._safe()))  # a failure begins again at what is kept
+        while self._put_off:
+            piece = self._put_off.piece()
+            self._failures, self._spent_at = 0, time.monotonic() + APART_SECONDS
+            self._feed_apart(piece)
+            self._position = position
+            self._put_off.done(piece)
+            if time.monotonic() > end:
+                break
+        # What was set aside is not met again after a crash, unless older parts of others wait still: then it is counted twice.
+        self._sink_now().save(self._journal, str(self._safe()))
+        self._publish()
+
+    def _safe(self) -> Position:
+        """From where the journal would be needed if all that was fed were kept."""
+        return self._put_off.oldest or self._position or Position(0, 0)
+
+    def _feed(self, parts: Sequence[Part], reached: Position | None) -> bool:
+        """Feed all; False where that failed for the data, so that the same must be read again and fed apart."""
+        if not self._apart:
             return self._feed_together(parts, reached)
-        self._failures, self._spent_at = 0, now + APART_SECONDS
-        self._feed_apart([part for part in parts if part.machine not in self._suspects])
-        self._feed_apart(doubtful)
+        self._failures, self._spent_at = 0, time.monotonic() + APART_SECONDS
+        self._feed_apart(parts)
         self._apart = False
         # Kept at once: what was set aside is not met again after a crash.
         self._sink_now().save(self._journal, str(reached or Position(0, 0)))
@@ -191,7 +302,7 @@ class Importer:
             raise
         except Exception as error:
             self._say(f"the import failed ({_what(error)}); trying each machine apart.")
-            self._reopen()
+            self._begin_again()
             self._apart = True
             if not parts and not self._forget_named(error, set()):
                 raise
@@ -244,7 +355,7 @@ class Importer:
 
     def _accepts(self, parts: Sequence[Part]) -> bool:
         """Feed `parts`, for good, without moving on in the journal; False where that fails."""
-        position = str(self._position or Position(0, 0))
+        position = str(self._safe())
         try:
             self._sink_now().feed([part.batch() for part in parts], journal=self._journal, position=position)
             self._sink_now().save(self._journal, position)
@@ -275,6 +386,12 @@ class Importer:
             self._count(Aside(*entry.machine, CLOCK, lines, entry.received_ms, entry.received_ms))
         if far:
             self._account.counted = list(far[-1][1])
+            self._write_ledger()
+
+    def _count_held_back(self) -> None:
+        if isinstance(self._sink, Bounding) and self._sink.held_back > self._held_back:
+            self._account.held_back += self._sink.held_back - self._held_back
+            self._held_back = self._sink.held_back
             self._write_ledger()
 
     def _count(self, aside: Aside) -> None:
@@ -328,26 +445,32 @@ class Importer:
         assert self._sink is not None  # noqa: S101 - opened by `step`
         return self._sink
 
+    def _begin_again(self) -> None:
+        """Read again all that the database does not have for certain."""
+        self._put_off = PutOff()
+        self._reopen()
+
     def _reopen(self) -> None:
-        """Begin again at what the database has for certain."""
+        """Go back to what the database has for certain."""
         self.close()
         self._sink = self._open(self._db)
         kept = self._sink.position(self._journal)
         self._position = Position.parse(kept) if kept else None
+        self._held_back = 0
         self._ends.clear()  # what was fed behind that is read again, what damage hid of it too
         self._reread = False
         self._publish()
 
     def _save(self) -> None:
         if self._position:
-            self._sink_now().save(self._journal, str(self._position))
+            self._sink_now().save(self._journal, str(self._safe()))
             self._publish()
 
     def _publish(self) -> None:
         """How far the rows have come, and from where on the journal is still needed."""
         kept = self._sink_now().position(self._journal)
         if self._position:
-            self._folder.publish("imported", self._position)
+            self._folder.publish("imported", self._safe())
         if kept:
             self._folder.publish("kept", Position.parse(kept))
 
@@ -378,6 +501,6 @@ def run_importer(data: Path, db: Path, open_sink: OpenSink, on_ready: Callable[[
                 said = why
                 importer.waits(why)
                 stop.wait(RETRY_SECONDS)
-        importer.finish()
+        importer.finish(FINISH_SECONDS)
     finally:
         importer.close()

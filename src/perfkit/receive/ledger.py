@@ -57,6 +57,8 @@ class Account:
     aside: list[Aside] = field(default_factory=list)
     others: dict[str, int] = field(default_factory=dict)
     """Lines by reason of further machines, where there are too many to name."""
+    held_back: int = 0
+    """Rows of devices beyond a machine's limit: an event of the machine tells of them, and no health depends on it."""
     counted: list[int] = field(default_factory=list)
     """The place in the journal (segment, offset) up to which lines far from the clock were counted."""
 
@@ -94,7 +96,8 @@ class Ledger:
         """What was written last; an empty account where there is none, or a damaged one."""
         try:
             found = orjson.loads(self.path.read_bytes())
-            return Account(str(found["waiting"]), [Aside(**one) for one in found["aside"]], dict(found["others"]), list(found["counted"]))
+            aside = [Aside(**one) for one in found["aside"]]
+            return Account(str(found["waiting"]), aside, dict(found["others"]), int(found["held_back"]), list(found["counted"]))
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             return Account()
 

@@ -39,6 +39,8 @@ class ServeOptions:
     site: str | None = None
     """The site of what comes with a key that names none."""
     limits: Limits = field(default_factory=Limits)
+    most_devices: int | None = None
+    """How many different devices of each kind a machine's stream may have within an hour; None: as many as live import allows."""
     lake: str | None = None
     """Where complete days are written; None: nowhere."""
 
@@ -65,6 +67,8 @@ class ServeOptions:
                 ipaddress.ip_network(proxy, strict=False)
             except ValueError:
                 raise BadInput(f"--trusted-proxy {proxy!r} is not an address or a network; write 10.0.0.5 or 10.0.0.0/24.") from None
+        if self.most_devices is not None and self.most_devices < 1:
+            raise BadInput(f"--most-devices {self.most_devices} leaves no device; give 1 or more.")
         if self.root_path and not self.root_path.startswith("/"):
             raise BadInput(f"--root-path {self.root_path!r} does not start with a slash; write /perfkit.")
         if self.login and self.dashboard and not has_users():

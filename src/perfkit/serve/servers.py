@@ -126,8 +126,11 @@ def _import(options: ServeOptions, ready: Ready) -> None:
     from perfkit.receive.importer import run_importer
     from perfkit.store.live import Live
 
+    def open_live(db: Path) -> Live:
+        return Live(db, most_devices=options.most_devices) if options.most_devices else Live(db)
+
     os.nice(_WORK_NICE)
-    run_importer(options.data, options.db, Live, ready, say_in_log)
+    run_importer(options.data, options.db, open_live, ready, say_in_log)
 
 
 def _dashboard(options: ServeOptions, listener: socket.socket, ready: Ready) -> None:

@@ -2,18 +2,21 @@
 
 SQLite stays the truth. A segment is a file that holds every sample of one table of one collector in a span of time; it is named in the
 table `segments` by the transaction that wrote those samples, and forgotten by one that changes them. What no segment covers is read
-from SQLite, so that a lost folder costs time and nothing else.
+from SQLite, so that a lost folder costs time and nothing else. A file's name ends with the CRC-32 of its content: one that is damaged goes.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +30,7 @@ from perfkit.store import rollup, schema
 T = TypeVar("T")
 
 _ORPHAN_SECONDS = 3600
+_ROWS_AT_ONCE = 200_000
 _SAMPLE_TYPES = ["INTEGER", "BIGINT", "DOUBLE"]
 
 
@@ -53,14 +57,37 @@ def folder(con: sqlite3.Connection) -> Path:
 
 
 def segments(con: sqlite3.Connection, collector_id: int, table: Table, start: int, end: int) -> list[Segment]:
-    """The segments that reach into [start, end), by time; those whose file is gone are left out."""
+    """The segments that reach into [start, end), by time; those whose file is gone or damaged are left out."""
     rows = con.execute(
         """SELECT name, from_timestamp, until FROM segments
         WHERE collector_id = ? AND table_name = ? AND from_timestamp < ? AND until > ? ORDER BY from_timestamp""",
         (collector_id, table.name, end, start),
     )
     found = [Segment(folder(con) / f"{name}.parquet", first, until) for name, first, until in rows]
-    return [segment for segment in found if segment.path.is_file()]
+    return [segment for segment in found if _is_sound(segment.path)]
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether the file is there and is as it was written; one that is not is deleted, and this is said."""
+    try:
+        known = path.stat()
+        if f"{_crc(path, known.st_mtime_ns, known.st_size):08x}" == path.stem.rpartition("-")[2]:
+            return True
+        path.unlink()
+    except OSError:
+        return False
+    print(f"perfkit: {path} was damaged and is deleted; the database has what it held.", file=sys.stderr)
+    return False
+
+
+@lru_cache(maxsize=10_000)
+def _crc(path: Path, mtime_ns: int, size: int) -> int:
+    """Of the file as of that time and size: each is read once."""
+    with path.open("rb") as file:
+        found = 0
+        while block := file.read(1 << 20):
+            found = zlib.crc32(block, found)
+        return found
 
 
 def forget(con: sqlite3.Connection, collector_id: int, start: int, end: int) -> None:
@@ -75,11 +102,14 @@ def write(
     name = uuid.uuid4().hex
     place = folder(con)
     place.mkdir(mode=0o700, exist_ok=True)
-    path = place / f"{name}.parquet"
+    path = place / f"{name}.new"
     columns = [c.name for c in table.columns]
     values = {"table": table.name, "columns": columns, "machine": machine, "start": start, "until": until, "path": str(path)}
     duck.execute(schema.text("duckdb/write_segment"), values)
     path.chmod(0o600)
+    written = path.stat()
+    name = f"{name}-{_crc(path, written.st_mtime_ns, written.st_size):08x}"
+    path.rename(place / f"{name}.parquet")
     con.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?)", (name, collector_id, table.name, start, until))
 
 
@@ -87,7 +117,7 @@ def sweep(con: sqlite3.Connection, older_than: float = _ORPHAN_SECONDS) -> None:
     """Delete files that no segment names: what a killed import or a change left behind. Young ones may belong to an open transaction."""
     known = {f"{name}.parquet" for (name,) in con.execute("SELECT name FROM segments")}
     place = folder(con)
-    for path in place.glob("*.parquet") if place.is_dir() else ():
+    for path in (*place.glob("*.parquet"), *place.glob("*.new")) if place.is_dir() else ():
         if path.name not in known and path.stat().st_mtime < time.time() - older_than:
             path.unlink(missing_ok=True)
 
@@ -169,12 +199,17 @@ def _stage(
     select = schema.render("samples_within", table)
     types = ["INTEGER", "BIGINT", *(DUCK_TYPES[c.type] for c in table.columns)]
     count = 0
+    rows: list[tuple[object, ...]] = []  # of many devices together: each insert costs 10 ms, however little it inserts
     for device in rollup.devices(con, table, collector_id):
         cursor = con.execute(select, {"collector_id": collector_id, "device": device, "start": start, "until": until})
-        while rows := cursor.fetchmany(200_000):
-            insert(duck, name, types, rows)
-            count += len(rows)
-    return count
+        while more := cursor.fetchmany(_ROWS_AT_ONCE):
+            rows += more
+            if len(rows) >= _ROWS_AT_ONCE:
+                insert(duck, name, types, rows)
+                count += len(rows)
+                rows = []
+    insert(duck, name, types, rows)
+    return count + len(rows)
 
 
 def insert(duck: duckdb.DuckDBPyConnection, name: str, types: list[str], rows: list[tuple[object, ...]]) -> None:

@@ -76,7 +76,7 @@ def sentences(path: Path) -> Iterator[None]:
         for start, sentence in _SENTENCES.items():
             if code.startswith(start):
                 raise Failed(sentence.format(path=path, error=error)) from error
-        if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode to UTF-8" in str(error):  # a text that we did not write
             raise BadInput(f"{path} is not a perfkit database, or it is damaged ({error}); name another with --db.") from error
         raise
 

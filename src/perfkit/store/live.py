@@ -38,6 +38,7 @@ CHECKPOINT_MS = 10_000
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
+_LATE_PAUSE = 3  # where it took longer, for so many times as long no step does that has something new, so that this does not wait
 _SPARSE_TIMES = 10  # a table that has rows only of what was used, such as processes, may have so many times more different ones
 
 # What has nothing to do with the data: the disk, the memory or the database.
@@ -167,6 +168,7 @@ class Live:
         self._saved_ms = 0
         self._duck = columnar.connect()
         self._full_hours: deque[_Machine] = deque()
+        self._late_from = 0.0
         self._changed: set[_Machine] = set()
         waiting = "SELECT machinename, sitename FROM live_lines JOIN collectors ON id = collector_id WHERE waits = 1"
         try:
@@ -175,6 +177,8 @@ class Live:
         except BaseException:
             self.close()
             raise
+        self.held_back = 0
+        """Rows since this object was made that have no place in the tables, because their machine has too many devices."""
         self.unfinished = bool(self._to_load)
         """Whether something waits to be taken in: call `feed` again, if need be with no batches."""
 
@@ -198,7 +202,11 @@ class Live:
                     machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                     if machine.pending.add(lines, batch.received_ms):
                         self._changed.add(machine)
-            new = self._take_in() + self._take_in_late()
+            new = self._take_in()
+            if (began := time.monotonic()) > self._late_from or not batches:
+                new += self._take_in_late()
+                took = time.monotonic() - began
+                self._late_from = time.monotonic() + (_LATE_PAUSE * took if took > _LATE_SECONDS else 0.0)
             if self._now() - self._saved_ms >= CHECKPOINT_MS:
                 self._checkpoint(journal, position)
         self.unfinished = any(machine.pending.waits for machine in self._machines.values())
@@ -376,14 +384,18 @@ class Live:
         at = names.index("timestamp") + 1
         most = self._most_devices * (_SPARSE_TIMES if table.sparse else 1)
         kept, beyond = [], {number: set() for number in grown}  # type: tuple[list[tuple[Any, ...]], dict[int, set[tuple[str, ...]]]]
+        looked: dict[int, int] = {}  # the instant for which a machine's devices were last searched for those that are gone
         for row in rows:
             known = grown[row[0]].devices.setdefault(table.name, {})
             device = tuple(row[place] for place in places)
             if device not in known and len(known) >= most:
-                for gone in [one for one, seen in known.items() if seen < row[at] - _HOUR]:
-                    del known[gone]
+                if looked.get(row[0]) != row[at]:
+                    looked[row[0]] = row[at]
+                    for gone in [one for one, seen in known.items() if seen < row[at] - _HOUR]:
+                        del known[gone]
                 if len(known) >= most:
                     beyond[row[0]].add(device)
+                    self.held_back += 1
                     continue
             known[device] = row[at]
             kept.append(row)
@@ -419,8 +431,9 @@ class Live:
                     machine.facts_changed = False
                 self._tidy(machine)
         if "devices" not in skip:
-            for number, kind, count in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
+            for number, kind, count, lines in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
                 last = grown[number].last
+                self.held_back += lines
                 detail = f"the first {self._most_devices:,} of them have rows"
                 self._add_event(number, Event("too_many", last, last, kind, count, detail))
         if self._full_hours:
