@@ -142,6 +142,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         children = [_snapshot(base / name, states, n) for name, states in recorded.items() if n < len(states)]
         assert [child.wait() for child in children] == [0] * len(children)
         time.sleep(max(0.0, 1.05 - (time.monotonic() - begun)))
+    _process(base, recorded)
     return {name: _outcome(base / name, states) for name, states in recorded.items()}
 
 
@@ -164,10 +165,23 @@ def _snapshot(root: Path, states: list[Machine], n: int) -> subprocess.Popen[byt
     return subprocess.Popen(["chroot", root, SADC, "-S", "DISK", "1", "1", "/record"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def _process(base: Path, recorded: dict[str, list[Machine]]) -> None:
+    """The tables of every scenario, in one go: each is a machine of its own."""
+    files = []
+    for name, states in recorded.items():
+        file = machines.write(states, base / name / "collection.json")
+        file.write_text(file.read_text().replace('\\"oracle\\"', f'\\"{name}\\"'))
+        files.append(file)
+    found = process(files, base / "output")
+    assert [result.name for result in found] == list(recorded)
+    for result in found:
+        assert result.folder
+        result.folder.rename(base / result.name / "output")
+
+
 def _outcome(root: Path, states: list[Machine]) -> Outcome:
     flags = ["-u", "ALL", "-P", "ALL", "-d", "-n", "DEV", "-r", "ALL", "-w", "-q", "-B", "-W"]
     report = json.loads(subprocess.check_output(["sadf", "-j", root / "record", "--", *flags], env={**os.environ, "S_TIME_FORMAT": "ISO"}))
-    process([machines.write(states, root / "collection.json")], root / "output")
     keys = {"cpu": "cpu", "disk": "device", "network": "interface", "memory": None, "system": None}
     ours = {
         table: {(row["timestamp"], row[key] if key else ""): row for row in _rows(root / "output" / f"{table}.csv")}

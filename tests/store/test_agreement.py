@@ -92,24 +92,37 @@ def recorded(folder: Path, damage: str, **changes: object) -> Path:
     return next(folder.glob("vm-a.json*"))
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`imported(damage)`: the database of that file alone, which stands beside it; not to be changed."""
+    found: dict[str, Path] = {}
+
+    def one(damage: str) -> Path:
+        if damage not in found:
+            path = recorded(tmp_path_factory.mktemp(damage), damage)
+            import_input(path.with_name("one.db"), path)
+            found[damage] = path.with_name("one.db")
+        return found[damage]
+
+    return one
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_file_and_the_folder_that_process_makes_of_it_give_equal_databases(tmp_path: Path, damage: str) -> None:
-    path = recorded(tmp_path, damage)
-    import_input(tmp_path / "file.db", path)
-    process([path], tmp_path / "out")
+def test_a_file_and_the_folder_that_process_makes_of_it_give_equal_databases(tmp_path: Path, imported: Callable[[str], Path], damage: str) -> None:
+    db = imported(damage)
+    process(list(db.parent.glob("vm-a.json*")), tmp_path / "out")
     import_input(tmp_path / "folder.db", tmp_path / "out")
-    assert differences(contents(tmp_path / "file.db"), contents(tmp_path / "folder.db")) == {}
-    kinds = {row[3] for row in contents(tmp_path / "file.db")["quality_events"]}
+    assert differences(contents(db), contents(tmp_path / "folder.db")) == {}
+    kinds = {row[3] for row in contents(db)["quality_events"]}
     assert {"truncated": "truncated", "damaged": "damaged", "duplicated": "duplicate"}.get(damage, "gap") in kinds
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_an_export_imports_as_an_equal_database(tmp_path: Path, damage: str) -> None:
-    import_input(tmp_path / "one.db", recorded(tmp_path, damage))
-    with closing(open_database(tmp_path / "one.db")) as con:
+def test_an_export_imports_as_an_equal_database(tmp_path: Path, imported: Callable[[str], Path], damage: str) -> None:
+    with closing(open_database(imported(damage))) as con:
         export(con, "vm-a", tmp_path / "out")
     import_input(tmp_path / "two.db", tmp_path / "out")
-    assert differences(contents(tmp_path / "one.db"), contents(tmp_path / "two.db")) == {}
+    assert differences(contents(imported(damage)), contents(tmp_path / "two.db")) == {}
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -124,24 +137,22 @@ def parts_of(path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "backwards"])
-def test_the_parts_of_a_rotated_file_are_one_recording(tmp_path: Path, order: tuple[int, int]) -> None:
+def test_the_parts_of_a_rotated_file_are_one_recording(tmp_path: Path, imported: Callable[[str], Path], order: tuple[int, int]) -> None:
     path = recorded(tmp_path, "whole")
-    import_input(tmp_path / "whole.db", path)
     parts = parts_of(path)
     for number in order:
         import_input(tmp_path / "parts.db", parts[number])
-    whole, in_parts = contents(tmp_path / "whole.db"), contents(tmp_path / "parts.db")
+    whole, in_parts = contents(imported("whole")), contents(tmp_path / "parts.db")
     assert differences(only(whole), only(in_parts)) == {}
 
 
-def test_a_file_that_grew_is_the_same_recording(tmp_path: Path) -> None:
+def test_a_file_that_grew_is_the_same_recording(tmp_path: Path, imported: Callable[[str], Path]) -> None:
     path = recorded(tmp_path, "whole")
     whole = path.read_bytes()
-    import_input(tmp_path / "whole.db", path)
     for share in (0.3, 0.31, 0.8, 1):
         path.write_bytes(whole[: int(len(whole) * share)])
         import_input(tmp_path / "grown.db", path)
-    one, other = contents(tmp_path / "whole.db"), contents(tmp_path / "grown.db")
+    one, other = contents(imported("whole")), contents(tmp_path / "grown.db")
     assert differences(only(one), only(other)) == {}
     [samples] = [row[9] for row in other["recordings"]]
     assert samples == len(other["samples"]) == 83

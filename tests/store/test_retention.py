@@ -13,16 +13,24 @@ from perfkit.store.importing import import_input
 from perfkit.store.percentiles import of_window
 from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
-from support.database import START, write_folder
+from support.database import START, copy_database, write_folder
 
 SECONDS = 3000
 NOW = START + SECONDS
 KEPT = START + 1800  # what prune(1150) keeps from: 10 min buckets are not cut
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the folder `run` beside it; not to be changed."""
+    folder = tmp_path_factory.mktemp("retention")
+    import_input(folder / "perfkit.db", write_folder(folder / "run", seconds=SECONDS), collector_name="vm-a")
+    return folder / "perfkit.db"
+
+
 @pytest.fixture
-def con(tmp_path: Path, db: Path):
-    import_input(db, write_folder(tmp_path / "run", seconds=SECONDS), collector_name="vm-a")
+def con(imported: Path, db: Path):
+    copy_database(imported, db)
     with closing(open_database(db)) as con:
         yield con
 
@@ -64,7 +72,7 @@ def test_a_chart_over_the_pruned_time_comes_from_the_rollups(con) -> None:
     assert series(con, "host", 1, ["cpu_user"], KEPT * 1000, NOW * 1000, 5000).bucket_ms == 0
 
 
-def test_percentiles_answer_from_what_is_kept_alone(con, tmp_path: Path) -> None:
+def test_percentiles_answer_from_what_is_kept_alone(con) -> None:
     stored = of_window(con, 1, START * 1000, (NOW - 1) * 1000)
     prune(con, 1150, now=NOW)
     assert of_window(con, 1, START * 1000, (NOW - 1) * 1000) == stored  # the whole run's stay
@@ -79,7 +87,7 @@ def test_collectors_that_came_from_files_stay_when_only_live_ones_are_pruned(con
     assert prune(con, 10, now=NOW + 86400, live_only=True).rows > 0
 
 
-def test_the_same_input_again_does_not_bring_pruned_samples_back(con, tmp_path: Path, db: Path) -> None:
+def test_the_same_input_again_does_not_bring_pruned_samples_back(con, imported: Path, db: Path) -> None:
     prune(con, 1150, now=NOW)
-    assert import_input(db, tmp_path / "run", collector_name="vm-a")[0].already
+    assert import_input(db, imported.with_name("run"), collector_name="vm-a")[0].already
     assert con.execute("SELECT min(timestamp) FROM host_metrics").fetchone() == (KEPT * 1000,)

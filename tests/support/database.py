@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sqlite3
 import zlib
 from datetime import datetime, timezone
@@ -52,6 +53,14 @@ def write_folder(folder: Path, *, start: int = START, seconds: int = 60, seed: i
     for known in TABLES:
         write_table(folder / f"{known.name}.csv", known.name, start=start, seconds=seconds, seed=seed)
     return folder
+
+
+def copy_database(path: Path, to: Path) -> Path:
+    """A database that a test may change, of one that several share: a copy costs less than an import."""
+    to.parent.mkdir(exist_ok=True)
+    for beside in path.parent.glob(f"{path.name}*"):  # its files of samples and its log too
+        (shutil.copytree if beside.is_dir() else shutil.copy)(beside, to.with_name(beside.name.replace(path.name, to.name, 1)))
+    return to
 
 
 def dump(path: Path) -> list[str]:
