@@ -140,6 +140,8 @@ def _rolled_up(con: sqlite3.Connection, collector: int, start: int, end: int) ->
 
 def _judged(figures: list[tuple[object, ...]], named: dict[str, Row]) -> tuple[list[Row], list[Row]]:
     """The machines that are unlike their peers, and the tests on several machines, each with its machines."""
+    if not figures:
+        return [], []
     with closing(columnar.connect()) as duck:
         duck.execute(text("robust_z"))
         duck.execute(query("fleet_table"))
