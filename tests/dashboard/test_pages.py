@@ -366,10 +366,10 @@ EVERYWHERE = {**PAGES, "missing": "/collectors/99", "rows": "/perfkit/host_metri
 
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_every_page_leads_to_every_place(site, open_page, name):
-    """Collectors, runs and the database, from each page of ours and of Datasette's; of a machine to all of its pages."""
+    """Collectors, runs, the fleet and the database, from each page of ours and of Datasette's; of a machine to all of its pages."""
     page = open_page(site.url + EVERYWHERE[name], drawn=False, problems=name != "missing")
     links = page.locator(".bar .places a")
-    assert links.all_inner_texts() == ["Collectors", "Runs", "Database"]
+    assert links.all_inner_texts() == ["Collectors", "Runs", "Fleet", "Database"]
     assert [link.get_attribute("href").split("?")[0] for link in links.all()] == ["/", "/runs", "/fleet", "/perfkit"]
     if name in PAGES and name != "collectors":
         tabs = page.locator(".bar .tabs a:visible")

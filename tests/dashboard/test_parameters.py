@@ -33,6 +33,7 @@ PARAMETERS = {
     "percentiles": (*WINDOW, "tables"),
     "findings": (*WINDOW, "limits"),
     "steady": WINDOW,
+    "fleet": ("site", "range", "metric", "by", "top"),
     "compare": ("c", "arm", "metrics", "figures", "at_least", "across_machines", "generator"),
     "host": (*WINDOW, "disks", "interfaces", "cpus"),
     "login": ("next", "used"),
@@ -120,7 +121,7 @@ def odd_values(count: int) -> list[str]:
 
 
 # Beside the parameter that is tried, so that an answer that is given is a small one.
-SPARING = {"percentiles": "tables=memory", "series": "metrics=host.cpu_user"}
+SPARING = {"percentiles": "tables=memory", "series": "metrics=host.cpu_user", "fleet": "site=nowhere"}
 
 
 def ask_all(site: Site, urls: Sequence[str]) -> dict[str, Answer]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from perfkit.catalog import DENSE, FLAG, HOST, LOWER_IS_WORSE, RANGES, SORTED_BY, Column, Table, worse
+from perfkit.catalog import DENSE, HOST, LOWER_IS_WORSE, RANGES, SORTED_BY, Column, Table, worse
 from perfkit.dashboard import limits, words
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.reading import query, rows
@@ -29,6 +29,8 @@ RANGE, METRIC, BY, TOP = "24h", f"{HOST.name}.cpu_busy", "p95", 10
 MOST_RUNS = 2000
 MOST = 100
 _MOST_MEMBERS = 100_000
+_LONG = 2 * 3_600_000  # ms of a run that is averaged by ten minutes instead of minutes while nothing of it is stored
+_FAR_BACK = 7 * 86_400_000  # ms of it that are read at most
 _CELLS = 96  # of a heat map's row, at most
 _WIDTHS = (
     *(10, 30, 60, 120, 300, 600, 1200, 1800),
@@ -112,24 +114,34 @@ def _name(row: Row) -> str:
 def _figures(con: sqlite3.Connection, listed: list[Row]) -> tuple[list[tuple[object, ...]], int]:
     """The rows of the questions' table `run_figures`, and of how many runs nothing is known yet."""
     stored = query("fleet_figures")
-    names = [c.name for c in HOST.values if c.kind != FLAG]
-    minutes = query("fleet_minutes").format(averages=", ".join(f"sum({name}_avg * samples) / sum(samples)" for name in names))
     found: list[tuple[object, ...]] = []
     missing = 0
     for row in listed:
         values = {"collector": row["collector"], "range": row["range"], "from": row["from_timestamp"], "to": row["to_timestamp"]}
         known = con.execute(stored, values).fetchall()
         if not known and not row["phase"]:
-            [(samples, *averages)] = con.execute(minutes, values)
-            known = [(f"{HOST.name}.{name}", samples, value) for name, value in zip(names, averages) if value is not None]
+            known = _rolled_up(con, row["collector"], max(row["from_timestamp"], row["to_timestamp"] - _FAR_BACK), row["to_timestamp"])
             missing += not known
         told_by = (row["site"], row["machine"], row["label"], row["phase"], row["from_timestamp"], row["to_timestamp"], _name(row))
         found.extend((*told_by, samples, metric, value) for metric, samples, value in known)
     return found, missing
 
 
+def _rolled_up(con: sqlite3.Connection, collector: int, start: int, end: int) -> list[tuple[object, ...]]:
+    """(metric, samples, average) of the host between two instants, by its minutes, or by ten where it is long."""
+    level = "10m" if end - start > _LONG else "1m"
+    names = [c.name for c in schema.metrics(HOST)]
+    # Of a metric that a bucket has not, its samples do not count.
+    averages = (f"sum({name}_avg * samples) / sum(CASE WHEN {name}_avg IS NOT NULL THEN samples END)" for name in names)
+    sql = query("fleet_rollup").format(averages=", ".join(averages), table=f"{HOST.database_name}_{level}")
+    [(samples, *values)] = con.execute(sql, {"collector": collector, "from": start, "to": end, "width": LEVELS[level]})
+    return [(f"{HOST.name}.{name}", samples, value) for name, value in zip(names, values) if value is not None]
+
+
 def _judged(figures: list[tuple[object, ...]], named: dict[str, Row]) -> tuple[list[Row], list[Row]]:
     """The machines that are unlike their peers, and the tests on several machines, each with its machines."""
+    if not figures:
+        return [], []
     with closing(columnar.connect()) as duck:
         duck.execute(text("robust_z"))
         duck.execute(query("fleet_table"))
