@@ -200,7 +200,7 @@ function nothing() {
   problem("");
   const known = frame.collectors.filter((c) => c.last);
   const sentence = known.length
-    ? `Choose two to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
+    ? `Choose 2 to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
     : "There is no machine with data yet. ";
   const where = known.length ? "Or tick them under " : "How to get some stands under ";
   $("#difference").replaceChildren(
