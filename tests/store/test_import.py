@@ -179,7 +179,7 @@ def bad(kind: str, path: Path) -> Path:
         ("no timestamp", "line 4 ('yesterday'): the timestamp is neither"),
         ("short line", "line 4 does not have the columns"),
         ("machines named", "mixes rows of several machines (a, b)"),
-        ("machines mixed", "different rows for the same instant, such as 2026-01-01T00:00:00Z"),
+        ("machines mixed", "different rows for the same instant, such as 2026-01-01T00:00:00.000Z"),
         ("empty", "its first line must be timestamp,cpu_user"),
         ("binary", "cannot be read as CSV"),
         ("missing", "there is no"),

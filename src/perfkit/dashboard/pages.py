@@ -197,7 +197,7 @@ async def respond(request: Any, datasette: Dashboard, page: Page) -> Response:
     shared = {
         "page": page.script,
         "base": base,
-        "frame": json.dumps({"base": base, "most_compared": api.MOST_COMPARED, **page.frame}),
+        "frame": json.dumps({"base": base, "most_compared": api.MOST_COMPARED, "ranges": RANGES, **page.frame}),
         "assets": f"{base}/assets/{assets.version()}",
         "scripts": assets.scripts(page.script),
         "data": _data(request, page.frame),

@@ -35,7 +35,6 @@ function subjects() {
 }
 
 function subject(key, arm, number) {
-  const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   const [, id, reference = ""] = key.match(/^(\d+)(.*)$/) ?? [];
   const collector = byId.get(Number(id));
   if (!collector?.last) return null;
@@ -43,7 +42,7 @@ function subject(key, arm, number) {
   const part = partOf(collector, named);
   if (named && !part) return null; // never all of the machine instead
   const to = part?.to ?? collector.last;
-  const from = part?.from ?? Math.max(collector.first, to - range + 1);
+  const from = part?.from ?? url.rangeStart(collector.first, to);
   const zero = marked(collector).find((one) => one.name === url.get("mark"))?.from ?? from;
   const look = { colour: `c${(number % COLOURS) + 1}`, dash: number < COLOURS ? undefined : [6, 3] };
   return { key, collector, part, from, to, zero, ...look, arm, label: collector.name + (part ? ` · ${part.name}` : "") };
@@ -201,7 +200,7 @@ function nothing() {
   problem("");
   const known = frame.collectors.filter((c) => c.last);
   const sentence = known.length
-    ? `Choose two to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
+    ? `Choose 2 to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
     : "There is no machine with data yet. ";
   const where = known.length ? "Or tick them under " : "How to get some stands under ";
   $("#difference").replaceChildren(

@@ -87,7 +87,7 @@ export function keys(does) {
     p: () => $("#p95")?.click(),
     "?": () => help(),
   };
-  Object.keys(url.RANGE_MS).forEach((name, i) => (actions[i + 1] = () => does.range(name)));
+  Object.keys(url.RANGES).forEach((name, i) => (actions[i + 1] = () => does.range(name)));
   addEventListener("click", (event) => closeMenus((menu) => !menu.contains(event.target)));
   addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeMenus();

@@ -59,8 +59,11 @@ export function changed(listener) {
   addEventListener("popstate", listener);
 }
 
-/** How far each range reaches back from the end of the data, in ms. */
-export const RANGE_MS = { all: Infinity, "1h": 3600e3, "6h": 21600e3, "24h": 86400e3, "7d": 604800e3 };
+/** How far each range reaches back from the end of the data, in ms; null for all of it. */
+export const RANGES = frame.ranges;
+
+/** Where the range in the URL begins in data from `first` to `last` (ms, both included). */
+export const rangeStart = (first, last) => Math.max(first, last - (RANGES[get("range")] ?? Infinity) + 1);
 
 // How instants are shown, on whichever page.
 const KEPT_KEYS = ["utc"];

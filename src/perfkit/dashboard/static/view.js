@@ -193,9 +193,8 @@ function setControls(view) {
 function preview(view, page) {
   if (!page.answer || !page.panels.length) return;
   const { from: first, to: last } = page.answer.data;
-  const range = url.RANGE_MS[url.get("range") || "all"] ?? Infinity;
   if (url.get("run") || url.get("phase")) return;
-  view.from = url.get("from") ? Number(url.get("from")) || view.from : Math.max(first, last - range);
+  view.from = url.get("from") ? Number(url.get("from")) || view.from : url.rangeStart(first, last);
   view.to = url.get("to") ? Number(url.get("to")) || view.to : last;
   for (const { chart } of page.panels) chart?.setScale("x", { min: view.from, max: view.to });
 }
