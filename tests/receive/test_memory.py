@@ -56,12 +56,13 @@ from perfkit.store.live import Live
 journal = Journal(Folder(folder / "journal"), 1 << 20)
 clock = [0]
 importer = Importer(folder, folder / "perfkit.db", lambda db: Live(db, now=lambda: clock[0]))
-for second in range(72):
-    clock[0] = (1_700_000_000 + second) * 1000
-    text = b"".join(encode(at, 0, float(second), name, text.encode()) for at, name, text in lines(second))
+for step in range(36):
+    clock[0] = (1_700_000_000 + 10 * step + 9) * 1000
+    told = [line for second in range(10 * step, 10 * step + 10) for line in lines(second)]
+    text = b"".join(encode(at, 0, float(at - 1_700_000_000), name, text.encode()) for at, name, text in told)
     journal.append(b"".join(Entry(f"vm-{n}", None, f"vm-{n}/x.json", 0, clock[0], False, text).encode() for n in range(3)))
     importer.step()
-    if second in (23, 71):
+    if step in (11, 35):
         resident()
 importer.close()
 """
@@ -73,5 +74,5 @@ def test_it_is_flat(tmp_path: Path, program: str) -> None:
     environment = os.environ | {"PYTHONPATH": f"{SOURCE}:{SOURCE.parent / 'tests'}"}
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=False)
     first, last = map(int, done.stdout.split())
-    print(first, last)
-    assert last < first * 1.02 + 1024, done.stderr  # three times as many batches
+    # Three times as many batches. The importer keeps pages of the database, up to 64 MB.
+    assert last < first * 1.02 + 4096, (first, last, done.stderr)
