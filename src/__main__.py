@@ -16,6 +16,9 @@ def interrupted(*_):
 if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
     _signal.signal(_signal.SIGINT, interrupted)  # Ctrl-C before a command has begun: there is nothing to clean up
 
+if "perfkit_program" in getattr(sys, "_xoptions", ()):  # perfkit.bootstrap.tier held it back while this interpreter started
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
+
 if sys.version_info < (3, 9):  # noqa: UP036 - the file meets Pythons that pyproject.toml does not know
     found = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - an old Python knows no f-strings
     sys.stderr.write("perfkit: Python 3.9 or later is needed, and this is Python " + found + "; start it as `python3.x perfkit.pyz`.\n")

@@ -1,6 +1,7 @@
 """The receiver under load: IDENTIFIERS collectors at one sample a second in batches of five, beside a bare append-and-fsync loop.
 
     python tests/bench/receiver.py [--identifiers 1000] [--seconds 60] [--gzip] [--heavy]
+    python tests/bench/receiver.py --identifiers 50 --seconds 600      memory is to be flat within 2 % from the second minute on
 
 Runs `perfkit serve` on loopback with a new data folder, two client processes that send real samples over kept-alive connections,
 and prints each figure beside its limit. `--heavy` asks the dashboard for expensive queries all the while. Not run by pytest.
@@ -18,6 +19,7 @@ import os
 import random
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -156,6 +158,8 @@ class Watch(threading.Thread):
     def __init__(self, parent: int, port: int) -> None:
         super().__init__(daemon=True)
         self.parent, self.port, self.most, self.own, self.lags, self.cpu = parent, port, {}, {}, [], {}
+        self.resident: dict[str, list[tuple[float, int]]] = {}
+        """By process: when, and kB."""
 
     def run(self) -> None:
         while True:
@@ -164,6 +168,7 @@ class Watch(threading.Thread):
                     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
                     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
                     self.most[pid] = max(self.most.get(pid, 0), int(status["VmRSS"].split()[0]) // 1024)
+                    self.resident.setdefault(pid, []).append((time.monotonic(), int(status["VmRSS"].split()[0])))
                     self.own[pid] = max(self.own.get(pid, 0), int(status["RssAnon"].split()[0]) // 1024)
                     self.cpu[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             with contextlib.suppress(OSError):
@@ -284,6 +289,13 @@ def report(asked: argparse.Namespace, folder: Path, watch: Watch, lines: int, to
     for pid, name in names.items():
         share = watch.cpu[pid] / (asked.seconds + 5) * 100
         print(f"{name:10} RSS {watch.most[pid]:4d} MB ({watch.own[pid]:3d} MB not shared with a file), CPU {share:5.1f} %")
+    for pid, name in names.items():
+        found = watch.resident[pid]
+        minutes = [[kb for at, kb in found if 60 * minute <= at - found[0][0] < 60 * minute + 60] for minute in range(asked.seconds // 60)]
+        if len(minutes) > 2:
+            middles = [statistics.median(each) for each in minutes if each]
+            change = 100 * (max(middles[1:]) / min(middles[1:]) - 1)
+            print(f"{name:10} RSS by minute {' '.join(f'{kb / 1024:.1f}' for kb in middles)} MB: within {change:.1f} % (limit 2)")
     print(f"RSS together {sum(watch.most.values())} MB (limit 400)")
     stored = sum(path.read_bytes().count(b"\n") for path in (folder / "perfkit-received" / "collections").glob("vm-*/*.json"))
     print(f"lines in collections {stored} of {lines}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_interfaces_and_the_kernel(engine: Engine) -> None:
         ("eth0", 4, 4, None),
         ("eth0", None, None, None),
     ]
-    assert rows(engine, "SELECT * EXCLUDE (machine, timestamp) FROM limits ORDER BY timestamp LIMIT 1") == [
+    assert rows(engine, "SELECT * EXCLUDE (machine, timestamp, why) FROM limits ORDER BY timestamp LIMIT 1") == [
         (1000, 4000, 25, 312, 624, 50, 10, 100, 10, 4, -1.5)
     ]
 
@@ -99,3 +100,42 @@ def test_garbage_stops_nothing(tmp_path: Path) -> None:
         found.derive(percentiles=False)
         assert rows(found, "SELECT count(*) FROM limits WHERE open_files = 1000") == [(1,)]
         assert rows(found, "SELECT count(*) FROM limits WHERE open_files > 0 OR connections > 0") == [(1,)]
+
+
+IMPOSSIBLE = (
+    # what in the slow sample becomes what; the subject of the event, and a word of it
+    ("limits", "file-nr \\d+", "file-nr 5000", "limits", "more than there may be"),
+    ("limits", "file-nr \\d+", "file-nr 9223372036854775808", "limits", "cannot be"),
+    ("limits", "nf_conntrack_count 10", "nf_conntrack_count 101", "limits", "more than there may be"),
+    ("limits", "20 8193", "20 -1", "limits", "cannot be"),
+    ("limits", "core_throttle_count 0", "core_throttle_count -1", "limits of cpu 0", "cannot be"),
+    ("limits", "scaling_cur_freq 2600000", "scaling_cur_freq 99000000000", "limits of cpu 0", "far above"),
+    ("limits", "bw_in_allowance_exceeded \\d+", "bw_in_allowance_exceeded -5", "limits of eth0", "no number that can be"),
+    ("/proc/schedstat", "cpu1 .*", "cpu1 0 0 0 0 0 0 77 x 9", "limits of cpu 1", "not understood"),
+    ("/proc/net/softnet_stat", "^\\S+ \\S+", "00001000 zzzzzzzz", "limits of cpu 0", "cannot be"),
+)
+
+
+def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
+    """Each slow sample but the first two has one thing that cannot be; a counter that goes back is a reset."""
+    path = invent.write(tmp_path / "vm.json", seconds=10 * len(IMPOSSIBLE) + 30, users=True)
+    told = [json.loads(line) for line in path.read_text().splitlines()]
+    for one in told:
+        number = (one["timestamp"] - invent.START) // 10 - 2
+        if 0 <= number < len(IMPOSSIBLE) and one["subsystem"] == IMPOSSIBLE[number][0]:
+            before, one["measurement"] = one["measurement"], re.sub(*IMPOSSIBLE[number][1:3], one["measurement"], count=1, flags=re.M)
+            assert one["measurement"] != before
+        if number == len(IMPOSSIBLE) and one["subsystem"] == "limits":
+            one["measurement"] = re.sub("pps_allowance_exceeded \\d+", "pps_allowance_exceeded 1", one["measurement"])
+    path.write_text("".join(json.dumps(one) + "\n" for one in told))
+    with Engine() as found:
+        found.load([(1, path)])
+        found.derive(percentiles=False)
+        events = {(subject, kind): detail for subject, kind, detail in rows(found, "SELECT subject, kind, detail FROM quality")}
+        for _, _, changed, subject, words in IMPOSSIBLE:
+            assert words in events.get((subject, "unusable"), ""), changed
+        assert ("limits of eth0", "reset") in events
+        assert rows(found, "SELECT count(*), count(open_files_percent), count(connections_percent), count(clock_error_ms) FROM limits") == [
+            (12, 10, 11, 11)
+        ]
+        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(11,)]

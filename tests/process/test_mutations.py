@@ -11,17 +11,20 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from perfkit.catalog import TABLES, TEXT
+from perfkit.collection import MARK, PROCESS
+from perfkit.collection.subsystems import ALL
 from perfkit.process.engine import Engine
 from support import invent
 
-SECONDS, CPUS = 8, 2
+SECONDS, CPUS = 12, 2
 GARBAGE = (
     *("9223372036854775808", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "4294967295", "9" * 40),
     *("1e308", "-1e308", "-1", "0", "", "NaN", "inf", "x", "0x10", "1.5", "1e-300", "\u0663", "999999999999999"),
 )
 # The tables that may change with a source; none but them.
 SOURCES = {
-    "/proc/stat": {"cpu", "system", "host", "processes"},  # what is not attributed to processes is the rest of the CPU's time
+    # What is not attributed to processes is the rest of the CPU's time.
+    "/proc/stat": {"cpu", "system", "host", "processes"},
     "/proc/meminfo": {"memory", "host"},
     "/proc/diskstats": {"disk", "host"},
     "/proc/net/dev": {"network", "host"},
@@ -29,7 +32,13 @@ SOURCES = {
     "/proc/vmstat": {"system"},
     "/proc/net/snmp": {"tcp"},
     "/proc/net/netstat": {"tcp"},
+    "/proc/pressure/cpu": {"pressure"},
+    "/proc/pressure/memory": {"pressure"},
     "/proc/pressure/io": {"pressure"},
+    "/proc/net/softnet_stat": {"cpu_limits"},
+    "/proc/schedstat": {"cpu_limits"},
+    "limits": {"cpu_limits", "interface_limits", "limits"},
+    "/dev/kmsg": set(),
     "/proc/cpuinfo": set(),
     "statfs[*]": {"filesystem"},
     "container/": {"containers"},
@@ -39,8 +48,12 @@ SOURCES = {
     "perfkit/self": set(),
     "perfkit/mark": set(),
 }
-ROUNDS = 12  # mutated machines of each source
-OF_CAPACITY = {"containers": 100 * CPUS, "services": 100 * CPUS, "processes": 100 * CPUS}  # % of one core
+ROUNDS = 8  # mutated machines of each source
+MOST = {
+    **{(name, "% of one core"): 100 * CPUS for name in ("containers", "services", "processes")},
+    ("cpu_limits", "run_wait_percent"): 100 << 22,  # as many tasks as Linux may have wait for one CPU
+    ("cpu_limits", "frequency_percent"): 1000,
+}
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 Line = dict[str, object]
@@ -112,6 +125,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, d
     marks = [(2.0, "load", "start"), (6.0, "load", "end")]
     whole = invent.write(folder / "0.json", seconds=SECONDS, cpus=CPUS, disks=1, containers=1, users=True, marks=marks)
     lines = [json.loads(line) for line in whole.read_text().splitlines()]
+    at = next(number for number, line in enumerate(lines) if line["subsystem"] == "limits" and number > len(lines) // 2)
+    killed = "6,1,259204000000,-;Out of memory: Killed process 77 (a) total-vm:4kB"
+    lines.insert(at, {**lines[at], "subsystem": "/dev/kmsg", "measurement": killed})
+    whole.write_text("".join(json.dumps(line) + "\n" for line in lines))
     sources, files = {1: ""}, [(1, whole)]
     for number, (source, mutated) in enumerate(_mutants(lines), 2):
         path = folder / f"{number}.json"
@@ -150,11 +167,29 @@ def test_no_cell_is_one_that_cannot_be(engine: tuple[Engine, dict[int, str]]) ->
             for column, cell in zip(values, row, strict=True):
                 if cell is None or column.name == "clock_offset_ms":  # a clock may be ahead or behind
                     continue
-                most = 4 * OF_CAPACITY.get(table.name, 100) if column.unit == "% of one core" else 100 if column.unit == "%" else 1e25
+                most = MOST.get((table.name, column.name)) or MOST.get(
+                    (table.name, column.unit), 100 if column.unit.startswith("%") else 1e25
+                )
                 low = -25 if table.name == "processes" else 0  # what is not attributed may be a little below: ticks of 10 ms
                 if not (math.isfinite(cell) and low <= cell <= most * 1.1):
                     wrong.append((sources[machine], machine, table.name, column.name, cell))
     assert "\n".join(map(str, wrong)) == ""
+
+
+def test_every_source_that_is_recorded_is_mutated() -> None:
+    """But for what says which recording this is: tests of the timeline damage that."""
+    assert {one.name for one in ALL} | {"/proc/cpuinfo", PROCESS, MARK, "perfkit/self"} == SOURCES.keys()
+
+
+def test_every_row_with_an_emptied_cell_has_an_event(engine: tuple[Engine, dict[int, str]]) -> None:
+    """Of its machine, at its time."""
+    made, _ = engine
+    for name in ("cpu_limits", "interface_limits", "limits", "containers", "services", "processes"):
+        emptied = f"SELECT machine, timestamp FROM {name} WHERE why IS NOT NULL"
+        silent = f"""SELECT count(*) FROM ({emptied}) AS emptied ANTI JOIN quality ON quality.machine = emptied.machine
+            AND kind IN ('unusable', 'reset') AND emptied.timestamp BETWEEN from_timestamp AND to_timestamp"""
+        assert made.con.execute(f"SELECT count(*) > 0 FROM ({emptied})").fetchone() == (True,), name
+        assert made.con.execute(silent).fetchone() == (0,), name
 
 
 def test_shares_of_a_cpu_that_are_all_known_are_100_percent(engine: tuple[Engine, dict[int, str]]) -> None:

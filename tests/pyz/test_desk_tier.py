@@ -260,6 +260,43 @@ def test_an_interrupted_first_run_clears_up_behind_itself(pyz: Path, fresh: Path
     assert not list(fresh.iterdir())
 
 
+WORDS = {
+    "collect": "--collection x.json --duration 3s",
+    "preflight": "run.json --wait 1s",
+    "process": "--collection run.json",
+    "import": "run.json --db new.db",
+    "serve": "--listen 127.0.0.1:0 --receive 127.0.0.1:0 --db other.db",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_at_any_moment_of_any_command_shows_no_traceback_of_ours(pyz: Path, collection: Path, command: str) -> None:
+    """At two of six moments from its start on; what the interpreter says before our first line is its own."""
+    began = time.monotonic()
+    assert perfkit(pyz, command, "--help").returncode == 0
+    start, place = time.monotonic() - began, list(COMMANDS).index(command) % 3
+    for share in ((0.0, 0.3, 0.6)[place], (0.8, 1.2, 2.0)[place]):
+        words = [sys.executable, pyz, command, *WORDS.get(command, "").split()]
+        environment = os.environ | {"HOME": str(pyz.parent)}
+        with subprocess.Popen(
+            words,
+            cwd=pyz.parent,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as run:
+            time.sleep(share * start)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGINT)
+            said = run.communicate()[1].decode()
+        ours = [line for line in said.splitlines() if line.lstrip().startswith("File ") and "perfkit" in line]
+        assert ours == [], said
+        assert "Traceback" not in said or run.returncode == 1
+        assert run.returncode in (-signal.SIGINT, 0, 1, 2)
+
+
 def wait_for(condition: Any) -> None:
     until = time.monotonic() + 20
     while not condition():

@@ -158,6 +158,43 @@ def test_a_disk_full_to_the_last_byte_is_503_and_when_space_returns_everything_g
     fill_up(small_disk / "data", small_disk / "filler", keep_free=1, fill=free_bytes(small_disk) - 300_000)
 
 
+def test_serve_on_a_full_disk_says_so_starts_again_and_loses_nothing(small_disk: Path) -> None:
+    """Full while it serves, full when it starts again after kill -9, and room made while it runs: journal, collections and database."""
+    with serving(small_disk / "desk", "--keep-free", "1KB", dashboard=False) as served:
+        sender = Sender(served.port, served.key, "vm", pause=0.1)
+        sender.start()
+        until(lambda: in_database(served.db, "vm"), 120)
+        filler = small_disk / "filler"
+        fill_to_the_last_byte(filler)
+        until(lambda: 503 in sender.refused, 120)
+        said = served.read()
+        served.kill_group()
+        fill_to_the_last_byte(filler)
+        served.start(wait=False)
+        until(lambda: served.process.poll() is not None or "Receiver into" in served.read(), 120)
+        said += served.read()
+        ended = served.process.poll()
+        assert ended in (None, 1), said
+        filler.unlink()
+        if ended is not None:
+            served.start()
+        sender.ending.set()
+        sender.join(120)
+        until(lambda: len(in_database(served.db, "vm")) >= sender.taken - 1, 120)
+        said += served.read()
+        assert served.stop() == 0
+        assert [second for second, _ in in_database(served.db, "vm")] == list(range(1, sender.taken))
+        assert without_end(served.data, sender) == expected(sender)
+        assert "Traceback" not in said + served.output
+        assert "internal error" not in said + served.output
+
+
+def fill_to_the_last_byte(filler: Path) -> None:
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
 def test_a_disk_near_full_is_503_before_it_is_full(tmp_path: Path) -> None:
     """On a disk that others use as well: what is left alone is all but 256 MB, and 512 MB are filled."""
     shared = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from perfkit.catalog import HOST
+from perfkit.collect import trickle
 from perfkit.collect.receiver_client import REJECTED, TAKEN, Answer
 from perfkit.collect.spool import Spool
-from perfkit.collect.trickle import Sender
 from perfkit.collection import encode
 from perfkit.errors import PerfkitError
 from perfkit.receive.importer import TRY_LATER, Importer
@@ -26,8 +26,11 @@ from perfkit.store.importing import import_input
 from perfkit.store.live import Live
 from perfkit.store.pending import Pending
 from support import invent
-from support.sender import sample
+from support.sender import Sender, sample
+from support.served import serving
+from support.server import until
 
+from .test_faults import in_database
 from .test_writer import SEGMENT, Rig, entry, lines
 
 FLIPS = 200
@@ -104,6 +107,25 @@ def test_in_the_receivers_state(tmp_path: Path) -> None:
         assert [line["timestamp"] for line in rig.stored()] == [1, 2, 3], path
 
 
+def test_in_all_of_them_under_a_real_server(tmp_path: Path) -> None:
+    """Killed, a bit flipped in its journal and in each file of its state, started again: it says so, and all is in the database once."""
+    with serving(tmp_path, dashboard=False) as served:
+        sender = Sender(served.port, served.key, "vm", pause=0.1)
+        sender.start()
+        until(lambda: sender.acknowledged >= 20, 120)
+        sender.ending.set()
+        sender.join(60)
+        served.kill_group()
+        for number, path in enumerate([*sorted((served.data / "journal").iterdir()), *served.data.glob("collections/*/.machine")]):
+            path.write_bytes(flipped(path.read_bytes(), number))
+        served.start()
+        until(lambda: len(in_database(served.db, "vm")) >= sender.taken - 1, 120)
+        assert served.stop() == 0
+        assert "damaged" in served.output
+        assert "Traceback" not in served.output
+        assert [second for second, _ in in_database(served.db, "vm")] == list(range(1, sender.taken))
+
+
 class Taking:
     """A receiver that takes what is JSON, as every one does."""
 
@@ -132,7 +154,7 @@ def test_in_the_spool(tmp_path: Path) -> None:
         said: list[str] = []
         spool, receiver = Spool(str(folder), "vm", limit=1 << 20, batch_lines=100, interval=1.0), Taking()
         spool.end()  # its thread sends nothing: the test does
-        sender = Sender(spool, receiver, said.append, lambda: None)  # type: ignore[arg-type]
+        sender = trickle.Sender(spool, receiver, said.append, lambda: None)  # type: ignore[arg-type]
         sender.stop()
         if found := spool.next(0):
             sender._deliver(found)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from perfkit.receive.keys import KeyFile
+from perfkit.receive.ledger import Account, Ledger
 from support import asking
 from support.server import RunningReceiver, running, until
 
@@ -215,7 +216,7 @@ def test_many_clients_at_once_are_all_answered(client: httpx.Client, server: Run
     assert len(server.collections("many")) == 30
 
 
-def test_metrics_count_what_happened(client: httpx.Client) -> None:
+def test_metrics_count_what_happened(client: httpx.Client, server: RunningReceiver) -> None:
     def value(name: str) -> float:
         return sum(float(line.split()[-1]) for line in client.get("/metrics").text.splitlines() if line.startswith(name))
 
@@ -226,6 +227,8 @@ def test_metrics_count_what_happened(client: httpx.Client) -> None:
     assert value("perfkit_disk_free_bytes") > 0
     assert value('perfkit_request_seconds_bucket{le="+Inf",path="/v1/trickle"}') >= 2
     assert value("perfkit_commit_seconds_count") >= 1
+    Ledger(server.data).write(Account(held_back=7))
+    assert value("perfkit_held_back_rows") == 7
 
 
 def test_the_access_log_tells_who_sent_what_and_holds_no_key(client: httpx.Client, server: RunningReceiver) -> None:

@@ -153,6 +153,7 @@ def test_a_port_that_is_taken_is_named_with_the_option_that_changes_it(tmp_path:
         (("--trusted-proxy", "proxy.example"), 2, "not an address or a network"),
         (("--root-path", "perfkit"), 2, "does not start with a slash"),
         (("--keep-free", "much"), 2, "not a size"),
+        (("--most-devices", "0"), 2, "leaves no device"),
         (("--data", "/proc/nowhere"), 1, "cannot use the data folder"),
         (("--listen", "0.0.0.0:0"), 2, "no user yet"),
     ],

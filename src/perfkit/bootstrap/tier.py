@@ -7,6 +7,7 @@ and how much that is. `perfkit.bootstrap.cache` keeps the unpacked folders. Stan
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import zipimport
 from typing import Any, NoReturn
@@ -37,6 +38,7 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     """
     command = interpreter(archive)
     sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the new interpreter's start would print a traceback; __main__.py takes it
     os.execv(sys.executable, [*command, *argv])  # noqa: S606 - no shell is wanted
 
 

@@ -24,7 +24,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
            lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
     FROM fields
-    LEFT JOIN (SELECT machine, max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus FROM sessions GROUP BY machine) AS m ON m.machine = fields.machine
+    LEFT JOIN cores() AS m ON m.machine = fields.machine
     WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
 ), rates AS (
     SELECT *, rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS told_percent, rate(cpu_user_usec, user_before, seconds) / 1e4 AS told_user,
@@ -33,9 +33,9 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
     FROM steps
 )
 SELECT machine, timestamp, id, container_name, runtime,
-       share_of_cores(told_percent, cpus) AS cpu_percent,                           -- %, 100 is one core
-       share_of_cores(told_user, cpus) AS cpu_user_percent,                         -- %, 100 is one core
-       share_of_cores(told_system, cpus) AS cpu_system_percent,                     -- %, 100 is one core
+       share_of_cores(told_percent, cpus, seconds) AS cpu_percent,                  -- %, 100 is one core
+       share_of_cores(told_user, cpus, seconds) AS cpu_user_percent,                -- %, 100 is one core
+       share_of_cores(told_system, cpus, seconds) AS cpu_system_percent,            -- %, 100 is one core
        whole_bytes(memory_current) AS memory_current_bytes,                         -- B, page cache inside
        whole_bytes(memory_max) AS memory_max_bytes,                                 -- B, the limit; empty without one
        if(is_above_limit, NULL, 100 * sane(memory_current) / nullif(sane(memory_max), 0)) AS memory_percent,  -- % of the limit
@@ -53,7 +53,12 @@ SELECT machine, timestamp, id, container_name, runtime,
        whole_bytes(memory_oom_kills) AS oom_kills,                                  -- processes that were killed at its memory limit, since its start
        share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
        CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
-            WHEN is_beyond(told_percent, cpus) OR is_beyond(told_user, cpus) OR is_beyond(told_system, cpus) THEN 'CPU time moves faster than the clock'
-            WHEN is_above_limit THEN 'memory is larger than its limit' END AS why
+            WHEN is_beyond(told_percent, cpus, seconds) OR is_beyond(told_user, cpus, seconds) OR is_beyond(told_system, cpus, seconds) THEN 'CPU time moves faster than the clock'
+            WHEN is_above_limit THEN 'memory is larger than its limit'
+            WHEN increase(cpu_throttled, throttled_before) > cpu_periods - periods_before THEN 'more periods were throttled than there were'
+            WHEN rate(cpu_pressure_usec, stalled_before, seconds) > 4e6 THEN 'it was stalled for longer than the clock says'
+            WHEN list_bool_or(list_transform([cpu_usage_usec, cpu_user_usec, cpu_system_usec, cpu_throttled, memory_current, memory_inactive_file, io_read_bytes,
+                io_write_bytes, io_read_ops, io_write_ops, pids_current, memory_oom_kills], lambda number: is_garbage(number)))
+            THEN 'a number cannot be' END AS why
 FROM rates
 WHERE seconds IS NULL OR seconds > 0

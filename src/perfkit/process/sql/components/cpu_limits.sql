@@ -8,7 +8,7 @@
 --           (since Linux 5.10; before that the rows count from CPU 0)
 WITH files AS (
     SELECT machine, timestamp, stretch, monotonic, clock, regexp_extract(path, '/cpu(\d+)/', 1) AS cpu, regexp_extract(path, '[^/]+$') AS file,
-           sane(numbers[1]) AS number
+           sane(numbers[1]) AS number, number IS NULL AS garbage
     FROM limit_rows() WHERE starts_with(path, '/sys/devices/system/cpu/cpu')
 ), waits AS (
     SELECT * EXCLUDE (measurement), string_split(unnest(string_split(measurement, chr(10))), ' ') AS f FROM reads_of('/proc/schedstat')
@@ -21,29 +21,36 @@ WITH files AS (
     SELECT machine, timestamp, any_value(stretch) AS stretch, any_value(monotonic) AS monotonic, any_value(clock) AS clock, cpu, 'files' AS kind,
            max(number) FILTER (file = 'scaling_cur_freq') / 1000 AS mhz,
            coalesce(max(number) FILTER (file = 'base_frequency'), max(number) FILTER (file = 'cpuinfo_max_freq')) / 1000 AS nominal_mhz,
-           sum(number) FILTER (file IN ('core_throttle_count', 'package_throttle_count')) AS throttled,
-           NULL::BIGINT AS waited, NULL::BIGINT AS dropped, NULL::BIGINT AS squeezed
+           if(bool_or(garbage AND ends_with(file, '_throttle_count')), NULL, sum(number) FILTER (ends_with(file, '_throttle_count'))) AS throttled,
+           NULL::BIGINT AS waited, NULL::BIGINT AS dropped, NULL::BIGINT AS squeezed, bool_or(garbage) AS garbage
     FROM files WHERE cpu <> '' GROUP BY machine, timestamp, cpu
     UNION ALL
-    SELECT machine, timestamp, stretch, monotonic, clock, f[1][4:], 'waits', NULL, NULL, NULL, whole(f[9]), NULL, NULL
-    FROM waits WHERE len(f) = 10 AND regexp_full_match(f[1], 'cpu\d+')
+    SELECT machine, timestamp, stretch, monotonic, clock, f[1][4:], 'waits', NULL, NULL, NULL, if(len(f) = 10, whole(f[9]), NULL) AS waited, NULL, NULL,
+           waited IS NULL
+    FROM waits WHERE regexp_full_match(f[1], 'cpu\d+')
     UNION ALL
     SELECT machine, timestamp, stretch, monotonic, clock, coalesce(told, place - 1)::VARCHAR, 'softnet', NULL, NULL, NULL, NULL,
-           sane(try_cast('0x' || f[2] AS BIGINT)), sane(try_cast('0x' || f[3] AS BIGINT))
+           sane(try_cast('0x' || f[2] AS BIGINT)) AS dropped, sane(try_cast('0x' || f[3] AS BIGINT)) AS squeezed, dropped IS NULL OR squeezed IS NULL
     FROM softnet WHERE len(f) >= 3
 ), steps AS (
     SELECT *, seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
            lag(throttled) OVER previous AS throttled_before, lag(waited) OVER previous AS waited_before, lag(dropped) OVER previous AS dropped_before,
-           lag(squeezed) OVER previous AS squeezed_before
+           lag(squeezed) OVER previous AS squeezed_before,
+           throttled < throttled_before OR waited < waited_before OR dropped < dropped_before OR squeezed < squeezed_before AS fell,
+           100 * mhz / nullif(nominal_mhz, 0) AS told_percent, rate(waited, waited_before, seconds) / 1e7 AS told_wait
     FROM reads
     WINDOW previous AS (PARTITION BY machine, stretch, kind, cpu ORDER BY clock)
 )
 SELECT machine, timestamp, cpu,
        max(mhz) AS frequency_mhz,                                               -- MHz, at the instant
-       max(100 * mhz / nullif(nominal_mhz, 0)) AS frequency_percent,            -- % of the base frequency, or of the highest where none is told
+       max(part_of(told_percent, 1000)) AS frequency_percent,                   -- % of the base frequency, or of the highest where none is told
        max(rate(throttled, throttled_before, seconds)) AS thermal_throttles,    -- 1/s: how often core or package were slowed down by heat
-       max(rate(waited, waited_before, seconds)) / 1e7 AS run_wait_percent,     -- %, 100 is one task that waits all the time
+       max(part_of(told_wait, 100 * 4194304)) AS run_wait_percent,              -- %, 100 is one task that waits all the time; Linux has no more tasks
        max(rate(dropped, dropped_before, seconds)) AS softnet_drops,            -- packets/s: the CPU's queue (net.core.netdev_max_backlog) was full
-       max(rate(squeezed, squeezed_before, seconds)) AS softnet_squeezes        -- 1/s: packets were left when net.core.netdev_budget was used up
+       max(rate(squeezed, squeezed_before, seconds)) AS softnet_squeezes,       -- 1/s: packets were left when net.core.netdev_budget was used up
+       CASE WHEN bool_or(garbage) THEN 'a number cannot be, or a line is not understood'
+            WHEN bool_or(told_percent > 1000) THEN 'the frequency is far above the nominal one'
+            WHEN bool_or(told_wait > 100 * 4194304) THEN 'more tasks wait than there can be'
+            WHEN bool_or(fell) THEN 'reset' END AS why
 FROM steps
 GROUP BY machine, timestamp, cpu

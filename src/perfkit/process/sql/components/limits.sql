@@ -9,6 +9,8 @@ WITH told AS (
            min(numbers[1]) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS tasks_most,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_count') AS tracked,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_max') AS tracked_most,
+           bool_or(sane(numbers[if(path = 'adjtimex', 2, 1)]) IS NULL OR (path = '/proc/sys/fs/file-nr' AND sane(numbers[3]) IS NULL)
+                   OR (path = 'adjtimex' AND (len(numbers) <> 4 OR numbers[4] NOT BETWEEN 0 AND 65535))) AS garbage,
            max(numbers) FILTER (path = 'adjtimex' AND len(numbers) = 4 AND numbers[4] BETWEEN 0 AND 65535 AND try_cast(numbers[4] AS INTEGER) & 64 = 0) AS clock
     FROM limit_rows() WHERE starts_with(path, '/proc/sys/') OR path = 'adjtimex'
     GROUP BY machine, timestamp
@@ -26,5 +28,7 @@ SELECT machine, timestamp,
        whole_bytes(tracked_most) AS connections_max,                        -- net.netfilter.nf_conntrack_max
        part_of(100 * sane(tracked) / nullif(sane(tracked_most), 0), 100) AS connections_percent,
        sane(clock[2]) / 1000 AS clock_error_ms,                             -- ms that the clock may be wrong at most; empty where nobody sets it
-       clock[1] / if(try_cast(clock[4] AS INTEGER) & 8192 > 0, 1e6, 1e3) AS clock_offset_ms  -- ms by which it is being corrected
+       clock[1] / if(try_cast(clock[4] AS INTEGER) & 8192 > 0, 1e6, 1e3) AS clock_offset_ms,  -- ms by which it is being corrected
+       CASE WHEN garbage THEN 'a number cannot be'
+            WHEN sane(files) > sane(files_most) OR tasks > sane(tasks_most) OR sane(tracked) > sane(tracked_most) THEN 'there are more than there may be' END AS why
 FROM told LEFT JOIN load USING (machine, timestamp)

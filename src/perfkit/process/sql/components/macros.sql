@@ -37,9 +37,22 @@ CREATE OR REPLACE MACRO part_of(value, total) AS if(value > total, NULL, value);
 -- much is garbage.
 CREATE OR REPLACE MACRO share_of_time(percent) AS if(percent > 400, NULL, at_most(percent, 100));
 
--- A share of one core (%); what is more than four times what `cpus` can do is garbage. Where their number is not known, all is believed.
-CREATE OR REPLACE MACRO is_beyond(percent, cpus) AS coalesce(percent > 400 * cpus, false);
-CREATE OR REPLACE MACRO share_of_cores(percent, cpus) AS if(is_beyond(percent, cpus), NULL, percent);
+-- A share of one core (%) over so many seconds: the counter is read up to 0.1 s after the clock where a machine is busy, and a quarter is left
+-- for one that is taken from it; beyond that more than all `cpus` is garbage, and up to there it is all of them. Where their number is not known,
+-- all is believed.
+CREATE OR REPLACE MACRO is_beyond(percent, cpus, seconds) AS coalesce(percent > 100 * cpus * (1.25 + 0.1 / seconds), false);
+CREATE OR REPLACE MACRO share_of_cores(percent, cpus, seconds) AS
+    if(is_beyond(percent, cpus, seconds), NULL, if(cpus IS NULL, percent, at_most(percent, 100 * cpus)));
+
+-- How many CPUs each machine has had: as its sessions say, or more where some came later.
+CREATE OR REPLACE MACRO cores() AS TABLE
+    SELECT machine, max(cpus) AS cpus
+    FROM (SELECT machine, try_cast(facts ->> '$.cpus' AS DOUBLE) AS cpus FROM sessions
+          UNION ALL SELECT machine, count(DISTINCT cpu) FROM cpu WHERE cpu <> 'all' GROUP BY machine)
+    GROUP BY machine;
+
+-- Whether a field that is there holds no number that the kernel could have written.
+CREATE OR REPLACE MACRO is_garbage(token) AS token IS NOT NULL AND sane(try_cast(token AS DOUBLE)) IS NULL;
 
 -- A byte count for a column of whole numbers; NULL where it would not fit.
 CREATE OR REPLACE MACRO whole_bytes(value) AS sane(value)::BIGINT;

@@ -21,11 +21,14 @@ WITH scans AS MATERIALIZED (
 ), told AS MATERIALIZED (
     SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, whole(ltrim(f[3], '+')) AS ago,
            -- 1 minor faults  2 major faults  3 user  4 system  5 user and 6 system of children that ended (ticks)  9 threads  10 resident pages
-           try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written
+           try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written,
+           list_transform(list_concat(f[5:10], f[13:14]), lambda token: is_garbage(token)) AS garbage
     FROM fields WHERE len(f) = 20 AND f[1] <> 'gone'
 ), steps AS (
     SELECT *, if(is_new, [0, 0, 0, 0, 0, 0], lag(now) OVER w) AS before, lag(scan) OVER w AS scan_before, if(is_new, 0, lag(waited) OVER w) AS waited_before,
-           if(is_new, 0, lag(read) OVER w) AS read_before, if(is_new, 0, lag(written) OVER w) AS written_before
+           if(is_new, 0, lag(read) OVER w) AS read_before, if(is_new, 0, lag(written) OVER w) AS written_before,
+           now[1] < before[1] OR now[2] < before[2] OR now[3] < before[3] OR now[4] < before[4] OR waited < waited_before OR read < read_before
+           OR written < written_before AS fell
     FROM told
     WINDOW w AS (PARTITION BY machine, stretch, pid, start ORDER BY scan)
 ), timed AS (
@@ -37,9 +40,9 @@ WITH scans AS MATERIALIZED (
     LEFT JOIN numbered AS earlier ON earlier.machine = s.machine AND earlier.stretch = s.stretch AND earlier.scan = s.scan_before
     LEFT JOIN numbered AS since ON since.machine = s.machine AND since.stretch = s.stretch AND since.scan = s.scan - s.ago AND s.ago > 0
                                AND since.run = coalesce(earlier.run, n.run) AND since.run = n.run
-    LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz, any_value(try_cast(facts ->> '$.page_size' AS DOUBLE)) AS page_size,
-                      max(try_cast(facts ->> '$.cpus' AS DOUBLE)) AS cpus
-               FROM sessions GROUP BY machine) AS m ON m.machine = s.machine
+    LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz, any_value(try_cast(facts ->> '$.page_size' AS DOUBLE)) AS page_size
+               FROM sessions GROUP BY machine) AS f ON f.machine = s.machine
+    LEFT JOIN cores() AS m ON m.machine = s.machine
 ), ended AS (
     -- What the children that ended had used: booked to the parent's first line from then on.
     SELECT g.machine, g.stretch, w.parent AS pid, g.scan, l.now[3] + l.now[5] AS user, l.now[4] + l.now[6] AS system
@@ -70,10 +73,13 @@ WITH scans AS MATERIALIZED (
     FROM samples AS s ASOF JOIN numbered AS n ON n.machine = s.machine AND n.stretch = s.stretch AND s.clock <= n.clock
 ), used AS MATERIALIZED (
     SELECT c.machine, c.timestamp, u.pid, u.start, u.timestamp AS read_at, c.timestamp = u.timestamp AS is_read, u.seconds IS NOT NULL AS is_known,
-           if(u.seconds > 0, share_of_cores(100 * u.user / u.hz / u.seconds, u.cpus), NULL) AS user_percent,
-           if(u.seconds > 0, share_of_cores(100 * u.system / u.hz / u.seconds, u.cpus), NULL) AS system_percent,
-           if(u.seconds > 0 AND (is_beyond(100 * u.user / u.hz / u.seconds, u.cpus) OR is_beyond(100 * u.system / u.hz / u.seconds, u.cpus)),
-              'CPU time moves faster than the clock', NULL) AS why,
+           if(u.seconds > 0, share_of_cores(100 * u.user / u.hz / u.seconds, u.cpus, u.seconds), NULL) AS user_percent,
+           if(u.seconds > 0, share_of_cores(100 * u.system / u.hz / u.seconds, u.cpus, u.seconds), NULL) AS system_percent,
+           CASE WHEN u.seconds > 0 AND (is_beyond(100 * u.user / u.hz / u.seconds, u.cpus, u.seconds) OR is_beyond(100 * u.system / u.hz / u.seconds, u.cpus, u.seconds))
+                THEN 'CPU time moves faster than the clock'
+                WHEN u.seconds > 0 AND increase(u.waited, u.waited_before) / u.seconds / 1e7 > 400 THEN 'it waits longer than the clock says'
+                WHEN list_bool_or(u.garbage) THEN 'a field is no number that can be'
+                WHEN u.fell THEN 'reset' END AS why,
            if(u.seconds > 0, 100 * u.user_unseen / u.hz / u.seconds, 0) AS user_unseen, if(u.seconds > 0, 100 * u.system_unseen / u.hz / u.seconds, 0) AS system_unseen,
            share_of_time(rate(u.waited, u.waited_before, u.seconds) / 1e7) AS wait_percent,
            if(is_read, whole_bytes(u.now[10] * u.page_size), NULL) AS rss_bytes, if(is_read, whole_bytes(u.now[9]), NULL) AS threads,

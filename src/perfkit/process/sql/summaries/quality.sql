@@ -64,10 +64,17 @@ WITH spans AS (
     UNION ALL SELECT machine, timestamp, 'pressure ' || resource, why FROM pressure WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id, why FROM containers WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'service ' || service, why FROM services WHERE why <> 'reset'
-    UNION ALL SELECT machine, timestamp, 'process ' || pid, why FROM processes WHERE why IS NOT NULL
+    UNION ALL SELECT machine, timestamp, 'process ' || pid, why FROM processes WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'limits of cpu ' || cpu, why FROM cpu_limits WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'limits of ' || interface, why FROM interface_limits WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, 'limits', why FROM limits WHERE why IS NOT NULL
 ), resets AS (
     SELECT machine, timestamp, 'pressure ' || resource AS subject FROM pressure WHERE why = 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id FROM containers WHERE why = 'reset'
+    UNION ALL SELECT machine, timestamp, 'service ' || service FROM services WHERE why = 'reset'
+    UNION ALL SELECT machine, timestamp, 'process ' || pid FROM processes WHERE why = 'reset'
+    UNION ALL SELECT machine, timestamp, 'limits of cpu ' || cpu FROM cpu_limits WHERE why = 'reset'
+    UNION ALL SELECT machine, timestamp, 'limits of ' || interface FROM interface_limits WHERE why = 'reset'
 ), records AS (
     -- src/perfkit/collect/limits.py; Documentation/ABI/testing/dev-kmsg: priority, number, microseconds of the kernel's own clock; text
     SELECT machine, timestamp, monotonic, regexp_extract(unnest(string_split(measurement, chr(10))),
