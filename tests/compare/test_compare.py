@@ -66,6 +66,12 @@ def state(found: dict[str, Any], rule: str) -> str:
     return FORBID if FORBID in states else WARN if WARN in states else OK
 
 
+def of_run(found: dict[str, Any], reference: str) -> dict[str, Any]:
+    """What a comparison with several runs says of one."""
+    guards = [guard for guard in found["guards"] if guard["sentence"].startswith(f"{reference}: ")]
+    return {"guards": guards, "metrics": [row for row in found["metrics"] if row["reference"] == reference]}
+
+
 def test_two_recordings_that_differ(db: Path) -> None:
     found = two(db, 55)
     assert (found["baseline"], found["others"], found["runs_per_arm"]) == ("vm-a@1", ["vm-a@2"], [1, 1])
@@ -204,20 +210,18 @@ def test_every_rule_is_tried() -> None:
 
 
 @pytest.mark.parametrize("rule", USED)
-def test_who_used_the_machine_forbids_or_warns(db: Path, tmp_path: Path, rule: str) -> None:
+def test_who_used_the_machine_forbids_or_warns(db: Path, rule: str) -> None:
     trips, below, expected = USED[rule]
     pids = {"(not attributed)": "0", "python3": "1234", "unattended-upgr": "40", "gzip": "41", "postgres": "42"}
 
-    def with_processes(db: Path, used: dict[str, Callable[[int], float]]) -> dict[str, Any]:
-        record(db, steady(50, SAMPLES, 1), processes={"(not attributed)": lambda tick: 1.0, "postgres": lambda tick: 150.0}, pids=pids)
+    for number, used in enumerate(({}, trips, below)):
         told = {"(not attributed)": lambda tick: 1.0, "postgres": lambda tick: 150.0, **used}
-        record(db, steady(55, SAMPLES, 2), start=START + LATER, processes=told, pids=pids)
-        return compared(db, "vm-a@1", "vm-a@2", "--metric", "host")
-
-    found = with_processes(db, trips)
+        record(db, steady(55 if number else 50, SAMPLES, number), start=START + number * LATER, processes=told, pids=pids)
+    both = compared(db, "vm-a@1", "vm-a@2", "vm-a@3", "--metric", "host")
+    found = of_run(both, "vm-a@2")
     assert state(found, rule) == expected
     assert (busy(found)["verdict"] == "not_judged") == (expected == FORBID)
-    assert state(with_processes(tmp_path / "below.db", below), rule) == OK
+    assert state(of_run(both, "vm-a@3"), rule) == OK
 
 
 def test_who_used_a_machine_of_which_nobody_recorded_it_is_not_asked(db: Path) -> None:
@@ -227,15 +231,30 @@ def test_who_used_a_machine_of_which_nobody_recorded_it_is_not_asked(db: Path) -
     assert state(compared(db, "vm-a@1", "vm-a@2", "--metric", "host"), "only_there") == OK
 
 
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """By rule: what is said of a run that trips it, and of one just below; all of them against one run in one comparison."""
+    db = tmp_path_factory.mktemp("rules") / "perfkit.db"
+    record(db, steady(50, SAMPLES, 1))
+    changes = [one for trips, below, _ in TRIPS.values() for one in (trips, below)]
+    for number, changed in enumerate(changes, 1):
+        record(db, steady(55, SAMPLES, 2), start=START + number * LATER, **changed)
+    names = [f"vm-a@{number}" for number in range(1, len(changes) + 2)]
+    found = compared(db, *names, "--metric", "host.cpu_busy", "--figure", "avg")
+    return {
+        rule: (of_run(found, tripped), of_run(found, below)) for rule, tripped, below in zip(TRIPS, names[1::2], names[2::2], strict=True)
+    }
+
+
 @pytest.mark.parametrize("rule", TRIPS)
-def test_a_rule_forbids_or_warns(db: Path, tmp_path: Path, rule: str) -> None:
-    trips, below, expected = TRIPS[rule]
-    found = two(db, 55, **trips)
+def test_a_rule_forbids_or_warns(tried: dict[str, tuple[dict[str, Any], dict[str, Any]]], rule: str) -> None:
+    expected = TRIPS[rule][2]
+    found, below = tried[rule]
     assert state(found, rule) == expected
     assert (busy(found)["verdict"] == "not_judged") == (FORBID in {guard["state"] for guard in found["guards"]})
     if expected == FORBID:
         assert busy(found)["reason"]
-    assert state(two(tmp_path / "below.db", 55, **below), rule) == OK
+    assert state(below, rule) == OK
 
 
 @pytest.mark.parametrize(("level", "expected"), [(90.1, FORBID), (90.0, OK)])

@@ -193,14 +193,14 @@ def test_no_line_stops_the_rest(tmp_path: Path, text: str) -> None:
 
 
 def test_the_rows_of_each_sample_add_up_to_the_host(tmp_path: Path) -> None:
-    for seed in range(10):
-        path = invent.write(tmp_path / f"{seed}.json", seconds=60, users=True, seed=seed)
-        with Engine() as engine:
-            engine.load([(1, path)])
-            engine.derive(percentiles=False)
-            rows = engine.con.execute(
-                """SELECT sum(cpu_percent), any_value(cpu_busy) * 4, bool_or(pid = '0') FROM processes JOIN host USING (machine, timestamp)
-                GROUP BY timestamp"""
-            ).fetchall()
-        assert len(rows) == 59
-        assert all(known and total == pytest.approx(busy) for total, busy, known in rows)
+    with Engine() as engine:
+        for seed in range(10):
+            path = invent.write(tmp_path / f"{seed}.json", seconds=60, users=True, seed=seed)
+            engine.load([(seed, path)])
+        engine.derive(percentiles=False)
+        rows = engine.con.execute(
+            """SELECT sum(cpu_percent), any_value(cpu_busy) * 4, bool_or(pid = '0') FROM processes JOIN host USING (machine, timestamp)
+            GROUP BY machine, timestamp"""
+        ).fetchall()
+    assert len(rows) == 10 * 59
+    assert all(known and total == pytest.approx(busy) for total, busy, known in rows)

@@ -108,11 +108,15 @@ def test_a_recording_becomes_tables_and_pages(alone: Alone, recorded: Path) -> N
     assert server.returncode == 0
 
 
+BROWSER = "chromium-headless-shell"
 INKED = """() => [...document.querySelectorAll("canvas")].map(canvas =>
     canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(value => value > 0))"""
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed: the file's charts were not seen in a browser")
+@pytest.mark.skipif(
+    not shutil.which(BROWSER),
+    reason=f"{BROWSER} is not installed: the file's charts were not seen in a browser",
+)
 def test_a_browser_sees_the_charts_that_the_file_serves(alone: Alone) -> None:
     """Script, style and uPlot come out of the file; nothing is asked of another host and nothing is logged as wrong."""
     from playwright.sync_api import sync_playwright
@@ -123,7 +127,7 @@ def test_a_browser_sees_the_charts_that_the_file_serves(alone: Alone) -> None:
     try:
         address = _address(server)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=shutil.which(BROWSER), args=["--no-sandbox"])
             page = browser.new_page()
             asked, wrong = [], []
             page.on("request", lambda request: asked.append(request.url))

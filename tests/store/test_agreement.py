@@ -16,6 +16,7 @@ from perfkit.store.export import export
 from perfkit.store.importing import import_input
 from support import invent
 
+Imported = Callable[[str], Path]
 # What tells one way from another by right: where a collection came from, and files of the cache.
 LEFT_OUT = {"collections": ("id", "digest", "source", "kind", "imported_at"), "segments": None, "live_lines": None, "live_positions": None}
 
@@ -93,7 +94,7 @@ def recorded(folder: Path, damage: str, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Imported:
     """`imported(damage)`: the database of that file alone, which stands beside it; not to be changed."""
     found: dict[str, Path] = {}
 
@@ -108,7 +109,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_file_and_the_folder_that_process_makes_of_it_give_equal_databases(tmp_path: Path, imported: Callable[[str], Path], damage: str) -> None:
+def test_a_file_and_the_folder_that_process_makes_of_it_give_equal_databases(tmp_path: Path, imported: Imported, damage: str) -> None:
     db = imported(damage)
     process(list(db.parent.glob("vm-a.json*")), tmp_path / "out")
     import_input(tmp_path / "folder.db", tmp_path / "out")
@@ -118,7 +119,7 @@ def test_a_file_and_the_folder_that_process_makes_of_it_give_equal_databases(tmp
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_an_export_imports_as_an_equal_database(tmp_path: Path, imported: Callable[[str], Path], damage: str) -> None:
+def test_an_export_imports_as_an_equal_database(tmp_path: Path, imported: Imported, damage: str) -> None:
     with closing(open_database(imported(damage))) as con:
         export(con, "vm-a", tmp_path / "out")
     import_input(tmp_path / "two.db", tmp_path / "out")
@@ -137,7 +138,7 @@ def parts_of(path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "backwards"])
-def test_the_parts_of_a_rotated_file_are_one_recording(tmp_path: Path, imported: Callable[[str], Path], order: tuple[int, int]) -> None:
+def test_the_parts_of_a_rotated_file_are_one_recording(tmp_path: Path, imported: Imported, order: tuple[int, int]) -> None:
     path = recorded(tmp_path, "whole")
     parts = parts_of(path)
     for number in order:
@@ -146,7 +147,7 @@ def test_the_parts_of_a_rotated_file_are_one_recording(tmp_path: Path, imported:
     assert differences(only(whole), only(in_parts)) == {}
 
 
-def test_a_file_that_grew_is_the_same_recording(tmp_path: Path, imported: Callable[[str], Path]) -> None:
+def test_a_file_that_grew_is_the_same_recording(tmp_path: Path, imported: Imported) -> None:
     path = recorded(tmp_path, "whole")
     whole = path.read_bytes()
     for share in (0.3, 0.31, 0.8, 1):

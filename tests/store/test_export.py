@@ -67,15 +67,22 @@ def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, db: Path) -> None:
     assert [row["timestamp"] for row in contents(tmp_path / "out" / "host.csv")] == [iso(START + s) for s in range(10, 20)]
 
 
+@pytest.fixture(scope="module")
+def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of one machine's name at two sites; not to be changed."""
+    folder = tmp_path_factory.mktemp("sites")
+    for place in ("east", "west"):
+        import_input(folder / "perfkit.db", write_folder(folder / place, seconds=5), collector_name="vm-a", site_name=place)
+    return folder / "perfkit.db"
+
+
 @pytest.mark.parametrize(
     ("name", "site", "says"),
     [("vm-x", None, "there are: vm-a"), ("vm-a", None, "several sites"), ("vm-a", "north", "at north")],
     ids=["unknown", "two sites", "unknown site"],
 )
-def test_an_unknown_or_ambiguous_collector_is_one_sentence(tmp_path: Path, db: Path, name: str, site: str | None, says: str) -> None:
-    for place in ("east", "west"):
-        import_input(db, write_folder(tmp_path / place, seconds=5), collector_name="vm-a", site_name=place)
-    with closing(open_database(db)) as con, pytest.raises(BadInput, match=says):
+def test_an_unknown_or_ambiguous_collector_is_one_sentence(tmp_path: Path, two_sites: Path, name: str, site: str | None, says: str) -> None:
+    with closing(open_database(two_sites)) as con, pytest.raises(BadInput, match=says):
         export(con, name, tmp_path / "out", site=site)
     assert not (tmp_path / "out").exists()
 

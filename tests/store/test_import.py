@@ -24,7 +24,7 @@ from perfkit.store.importing import import_input
 from perfkit.store.inputs import parts
 from perfkit.store.live import Live, LiveBatch
 from support import invent
-from support.database import START, check_rollups, dump, iso, write_folder, write_table
+from support.database import START, check_rollups, copy_database, dump, iso, write_folder, write_table
 
 WRITTEN = HOST.columns[: HOST.written]
 COLUMNS = ", ".join(c.name for c in WRITTEN)
@@ -123,7 +123,11 @@ def test_overlapping_inputs_merge_by_timestamp_and_the_first_stays(tmp_path: Pat
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=["in order", "backwards", "middle first"])
 def test_rollups_are_the_samples_aggregates_in_whatever_order_inputs_come(tmp_path: Path, db: Path, query, order: tuple[int, ...]) -> None:
-    starts = (START + 540, START + 700, START + 90_000)  # all but the last buckets of every level are closed, that of 10 minutes in the first too
+    starts = (
+        START + 540,
+        START + 700,
+        START + 90_000,
+    )  # a bucket of 10 minutes ends within the first
     for number in order:
         import_input(db, write_folder(tmp_path / f"{number}", start=starts[number], seconds=130, seed=number), collector_name="vm-a")
     check_rollups(query)
@@ -170,6 +174,14 @@ def bad(kind: str, path: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="module")
+def five_seconds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of five seconds of vm-a; not to be changed."""
+    folder = tmp_path_factory.mktemp("good")
+    import_input(folder / "perfkit.db", write_table(folder / "good.csv", "host", seconds=5), collector_name="vm-a")
+    return folder / "perfkit.db"
+
+
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
@@ -188,9 +200,8 @@ def bad(kind: str, path: Path) -> Path:
         ("quality", "quality.json is not JSON"),
     ],
 )
-def test_a_bad_input_is_one_sentence_and_changes_nothing(tmp_path: Path, db: Path, kind: str, says: str) -> None:
-    import_input(db, write_table(tmp_path / "good.csv", "host", seconds=5), collector_name="vm-a")
-    before = dump(db)
+def test_a_bad_input_is_one_sentence_and_changes_nothing(tmp_path: Path, db: Path, five_seconds: Path, kind: str, says: str) -> None:
+    before = dump(copy_database(five_seconds, db))
     with pytest.raises(BadInput) as error:
         import_input(db, bad(kind, tmp_path), collector_name="vm-b")
     assert says in str(error.value)
@@ -300,11 +311,14 @@ def test_no_space_is_one_sentence_and_nothing_changed(tmp_path: Path, db: Path, 
     assert dump(db) == before
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("large") / "run", start=START + 100, seconds=1500)
+
+
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.8])
-def test_an_import_that_is_killed_leaves_the_database_as_it_was(tmp_path: Path, db: Path, delay: float) -> None:
-    import_input(db, write_table(tmp_path / "a.csv", "host", seconds=5), collector_name="vm-a")
-    before = dump(db)
-    run = write_folder(tmp_path / "run", start=START + 100, seconds=1500)
+def test_an_import_that_is_killed_leaves_the_database_as_it_was(db: Path, five_seconds: Path, run: Path, delay: float) -> None:
+    before = dump(copy_database(five_seconds, db))
     code = (
         "import sys; from pathlib import Path; from perfkit.store import importing\n"
         "copy = importing._copy_samples\n"

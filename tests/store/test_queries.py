@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from datasette.app import Datasette
 
+from perfkit.catalog import table
 from perfkit.store import columnar, open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.percentiles import of_window, windows
 from support.at_once import run_apart
-from support.database import write_folder, write_table
+from support.database import copy_database, write_folder, write_table
 from support.seed import START, fill
 
 PORTAL = (
@@ -30,10 +31,12 @@ ANSWERS = (
 )
 
 
-@pytest.fixture
-def portal(tmp_path: Path, db: Path) -> Path:
-    import_input(db, write_table(tmp_path / "host.csv", "host", seconds=30), collector_name="vm-a")
-    return db
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not to be changed."""
+    folder = tmp_path_factory.mktemp("portal")
+    import_input(folder / "perfkit.db", write_table(folder / "host.csv", "host", seconds=30), collector_name="vm-a")
+    return folder / "perfkit.db"
 
 
 @pytest.mark.skipif(not shutil.which("sqlite3"), reason="the sqlite3 shell is not installed")
@@ -117,11 +120,19 @@ def interpolated(values: list[float], q: float) -> float:
     return values[low] + (place - low) * (values[min(low + 1, len(values) - 1)] - values[low])
 
 
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two inputs of five minutes with a gap between; not to be changed."""
+    folder = tmp_path_factory.mktemp("twice")
+    import_input(folder / "perfkit.db", write_folder(folder / "a", seconds=300, seed=1), collector_name="vm-a")
+    import_input(folder / "perfkit.db", write_folder(folder / "b", start=START + 400, seconds=300, seed=2), collector_name="vm-a")
+    return folder / "perfkit.db"
+
+
 @pytest.mark.parametrize("columns", ["by column", "without the files", "half of it by column"])
-def test_percentiles_of_any_window_are_exact(tmp_path: Path, db: Path, columns: str) -> None:
-    import_input(db, write_folder(tmp_path / "a", seconds=300, seed=1), collector_name="vm-a")
-    import_input(db, write_folder(tmp_path / "b", start=START + 400, seconds=300, seed=2), collector_name="vm-a")
-    with closing(open_database(db)) as con:
+def test_percentiles_of_any_window_are_exact(twice: Path, db: Path, columns: str) -> None:
+    with closing(open_database(copy_database(twice, db))) as con:
+        assert columnar.segments(con, 1, table("disk"), START * 1000, (START + 700) * 1000)
         if columns == "without the files":
             shutil.rmtree(columnar.folder(con))
         if columns == "half of it by column":
@@ -140,15 +151,15 @@ def test_percentiles_of_any_window_are_exact(tmp_path: Path, db: Path, columns: 
 
 
 def test_windows_are_the_five_ranges_back_from_the_end_and_the_runs(tmp_path: Path) -> None:
-    fill(tmp_path / "x.db", seconds=2 * 3600)
+    fill(tmp_path / "x.db", seconds=3900)
     with closing(open_database(tmp_path / "x.db")) as con:
         found = {window.name: (window.start, window.end) for window in windows(con, 1)}
         [(samples,)] = con.execute("SELECT samples FROM percentiles WHERE range = '1h' AND metric = 'host.cpu_busy'")
-    last = (START + 7199) * 1000
+    last = (START + 3899) * 1000
     assert found["all"] == found["7d"] == (START * 1000, last)
     assert found["1h"] == (last - 3_600_000 + 1, last)
     assert samples == 3600
-    assert found["run:1"] == ((START + 2400) * 1000, (START + 4800) * 1000)
+    assert found["run:1"] == ((START + 1300) * 1000, (START + 2600) * 1000)
     assert set(found) == {"all", "1h", "6h", "24h", "7d", "run:1"}
 
 
