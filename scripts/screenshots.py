@@ -33,7 +33,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from support import invent  # noqa: E402 - from this checkout
 from support.served import SOURCE, Served  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"  # what scripts/test.sh installs
 WIDTHS = (1440, 400, 2560)
 SCHEMES = ("light", "dark")
 HEIGHT = 900

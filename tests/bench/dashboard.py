@@ -36,7 +36,7 @@ from support.seed import fill  # noqa: E402
 DAY = 86400
 FIRST = 1767225600000
 REPEAT = 7
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"  # what scripts/test.sh installs
 OVERVIEW = (
     "host.cpu_user,host.cpu_system,host.cpu_iowait,host.cpu_steal,host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,host.mem_total,"
     "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
