@@ -208,7 +208,9 @@ class Attacker:
             + "\n".join(f"cpu{self.chance.randrange(10**5)} 1 2 3 4 5 6 7 8 9 0" for _ in range(count)),
         }
         name = self.chance.choice(list(made))
-        others = [self.beside(lines, f"container/docker/{self.chance.randrange(10**12):012d}", '{"cpu_usage_usec":1}') for _ in range(8 * LARGE)]
+        others = [
+            self.beside(lines, f"container/docker/{self.chance.randrange(10**12):012d}", '{"cpu_usage_usec":1}') for _ in range(8 * LARGE)
+        ]
         return [*(line for line in lines if line["subsystem"] != name), self.beside(lines, name, made[name]), *others]
 
     def huge_line(self, lines: Lines) -> Lines:
