@@ -153,24 +153,24 @@ class PutOff:
         self._sizes[part.machine] = self._sizes.get(part.machine, 0) + len(part.lines)
 
     def piece(self) -> list[Part]:
-        """The oldest parts, about PIECE_BYTES, of the machine of which the least waits: it is soonest done."""
-        machine = min(self._sizes, key=self._sizes.__getitem__)
+        """The oldest parts, about PIECE_BYTES, of the machines of which the least waits: they are soonest done."""
         parts: list[Part] = []
         size = 0
-        for _, part in self._queues[machine]:
-            if parts and size + len(part.lines) > PIECE_BYTES:
-                break
-            parts.append(part)
-            size += len(part.lines)
+        for machine in sorted(self._sizes, key=self._sizes.__getitem__):
+            for _, part in self._queues[machine]:
+                if parts and size + len(part.lines) > PIECE_BYTES:
+                    return parts
+                parts.append(part)
+                size += len(part.lines)
         return parts
 
     def done(self, parts: Sequence[Part]) -> None:
         """Forget the parts that `piece` gave."""
-        queue = self._queues[parts[0].machine]
-        for _ in parts:
-            self._sizes[parts[0].machine] -= len(queue.popleft()[1].lines)
-        if not queue:
-            del self._queues[parts[0].machine], self._sizes[parts[0].machine]
+        for machine, _, lines in parts:
+            self._queues[machine].popleft()
+            self._sizes[machine] -= len(lines)
+            if not self._queues[machine]:
+                del self._queues[machine], self._sizes[machine]
 
 
 class Importer:
@@ -253,10 +253,12 @@ class Importer:
         sizes: dict[Machine, int] = {}
         for part in parts:
             sizes[part.machine] = sizes.get(part.machine, 0) + len(part.lines)
+        usual = sorted(sizes.values())[len(sizes) // 4] if sizes else 0  # of a backlog of equal machines none has too much
+        much = max(LIGHT_BYTES, 2 * usual)
         later = {
             machine
             for machine, size in sizes.items()
-            if machine in self._put_off or machine in self._suspects or (size > LIGHT_BYTES and (self._put_off or len(sizes) > 1))
+            if machine in self._put_off or machine in self._suspects or (size > much and (self._put_off or len(sizes) > 1))
         }
         for part in parts:
             if part.machine in later:
