@@ -21,7 +21,7 @@ from perfkit.units import FOREVER
 # texts are taken apart one after the other, so that their memory is not needed at once.
 TIMELINE = ("sessions", "samples", "recordings", "gaps", "marks", "runs")
 COMPONENTS = (
-    *("devices", "network", "disk", "cpu", "containers", "services", "process_names", "processes", "memory", "system", "tcp"),
+    *("devices", "network", "disk", "cpu", "cores", "containers", "services", "process_names", "processes", "memory", "system", "tcp"),
     *("pressure", "filesystem"),
     *("cpu_limits", "interface_limits", "limits", "host", "system_info"),
 )

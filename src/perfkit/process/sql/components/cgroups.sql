@@ -24,7 +24,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
            lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
     FROM fields
-    LEFT JOIN cores() AS m ON m.machine = fields.machine
+    LEFT JOIN cores AS m ON m.machine = fields.machine
     WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
 ), rates AS (
     SELECT *, rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS told_percent, rate(cpu_user_usec, user_before, seconds) / 1e4 AS told_user,

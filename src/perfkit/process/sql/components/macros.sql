@@ -44,13 +44,6 @@ CREATE OR REPLACE MACRO is_beyond(percent, cpus, seconds) AS coalesce(percent > 
 CREATE OR REPLACE MACRO share_of_cores(percent, cpus, seconds) AS
     if(is_beyond(percent, cpus, seconds), NULL, if(cpus IS NULL, percent, at_most(percent, 100 * cpus)));
 
--- How many CPUs each machine has had: as its sessions say, or more where some came later.
-CREATE OR REPLACE MACRO cores() AS TABLE
-    SELECT machine, max(cpus) AS cpus
-    FROM (SELECT machine, try_cast(facts ->> '$.cpus' AS DOUBLE) AS cpus FROM sessions
-          UNION ALL SELECT machine, count(DISTINCT cpu) FROM cpu WHERE cpu <> 'all' GROUP BY machine)
-    GROUP BY machine;
-
 -- Whether a field that is there holds no number that the kernel could have written.
 CREATE OR REPLACE MACRO is_garbage(token) AS token IS NOT NULL AND sane(try_cast(token AS DOUBLE)) IS NULL;
 

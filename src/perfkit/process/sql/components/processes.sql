@@ -42,7 +42,7 @@ WITH scans AS MATERIALIZED (
                                AND since.run = coalesce(earlier.run, n.run) AND since.run = n.run
     LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz, any_value(try_cast(facts ->> '$.page_size' AS DOUBLE)) AS page_size
                FROM sessions GROUP BY machine) AS f ON f.machine = s.machine
-    LEFT JOIN cores() AS m ON m.machine = s.machine
+    LEFT JOIN cores AS m ON m.machine = s.machine
 ), ended AS (
     -- What the children that ended had used: booked to the parent's first line from then on.
     SELECT g.machine, g.stretch, w.parent AS pid, g.scan, l.now[3] + l.now[5] AS user, l.now[4] + l.now[6] AS system

@@ -34,8 +34,8 @@ CREATE TABLE sessions (
     started DOUBLE, period DOUBLE, duration DOUBLE
 );
 
--- What the statements of components need of the CPUs before there are any (components/cpu.sql).
-CREATE TABLE cpu (machine INTEGER, timestamp BIGINT, cpu VARCHAR);
+-- How many CPUs each machine has had (components/cores.sql); the macro of cgroups names it.
+CREATE TABLE cores (machine INTEGER, cpus DOUBLE);
 
 -- The window that the user asked for (timeline/cut.sql).
 CREATE TABLE kept (machine INTEGER, from_timestamp BIGINT, to_timestamp BIGINT);
