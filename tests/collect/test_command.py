@@ -290,7 +290,7 @@ def test_a_terminal_gets_one_line_that_moves(tmp_path: Path) -> None:
             shown += os.read(ours, 4096)
     assert process.wait() == 0
     os.close(ours)
-    assert re.search(rb"\r\x1b\[K.*1 s of 1 s.*samples.*KiB.*ms late", shown)
+    assert re.search(rb"\r\x1b\[K.*1 s of 2 s.*samples.*KiB.*ms late", shown)
     assert b"Recording into run.json" in shown
 
 

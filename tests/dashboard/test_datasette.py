@@ -56,7 +56,7 @@ def test_the_csv_of_a_query_has_all_rows_or_says_that_it_has_not(site):
     assert len(answer.text.splitlines()) == 1 + rows
     answer = asking.get(f"{site.url}/perfkit.csv", params={"sql": "SELECT nowhere"})
     assert answer.status_code == 400
-    assert "no such column: nowhere" in answer.text
+    assert "No such column: nowhere" in answer.text
     many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001) SELECT i FROM n"
     answer = asking.get(f"{site.url}/perfkit.csv", params={"sql": many}, timeout=60)
     assert answer.status_code == 400

@@ -92,6 +92,7 @@ def test_hostile_names_are_text(tmp_path, serve, open_page):
     """Machine, site, container, mark and device names with markup are shown as they are, on every page, and run nothing."""
     database = tmp_path / "perfkit.db"
     fill(database, HOSTILE, HOSTILE, seconds=60)
+    fill(database, "vm-b", seconds=60)
     con = sqlite3.connect(database)
     con.execute("UPDATE marks SET label = ?", (HOSTILE,))
     for table, column in (("container_metrics", "container_name"), ("disk_metrics", "device"), ("network_metrics", "interface")):
@@ -475,7 +476,7 @@ def test_boxes_that_load_say_so(site, open_page):
     page.route("**/findings?*", lambda route: route.fulfill(status=400, json={"error": "the server is tired."}))
     held[0].continue_()
     page.wait_for_selector("#findings .bad")
-    assert page.inner_text("#findings") == "The findings could not be had: the server is tired."
+    assert page.inner_text("#findings") == "The findings could not be read: the server is tired."
     open_page.problems.clear()  # the browser logs the 400
 
 

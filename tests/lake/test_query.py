@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
-from perfkit.catalog import FLAG, HOST, TABLES
+from perfkit.catalog import FLAG, HOST, SORTED_BY, TABLES
 from perfkit.cli import app
 from perfkit.cli.query import _cell
 from perfkit.errors import BadInput, Failed, PerfkitError
@@ -259,3 +259,8 @@ def test_a_throttled_machine_among_twenty_is_named_first_in_95_of_100_simulated_
         first = con.execute(f"SELECT site, machine, machines FROM ({question.sql}) WHERE place = 1", values).fetchall()
     assert len(first) == 100 and {machines for _, _, machines in first} == {20}
     assert sum(throttled[site] == machine for site, machine, _ in first) >= 95
+
+
+def test_the_help_names_the_figures_that_there_are() -> None:
+    """The target tier shows it, without the catalog."""
+    assert "|".join(SORTED_BY) in CliRunner().invoke(app, ["query", "--help"]).output

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.catalog import SORTED_BY
 from perfkit.cli import APP_SETTINGS, examples
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def query(
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out what was before it (named questions)."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out what was after it (named questions)."),
     label: Optional[str] = typer.Option(None, help="Runs or phases of this label alone (named questions)."),
-    by: Optional[str] = typer.Option(None, metavar="|".join(SORTED_BY), help="The figure that `top` sorts by.  [default: p95]"),
+    by: Optional[str] = typer.Option(None, metavar="avg|p50|p95|p99|max", help="The figure that `top` sorts by.  [default: p95]"),
     top: Optional[int] = typer.Option(None, min=1, help="How many rows of `top`, `unlike` and `stragglers`.  [default: 10]"),
     bucket: Optional[str] = typer.Option(None, metavar="DURATION", help="The time that a cell of `heatmap` spans.  [default: 1m]"),
     format_: str = typer.Option("table", "--format", metavar="table|csv|json", help="How the answer is printed."),
@@ -46,6 +45,7 @@ def query(
     timeout: str = typer.Option("60s", metavar="DURATION", help="How long it may take."),
 ) -> None:
     """Ask a lake: any SELECT, or a named question. It can read the lake's tables and nothing else, and changes nothing."""
+    from perfkit.catalog import SORTED_BY
     from perfkit.errors import BadInput
     from perfkit.lake.place import open_lake
     from perfkit.lake.query import Limits, Scope, answer_named, ask
