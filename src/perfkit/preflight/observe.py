@@ -138,8 +138,9 @@ class Window:
                 self._nudged, self._nudge_end = read_counters(), now()
             self._take()
             self._forget_an_earlier_recording()
-            ended = self._recording.end is not None and not self._recording.rotated
-            if ended or (self._fresh() and len(self._recording.samples) - self._known >= 2):
+            if self._recording.rotated:
+                continue  # its next file is there in a moment
+            if self._recording.end is not None or (self._fresh() and len(self._recording.samples) - self._known >= 2):
                 return
 
     def _forget_an_earlier_recording(self) -> None:
