@@ -549,6 +549,18 @@ def test_tiles_of_a_finished_run_say_average_and_peak(site, open_page):
     assert " at 00:" in page.inner_text("#tile-cpu tbody tr:nth-child(3)")
 
 
+def test_a_span_of_less_than_two_minutes_has_its_largest_value_and_no_worst_minute(site, open_page):
+    start = 1000 * START + 200_000
+    for seconds, minutes in ((119, 0), (121, 1)):
+        page = open_page(f"{site.url}/collectors/2?from={start}&to={start + 1000 * seconds}")
+        page.wait_for_selector("body[data-stats]")
+        assert page.locator("#tile-cpu .worst a").count() == minutes
+        con = sqlite3.connect(site.database)
+        within = "SELECT max(cpu_busy) FROM host_metrics WHERE collector_id = 2 AND timestamp BETWEEN ? AND ?"
+        [(most,)] = con.execute(within, (start, start + 1000 * seconds)).fetchall()
+        assert float(page.inner_text("#tile-cpu tbody tr:nth-child(3) td").split()[0]) == pytest.approx(most, abs=0.1)
+
+
 def test_tiles_of_a_live_machine_say_now(tmp_path, serve, open_page):
     """The newest sample while samples come, and the legends with it."""
     fill(tmp_path / "perfkit.db", seconds=120, start=int(time.time()) - 119)

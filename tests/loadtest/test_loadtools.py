@@ -979,6 +979,9 @@ def test_an_archive_of_results_brings_its_load_logs(desk: Desk, capsys: pytest.C
     with tarfile.open(desk.folder / "results.tar.gz", "w:gz") as archive:
         archive.add(folder, "results")
     archived = str(desk.folder / "results.tar.gz")
+    assert main(["process", archived, "--outdir", str(desk.folder / "out")]) == 0
+    assert "damaged" not in capsys.readouterr().out
+    assert not json.loads((desk.folder / "out" / "quality.json").read_text())["events"], "logs are no damaged lines of the collection"
     assert main(["import", "--db", str(desk.db), archived]) == 0
     said = capsys.readouterr().out
     assert "load      cpu 2026-01-01T00:00:10Z (sysbench): 4 rows" in said
