@@ -108,7 +108,12 @@ def _window(con: sqlite3.Connection, asked: Asked) -> tuple[int, int]:
 
 def _name(row: Row) -> str:
     """What names a run or phase here and in the answers of the questions."""
-    return f"{row['collector']}@{row['run']}" + (f":{row['phase']}" if row["phase"] else "")
+    return _run_id(row) + (f":{row['phase']}" if row["phase"] else "")
+
+
+def _run_id(row: Row) -> str:
+    """What names a run in the addresses of pages."""
+    return f"{row['collector']}@{row['run']}"
 
 
 def _figures(con: sqlite3.Connection, listed: list[Row]) -> tuple[list[tuple[object, ...]], int]:
@@ -177,7 +182,7 @@ def _metric(name: str) -> Row:
 
 def _link(row: Row) -> Row:
     """What names the machine and its run in the addresses of pages."""
-    return {"collector": row["collector"], "id": f"{row['collector']}@{row['run']}", "run": row["run"], "phase": row["phase"]}
+    return {"collector": row["collector"], "id": _run_id(row), "run": row["run"], "phase": row["phase"]}
 
 
 def _top(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> list[Row]:
@@ -186,7 +191,7 @@ def _top(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> list[Ro
     cursor = con.execute(query("fleet_top").format(weight=weight), values)
     names = [column[0] for column in cursor.description]
     found = (dict(zip(names, row)) for row in cursor)
-    return [{**row, "id": f"{row['collector']}@{row['run']}"} for row in found]
+    return [{**row, "id": _run_id(row)} for row in found]
 
 
 def _heatmap(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> Row:

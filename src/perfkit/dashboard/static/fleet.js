@@ -1,4 +1,5 @@
-// All machines side by side: one test with the straggler first, what is unlike its peers, the worst of a metric, and who did what when.
+// All machines next to one another: a test on many of them with the straggler first, machines unlike their peers, those of which a metric is
+// worst, and a heat map of machine and time.
 
 import { $, $$, figures, h, heading, scroller, token } from "./dom.js";
 import { digits, instant, moment, show, span, stretch, zone } from "./format.js";
@@ -11,6 +12,11 @@ const KEYS = { range: "range", site: "site", metric: "metric", by: "by", most: "
 // What a machine's distance from the others must be to be called unlike (perfkit/lake/sql/robust_z.sql).
 const UNLIKE = 3.5;
 const CELL = 4;
+// The head of the first two columns where machines are told by their distance from the others; `who` makes the cells.
+const WHO = [
+  ["Machine", { class: "text" }],
+  ["z", { title: "Robust z: the distance from the median in units of the usual spread" }],
+];
 
 let answer = null;
 let asked = "";
@@ -66,6 +72,7 @@ const text = (content) => h("td", { class: "text" }, content);
 const machine = (row) => h("th", { scope: "row", class: "text" }, runLink(row, row.machine));
 const manySites = () => Boolean($("#site")) && !url.get("site");
 const distance = (z) => h("td", { class: Math.abs(z) >= UNLIKE ? "broken" : null }, z === null ? "–" : `${z < 0 ? "−" : "+"}${digits(Math.abs(z))}`);
+const who = (row) => [machine(row), distance(row.z)];
 
 function tests({ tests: found }) {
   const choice = $("#test");
@@ -79,8 +86,7 @@ function tests({ tests: found }) {
   choice.replaceChildren(...found.map((one) => h("option", { value: key(one) }, name(one))));
   choice.value = key(shown);
   const heads = [
-    heading("Machine", { class: "text" }),
-    heading("z", { title: "Robust z: the distance from the median in units of the usual spread" }),
+    ...WHO.map((head) => heading(...head)),
     heading("Furthest in", { class: "text" }),
     heading("Value"),
     heading("Median"),
@@ -88,14 +94,14 @@ function tests({ tests: found }) {
   ];
   const rows = shown.members.map((row) => {
     const as = number(row.unit);
-    return h("tr", {}, machine(row), distance(row.z), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), h("td", {}, span(row.seconds * 1000)));
+    return h("tr", {}, ...who(row), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), h("td", {}, span(row.seconds * 1000)));
   });
   const first = shown.members[0];
   const says = first.z === null
     ? `${shown.machines} machines: too few to say which is unlike the others; five are the fewest.`
     : Math.abs(first.z) >= UNLIKE
       ? `${first.machine} is least like the others: ${lower(first.metric_label)} ${number(first.unit)(first.value)}, median ${number(first.unit)(first.peers)}.`
-      : `No machine stands out: ${first.machine} is furthest from the others, ${digits(Math.abs(first.z))} of 3.5.`;
+      : `No machine stands out: ${first.machine} is furthest from the others, ${digits(Math.abs(first.z))} of ${UNLIKE}.`;
   return [h("p", { class: "muted" }, `${name(shown)} ${zone(shown.from, utc())}. `, h("b", {}, says)), scroller("Machines of one test", figures(heads, rows))];
 }
 
@@ -104,8 +110,7 @@ const lower = (words) => (/^[A-Z][a-z]/.test(words) ? words[0].toLowerCase() + w
 function unlike({ unlike: found }) {
   if (!found.length) return nothing("None. Five machines with runs of one label on one site are the fewest that are judged.");
   const heads = [
-    heading("Machine", { class: "text" }),
-    heading("z", { title: "Robust z: the distance from the median in units of the usual spread" }),
+    ...WHO.map((head) => heading(...head)),
     heading("Metric", { class: "text" }),
     heading("Value"),
     heading("Median"),
@@ -115,7 +120,7 @@ function unlike({ unlike: found }) {
   const rows = found.map((row) => {
     const as = number(row.unit);
     const run = row.label + (row.phase ? `, ${row.phase}` : "");
-    return h("tr", {}, machine(row), distance(row.z), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), text(run), h("td", {}, row.machines));
+    return h("tr", {}, ...who(row), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), text(run), h("td", {}, row.machines));
   });
   return scroller("Machines unlike their peers", figures(heads, rows));
 }
