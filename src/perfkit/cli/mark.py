@@ -66,7 +66,8 @@ def _mark_all(label: str, kind: str, server: str, apikey: str, cacert: str, site
     answer = client.mark(label.strip(), kind, site)
     client.close()
     if answer.meaning != TAKEN:
-        raise Failed(f"the receiver did not say that it marked anything: {answer.sentence or 'its answer is not that of a perfkit receiver'}.")
+        why = answer.sentence or "its answer is not that of a perfkit receiver"
+        raise Failed(f"the receiver did not say that it marked anything: {why}.")
     marked = [str(one) for one in answer.body["marked"]]
     many = f"{len(marked)} collector{'' if len(marked) == 1 else 's'}"
     print(f"Marked {label.strip()!r} ({kind}) in {many} of site {answer.body.get('site')}: {', '.join(marked)}.")
