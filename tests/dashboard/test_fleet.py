@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from perfkit.catalog import FIGURES, HOST
 from perfkit.store import open_database, transaction
 from perfkit.store.schema import metrics
 from support import asking
+from support.running import SOURCE
 from support.seed import START
 
 from .conftest import Site
@@ -128,6 +130,18 @@ def test_a_heat_map_has_a_row_for_each_machine_and_leaves_out_what_is_not_known(
 def test_what_cannot_be_asked_is_a_sentence(served: Site, query: str) -> None:
     answer = asking.get(f"{served.url}/api/v1/fleet?{query}", timeout=60)
     assert answer.status_code == 400 and answer.json()["error"].endswith(".")
+
+
+def test_every_room_calls_a_machine_unlike_from_the_same_distance_on() -> None:
+    """The question over the lake, the page's words and its marks."""
+    told = {
+        "lake/sql/robust_z.sql": r"From (\S+) on a machine is unlike",
+        "lake/sql/questions/unlike.sql": r"abs\(z\) >= (\S+)",
+        "dashboard/static/fleet.js": r"const UNLIKE = (\S+);",
+        "dashboard/templates/perfkit/fleet.html": r"robust z of (\S+) or more",
+    }
+    limits = {re.findall(pattern, (SOURCE / "perfkit" / name).read_text())[0] for name, pattern in told.items()}
+    assert len(limits) == 1
 
 
 def test_the_page_shows_them_and_an_empty_database_says_what_to_do(served: Site, serve, tmp_path: Path, open_page) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from perfkit import sql
-from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
+from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, table
 from perfkit.collection.subsystems import HOST, SLOWER
 from perfkit.process import memory
 from perfkit.process.reading import read
@@ -28,6 +28,7 @@ COMPONENTS = (
 SUMMARIES = ("machines", "quality")
 # Tables that have no rows where no line's subsystem starts like this: planning their statements would cost 20 to 50 ms each.
 NEEDS = {
+    "cores": ("container/", "service/", "processes"),
     "containers": ("container/",),
     "services": ("service/",),
     "processes": ("processes",),
@@ -62,7 +63,7 @@ def statement(name: str) -> str:
     return sql.read("perfkit.process", f"sql/{name}.sql")
 
 
-def filled(con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> set[str]:
+def with_rows(con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> set[str]:
     """The names of the `tables` (SQL by name) that have rows: to plan a statement over one without costs 10 to 30 ms, for nothing."""
     return {name for name, table in tables.items() if con.execute(f"FROM {table} LIMIT 1").fetchall()}
 
@@ -155,7 +156,7 @@ class Engine:
         without_lines = self._without_lines()
         for name in without_lines:
             if name not in skip:
-                self._make_empty(table(name))
+                self._make_empty(name)
         self._make("components", COMPONENTS, tell, {*skip, *without_lines})
         if window:
             self._cut(window)
@@ -174,8 +175,11 @@ class Engine:
         there = [name for (name,) in self.con.execute("SELECT DISTINCT subsystem FROM raw WHERE subsystem IS NOT NULL").fetchall()]
         return [name for name, starts in NEEDS.items() if not any(subsystem.startswith(starts) for subsystem in there)]
 
-    def _make_empty(self, of: Table) -> None:
-        self.con.execute(f"CREATE OR REPLACE TABLE {of.name} ({of.duck_columns}, why VARCHAR)")
+    def _make_empty(self, name: str) -> None:
+        if name == "cores":  # no table of the output's; reading/schema.sql has its columns
+            self.con.execute("TRUNCATE cores")
+        else:
+            self.con.execute(f"CREATE OR REPLACE TABLE {name} ({table(name).duck_columns}, why VARCHAR)")
 
     def _take_machines_apart(self) -> None:
         """Where one input mixes several machines, give each a number of its own: `apart` lists those that are new."""
@@ -203,7 +207,7 @@ class Engine:
         self.con.executemany("INSERT INTO ranges VALUES (?, ?)", [(name, ms) for name, ms in RANGES.items()])
         self._make("timeline", ("windows",), lambda name: None)
         self.con.execute(statement("summaries/percentiles_table"))
-        there = filled(self.con, {one.name: one.name for one in DENSE})
+        there = with_rows(self.con, {one.name: one.name for one in DENSE})
         for one in (one for one in DENSE if one.name in there):
             tell(f"percentiles of {one.name}")
             metrics = [c.name for c in one.values if c.kind != FLAG]

@@ -19,7 +19,7 @@ import tomllib
 from perfkit.catalog import TABLES
 from perfkit.collection.certificate import Certificate
 from perfkit.collection.subsystems import SLOW
-from perfkit.process.engine import filled, statement
+from perfkit.process.engine import statement, with_rows
 from perfkit.process.quality import Quality
 from perfkit.units import format_duration, iso
 
@@ -148,7 +148,7 @@ class Place:
             machine=self.machine,
             start=since,
             end=until,
-            when=_filled(rule.when, machine),
+            when=_with_values(rule.when, machine),
             subject=f" AND {rule.subject} = '{escaped}'" if rule.subject else "",
         )
         return text[text.index("SELECT") :].strip()
@@ -224,7 +224,7 @@ def held(
     con.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, NULL)", [(machine.number, *span) for span in spans])
     con.execute(statement("summaries/window_samples"))
     found: dict[tuple[str, str], list[Held]] = {}
-    there = {"key", *filled(con, tables)}
+    there = {"key", *with_rows(con, tables)}
     for group in (group for group in _grouped(chosen) if there.issuperset(_NAMED.findall(group[0].of))):
         known = {rule.name: rule for rule in group}
         for window, subject, name, *figures in con.execute(_statement(group, machine, tables)).fetchall():
@@ -333,7 +333,7 @@ def _statement(group: Sequence[Rule], machine: Machine, tables: Mapping[str, str
 
 
 def _judged(rule: Rule, machine: Machine) -> str:
-    when = f"FILTER ({_filled(rule.when, machine)})"
+    when = f"FILTER ({_with_values(rule.when, machine)})"
     figures = {
         "rule": f"'{rule.name}'",
         "samples": "max(window_samples)" if rule.sparse else f"count({rule.value})",
@@ -346,7 +346,7 @@ def _judged(rule: Rule, machine: Machine) -> str:
     return "{" + ", ".join(f"'{name}': {sql}" for name, sql in figures.items()) + "}"
 
 
-def _filled(condition: str, machine: Machine) -> str:
+def _with_values(condition: str, machine: Machine) -> str:
     background = tuple(rules_file("perfkit.process")["background"])
     return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL", foreign=f"command IN {background}")
 
