@@ -305,6 +305,13 @@ LIMITS = Table(
         ),
         *_columns("limits", SHARE, "%", connections_percent="Tracked connections of those allowed"),
         *_columns("limits", GAUGE, "ms", clock_error_ms="Clock, wrong by at most", clock_offset_ms="Clock, being corrected by"),
+        *_columns(
+            "limits",
+            GAUGE,
+            "ms",
+            receiver_ahead_ms="Clock of the receiver, ahead by",
+            receiver_within_ms="Clock of the receiver, known to within",
+        ),
     ),
     seldom=True,
 )

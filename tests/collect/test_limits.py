@@ -96,6 +96,13 @@ def test_a_cpu_that_comes_is_read_and_samples_that_come_fast_are_not(tmp_path: P
     limits.close()
 
 
+def test_how_far_the_receivers_clock_is_ahead_is_told_when_it_is_known(tmp_path: Path) -> None:
+    told = [(-1_500_000, 250), None]
+    limits, clock = make(tmp_path, receiver=lambda: told.pop(0))
+    assert [scan(limits, clock) for _ in range(11)] == [{"limits": "receiver -1500000 250"}, *[{}] * 10]
+    limits.close()
+
+
 def test_how_far_the_clock_may_be_wrong_is_the_kernels_own_word(tmp_path: Path) -> None:
     limits, clock = make(tmp_path, clock=lambda: (-7, 5000, 20, 64))
     assert scan(limits, clock) == {"limits": "adjtimex -7 5000 20 64"}

@@ -216,6 +216,26 @@ def test_a_ping_asks_for_the_receivers_clock_and_shows_no_key() -> None:
     assert (gone.meaning, gone.status, gone.reason) == (LATER, 0, "connection refused")
 
 
+def test_the_clock_of_the_receiver_is_known_to_within_half_of_a_round_trip() -> None:
+    """The most exact answer counts, and what is no time is none."""
+
+    def at(value: str) -> tuple[int, dict[str, str], bytes]:
+        return (200, {"Perfkit-Clock": value}, b'{"error":null}')
+
+    with serving(at(f"{time.time() + 3600:.6f}"), at("soon"), at("nan"), at("1e300")) as server:
+        client = ReceiverClient(server.url, KEY, "vm-a")
+        client.send(sample(1).splitlines())
+        told = client.take_clock()
+        assert told is not None
+        ahead, within = told
+        assert 3.59e9 < ahead < 3.61e9
+        assert abs(ahead - 3600e6) <= within + 30e6, "the script's clock was read before"
+        for number in range(4):
+            client.send(sample(number).splitlines())
+            assert client.take_clock() is None
+        client.close()
+
+
 def test_a_key_in_clear_is_known() -> None:
     addresses = ("http://10.0.0.1", "https://10.0.0.1", "http://127.0.0.1:8080", "http://localhost", "http://[::1]:8080")
     assert [ReceiverClient(url, KEY).sends_key_in_clear for url in addresses] == [True, False, False, False, False]
@@ -463,9 +483,14 @@ def test_a_real_receiver_writes_what_was_sampled(tmp_path: Path) -> None:
 
     with running(tmp_path / "data") as receiver:
         command = ("collect", "--mode", "trickle", "--server", receiver.url, "--identifier", "vm-a", "--spool", "spool")
-        done = perfkit(*command, "--duration", "300ms", "--frequency", "100ms", cwd=tmp_path, PCC_APIKEY=receiver.key)
+        done = perfkit(
+            *command, "--duration", "1s", "--frequency", "100ms", "--flush-interval", "100ms", cwd=tmp_path, PCC_APIKEY=receiver.key
+        )
         assert done.returncode == 0, done.stderr
         (path,) = receiver.collections("vm-a")
         lines = list(Reader(path))
         assert [line.subsystem for line in (lines[0], lines[-1])] == ["perfkit/session", "perfkit/end"]
-        assert sum(line.subsystem == "/proc/stat" for line in lines) == 4
+        assert sum(line.subsystem == "/proc/stat" for line in lines) == 11
+        told = [row.split() for line in lines if line.subsystem == "limits" for row in line.measurement.split("\n")]
+        [(_, ahead, within)] = [row for row in told if row[0] == "receiver"]
+        assert abs(int(ahead)) <= int(within), "both have this machine's clock"

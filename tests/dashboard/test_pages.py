@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -348,6 +349,22 @@ def test_a_comparison_aligns_by_start(site, open_page):
     assert clock.evaluate("async () => (await window.perfkit).panels[0].chart.data[0][0]") == 1767225600000
     assert clock.locator("#clocks").is_hidden(), "one machine has one clock"
     clock = open_page(f"{site.url}/compare?c=1&c=2&align=clock")
+    sentence = clock.locator("#clocks").inner_text()
+    told = re.fullmatch(r"The clock of (\S+) is (\S+) ms ahead of that of (\S+), give or take (\S+) ms: by the receiver .*", sentence)
+    assert told, sentence
+    newest = """SELECT machinename, receiver_ahead_ms, receiver_within_ms, max(timestamp)
+        FROM limit_metrics JOIN collectors ON id = collector_id GROUP BY id"""
+    known = {name: (ahead, within) for name, ahead, within, _ in sqlite3.connect(site.database).execute(newest)}
+    assert float(told[2]) == pytest.approx(known[told[3]][0] - known[told[1]][0], rel=0.01), "who is ahead has less to be ahead of"
+    assert float(told[4]) == pytest.approx(known[told[3]][1] + known[told[1]][1], rel=0.01)
+
+    def as_if_recorded(route) -> None:
+        """The page, where the machines did not stream."""
+        answer = route.fetch()
+        route.fulfill(response=answer, body=re.sub(r"(ahead(&#34;|&quot;): ?)[^,}]+", r"\1null", answer.text()))
+
+    clock.route(lambda url: "/compare?" in url, as_if_recorded)
+    clock.reload()
     assert clock.locator("#clocks").inner_text().startswith("These clocks may be up to ")
 
 

@@ -123,6 +123,11 @@ CASES: dict[str, tuple[str, Cells, Cells]] = {
     "gaps": ("quality", {"kind": "gap", "missed": 1}, {"kind": "gap", "missed": 0}),
     "clock_steps": ("quality", {"kind": "clock_step"}, {"kind": "reset"}),
     "clock_error": ("limits", {"clock_error_ms": 500.1}, {"clock_error_ms": 500.0}),
+    "receiver_clock": (
+        "limits",
+        {"receiver_ahead_ms": -502.1, "receiver_within_ms": 2},
+        {"receiver_ahead_ms": 502.0, "receiver_within_ms": 2},
+    ),
     "reboots": ("quality", {"kind": "reboot"}, {"kind": "hot_plug"}),
     "ended_early": ("quality", {"kind": "ended_early", "missed": 7}, {"kind": "truncated"}),
     "unusable_numbers": ("quality", {"kind": "unusable", "subject": "cpu 1", "missed": 3}, {"kind": "damaged", "missed": 3}),

@@ -62,7 +62,7 @@ def test_interfaces_and_the_kernel(engine: Engine) -> None:
         ("eth0", None, None, None),
     ]
     assert rows(engine, "SELECT * EXCLUDE (machine, timestamp, why) FROM limits ORDER BY timestamp LIMIT 1") == [
-        (1000, 4000, 25, 312, 624, 50, 10, 100, 10, 4, -1.5)
+        (1000, 4000, 25, 312, 624, 50, 10, 100, 10, 4, -1.5, -2.5, 0.25)
     ]
 
 
@@ -108,6 +108,9 @@ IMPOSSIBLE = (
     ("limits", "file-nr \\d+", "file-nr 9223372036854775808", "limits", "cannot be"),
     ("limits", "nf_conntrack_count 10", "nf_conntrack_count 101", "limits", "more than there may be"),
     ("limits", "20 8193", "20 -1", "limits", "cannot be"),
+    ("limits", "adjtimex -1500000", "adjtimex -9223372036854775808", "limits", "cannot be"),
+    ("limits", "receiver -2500", "receiver 9223372036854775807", "limits", "cannot be"),
+    ("limits", "receiver -2500 250", "receiver -2500 -1", "limits", "cannot be"),
     ("limits", "core_throttle_count 0", "core_throttle_count -1", "limits of cpu 0", "cannot be"),
     ("limits", "scaling_cur_freq 2600000", "scaling_cur_freq 99000000000", "limits of cpu 0", "far above"),
     ("limits", "bw_in_allowance_exceeded \\d+", "bw_in_allowance_exceeded -5", "limits of eth0", "no number that can be"),
@@ -136,6 +139,6 @@ def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
             assert words in events.get((subject, "unusable"), ""), changed
         assert ("limits of eth0", "reset") in events
         assert rows(found, "SELECT count(*), count(open_files_percent), count(connections_percent), count(clock_error_ms) FROM limits") == [
-            (12, 10, 11, 11)
+            (15, 13, 14, 13)
         ]
-        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(11,)]
+        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(14,)]

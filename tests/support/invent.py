@@ -472,7 +472,7 @@ class Users:
             rows += [f"{folder}/cpufreq/scaling_cur_freq {(2 - cpu) * 1300000}", f"{folder}/cpufreq/base_frequency 2600000"]
             rows += [f"{folder}/cpufreq/cpuinfo_max_freq 3900000", f"{folder}/thermal_throttle/core_throttle_count {cpu * done * 5}"]
         rows += [f"ethtool/eth0/{name}_allowance_exceeded {done * 40}" for name in ("bw_in", "pps")]
-        rows.append("adjtimex -1500000 4000 20 8193")
+        rows += ["adjtimex -1500000 4000 20 8193", "receiver -2500 250"]
         yield "limits", "\n".join(rows)
 
     def about(self, pid: int, start: int, name: str = "") -> tuple[str, str]:

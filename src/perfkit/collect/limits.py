@@ -7,9 +7,10 @@ line of the subsystem `limits`, in which each row is a file's path and its numbe
     /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq 2600000
     ethtool/eth0/bw_in_allowance_exceeded 0
 
-the last of which are not files but the counters that a cloud's network driver gives to `ethtool -S` (ETHTOOL_GSTATS), and `adjtimex`,
-how far the clock may be wrong (adjtimex(2): offset, maxerror, esterror, status). Where the kernel's log may be read, the records that tell
-which process was killed for lack of memory follow as they stand in /dev/kmsg.
+the last of which are not files but the counters that a cloud's network driver gives to `ethtool -S` (ETHTOOL_GSTATS), `adjtimex`,
+how far the clock may be wrong (adjtimex(2): offset, maxerror, esterror, status), and `receiver`, how far the receiver's clock is ahead
+and by how much that may be wrong (us; ReceiverClient.take_clock). Where the kernel's log may be read, the records that tell which
+process was killed for lack of memory follow as they stand in /dev/kmsg.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ _ALLOWANCE = b"_allowance_exceeded"  # as Amazon's ena names them
 class Limits:
     """The limits of the machine below `proc` and `sys_root`.
 
-    `ioctl` asks network drivers, and `clock` the kernel how it sets its clock; None does not.
+    `ioctl` asks network drivers, `clock` the kernel how it sets its clock, and `receiver` how far that of the receiver is ahead; None
+    does not.
     """
 
     def __init__(  # noqa: PLR0913 (everything it touches is handed in)
@@ -71,9 +73,11 @@ class Limits:
         *,
         ioctl: Ioctl | None = None,
         clock: Callable[[], tuple[int, int, int, int] | None] | None = None,
+        receiver: Callable[[], tuple[int, int] | None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._proc, self._sys, self._ioctl, self._clock, self._monotonic = proc, sys_root, ioctl, clock, monotonic
+        self._proc, self._sys, self._ioctl, self._monotonic = proc, sys_root, ioctl, monotonic
+        self._clock, self._receiver = clock, receiver
         self._sources = [Source(one.name, one.cut, proc) for one in SLOWER if one.name.startswith("/proc/")]
         self._line, self._log_line = line_template(LIMITS.name), line_template(KERNEL_LOG.name)
         self._reads = 0
@@ -99,6 +103,8 @@ class Limits:
             rows += counters.rows()
         if self._clock and (state := self._clock()):
             rows.append(b"adjtimex %d %d %d %d" % state)
+        if self._receiver and (ahead := self._receiver()):
+            rows.append(b"receiver %d %d" % ahead)
         if rows:
             lines.append(self._line % (head, now, escape(b"\n".join(rows))))
         killed = b"\n".join(self._killed())

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _TRICKLE, _PING, _MARK = "/v1/trickle", "/v1/ping", "/v1/mark"
 _TIMEOUT = 30.0  # seconds for a connection, and for an answer
 _LONGEST_ANSWER = 1 << 16
+CLOCK_HEADER = "Perfkit-Clock"
+"""Of an acknowledgement of perfkit's receiver: when it was made, by the receiver's clock, in seconds since the epoch."""
+
+_FARTHEST = 10**15  # microseconds, some 30 years: what is more is no clock
 
 # What an answer means for what was sent
 TAKEN = "taken"  # acknowledged: the receiver has it
@@ -85,6 +89,15 @@ class ReceiverClient:
         self._begin = b'{"identifier":' + json.dumps(identifier).encode() + b',"measurements":['
         self._connection: http.client.HTTPConnection | None = None
         self._zip, self._zip_is_proven = True, False
+        self._clock: tuple[int, int] | None = None
+
+    def take_clock(self) -> tuple[int, int] | None:
+        """(how far the receiver's clock is ahead of this machine's, by how much that may be wrong at most), in microseconds.
+
+        Of the answer that tells it most exactly since the last call; None where no answer told it.
+        """
+        told, self._clock = self._clock, None
+        return told
 
     @property
     def sends_key_in_clear(self) -> bool:
@@ -154,13 +167,25 @@ class ReceiverClient:
     def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         if self._connection is None:
             self._connection = self._connect()
+        wall, began = time.time(), time.monotonic()
         self._connection.request("POST", path, body, headers)
         response = self._connection.getresponse()
+        self._compare_clocks(response.headers.get(CLOCK_HEADER, ""), wall, time.monotonic() - began)
         text = response.read(_LONGEST_ANSWER)
         answer = _judge(response, text)
         if response.will_close or len(text) == _LONGEST_ANSWER:
             self.close()
         return answer
+
+    def _compare_clocks(self, theirs: str, sent: float, seconds: float) -> None:
+        """The receiver looked at its clock at some time of the `seconds` that its answer took: half of them is the bound."""
+        try:
+            ahead = float(theirs) - (sent + seconds / 2)
+            told = round(ahead * 1e6), round(seconds / 2 * 1e6)
+        except (ValueError, OverflowError):
+            return
+        if abs(told[0]) < _FARTHEST and (self._clock is None or told[1] < self._clock[1]):
+            self._clock = told
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._tls:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from perfkit.collect.collector import Sink
     from perfkit.collect.launch import Options
     from perfkit.collect.progress import Progress
+    from perfkit.collect.receiver_client import ReceiverClient
     from perfkit.collect.sample import Group
 
 _NICE = -10
@@ -42,9 +43,10 @@ def run(options: Options) -> int:
     sources, unavailable = open_sources(options.proc, PCC if is_pcc else HOST)
     if not sources:
         raise Failed(f"nothing can be read below {options.proc}; perfkit collects on Linux with /proc mounted.")
-    sink = _sink(options, requests, progress)
+    receiver = _receiver(options, progress) if options.mode == "trickle" else None
+    sink = _sink(options, receiver, requests, progress)
     clock = SystemClock(requests.wakers)
-    sampler = Sampler(sources, clock, options.proc, _groups(options), slow=1 if is_pcc else SLOW)
+    sampler = Sampler(sources, clock, options.proc, _groups(options, receiver), slow=1 if is_pcc else SLOW)
     collector = Collector(
         options=options,
         facts={**machine(options.proc, options.sys), "unavailable": unavailable, "scheduling": raise_priority(options.nice)},
@@ -92,7 +94,7 @@ def raise_priority(nice: int | None) -> str:
     return f"nice {nice}" if nice else "normal"
 
 
-def _groups(options: Options) -> list[Group]:
+def _groups(options: Options, receiver: ReceiverClient | None) -> list[Group]:
     """Who uses the machine, as far as the options want to know, and what limits it."""
     found: list[Group] = []
     if options.containers or options.services:
@@ -102,21 +104,33 @@ def _groups(options: Options) -> list[Group]:
     if options.format != "pcc":
         is_real = options.sys == "/sys"  # an invented machine has interfaces of the same names
         found.append(
-            Limits(options.proc, options.sys, options.root + "/dev/kmsg", ioctl=ask_driver if is_real else None, clock=clock_state)
+            Limits(
+                options.proc,
+                options.sys,
+                options.root + "/dev/kmsg",
+                ioctl=ask_driver if is_real else None,
+                clock=clock_state,
+                receiver=receiver.take_clock if receiver else None,
+            )
         )
     return found
 
 
-def _sink(options: Options, requests: Requests, progress: Progress) -> Sink:
-    if options.mode == "local":
-        return FileSink(options.collection, append=options.append, max_size=options.max_size, max_files=options.max_files)
+def _receiver(options: Options, progress: Progress) -> ReceiverClient:
     from perfkit.collect.receiver_client import ReceiverClient
-    from perfkit.collect.spool import Spool
-    from perfkit.collect.trickle import TrickleSink
 
     receiver = ReceiverClient(options.server, options.apikey, options.identifier, options.cacert)
     if receiver.sends_key_in_clear:
         progress.say("The API key travels unencrypted to another machine; use https:// where the network is not yours alone.")
+    return receiver
+
+
+def _sink(options: Options, receiver: ReceiverClient | None, requests: Requests, progress: Progress) -> Sink:
+    if receiver is None:
+        return FileSink(options.collection, append=options.append, max_size=options.max_size, max_files=options.max_files)
+    from perfkit.collect.spool import Spool
+    from perfkit.collect.trickle import TrickleSink
+
     interval = max(options.flush_interval - options.frequency, 0.0)  # lines do not wait for a sample that would come too late
     spool = Spool(options.spool, options.identifier, limit=options.spool_size, batch_lines=options.batch_size, interval=interval)
     return TrickleSink(spool, receiver, progress.say, requests.wake)

@@ -298,7 +298,7 @@ def choices(con: sqlite3.Connection) -> list[dict[str, Any]]:
             "last": row["last_timestamp"],
             "facts": {name: row[name] for name in FINGERPRINT},
             "runs": api.stretches(con, row["id"]),
-            "clock_error_ms": reading.clock_error_ms(con, row["id"]),
+            "clock": reading.clock(con, row["id"]),
         }
         for row in reading.collectors(con)
     ]

@@ -46,11 +46,16 @@ def collectors(con: sqlite3.Connection) -> list[Row]:
     return rows(con, "collectors")
 
 
-def clock_error_ms(con: sqlite3.Connection, number: int) -> float | None:
-    """By how much the machine's clock may be wrong, as it was told last; None where nobody sets it, or it was not recorded."""
-    sql = "SELECT clock_error_ms FROM limit_metrics WHERE collector_id = ? ORDER BY timestamp DESC LIMIT 1"
-    found = con.execute(sql, (number,)).fetchone()
-    return found[0] if found else None
+def clock(con: sqlite3.Connection, number: int) -> Row:
+    """What the machine told last of its clock, in ms; a value is None where it is not known.
+
+    `error`   by how much it may be wrong, as its kernel says; None too where nobody sets it
+    `ahead`   how far the clock of the receiver is ahead of it, which may be wrong by `within`
+    """
+    columns = {"error": "clock_error_ms", "ahead": "receiver_ahead_ms", "within": "receiver_within_ms"}
+    sql = "SELECT {0} FROM limit_metrics WHERE collector_id = ? AND {0} IS NOT NULL ORDER BY timestamp DESC LIMIT 1"
+    found = {name: con.execute(sql.format(column), (number,)).fetchone() for name, column in columns.items()}
+    return {name: value[0] if value else None for name, value in found.items()}
 
 
 def collector(con: sqlite3.Connection, number: int) -> Row | None:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from perfkit import files
 from perfkit.collect.marks import check_mark
+from perfkit.collect.receiver_client import CLOCK_HEADER
 from perfkit.collection import MARK
 from perfkit.errors import BadInput, reason
 from perfkit.receive.access_log import AccessLog, Metrics
@@ -123,7 +124,7 @@ async def _trickle(request: Request) -> Response:
     request.state.log = {"identifier": batch.identifier, "lines": stored.new, "repeated": stored.repeated}
     if key.site:
         request.state.log["site"] = key.site
-    return _json({"error": None})
+    return _json({"error": None}, headers={CLOCK_HEADER: f"{time.time():.6f}"})
 
 
 async def _mark(request: Request) -> Response:

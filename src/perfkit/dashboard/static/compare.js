@@ -260,11 +260,22 @@ function controls(found) {
 function clocks(found) {
   const machines = [...new Map(found.map(({ collector }) => [collector.id, collector])).values()];
   $("#clocks").hidden = url.get("align") !== "clock" || machines.length < 2;
-  const unknown = machines.filter((one) => one.clock_error_ms === null).map((one) => one.name);
-  const [first, second] = machines.map((one) => one.clock_error_ms).sort((a, b) => b - a);
-  $("#clocks").textContent = unknown.length
-    ? `Nobody knows how far these clocks are apart: ${unknown.join(", ")} did not tell how exact its clock is.`
-    : `These clocks may be up to ${show(first + second, "ms")} apart, by what each kernel says of its own.`;
+  $("#clocks").textContent = machines.length < 2 ? "" : apart(machines);
+}
+
+function apart(machines) {
+  if (machines.every(({ clock }) => clock.ahead !== null)) {
+    // The receiver is ahead of the slowest clock the most.
+    const [fast, ...others] = [...machines].sort((a, b) => a.clock.ahead - b.clock.ahead);
+    const slow = others[others.length - 1];
+    const difference = show(slow.clock.ahead - fast.clock.ahead, "ms");
+    const within = show(slow.clock.within + fast.clock.within, "ms");
+    return `The clock of ${fast.name} is ${difference} ahead of that of ${slow.name}, give or take ${within}: by the receiver to which they streamed.`;
+  }
+  const unknown = machines.filter(({ clock }) => clock.error === null).map((one) => one.name);
+  if (unknown.length) return `Nobody knows how far these clocks are apart: ${unknown.join(", ")} did not tell how exact its clock is.`;
+  const [first, second] = machines.map(({ clock }) => clock.error).sort((a, b) => b - a);
+  return `These clocks may be up to ${show(first + second, "ms")} apart, by what each kernel says of its own.`;
 }
 
 /** The pages of the first that is compared: the way back for a reader who came from them. */
