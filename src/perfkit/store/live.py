@@ -35,6 +35,7 @@ from perfkit.store.pending import Pending, RawLine, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
+_CACHE_KB = 16 << 10
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
@@ -159,6 +160,7 @@ class Live:
     def __init__(self, db: Path, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000, most_devices: int = MOST_DEVICES) -> None:
         self._db = db
         self._con = open_database(db)
+        self._con.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._most_devices = most_devices
         self._engine = Engine(threads=1, most_devices=most_devices)
         self._engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
