@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import subprocess
 import sys
 import zipfile
@@ -109,6 +110,7 @@ def test_everything_is_unpacked_into_a_private_folder(carried: Carried, base: Pa
     folder = unpacked(carried, base)
     assert (base.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o700, 0o700)
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
+        ".checked",
         ".lock",
         "__main__.py",
         "package/__init__.py",
@@ -144,6 +146,55 @@ def test_a_folder_that_lost_something_is_unpacked_again(carried: Carried, base: 
     assert unpacked(carried, base) == folder
     assert victim.stat().st_size == len(b"VALUE = 1\n") * 1000
     assert [path.name for path in base.iterdir()] == [folder.name]
+
+
+FLIPS = 200
+
+
+def test_a_changed_bit_is_noticed_within_a_day(carried: Carried, base: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """200 of them, in what was unpacked, in Python's bytecode of it and in the list that tells how that was."""
+    folder = unpacked(carried, base)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    assert cache.mend(*carried, folder) == []
+    record = folder / cache.CHECKED
+    right = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file() and path.name != cache.LOCK}
+    assert len(right) == 6
+    for number in range(FLIPS):
+        for path, (content, written) in right.items():
+            put(path, content, written)
+        path = list(right)[number % len(right)]
+        chance, changed = random.Random(number), bytearray(right[path][0])
+        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+        put(path, bytes(changed), right[path][1])  # a disk that forgets tells no time
+        put(record, record.read_bytes(), 1)
+        assert unpacked(carried, base) == folder
+        unlocked(folder)
+        for one, (content, _) in right.items():
+            assert one == record or one.read_bytes() == content if one.exists() else one.suffix == ".pyc"
+        said = capfd.readouterr().err
+        assert path == record or f"had changed on the disk and are made anew: {path.relative_to(folder)}; check that disk." in said
+
+
+def put(path: Path, content: bytes, written: int) -> None:
+    """Write a file that was written at `written` ns."""
+    path.write_bytes(content)
+    os.utime(path, ns=(written, written))
+
+
+def test_what_is_unpacked_is_compared_once_a_day_and_not_at_every_start(carried: Carried, base: Path) -> None:
+    file = unpacked(carried, base) / "package/__init__.py"
+    changed = file.read_bytes().replace(b"1", b"2")
+    file.write_bytes(changed)
+    unpacked(carried, base)
+    assert file.read_bytes() == changed
+
+
+def test_bytecode_that_nobody_knows_is_not_trusted_after_a_failure(carried: Carried, base: Path) -> None:
+    folder = unpacked(carried, base)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", folder], check=True)
+    assert cache.mend(*carried, folder, sure=True) == []
+    assert not list(folder.rglob("*.pyc"))
+    assert unpacked(carried, base) == folder
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777], ids=oct)

@@ -224,6 +224,30 @@ def test_modules_in_the_current_folder_do_not_join_in(pyz: Path, collection: Pat
     assert done.returncode == 0, done.stderr
 
 
+def test_unpacked_files_that_changed_on_the_disk_are_made_anew_by_a_run_that_fails_and_by_doctor(pyz: Path, fresh: Path) -> None:
+    """Before a day is over, too; the next run is well."""
+    made = perfkit(pyz, "runs", "--db", "none.db")
+    assert "there is no database none.db" in made.stderr
+    (folder,) = fresh.iterdir()
+    for name in ("perfkit/cli/runs.py", "perfkit/cli/__init__.py"):
+        right = (folder / name).read_bytes()
+        (folder / name).write_bytes(right.replace(b"import annotations", b"import annotationz", 1))
+        done = perfkit(pyz, "runs", "--db", "none.db")
+        assert done.returncode == 1
+        assert f"had changed on the disk and are made anew: {name}; check that disk. Run it again." in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (folder / name).read_bytes() == right
+        assert perfkit(pyz, "runs", "--db", "none.db").stderr == made.stderr
+    native = next(folder.glob("orjson/*.so"))
+    right = native.read_bytes()
+    native.write_bytes(right[:-100] + bytes([right[-100] ^ 1]) + right[-99:])
+    told = {check["name"]: check for check in json.loads(perfkit(pyz, "doctor", "--json").stdout)["checks"]}
+    assert told["cache"]["state"] == "warn"
+    assert str(native.relative_to(folder)) in told["cache"]["advice"]
+    assert told["desk"]["state"] == "ok"
+    assert native.read_bytes() == right
+
+
 def test_first_runs_at_the_same_time_all_succeed_and_leave_one_folder(pyz: Path, collection: Path, fresh: Path) -> None:
     command = [sys.executable, pyz, "process", "--collection", collection, "--outdir"]
     runs = [subprocess.Popen([*command, f"out{n}"], cwd=pyz.parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for n in range(3)]
@@ -243,7 +267,9 @@ def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_wh
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
         for unpacked in fresh.glob("desk-*"):
-            files = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc" and path.name != ".lock"]
+            files = [
+                path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".pyc" and path.name not in (".lock", ".checked")
+            ]
             assert len(files) == carried["files"]
             shutil.rmtree(unpacked)
     done = perfkit(pyz, "process", "--collection", collection)

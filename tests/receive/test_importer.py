@@ -133,6 +133,29 @@ def test_what_is_much_is_put_off_and_the_others_do_not_wait(tmp_path: Path, jour
     assert (account.held_back, account.totals()["import"]) == (6, 10_000)
 
 
+def test_what_is_set_aside_counts_once_although_a_crash_brings_it_again(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while older parts of another machine wait still, so that the journal is read again from before it, and cut otherwise then."""
+    monkeypatch.setattr("perfkit.receive.importer.PIECES_SECONDS", 0.0)
+    recorder, said = Recorder(), []
+    much = b"".join(b"%07d\n" % number for number in range(200_000))
+    bad = b"".join(b"poison %d\n" % number if number % 3 else b"%d\n" % number for number in range(30_000))
+    journal.append(entry("big", much) + entry("bad", bad) + entry("small", b"1\n"))
+    counted = []
+    for failures in (3, 12, 400):
+        monkeypatch.setattr("perfkit.receive.importer.MOST_FAILURES", failures)
+        importer = Importer(tmp_path, tmp_path / "perfkit.db", recorder.open, said.append)
+        importer.step()
+        counted.append(Ledger(tmp_path).read().totals()["import"])
+        assert recorder.kept == "0:0", "and nothing is closed: it was killed"
+    monkeypatch.setattr("perfkit.receive.importer.MOST_FAILURES", 0)
+    Importer(tmp_path, tmp_path / "perfkit.db", recorder.open, said.append).finish()
+    assert counted == [30_000] * 3
+    assert Ledger(tmp_path).read().totals()["import"] == 30_000
+    assert recorder.kept == str(journal.position)
+
+
 def test_a_database_that_is_busy_loses_nothing(tmp_path: Path, journal: Journal) -> None:
     recorder = Recorder()
     importer = Importer(tmp_path, tmp_path / "perfkit.db", recorder.open)

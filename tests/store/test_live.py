@@ -205,6 +205,8 @@ def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_
             written(at, f"container/docker/{number}{other}", '{"cpu_usage_usec":1}').replace(b"500000000", b"0") for other in "ab"
         )
         live.feed([LiveBatch("vm-a", None, clock[0], text)], journal="day", position=str(at))
+    assert live.held_back == 0, "after a crash before the next checkpoint they would come again"
+    live.save("day", "end")
     held_back = live.held_back
     live.close()
     assert query("SELECT count(DISTINCT interface) FROM network_metrics") == [(3,)]

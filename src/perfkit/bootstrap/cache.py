@@ -2,6 +2,7 @@
 
 A sub-folder appears whole or not at all: it is written under another name, then renamed. Whoever uses one holds a shared lock on its
 `.lock` for as long as the process lives, so that clearing out old ones never takes a folder from under a running program.
+Once a day what lies there is compared with the zip, because disks forget: a file that has changed is made anew.
 Standard library, Python 3.9.
 """
 
@@ -11,6 +12,7 @@ import contextlib
 import errno
 import fcntl
 import io
+import json
 import os
 import pwd
 import re
@@ -18,16 +20,19 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.units import format_bytes
 
 LOCK = ".lock"
+CHECKED = ".checked"  # written when all was last compared with the zip: Python's bytecode, which no zip has, as it was then
+CHECK_SECONDS = 86_400.0
 KEPT = 3  # the most recently used stay, so that two builds or Pythons used in turn do not throw each other out
 _OURS = re.compile(r"desk-[0-9a-f]{24}|\.(unpacking|removing)-.*")
 _UNMAPPED = 65534  # whom root's folders belong to inside a user namespace
@@ -37,13 +42,15 @@ _SET_ANOTHER = "set PERFKIT_CACHE to a folder of your own"
 def unpacked(archive: str, tier: dict[str, Any], environ: dict[str, str] | None = None) -> str:
     """The folder that holds `tier` (an entry of the manifest) of the zip `archive`, unpacked now if it is not there yet.
 
-    This process keeps the folder locked against removal, and so does any program it turns into.
+    This process keeps the folder locked against removal, and so does any program it turns into. Once a day it is mended.
     Raises BadInput for a cache folder that cannot or must not be used, Failed if the unpacking does not succeed.
     """
     base = _prepared(location(dict(os.environ) if environ is None else environ))
     folder = base / f"desk-{tier['digest']}"
     for _ in range(5):
         if _hold(folder, tier):
+            if _is_due(folder) and (mended := mend(archive, tier, folder)):
+                print(f"perfkit: {told(mended, folder)}", file=sys.stderr)
             return str(folder)
         _unpack(archive, tier, base, folder)
         _clear(base, keep=folder)
@@ -119,7 +126,7 @@ def _hold(folder: Path, tier: dict[str, Any]) -> bool:
 def _whole(folder: Path, tier: dict[str, Any]) -> bool:
     """Whether every file that was unpacked is still there in its full size (a cleaner of temporary folders may have taken some)."""
     try:
-        sizes = [entry.stat(follow_symlinks=False).st_size for entry in _files(str(folder)) if entry.name != LOCK]
+        sizes = [entry.stat(follow_symlinks=False).st_size for entry in _files(str(folder)) if entry.name not in (LOCK, CHECKED)]
     except OSError:
         return False
     return (len(sizes), sum(sizes)) == (tier["files"], tier["bytes"])
@@ -135,13 +142,98 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
                 yield from _files(entry.path)
 
 
+def _is_due(folder: Path) -> bool:
+    try:
+        return abs(time.time() - (folder / CHECKED).stat().st_mtime) > CHECK_SECONDS
+    except OSError:
+        return True
+
+
+def mend(archive: str, tier: dict[str, Any], folder: Path, *, sure: bool = False) -> list[str]:
+    """Compare `folder`, which `unpacked` gave, with the zip, and make anew what has changed; the names of those files.
+
+    Bytecode is compared with what it was the last time, and deleted if it has changed; if `sure`, any that is new since then, too.
+    Raises BadInput where the zip is damaged or the folder cannot be written. Programs that run from the folder are not disturbed.
+    """
+    try:
+        with _sound(archive):
+            right = {info.filename: info.CRC for _, info in _members(archive, tier)}
+            damaged = {name for name, check in right.items() if _check(folder / name) != check}
+            if damaged:
+                with _temporary(folder.parent, "unpacking") as beside:
+                    for inner, info in _members(archive, tier):
+                        if info.filename in damaged:
+                            Path(inner.extract(info, beside)).replace(folder / info.filename)
+        return sorted(damaged) + _mend_bytecode(folder, sure)
+    except OSError as error:
+        raise BadInput(f"what is unpacked in {folder} cannot be made whole ({reason(error)}); {_SET_ANOTHER}.") from error
+
+
+def told(mended: list[str], folder: Path) -> str:
+    """The sentence that says which files of `folder` were `mended`."""
+    names = ", ".join(mended[:3]) + (f" and {len(mended) - 3} more" if mended[3:] else "")
+    return f"unpacked files in {folder} had changed on the disk and are made anew: {names}; check that disk."
+
+
+def _mend_bytecode(folder: Path, sure: bool) -> list[str]:
+    """Delete Python's bytecode that is not as it was; the names of what had changed. Python writes it again."""
+    try:
+        known = dict(json.loads((folder / CHECKED).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    found, changed = {}, []
+    for path in folder.rglob("__pycache__/*.pyc"):
+        name, written = str(path.relative_to(folder)), path.stat().st_mtime_ns
+        now, before = f"{written} {_check(path)}", str(known.get(name, ""))
+        if now != before and (sure or before.startswith(f"{written} ")):
+            path.unlink()
+            changed += [name] if before else []
+        else:
+            found[name] = now
+    with contextlib.suppress(OSError):  # a full disk: then it is done again at the next start
+        (folder / CHECKED).write_text(json.dumps(found))
+    return changed
+
+
+def _check(path: Path) -> int:
+    """The CRC-32 of a file, as zips have it; -1 of one that cannot be read."""
+    found = 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                found = zlib.crc32(block, found)
+    except OSError:
+        return -1
+    return found
+
+
+def _members(archive: str, tier: dict[str, Any]) -> Iterator[tuple[ZipFile, ZipInfo]]:
+    """All that gets unpacked: perfkit's own files and the pure packages, which lie open in the zip, then every wheel of `tier`."""
+    with ZipFile(archive) as outer:
+        yield from ((outer, info) for info in outer.infolist() if not info.filename.startswith(("desk/", "bytecode/")))
+        for wheel in tier["wheels"]:
+            with ZipFile(io.BytesIO(outer.read(wheel))) as inner:
+                yield from ((inner, info) for info in inner.infolist() if not info.is_dir())
+
+
+@contextlib.contextmanager
+def _sound(archive: str) -> Iterator[None]:
+    """BadInput for what the block finds wrong with the zip."""
+    try:
+        yield
+    except (BadZipFile, EOFError, KeyError, zlib.error) as error:
+        raise BadInput(f"{archive} is damaged ({error}); copy or build it again.") from error
+
+
 def _unpack(archive: str, tier: dict[str, Any], base: Path, folder: Path) -> None:
     """Write `tier` next to `folder` and rename it into place; another process that was faster wins, with the same content."""
     if sys.stderr.isatty():
         print(f"perfkit: unpacking {format_bytes(tier['bytes'])} into {folder}, this once", file=sys.stderr)
     try:
-        with _temporary(base, "unpacking") as beside:
-            _extract(archive, tier, beside)
+        with _sound(archive), _temporary(base, "unpacking") as beside:
+            for inner, info in _members(archive, tier):
+                inner.extract(info, beside)
+            (beside / CHECKED).write_text("{}")
             os.sync()
             beside.rename(folder)
     except OSError as error:
@@ -162,18 +254,6 @@ def _temporary(base: Path, doing: str) -> Iterator[Path]:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         os.close(lock)
-
-
-def _extract(archive: str, tier: dict[str, Any], folder: Path) -> None:
-    """Perfkit's own files and the pure packages, which lie open in the zip, then every wheel of `tier`."""
-    try:
-        with ZipFile(archive) as outer:
-            outer.extractall(folder, [name for name in outer.namelist() if not name.startswith(("desk/", "bytecode/"))])
-            for wheel in tier["wheels"]:
-                with ZipFile(io.BytesIO(outer.read(wheel))) as inner:
-                    inner.extractall(folder)
-    except (BadZipFile, EOFError, KeyError, zlib.error) as error:
-        raise BadInput(f"{archive} is damaged ({error}); copy or build it again.") from error
 
 
 def _clear(base: Path, keep: Path) -> None:

@@ -55,6 +55,19 @@ def archive_here() -> str | None:
     return str(sys._xoptions[_PROGRAM]) if _PROGRAM in sys._xoptions else None
 
 
+def mended() -> str:
+    """Where this runs unpacked and something failed that never should: the sentence about unpacked files that had changed, else ""."""
+    if (archive := archive_here()) is None:
+        return ""
+    from pathlib import Path
+
+    from perfkit.bootstrap import cache
+
+    folder = Path(cache.unpacked(archive, fitting(archive)))
+    found = cache.mend(archive, fitting(archive), folder, sure=True)
+    return f"{cache.told(found, folder)} Run it again." if found else ""
+
+
 def fitting(archive: str) -> dict[str, Any]:
     """What the zip `archive` carries for this Python and platform; BadInput names what there is and what was found."""
     return select(manifest(archive), here(), _python())

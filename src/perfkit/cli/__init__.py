@@ -136,7 +136,10 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        return _complain(f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1)
+        from perfkit.bootstrap import tier
+
+        what = f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows."
+        return _complain(tier.mended() or what, 1)
 
 
 def _run(argv: list[str]) -> int:

@@ -52,7 +52,7 @@ def doctor(
         print(json.dumps(list(_desk_checks(database))))
         return
     checks = [*check_environment(program_file(), Path.cwd())]
-    if not any(check.name in ("file", "cache", "desk") and check.state in (FAIL, WARN) for check in checks):
+    if not any((check.name, check.state) in (("file", FAIL), ("cache", FAIL), ("desk", WARN)) for check in checks):
         checks += _of_the_desk(database)
     else:
         checks.append(Check("database", SKIP, "not checked: that takes the desk tier"))

@@ -51,8 +51,11 @@ def _damage(archive: str) -> str:
 
 def _cache(archive: str, carried: dict[str, Any]) -> Check:
     try:
-        folder = cache.unpacked(archive, carried)
+        folder = Path(cache.unpacked(archive, carried))
+        mended = cache.mend(archive, carried, folder, sure=True)
     except PerfkitError as error:
         return Check("cache", FAIL, "nothing can be unpacked", str(error))
-    disk = os.statvfs(folder)
-    return Check("cache", OK, f"{folder} has its {format_bytes(carried['bytes'])}; {format_bytes(disk.f_bavail * disk.f_frsize)} free")
+    if mended:
+        return Check("cache", WARN, f"{len(mended)} unpacked file{'s' * (len(mended) > 1)} had changed", cache.told(mended, folder))
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    return Check("cache", OK, f"{folder} has its {format_bytes(carried['bytes'])}, whole; {format_bytes(free)} free")

@@ -216,8 +216,8 @@ class Engine:
 
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""
-        self.con.execute("TRUNCATE raw")
-        self.con.execute("TRUNCATE inputs")
+        for name in ("raw", "inputs"):  # not TRUNCATE: in memory DuckDB keeps the rows that it deletes, and reads past them, for ever
+            self.con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM {name} LIMIT 0")
 
     def close(self) -> None:
         self.con.close()

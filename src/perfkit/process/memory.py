@@ -9,7 +9,7 @@ import duckdb
 
 from perfkit.process.reading import text_size
 
-# Freed memory goes back to the system at once: a tenth less at the peak of a day (November 2026), and none more after weeks of live import.
+# Freed memory goes back to the system at once: a tenth less at the peak of a day (November 2026).
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "allocator_flush_threshold": "1MB",
     "allocator_bulk_deallocation_flush_threshold": "1MB",

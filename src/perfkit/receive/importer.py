@@ -103,11 +103,13 @@ OpenSink = Callable[[Path], Sink]
 
 
 class Part(NamedTuple):
-    """Whole lines of one machine."""
+    """Whole lines of one machine, which stand at byte `at` of the collection `file`."""
 
     machine: Machine
     received_ms: int
     lines: bytes
+    file: str
+    at: int
 
     def batch(self) -> LiveBatch:
         return LiveBatch(self.machine.identifier, self.machine.site, self.received_ms, self.lines)
@@ -117,7 +119,9 @@ class Part(NamedTuple):
         middle = self.lines.find(b"\n", len(self.lines) // 2) + 1
         if not 0 < middle < len(self.lines):
             middle = self.lines.rfind(b"\n", 0, len(self.lines) - 1) + 1
-        return (self._replace(lines=self.lines[:middle]), self._replace(lines=self.lines[middle:])) if middle else None
+        if not middle:
+            return None
+        return self._replace(lines=self.lines[:middle]), self._replace(lines=self.lines[middle:], at=self.at + middle)
 
 
 class PutOff:
@@ -166,11 +170,11 @@ class PutOff:
 
     def done(self, parts: Sequence[Part]) -> None:
         """Forget the parts that `piece` gave."""
-        for machine, _, lines in parts:
-            self._queues[machine].popleft()
-            self._sizes[machine] -= len(lines)
-            if not self._queues[machine]:
-                del self._queues[machine], self._sizes[machine]
+        for part in parts:
+            self._queues[part.machine].popleft()
+            self._sizes[part.machine] -= len(part.lines)
+            if not self._queues[part.machine]:
+                del self._queues[part.machine], self._sizes[part.machine]
 
 
 class Importer:
@@ -277,7 +281,6 @@ class Importer:
             self._put_off.done(piece)
             if time.monotonic() > end:
                 break
-        # What was set aside is not met again after a crash, unless older parts of others wait still: then it is counted twice.
         self._sink_now().save(self._journal, str(self._safe()))
         self._publish()
 
@@ -373,7 +376,9 @@ class Importer:
 
     def _set_aside(self, parts: Sequence[Part]) -> None:
         for part in parts:
-            lines = part.lines.count(b"\n")
+            lines = self._account.not_met(part.file, part.at, part.lines)
+            if not lines:  # after a crash, where older parts of others waited still
+                continue
             self._count(Aside(*part.machine, IMPORT, lines, part.received_ms, part.received_ms, self._why))
             self._say(f"{lines} line(s) of {part.machine} cannot be imported ({self._why}); they stay in its collection.")
         self._write_ledger()
@@ -415,7 +420,7 @@ class Importer:
             yield from self._stored(entry.machine, entry.file, known, entry.at, entry.received_ms)
             ends[entry.file] = entry.at + len(entry.lines)
             if not entry.carried and not entry.far:
-                yield Part(entry.machine, entry.received_ms, entry.lines)
+                yield Part(entry.machine, entry.received_ms, entry.lines, entry.file, entry.at)
 
     def _rests(self) -> Iterator[Part]:
         """After damage: what the newest collections have behind the journal's last entry; of those that it does not name, their end."""
@@ -433,10 +438,10 @@ class Importer:
         with (self._data / "collections" / file).open("rb") as stored:
             stored.seek(max(0, start - 1))
             lines = stored.read(end - max(0, start - 1))
-        lines = lines[lines.find(b"\n") + 1 :] if start else lines
-        lines = lines[: lines.rfind(b"\n") + 1]
+        cut = lines.find(b"\n") + 1 if start else 0
+        lines = lines[cut : lines.rfind(b"\n") + 1]
         if lines:
-            yield Part(machine, received_ms, lines)
+            yield Part(machine, received_ms, lines, file, max(0, start - 1) + cut)
 
     def _note_damage(self, path: Path, start: int, end: int) -> None:
         if not self._damaged:

@@ -26,6 +26,7 @@ LATE_SECONDS = 60.0
 REMEMBERED_SECONDS = 86_400.0
 """How long what was set aside counts against the receiver's health."""
 _MOST = 200
+_MOST_MET = 2000
 
 
 @dataclass
@@ -61,6 +62,23 @@ class Account:
     """Rows of devices beyond a machine's limit: an event of the machine tells of them, and no health depends on it."""
     counted: list[int] = field(default_factory=list)
     """The place in the journal (segment, offset) up to which lines far from the clock were counted."""
+    met: dict[str, list[list[int]]] = field(default_factory=dict)
+    """By collection, from which byte to which lines were set aside because the import cannot take them."""
+
+    def not_met(self, file: str, at: int, lines: bytes) -> int:
+        """How many of `lines`, which stand at byte `at` of the collection `file`, were not set aside before: from now on they were."""
+        end, known = at + len(lines), self.met.pop(file, [])
+        new = lines.count(b"\n") - sum(lines[max(0, start - at) : max(0, stop - at)].count(b"\n") for start, stop in known)
+        ranges: list[list[int]] = []
+        for start, stop in sorted([*known, [at, end]]):
+            if ranges and start <= ranges[-1][1]:
+                ranges[-1][1] = max(ranges[-1][1], stop)
+            else:
+                ranges.append([start, stop])
+        self.met[file] = ranges
+        while sum(map(len, self.met.values())) > _MOST_MET and len(self.met) > 1:
+            del self.met[next(iter(self.met))]
+        return new
 
     def add(self, more: Aside) -> None:
         """Count further lines that were set aside."""
@@ -97,8 +115,10 @@ class Ledger:
         try:
             found = orjson.loads(self.path.read_bytes())
             aside = [Aside(**one) for one in found["aside"]]
-            return Account(str(found["waiting"]), aside, dict(found["others"]), int(found["held_back"]), list(found["counted"]))
-        except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            told = (str(found["waiting"]), aside, dict(found["others"]), int(found["held_back"]), list(found["counted"]))
+            met = {str(file): [[int(start), int(stop)] for start, stop in ranges] for file, ranges in found.get("met", {}).items()}
+            return Account(*told, met)
+        except (OSError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
             return Account()
 
     def write(self, account: Account) -> None:

@@ -35,6 +35,9 @@ from perfkit.store.pending import Pending, RawLine, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
+_CACHE_KB = 8 << 10  # of the database's pages; more does not make it faster, and takes minutes to fill
+# DuckDB 2.0 keeps some memory of every statement until it is closed (4 KB of a join or a window), so after so many times it is opened anew.
+_DERIVED_MOST = 60
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
@@ -159,14 +162,13 @@ class Live:
     def __init__(self, db: Path, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000, most_devices: int = MOST_DEVICES) -> None:
         self._db = db
         self._con = open_database(db)
+        self._con.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._most_devices = most_devices
-        self._engine = Engine(threads=1, most_devices=most_devices)
-        self._engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
-        self._engine.derive(percentiles=False, quality=False)
+        self._engine, self._duck = self._open_engines()
+        self._derived = 0
         self._now = now
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._saved_ms = 0
-        self._duck = columnar.connect()
         self._full_hours: deque[_Machine] = deque()
         self._late_from = 0.0
         self._changed: set[_Machine] = set()
@@ -178,7 +180,8 @@ class Live:
             self.close()
             raise
         self.held_back = 0
-        """Rows since this object was made that have no place in the tables, because their machine has too many devices."""
+        """Rows of what was checkpointed since this object was made that have no place in the tables: their machine has too many devices."""
+        self._beyond = 0  # those since the last checkpoint: after a crash they come again
         self.unfinished = bool(self._to_load)
         """Whether something waits to be taken in: call `feed` again, if need be with no batches."""
 
@@ -245,6 +248,12 @@ class Live:
         self._engine.close()
         self._duck.close()
         self._con.close()
+
+    def _open_engines(self) -> tuple[Engine, duckdb.DuckDBPyConnection]:
+        engine = Engine(threads=1, most_devices=self._most_devices)
+        engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
+        engine.derive(percentiles=False, quality=False)
+        return engine, columnar.connect()
 
     def _load_waiting(self) -> None:
         """The machines of which something waited when the database was last left, so that it is taken in although no more may come."""
@@ -354,6 +363,12 @@ class Live:
             runs.refresh(self._con, machine.id)
 
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
+        if self._derived >= _DERIVED_MOST:
+            self._engine.close()
+            self._duck.close()
+            self._engine, self._duck = self._open_engines()
+            self._derived = 0
+        self._derived += 1
         self._engine.clear()
         descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
         try:
@@ -395,7 +410,7 @@ class Live:
                         del known[gone]
                 if len(known) >= most:
                     beyond[row[0]].add(device)
-                    self.held_back += 1
+                    self._beyond += 1
                     continue
             known[device] = row[at]
             kept.append(row)
@@ -433,7 +448,7 @@ class Live:
         if "devices" not in skip:
             for number, kind, count, lines in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
                 last = grown[number].last
-                self.held_back += lines
+                self._beyond += lines
                 detail = f"the first {self._most_devices:,} of them have rows"
                 self._add_event(number, Event("too_many", last, last, kind, count, detail))
         if self._full_hours:
@@ -493,4 +508,5 @@ class Live:
         self._con.executemany("INSERT OR REPLACE INTO live_lines (collector_id, lines, waits) VALUES (?, ?, ?)", lines)
         self._con.execute("INSERT OR REPLACE INTO live_positions VALUES (?, ?)", (journal, position))
         self._changed.clear()
+        self.held_back, self._beyond = self.held_back + self._beyond, 0
         self._saved_ms = self._now()
