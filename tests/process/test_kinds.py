@@ -108,12 +108,43 @@ DISKS = (
         "cciss/c0d0",
         "cciss/c0d0p1",
     ),
+    *(
+        "scd0",
+        "ploop12345",
+        "ploop12345p1",
+        "sddlmaa",
+        "vpatha",
+        "veeamimage0",
+        "rxdsk0",
+        "ida/c0d0",
+        "ida/c0d0p1",
+        "etherd/e0.0",
+        "etherd/e0.0p1",
+    ),
     *("cciss!c1d0", "cciss!c1d0p1", "bcache0", "drbd1", "zd0", "zd0p1", "nbd0", "nbd0p1", "ubiblock0_0", "emcpowera", "VxDMP1"),
 )
 WHOLE_DISKS = {
+    *("ida/c0d0", "etherd/e0.0"),
     *("sda", "sdaa", "xvda1", "vdb", "nvme0n1", "mmcblk0", "dasda", "rbd0", "pmem0", "cciss/c0d0", "cciss!c1d0", "nbd0"),
 }
 INTERFACES = (
+    *(
+        "nm-team0",
+        "nm-bond",
+        "datapath",
+        "pimreg",
+        "vcan0",
+        "gtp0",
+        "clat4",
+        "wlan0mon",
+        "lagg0",
+        "po1",
+        "k3s-br",
+        "kvmbr0",
+        "ovsbr1",
+        "wt0",
+    ),
+    *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",
         "eth0",
@@ -191,7 +222,7 @@ INTERFACES = (
     ),
     *("vrf-blue", "bat0", "nlmon0", "tun0", "tap0", "wg0", "tailscale0", "zt1a2b", "nordlynx", "ipsec0", "ppp0", "nerdctl0", "antrea-gw0"),
 )
-PHYSICAL = {"eth0", "eth0@if3", "ens4", "enp0s3", "eno1", "ib0", "wlan0", "usb0"}
+PHYSICAL = {"enx001122334455", "end0", "wwan0", "eth0", "eth0@if3", "ens4", "enp0s3", "eno1", "ib0", "wlan0", "usb0"}
 ODD_NAMES = ('we"ird', "a'b", "a b", "a/b", "a:1", "\u00fcml\u00e4ut", "$.x", "a\\b", "[0]", "100%", "eth0;drop")
 
 CPUINFO = {  # text, then model, CPUs, packages
@@ -213,8 +244,13 @@ CPUINFO = {  # text, then model, CPUs, packages
     "riscv-bare": ("processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc\n", None, 1, None),
     "loongarch": ("system type\t\t: generic\n\nprocessor\t\t: 0\npackage\t\t\t: 0\nModel Name\t\t: Loongson\n", "Loongson", 1, 1),
     "mips": ("system type\t\t: MT7621\nprocessor\t\t: 0\ncpu model\t\t: MIPS 1004Kc\n\nprocessor\t\t: 1\n", "MIPS 1004Kc", 2, None),
+    "armv5-old": ("Processor\t: Feroceon 88FR131 rev 1 (v5l)\nBogoMIPS\t: 1192.75\nHardware\t: Marvell SheevaPlug\n",
+                  "Feroceon 88FR131 rev 1 (v5l)", 1, None),
+    "apple": ("processor\t: 0\nCPU implementer\t: 0x61\nCPU part\t: 0x022\n\nprocessor\t: 1\n", "Apple M1", 2, None),
+    "sh4": ("machine\t\t: RTS7751R2D\nprocessor\t: 0\ncpu family\t: sh4\ncpu type\t: SH7751R\n", "SH7751R", 1, None),
+    "zeros": ("processor\t: 0\nmodel name\t: \ncpu MHz\t\t: 0.000\ncpu cores\t: 0\nsiblings\t: 0\nbogomips\t: 0.00\n", None, 1, None),
     "sparc": ("cpu\t\t: UltraSparc T5 (Niagara5)\nncpus probed\t: 4\nncpus active\t: 4\n", "UltraSparc T5 (Niagara5)", 4, None),
-    "nothing": ("\n", None, None, None),
+    "nothing": ("\n", None, 1, None),
 }  # fmt: skip
 
 
@@ -277,7 +313,7 @@ def made() -> Iterator[tuple[str, Lines]]:
         ],
     )
     for name, (text, *_) in CPUINFO.items():
-        yield f"cpu-{name}", pcc({"/proc/cpuinfo": text, "/proc/stat": "intr 1\n"}, {"/proc/stat": "intr 2\n"})
+        yield f"cpu-{name}", pcc(*({"/proc/cpuinfo": text, "/proc/stat": stat(n)} for n in range(2)))
 
     yield "forward", own("forward", seconds(20, (10, 3600)))
     yield "from-1970", own("from-1970", seconds(20, (0, 100 - T0), (10, T0 - 100)))
@@ -472,6 +508,7 @@ def test_what_a_cpu_is_on_each_architecture(world: World, name: str) -> None:
     [(text,)] = world.rows(f"cpu-{name}", "SELECT system_info FROM system_info WHERE machine = $m")
     found = json.loads(text)
     assert (found["model_name"], found["total_cpus"], found["physical_cpus"]) == (model, cpus, packages)
+    assert 0 not in found.values()
     assert world.rows(f"cpu-{name}", "SELECT cpus FROM machines WHERE machine = $m") == [(cpus,)]
 
 
