@@ -428,6 +428,8 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # ending, and what b
     "tar-xz": (".tar.xz", tar("w:xz")),
     "tar-bz2": (".tbz2", tar("w:bz2")),
     "tar-gz-named-json": (".json", tar("w:gz")),
+    "tar-in-zip": (".zip", lambda text: zipped(tar("w:gz")(text))),
+    "zip-in-tar": (".tar.xz", lambda text: tar("w:xz")(zipped(text))),
     "zip": (".zip", zipped),
     "nul-behind": (".json", lambda text: text + bytes(4096)),
     "blank-lines": (".json", lambda text: b"\n\n" + text.replace(b"\n", b"\n\n")),

@@ -26,6 +26,7 @@ _TAIL = 1 << 20  # bytes; far longer than a line that a collector writes
 _POLL = 0.1  # seconds between two reports of progress
 _MOST_UNPACKED = 64 << 30  # bytes of an archive's members
 _MOST_MEMBERS = 10_000
+_DEEPEST = 3  # archives in one another
 MARKS = ".marks.json"  # behind a collection's name: marks that were made next to it, because it is another collector's
 
 
@@ -113,14 +114,22 @@ def collections_in(files: Sequence[Path], folder: Path) -> list[Path]:
     for number, file in enumerate(dict.fromkeys(files)):
         members = [file]
         if is_archive(file):
-            unpacked = unpack_archive(file, folder / str(number))
-            members = [one for one in unpacked if not one.name.endswith(MARKS) and looks_like(one)]
+            members = [one for one in _unpacked(file, folder / str(number)) if not one.name.endswith(MARKS) and looks_like(one)]
             if not members:
                 raise BadInput(f"{file} is an archive without a collection; name the collection itself.")
         for member in members:
             marks = member.with_name(member.name + MARKS)
             found += [member, marks] if marks.is_file() and marks not in files else [member]
     return found
+
+
+def _unpacked(archive: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
+    """The files of an archive, and of those that stand in it."""
+    for number, file in enumerate(unpack_archive(archive, folder)):
+        if depth < _DEEPEST and is_archive(file):
+            yield from _unpacked(file, file.with_name(f"{file.name}.{number}.unpacked"), depth + 1)
+        else:
+            yield file
 
 
 def _members(archive: zipfile.ZipFile | tarfile.TarFile, folder: Path) -> Iterator[Path]:
