@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -289,6 +290,12 @@ def made() -> Iterator[tuple[str, Lines]]:
         "names",
         pcc(*({"/proc/diskstats": disks(n, *DISKS), "/proc/net/dev": dev(n, *INTERFACES), "/proc/stat": stat(n)} for n in range(3))),
     )
+    fast = [session(T0, 100.0, "20-hz", frequency=0.05, cpus=2)]
+    for n in range(10):
+        ticks = (9000 + 5 * n, 9000 + 10 * (n // 2))
+        text = "".join(f"cpu{label} 1000 0 0 {idle} 0 0 0 0 0 0\n" for label, idle in ((" ", sum(ticks)), (0, ticks[0]), (1, ticks[1])))
+        fast.append(line(T0 + 0.05 * n, "/proc/stat", f"{text}ctxt {n + 1}\n", 100 + 0.05 * n))
+    yield "20-hz", fast
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
@@ -392,6 +399,11 @@ def tar(mode: str) -> Callable[[bytes], bytes]:
     return pack
 
 
+def in_two(text: bytes, between: bytes) -> bytes:
+    at = text.index(b"\n", len(text) // 2) + 1
+    return text[:at] + between + text[at:]
+
+
 def zipped(text: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -431,6 +443,9 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # ending, and what b
     "tar-in-zip": (".zip", lambda text: zipped(tar("w:gz")(text))),
     "zip-in-tar": (".tar.xz", lambda text: tar("w:xz")(zipped(text))),
     "zip": (".zip", zipped),
+    "two-marks": (".json", lambda text: codecs.BOM_UTF8 + in_two(text, codecs.BOM_UTF8)),
+    "mark-within": (".json", lambda text: in_two(text, codecs.BOM_UTF8)),
+    "mark-within-gz": (".json.gz", lambda text: gzip.compress(in_two(text, codecs.BOM_UTF8))),
     "nul-behind": (".json", lambda text: text + bytes(4096)),
     "blank-lines": (".json", lambda text: b"\n\n" + text.replace(b"\n", b"\n\n")),
 }
@@ -499,6 +514,15 @@ def test_any_name_of_a_device_is_a_name(world: World, name: str) -> None:
         assert dict(found) == dict.fromkeys(ODD_NAMES, 3)
     assert world.column(name, "net_rx_bytes") == [1000 * len(ODD_NAMES)] * 2
     assert world.column(name, "disk_read_bytes") == [5120 * len(ODD_NAMES)] * 2
+
+
+def test_a_cpu_whose_ticks_did_not_move_in_so_short_a_time_was_not_reset(world: World) -> None:
+    assert {kind for kind, _ in world.events("20-hz")} == {"unusable"}
+    assert world.rows("20-hz", "SELECT cpu, count(idle) FROM cpu WHERE machine = $m GROUP BY 1 ORDER BY 1") == [
+        ("0", 9),
+        ("1", 4),
+        ("all", 9),
+    ]
 
 
 # ---- architectures ----

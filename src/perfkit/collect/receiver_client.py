@@ -225,7 +225,12 @@ def _read(text: bytes) -> tuple[Any, str, str]:
     found = {key.lower(): value for key, value in found.items()}
     error, status = found.get("error"), str(found.get("status", "")).lower()
     said = str(error or found.get("message") or found.get("detail") or status)[:200]
-    if error or not _BAD_WORDS.isdisjoint(status.split()) or (status.isdecimal() and int(status) >= 400) or False in (found.get("ok"), found.get("success")):
+    if (
+        error
+        or not _BAD_WORDS.isdisjoint(status.split())
+        or (status.isdecimal() and int(status) >= 400)
+        or False in (found.get("ok"), found.get("success"))
+    ):
         return found, REJECTED, said
     acknowledges = not found or "error" in found or "status" in found or True in (found.get("ok"), found.get("success"))
     return found, TAKEN if acknowledges else UNCLEAR, said if not acknowledges else ""

@@ -16,7 +16,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.collection import decode, lock, looks_like
-from perfkit.collection.opening import ARCHIVES, GZIP, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
+from perfkit.collection.opening import ARCHIVES, GZIP, MARK_WITHIN, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
 from perfkit.errors import BadInput, Failed, reason
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far
@@ -69,7 +69,11 @@ def read(con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, pat
     with _reporting(con, size, progress):
         try:
             if layers in ([], [GZIP], [ZSTD]):
-                found = _load(con, load, found, path, layers[0] if layers else "none")
+                read_so = _load(con, load, found, path, layers[0] if layers else "none")
+                if read_so.unreadable and _has_marks_within(path):  # files that were put together
+                    con.execute("DELETE FROM raw WHERE file = ?", [file])
+                    read_so = _unpack_and_load(con, load, found, path)
+                found = read_so
             else:
                 found = _unpack_and_load(con, load, found, path)
         except duckdb.IOException as error:
@@ -195,6 +199,16 @@ def _unpack_and_load(con: duckdb.DuckDBPyConnection, load: str, found: Input, fi
         except OSError as error:
             raise Failed(f"cannot unpack {file} into {tempfile.gettempdir()}: {reason(error)}; make room there or set TMPDIR.") from None
         return _load(con, load, replace(found, truncated=opening.truncated), Path(unpacked.name), "none")
+
+
+def _has_marks_within(file: Path) -> bool:
+    """Whether a line of it begins with a byte order mark."""
+    before = b""
+    for chunk in Opening(file, marks=True):
+        if MARK_WITHIN in before + chunk:
+            return True
+        before = chunk[-len(MARK_WITHIN) :]
+    return False
 
 
 def _ends_within_a_line(file: Path) -> bool:

@@ -47,6 +47,7 @@ WITH lines AS (
                 WHEN still.machine IS NOT NULL THEN 'the counters of /proc/stat stand still'
                 WHEN total > coalesce(hz, 100) * if(label = 'cpu ', cpus, 1) * (4 * seconds + if(by_wall, 1.1, 0.1))
                     THEN 'CPU time moves faster than the clock'
+                WHEN total = 0 AND (ever = 0 OR seconds < 0.2) THEN 'its ticks did not move'
                 WHEN total IS NULL THEN 'its counters are no numbers'
                 WHEN is_part_unknown THEN 'a part of its time went back'
                 WHEN guest > total OR guest_nice > total OR guest IS NULL OR guest_nice IS NULL THEN 'guests took more time than there was' END AS why
