@@ -365,6 +365,21 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
     }
 
 
+def test_samples_that_share_a_stamp_are_told(tmp_path: Path, db: Path, query) -> None:
+    """Those of pcc with two samples a second: together in a batch, or one after the other. The same lines again are none."""
+    clock = [0]
+    text = "cpu  {0} 0 0 {0} 0 0 0 0 0 0\ncpu0 {0} 0 0 {0} 0 0 0 0 0 0\n"
+    told = [{"timestamp": invent.START + n // 2, "subsystem": "/proc/stat", "measurement": text.format(100 * n)} for n in range(6)]
+    lines = [json.dumps(line).encode() + b"\n" for line in told]
+    with closing(Live(db, now=lambda: clock[0])) as live:
+        feed_all(live, [(invent.START, lines[0])], clock)
+        feed_all(live, [(invent.START, lines[0])], clock)
+        assert query("SELECT kind FROM quality_events") == []
+        feed_all(live, [(invent.START + 1, b"".join(lines[:4])), (invent.START + 2, lines[4]), (invent.START + 2, lines[5])], clock)
+    found = query("SELECT from_timestamp, to_timestamp FROM quality_events WHERE kind = 'shared_stamp'")
+    assert found == [(invent.START * 1000, (invent.START + 2) * 1000)]
+
+
 def test_the_position_goes_on_after_a_restart(db: Path, collection: Path, from_file: dict) -> None:
     known = samples(collection)
     clock = [0]

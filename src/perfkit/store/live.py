@@ -230,6 +230,10 @@ class Live:
                     machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                     if machine.pending.add(lines, batch.received_ms):
                         self._changed.add(machine)
+                    if shared := machine.pending.shared:
+                        detail = "of those with one stamp one has rows; import its collection to have all"
+                        self._add_event(machine.id, Event("shared_stamp", min(shared), max(shared), "", None, detail))
+                        shared.clear()
             new = self._take_in()
             if (began := time.monotonic()) > self._late_from or not batches:
                 new += self._take_in_late()
