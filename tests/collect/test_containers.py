@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from perfkit.collect.cgroups import blkio
 from perfkit.collect.containers import Containers, Names, identify
 from perfkit.collection import decode, line_head
 from support.proc import InventedClock, build, make_collector, read
@@ -154,6 +155,28 @@ def test_io_that_is_not_understood_is_unknown(tmp_path: Path, text: str, read: i
     containers, _ = watching(v2(tmp_path, f"docker/{A}", io_stat=text))
     (found,) = measure(containers)
     assert found.get("io_read_bytes") == read
+    containers.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("8:0 Read 5\n8:0 Write 7\n8:0 Total 12\nTotal 12\n", 7),
+        ("8:0 Read 5\n8:0 Write", None),
+        ("8:0 Read 5\n8:0 Write x\n", None),
+        ("", 0),
+    ],
+)
+def test_io_of_v1_that_is_cut_is_unknown(text: str, written: int | None) -> None:
+    found = blkio(frozenset(), "bytes")(text.encode())
+    assert dict(zip(found[::2], found[1::2])).get(b',\\"io_write_bytes\\":') == (None if written is None else b"%d" % written)
+
+
+def test_a_container_with_two_cgroups_has_one_line(tmp_path: Path) -> None:
+    """Kata's hypervisor has a cgroup of its own, which is called as its sandbox."""
+    containers, _ = watching(v2(tmp_path, f"kata_overhead/{A}", f"kubepods/burstable/pod1/{A}"))
+    (found,) = measure(containers)
+    assert found["inode"] == (tmp_path / f"fs/cgroup/kubepods/burstable/pod1/{A}").stat().st_ino
     containers.close()
 
 

@@ -163,6 +163,8 @@ REJECTIONS: list[Any] = [
     (200, {}, b'{"error":"bad"}'),
     (200, {}, b'{"status":"error","message":"bad"}'),
     (200, {}, b'{"success":false}'),
+    (200, {}, b'{"status":"failed to store"}'),
+    (200, {}, b'{"Error":"bad"}'),
 ]
 
 

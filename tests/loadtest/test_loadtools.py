@@ -504,6 +504,10 @@ def test_sysbench_says_what_is_known_of_a_run(tmp_path: Path) -> None:
     assert [(row.throughput, row.latency_avg_ms, row.latency_p95_ms, row.latency_max_ms) for row in level.rows] == [
         (99.99000099990002, 5, 9.5, 20)
     ] * 2
+    newer = loads.sysbench(lines=False).replace("total time: ", "time elapsed: ")  # 1.1
+    older = loads.sysbench(lines=False).replace("95th percentile: ", "approx.  95 percentile: ")  # 0.4 and 0.5
+    for text in (newer, older):
+        assert read_one(write(tmp_path, text)).rows == level.rows
 
 
 @pytest.mark.parametrize(
@@ -823,6 +827,8 @@ REFUSED = {
     ),
     "jmeter-mutilated": (loads.JTL + "\n" + "x,y,z\n" * 3, "no request that can be read, and 3 lines"),
     "jmeter-at-1970": (loads.jtl(start=5000), "with a time that perfkit can read"),
+    "iperf2": ("------\nClient connecting to a, TCP port 5001\n[  3]  0.0- 1.0 sec  112 MBytes  941 Mbits/sec\n", "iperf 2.*iperf3 --json"),
+    "locust-0": ('"Timestamp","Type","Name","# requests"\n1583933567,,Aggregated,10\n', "Locust before 1.0"),
     "jmeter-summary": (
         "summary +    100 in 00:00:10 =   10.0/s Avg:    25 Min:    10 Max:    40 Err:     0 (0.00%)\n",
         "JMeter's summary.*jtl",

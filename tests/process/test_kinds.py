@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import json
@@ -108,12 +109,43 @@ DISKS = (
         "cciss/c0d0",
         "cciss/c0d0p1",
     ),
+    *(
+        "scd0",
+        "ploop12345",
+        "ploop12345p1",
+        "sddlmaa",
+        "vpatha",
+        "veeamimage0",
+        "rxdsk0",
+        "ida/c0d0",
+        "ida/c0d0p1",
+        "etherd/e0.0",
+        "etherd/e0.0p1",
+    ),
     *("cciss!c1d0", "cciss!c1d0p1", "bcache0", "drbd1", "zd0", "zd0p1", "nbd0", "nbd0p1", "ubiblock0_0", "emcpowera", "VxDMP1"),
 )
 WHOLE_DISKS = {
+    *("ida/c0d0", "etherd/e0.0"),
     *("sda", "sdaa", "xvda1", "vdb", "nvme0n1", "mmcblk0", "dasda", "rbd0", "pmem0", "cciss/c0d0", "cciss!c1d0", "nbd0"),
 }
 INTERFACES = (
+    *(
+        "nm-team0",
+        "nm-bond",
+        "datapath",
+        "pimreg",
+        "vcan0",
+        "gtp0",
+        "clat4",
+        "wlan0mon",
+        "lagg0",
+        "po1",
+        "k3s-br",
+        "kvmbr0",
+        "ovsbr1",
+        "wt0",
+    ),
+    *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",
         "eth0",
@@ -191,7 +223,7 @@ INTERFACES = (
     ),
     *("vrf-blue", "bat0", "nlmon0", "tun0", "tap0", "wg0", "tailscale0", "zt1a2b", "nordlynx", "ipsec0", "ppp0", "nerdctl0", "antrea-gw0"),
 )
-PHYSICAL = {"eth0", "eth0@if3", "ens4", "enp0s3", "eno1", "ib0", "wlan0", "usb0"}
+PHYSICAL = {"enx001122334455", "end0", "wwan0", "eth0", "eth0@if3", "ens4", "enp0s3", "eno1", "ib0", "wlan0", "usb0"}
 ODD_NAMES = ('we"ird', "a'b", "a b", "a/b", "a:1", "\u00fcml\u00e4ut", "$.x", "a\\b", "[0]", "100%", "eth0;drop")
 
 CPUINFO = {  # text, then model, CPUs, packages
@@ -213,8 +245,13 @@ CPUINFO = {  # text, then model, CPUs, packages
     "riscv-bare": ("processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc\n", None, 1, None),
     "loongarch": ("system type\t\t: generic\n\nprocessor\t\t: 0\npackage\t\t\t: 0\nModel Name\t\t: Loongson\n", "Loongson", 1, 1),
     "mips": ("system type\t\t: MT7621\nprocessor\t\t: 0\ncpu model\t\t: MIPS 1004Kc\n\nprocessor\t\t: 1\n", "MIPS 1004Kc", 2, None),
+    "armv5-old": ("Processor\t: Feroceon 88FR131 rev 1 (v5l)\nBogoMIPS\t: 1192.75\nHardware\t: Marvell SheevaPlug\n",
+                  "Feroceon 88FR131 rev 1 (v5l)", 1, None),
+    "apple": ("processor\t: 0\nCPU implementer\t: 0x61\nCPU part\t: 0x022\n\nprocessor\t: 1\n", "Apple M1", 2, None),
+    "sh4": ("machine\t\t: RTS7751R2D\nprocessor\t: 0\ncpu family\t: sh4\ncpu type\t: SH7751R\n", "SH7751R", 1, None),
+    "zeros": ("processor\t: 0\nmodel name\t: \ncpu MHz\t\t: 0.000\ncpu cores\t: 0\nsiblings\t: 0\nbogomips\t: 0.00\n", None, 1, None),
     "sparc": ("cpu\t\t: UltraSparc T5 (Niagara5)\nncpus probed\t: 4\nncpus active\t: 4\n", "UltraSparc T5 (Niagara5)", 4, None),
-    "nothing": ("\n", None, None, None),
+    "nothing": ("\n", None, 1, None),
 }  # fmt: skip
 
 
@@ -253,6 +290,12 @@ def made() -> Iterator[tuple[str, Lines]]:
         "names",
         pcc(*({"/proc/diskstats": disks(n, *DISKS), "/proc/net/dev": dev(n, *INTERFACES), "/proc/stat": stat(n)} for n in range(3))),
     )
+    fast = [session(T0, 100.0, "20-hz", frequency=0.05, cpus=2)]
+    for n in range(10):
+        ticks = (9000 + 5 * n, 9000 + 10 * (n // 2))
+        text = "".join(f"cpu{label} 1000 0 0 {idle} 0 0 0 0 0 0\n" for label, idle in ((" ", sum(ticks)), (0, ticks[0]), (1, ticks[1])))
+        fast.append(line(T0 + 0.05 * n, "/proc/stat", f"{text}ctxt {n + 1}\n", 100 + 0.05 * n))
+    yield "20-hz", fast
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
@@ -277,7 +320,7 @@ def made() -> Iterator[tuple[str, Lines]]:
         ],
     )
     for name, (text, *_) in CPUINFO.items():
-        yield f"cpu-{name}", pcc({"/proc/cpuinfo": text, "/proc/stat": "intr 1\n"}, {"/proc/stat": "intr 2\n"})
+        yield f"cpu-{name}", pcc(*({"/proc/cpuinfo": text, "/proc/stat": stat(n)} for n in range(2)))
 
     yield "forward", own("forward", seconds(20, (10, 3600)))
     yield "from-1970", own("from-1970", seconds(20, (0, 100 - T0), (10, T0 - 100)))
@@ -356,6 +399,11 @@ def tar(mode: str) -> Callable[[bytes], bytes]:
     return pack
 
 
+def in_two(text: bytes, between: bytes) -> bytes:
+    at = text.index(b"\n", len(text) // 2) + 1
+    return text[:at] + between + text[at:]
+
+
 def zipped(text: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -392,7 +440,12 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # ending, and what b
     "tar-xz": (".tar.xz", tar("w:xz")),
     "tar-bz2": (".tbz2", tar("w:bz2")),
     "tar-gz-named-json": (".json", tar("w:gz")),
+    "tar-in-zip": (".zip", lambda text: zipped(tar("w:gz")(text))),
+    "zip-in-tar": (".tar.xz", lambda text: tar("w:xz")(zipped(text))),
     "zip": (".zip", zipped),
+    "two-marks": (".json", lambda text: codecs.BOM_UTF8 + in_two(text, codecs.BOM_UTF8)),
+    "mark-within": (".json", lambda text: in_two(text, codecs.BOM_UTF8)),
+    "mark-within-gz": (".json.gz", lambda text: gzip.compress(in_two(text, codecs.BOM_UTF8))),
     "nul-behind": (".json", lambda text: text + bytes(4096)),
     "blank-lines": (".json", lambda text: b"\n\n" + text.replace(b"\n", b"\n\n")),
 }
@@ -463,6 +516,15 @@ def test_any_name_of_a_device_is_a_name(world: World, name: str) -> None:
     assert world.column(name, "disk_read_bytes") == [5120 * len(ODD_NAMES)] * 2
 
 
+def test_a_cpu_whose_ticks_did_not_move_in_so_short_a_time_was_not_reset(world: World) -> None:
+    assert {kind for kind, _ in world.events("20-hz")} == {"unusable"}
+    assert world.rows("20-hz", "SELECT cpu, count(idle) FROM cpu WHERE machine = $m GROUP BY 1 ORDER BY 1") == [
+        ("0", 9),
+        ("1", 4),
+        ("all", 9),
+    ]
+
+
 # ---- architectures ----
 
 
@@ -472,6 +534,7 @@ def test_what_a_cpu_is_on_each_architecture(world: World, name: str) -> None:
     [(text,)] = world.rows(f"cpu-{name}", "SELECT system_info FROM system_info WHERE machine = $m")
     found = json.loads(text)
     assert (found["model_name"], found["total_cpus"], found["physical_cpus"]) == (model, cpus, packages)
+    assert 0 not in found.values()
     assert world.rows(f"cpu-{name}", "SELECT cpus FROM machines WHERE machine = $m") == [(cpus,)]
 
 

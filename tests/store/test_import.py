@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import re
@@ -255,6 +256,33 @@ def test_a_portals_csv_comes_in_with_what_it_has(tmp_path: Path, db: Path, query
     assert query(f"SELECT count(*) FROM host_metrics WHERE {holds}") == [(4,)]
     assert any("it is not known: gpu" in note for note in found.notes) == (form == "a column that nobody knows")
     assert any("the file lacks it: " in note for note in found.notes)
+
+
+CSV = "Timestamp,cpu_user,cpu_idle\n" + "".join(f"{START + second},7.5,90\n" for second in range(4))
+CSV_FILES = {
+    "utf-16": (CSV.replace("\n", "\r\n").encode("utf-16"), 4, None),
+    "gzip": (gzip.compress(CSV.encode()), 4, None),
+    "zeros at its end": (CSV.encode() + bytes(300), 4, "its end is cut"),
+    "cut": (CSV.encode()[:-6], 3, "its end is cut"),
+    "an index without a name": (
+        "".join(f"{n or ''},{line}" for n, line in enumerate(CSV.splitlines(keepends=True))).encode(),
+        4,
+        "not known: column 1",
+    ),
+    "commas behind": (CSV.replace("\n", ",\n").encode(), 4, "not known: column 4"),
+    "infinite": (CSV.encode() + b"%d,inf,\n" % (START + 9), 4, "cannot be: cpu_user (1)"),
+    "words for nothing": (CSV.encode() + b"%d,None,N/A\n" % (START + 9), 4, None),
+}
+
+
+@pytest.mark.parametrize("form", CSV_FILES)
+def test_a_csv_comes_in_as_people_have_it(tmp_path: Path, db: Path, query, form: str) -> None:
+    content, known, note = CSV_FILES[form]
+    path = tmp_path / "host.csv"
+    path.write_bytes(content)
+    [found] = import_input(db, path, collector_name="vm-a")
+    assert query("SELECT count(*) FROM host_metrics WHERE cpu_user = 7.5 AND cpu_idle = 90") == [(known,)]
+    assert note is None or any(note in sentence for sentence in found.notes)
 
 
 def test_a_machine_that_was_known_by_its_id_stays_one_collector(tmp_path: Path, db: Path, query) -> None:

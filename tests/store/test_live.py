@@ -305,6 +305,83 @@ def test_a_clock_that_is_set_back_costs_the_one_sample_across_the_step(tmp_path:
     check_rollups(query)
 
 
+def hostile(path: Path) -> Path:
+    """A recording with something of each kind that empties a cell, in seconds of their own."""
+    whole = invent.write(path, hostname="vm-h", seconds=18, containers=1, disks=1)
+    lines = [json.loads(line) for line in whole.read_text().splitlines()]
+    first = lines[0]["timestamp"]
+    for line in lines:
+        second, name, text = line["timestamp"] - first, line["subsystem"], line["measurement"]
+        if name == "/proc/meminfo" and second in (3, 4, 9):  # more than there is
+            text = re.sub(r"MemAvailable: *\d+", "MemAvailable: 99999999999", text)
+        elif name == "/proc/stat" and second == 4:
+            stat = text
+        elif name == "/proc/stat" and second == 5:  # stands still
+            text = stat
+        elif name == "/proc/net/snmp" and second == 6:
+            text = re.sub(r"(Tcp: [A-Z].*\nTcp: \S+ \S+ \S+ \S+ )\d+", r"\1 9223372036854775808", text)
+        elif name == "/proc/vmstat" and second == 7:
+            text = text.replace("pgpgin ", "pgpgin -")
+        elif name.startswith("container/") and second == 8:  # half a line
+            text = text[:-9]
+        elif name == "/proc/diskstats" and second == 10:
+            text = text.replace(" sda ", " sda 9223372036854775807 ")
+        elif name == "/proc/diskstats" and second in (11, 12):  # comes and goes
+            text += f"   8      16 sdz {second} 0 80 0 0 0 0 0 0 0 0\n"
+        elif name == "/proc/pressure/io" and second == 13:
+            text = text.replace("total=", "total=-")
+        line["measurement"] = text
+        line["timestamp"] += 60 if second > 15 else 0  # the clock is set
+    whole.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return whole
+
+
+def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: Path, query) -> None:
+    collection = hostile(tmp_path / "vm-h.json")
+    import_input(tmp_path / "file.db", collection)
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    batches = samples(collection)
+    feed_all(live, [*together(batches[:3]), *batches[3:6], *together(batches[6:], 2)], clock, "vm-h")
+    live.close()
+    events = "SELECT kind, subject, from_timestamp, to_timestamp, missed, detail, recording FROM quality_events ORDER BY 1, 2, 3"
+    with closing(open_database(tmp_path / "file.db", read_only=True)) as con:
+        of_file = con.execute(events).fetchall()
+    assert query(events) == of_file
+    start = batches[0][0] * 1000 + 1
+    assert {
+        (kind, subject, (first - start) // 1000, (last - start) // 1000, missed) for kind, subject, first, last, missed, *_ in of_file
+    } == {
+        ("unusable", "memory", 3, 9, 3),
+        *(("unusable", f"cpu {cpu}", 5, 5, 1) for cpu in ("all", 0, 1, 2, 3)),
+        ("unusable", "tcp", 6, 7, 2),
+        ("unusable", "system", 7, 8, 2),
+        ("unusable", next(subject for _, subject, *_ in of_file if subject.startswith("container/docker/")), 8, 8, 1),
+        ("reset", "disk sda", 9, 10, None),
+        ("reset", "disk sda", 10, 11, None),
+        ("hot_plug", "disk sdz", 10, 11, None),
+        ("unplug", "disk sdz", 12, 13, None),
+        ("guessed_totals", "disk", 0, 77, None),
+        ("unusable", "pressure io", 13, 14, 2),
+        ("clock_step", "", 15, 76, None),
+    }
+
+
+def test_samples_that_share_a_stamp_are_told(tmp_path: Path, db: Path, query) -> None:
+    """Those of pcc with two samples a second: together in a batch, or one after the other. The same lines again are none."""
+    clock = [0]
+    text = "cpu  {0} 0 0 {0} 0 0 0 0 0 0\ncpu0 {0} 0 0 {0} 0 0 0 0 0 0\n"
+    told = [{"timestamp": invent.START + n // 2, "subsystem": "/proc/stat", "measurement": text.format(100 * n)} for n in range(6)]
+    lines = [json.dumps(line).encode() + b"\n" for line in told]
+    with closing(Live(db, now=lambda: clock[0])) as live:
+        feed_all(live, [(invent.START, lines[0])], clock)
+        feed_all(live, [(invent.START, lines[0])], clock)
+        assert query("SELECT kind FROM quality_events") == []
+        feed_all(live, [(invent.START + 1, b"".join(lines[:4])), (invent.START + 2, lines[4]), (invent.START + 2, lines[5])], clock)
+    found = query("SELECT from_timestamp, to_timestamp FROM quality_events WHERE kind = 'shared_stamp'")
+    assert found == [(invent.START * 1000, (invent.START + 2) * 1000)]
+
+
 def test_the_position_goes_on_after_a_restart(db: Path, collection: Path, from_file: dict) -> None:
     known = samples(collection)
     clock = [0]

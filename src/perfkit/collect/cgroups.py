@@ -152,13 +152,15 @@ def io_stat(ignored: frozenset[bytes]) -> Parse:
 
 
 def blkio(ignored: frozenset[bytes], unit: str) -> Parse:
-    """v1's `8:0 Read 1` lines, summed over the devices that are not `ignored`; `unit` is bytes or ops."""
+    """v1's `8:0 Read 1` lines, summed over the devices that are not `ignored`, none if one is cut; `unit` is bytes or ops."""
     keys = {b"Read": _key(f"io_read_{unit}"), b"Write": _key(f"io_write_{unit}")}
 
     def parse(text: bytes) -> list[bytes]:
         totals = dict.fromkeys(keys.values(), 0)
         for row in map(bytes.split, text.splitlines()):
-            if len(row) == 3 and row[1] in keys and row[0] not in ignored and row[2].isdigit():
+            if len(row) < 2 or not row[-1].isdigit():
+                return []
+            if len(row) == 3 and row[1] in keys and row[0] not in ignored:
                 totals[keys[row[1]]] += int(row[2])
         return _sums(totals)
 

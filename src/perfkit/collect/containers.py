@@ -98,9 +98,14 @@ class Tree:
         self._children: dict[str, int] = {}  # of the folders below the root in which containers may appear: their link count
 
     def walk(self) -> dict[str, tuple[str, str]]:
-        """Every container and service: path below the root to (runtime, id) and ("", name)."""
+        """Every container and service: path below the root to (runtime, id) and ("", name).
+
+        A container whose id has two cgroups is the deeper one: Kata's hypervisor has another one of the same name near the root.
+        """
         self._children.clear()
-        return dict(self._walk("", 0))
+        found = dict(self._walk("", 0))
+        deepest = {one: path for path, one in sorted(found.items(), key=lambda item: item[0].count("/"))}
+        return {path: one for path, one in found.items() if not one[0] or deepest[one] == path}
 
     def changed(self) -> bool:
         """Whether a watched folder has other children than at the last walk."""

@@ -247,9 +247,15 @@ def _read(text: bytes) -> tuple[Any, str, str]:
     if not isinstance(found, dict):
         is_word = found is True or found is None or str(found).lower() in _GOOD_WORDS
         return found, TAKEN if is_word else UNCLEAR, ""
+    found = {key.lower(): value for key, value in found.items()}
     error, status = found.get("error"), str(found.get("status", "")).lower()
     said = str(error or found.get("message") or found.get("detail") or status)[:200]
-    if error or status in _BAD_WORDS or (status.isdecimal() and int(status) >= 400) or False in (found.get("ok"), found.get("success")):
+    if (
+        error
+        or not _BAD_WORDS.isdisjoint(status.split())
+        or (status.isdecimal() and int(status) >= 400)
+        or False in (found.get("ok"), found.get("success"))
+    ):
         return found, REJECTED, said
     acknowledges = not found or "error" in found or "status" in found or True in (found.get("ok"), found.get("success"))
     return found, TAKEN if acknowledges else UNCLEAR, said if not acknowledges else ""

@@ -56,15 +56,21 @@ _MAGICS = (
 )
 
 
+MARK_WITHIN = b"\n" + codecs.BOM_UTF8
+"""A byte order mark where a line begins."""
+
+
 class Opening:
     """The bytes of `path` as UTF-8 text, unpacked; iterate once.
+
+    With `marks`, byte order marks within the text stay.
 
     layers     what was taken off, the outermost first: ["gzip"], ["gzip", "byte order mark"]; complete after the first chunk
     truncated  whether it ends within a compressed stream, or a part of one was damaged; complete after the iteration
     """
 
-    def __init__(self, path: Pathish) -> None:
-        self.path = path
+    def __init__(self, path: Pathish, *, marks: bool = False) -> None:
+        self.path, self._marks = path, marks
         self.layers: list[str] = []
         self.truncated = False
 
@@ -82,7 +88,7 @@ class Opening:
                 if unpack is None:
                     break
                 chunks = unpack(chunks)
-            yield from chunks
+            yield from chunks if self._marks else _without_marks(chunks)
 
     def _unpackers(self) -> dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]]:
         found: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
@@ -163,6 +169,19 @@ def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
     first = next(chunks, b"")
     yield first[len(codecs.BOM_UTF8) :]
     yield from chunks
+
+
+def _without_marks(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Without the byte order marks of files that were put together into one."""
+    rest = b""
+    for chunk in chunks:
+        text = (rest + chunk).replace(MARK_WITHIN, b"\n")
+        held = next((n for n in (3, 2, 1) if text.endswith(MARK_WITHIN[:n])), 0)
+        text, rest = text[: len(text) - held], text[len(text) - held :]
+        if text:
+            yield text
+    if rest:
+        yield rest
 
 
 def _from_utf_16(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -13,13 +13,13 @@ BANNER = re.compile(r"^sysbench \d", re.MULTILINE)
 _TEST = re.compile(r"^(?:Running the test with following options|Threads started!)", re.MULTILINE)
 _LINE = re.compile(r"^\[\s*(\d{1,9})s ?\] (.+)$", re.MULTILINE)
 _PERCENTILE = re.compile(r"lat(?:ency)? \(ms,(\d+)%\): ([\d.]+)|response time: ()([\d.]+)ms \((\d+)%\)")
-_SECONDS = r"total time:\s+([\d.]+)s"
+_SECONDS = r"(?:total time|time elapsed):\s+([\d.]+)s"  # the latter since 1.1
 _EVENTS = r"total number of events:\s+(\d+)"
 _IGNORED = r"ignored errors:\s+(\d+)"
 _CLOSING = {
     "latency_avg_ms": r"^\s+avg:\s+([\d.]+)",
     "latency_max_ms": r"^\s+max:\s+([\d.]+)",
-    "latency_p95_ms": r"^\s+95th percentile:\s+([\d.]+)",
+    "latency_p95_ms": r"^\s+(?:95th|approx\. +95) percentile:\s+([\d.]+)",
 }
 _BLOCK = re.compile(r"block size:? +(\d{1,9})([KM]?)i?B", re.IGNORECASE)
 _MIB = 1 << 20

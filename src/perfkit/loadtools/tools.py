@@ -111,6 +111,10 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
         "k6's summary, which has no times",
         "let k6 write its points with --out json=k6.json or --out csv=k6.csv",
     ),
+    _Refused("locust", _begins(r'"?Timestamp"?,"?(?:Type|Requests/s)"?,'), "the history of a Locust before 1.0", "use Locust 1.0 or newer"),
+    _Refused(
+        "iperf", _has(r"^(?:Client connecting to|Server listening on) .*\b(?:TCP|UDP) port "), "what iperf 2 prints", "use iperf3 --json"
+    ),
     _Refused(
         "locust",
         _has(r'\A"?(?:Type"?,"?Name"?,"?(?:Request Count|# requests)|Method"?,"?Name"?,"?Error|Count"?,"?Message"?,"?Traceback)'),

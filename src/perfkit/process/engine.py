@@ -214,6 +214,10 @@ class Engine:
             device = one.keys[0].name if one.keys else "machine"
             self.con.execute(statement("summaries/percentiles"), {"table": one.name, "device": device, "metrics": metrics})
 
+    def judge(self) -> None:
+        """Make the table `quality` of what is derived, where `derive` was told to leave it out."""
+        self._make("summaries", SUMMARIES[1:], lambda name: None)
+
     def clear(self) -> None:
         """Forget what was loaded; the derived tables stay until the next `derive`."""
         for name in ("raw", "inputs"):  # not TRUNCATE: in memory DuckDB keeps the rows that it deletes, and reads past them, for ever

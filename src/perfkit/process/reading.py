@@ -16,7 +16,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.collection import decode, lock, looks_like
-from perfkit.collection.opening import ARCHIVES, GZIP, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
+from perfkit.collection.opening import ARCHIVES, GZIP, MARK_WITHIN, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
 from perfkit.errors import BadInput, Failed, reason
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far
@@ -26,6 +26,7 @@ _TAIL = 1 << 20  # bytes; far longer than a line that a collector writes
 _POLL = 0.1  # seconds between two reports of progress
 _MOST_UNPACKED = 64 << 30  # bytes of an archive's members
 _MOST_MEMBERS = 10_000
+_DEEPEST = 3  # archives in one another
 MARKS = ".marks.json"  # behind a collection's name: marks that were made next to it, because it is another collector's
 
 
@@ -68,7 +69,11 @@ def read(con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, pat
     with _reporting(con, size, progress):
         try:
             if layers in ([], [GZIP], [ZSTD]):
-                found = _load(con, load, found, path, layers[0] if layers else "none")
+                read_so = _load(con, load, found, path, layers[0] if layers else "none")
+                if read_so.unreadable and _has_marks_within(path):  # files that were put together
+                    con.execute("DELETE FROM raw WHERE file = ?", [file])
+                    read_so = _unpack_and_load(con, load, found, path)
+                found = read_so
             else:
                 found = _unpack_and_load(con, load, found, path)
         except duckdb.IOException as error:
@@ -113,14 +118,22 @@ def collections_in(files: Sequence[Path], folder: Path) -> list[Path]:
     for number, file in enumerate(dict.fromkeys(files)):
         members = [file]
         if is_archive(file):
-            unpacked = unpack_archive(file, folder / str(number))
-            members = [one for one in unpacked if not one.name.endswith(MARKS) and looks_like(one)]
+            members = [one for one in _unpacked(file, folder / str(number)) if not one.name.endswith(MARKS) and looks_like(one)]
             if not members:
                 raise BadInput(f"{file} is an archive without a collection; name the collection itself.")
         for member in members:
             marks = member.with_name(member.name + MARKS)
             found += [member, marks] if marks.is_file() and marks not in files else [member]
     return found
+
+
+def _unpacked(archive: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
+    """The files of an archive, and of those that stand in it."""
+    for number, file in enumerate(unpack_archive(archive, folder)):
+        if depth < _DEEPEST and is_archive(file):
+            yield from _unpacked(file, file.with_name(f"{file.name}.{number}.unpacked"), depth + 1)
+        else:
+            yield file
 
 
 def _members(archive: zipfile.ZipFile | tarfile.TarFile, folder: Path) -> Iterator[Path]:
@@ -186,6 +199,16 @@ def _unpack_and_load(con: duckdb.DuckDBPyConnection, load: str, found: Input, fi
         except OSError as error:
             raise Failed(f"cannot unpack {file} into {tempfile.gettempdir()}: {reason(error)}; make room there or set TMPDIR.") from None
         return _load(con, load, replace(found, truncated=opening.truncated), Path(unpacked.name), "none")
+
+
+def _has_marks_within(file: Path) -> bool:
+    """Whether a line of it begins with a byte order mark."""
+    before = b""
+    for chunk in Opening(file, marks=True):
+        if MARK_WITHIN in before + chunk:
+            return True
+        before = chunk[-len(MARK_WITHIN) :]
+    return False
 
 
 def _ends_within_a_line(file: Path) -> bool:

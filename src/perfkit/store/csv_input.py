@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import duckdb
 
 from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, Column, Table
+from perfkit.collection.opening import Opening
 from perfkit.errors import BadInput, reason
 from perfkit.store import schema
 from perfkit.units import iso
@@ -23,6 +26,7 @@ _CONVERSION = re.compile(
 )
 _MOST_SHARE = 101  # %, of figures that another program has rounded
 _MOST = 1 << 62
+_TAIL = 1 << 16  # bytes; longer than a row
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 
 
@@ -62,6 +66,39 @@ def note(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
     ]
     found = [f"{path.name}: left out, because it is not known: {', '.join(unknown)}"] if unknown else []
     return found + ([f"{path.name}: empty, because the file lacks it: {', '.join(missing)}"] if missing else [])
+
+
+@contextmanager
+def as_text(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A lone CSV file as it can be read: unpacked, as UTF-8, without a cut end; and what is to be told of that."""
+    opening = Opening(path)
+    with tempfile.TemporaryDirectory(prefix="perfkit-") as folder:
+        text = Path(folder, path.name)
+        try:
+            with text.open("wb") as file:
+                file.writelines(opening)
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
+        notes = [f"{path.name}: its end is cut, and left out"] if _end_whole(text) else []
+        try:
+            yield (text if opening.layers or notes else path), notes
+        except BadInput as error:
+            raise BadInput(str(error).replace(str(text), str(path))) from error
+
+
+def _end_whole(text: Path) -> bool:
+    """Cut off NUL bytes at the end of a CSV file, and a last line that is not whole; whether there was one."""
+    with text.open("r+b") as file:
+        header = file.readline()
+        size = file.seek(0, os.SEEK_END)
+        tail_at = max(0, size - _TAIL)
+        file.seek(tail_at)
+        tail = file.read()
+        whole = tail.rstrip(b"\0")
+        before, _, last = whole.rpartition(b"\n")
+        is_cut = tail_at + len(before) >= len(header) - 1 and 0 < last.count(b",") < header.count(b",")
+        file.truncate(tail_at + (len(before) + 1 if is_cut else len(whole)))
+        return is_cut or len(whole) < len(tail)
 
 
 def drop_impossible(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
@@ -131,7 +168,8 @@ def header_of(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 def _csv_header(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return [name.strip() for name in next(csv.reader(file), [])]
+            names = [name.strip().lower() for name in next(csv.reader(file), [])]
+            return [name or f"column {place}" for place, name in enumerate(names, 1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise BadInput(f"{path} cannot be read as CSV: {why}.") from error
@@ -172,16 +210,18 @@ def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: P
     return schema.text("duckdb/read_parquet" if path.suffix == ".parquet" else "duckdb/read_csv").format(
         name=table.name,
         types=columns,
-        columns=", ".join(f'{_value(c, places[c.name], types[c.name])} AS "{c.name}"' for c in table.columns),
+        columns=", ".join(f'{_value(c, places[c.name], types[c.name], is_host=table is HOST)} AS "{c.name}"' for c in table.columns),
     )
 
 
-def _value(column: Column, place: str, type_: str) -> str:
+def _value(column: Column, place: str, type_: str, *, is_host: bool) -> str:
     if place == "NULL":
         return f"NULL::{type_}"
     if column.kind == KEY:  # as process writes a name that a spreadsheet would take for a formula
         return f"if(regexp_matches({place}, '^''[-=+@\\t\\r\\n]'), substr({place}, 2), coalesce({place}, ''))"
-    return f"CASE WHEN isfinite({place}) THEN {place} END" if type_ == "DOUBLE" else place
+    if type_ != "DOUBLE":
+        return place
+    return f"CASE WHEN NOT isnan({place}) THEN {place} END" if is_host else f"CASE WHEN isfinite({place}) THEN {place} END"
 
 
 def _explain(path: Path, message: str) -> str:

@@ -181,14 +181,15 @@ def _of_folder(path: Path) -> Iterator[Staged]:
 def _of_host_csv(path: Path) -> Iterator[Staged]:
     con = columnar.connect()
     try:
-        csv_input.read_table(con, HOST, path)
-        dropped = csv_input.drop_impossible(con, path)
+        with csv_input.as_text(path) as (text, cut):
+            csv_input.read_table(con, HOST, text)
+            dropped = csv_input.drop_impossible(con, text)
+            name = csv_input.machine_named_in(con, text)
+            notes = [*csv_input.note(con, HOST, text), *cut, *dropped]
         csv_input.fill_busy(con, (HOST,))
         found, samples = _recorded(con, path, (HOST,), None)
-        name = csv_input.machine_named_in(con, path)
         if name is None and path.name == "host.csv":
             name = _hostname(_quality(path.parent / "quality.json"))
-        notes = [*csv_input.note(con, HOST, path), *dropped]
         yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=notes)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error

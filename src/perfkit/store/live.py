@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ import orjson
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection import MARK
 from perfkit.collection.certificate import CUT_OFF, RECORDING
+from perfkit.collection.subsystems import KERNEL_LOG
 from perfkit.errors import BadInput, Failed
 from perfkit.process.engine import MOST_DEVICES, NEEDS, Engine
 from perfkit.process.quality import Event, Mark, Recording, told_json, window_name
@@ -104,6 +106,15 @@ _NEVER_LIVE = ("duplicates", "gaps", "runs")
 # Tables whose statement may be left out when no new line comes from a subsystem that starts like this.
 _NEEDS_SUBSYSTEM = {**NEEDS, "marks": ("perfkit/mark",)}
 _FACTS = frozenset({"perfkit/session", "/proc/cpuinfo"})
+# Tables whose rows tell why a cell of theirs is empty (process/sql/components).
+_TELLS_WHY = frozenset({one.name for one in TABLES} - {"host", "process_names"})
+# Tables of devices that come and go, of which the first value is there whenever there are rates.
+_COME_AND_GO = frozenset({"cpu", "disk", "network"})
+# Events that live import finds by other means, or that only files have.
+_NOT_LIVE = frozenset({"gap", "too_many", "damaged", "truncated", "duplicate"})
+# Tables that have a row for each line whose subsystem starts like this.
+_LINES = {"containers": "container/", "services": "service/"}
+_STEP_MS = 100  # a wall clock that moved by so much more than the other is looked at; whether it was set is said in quality.sql
 
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
@@ -133,6 +144,20 @@ def _written(line: RawLine) -> bytes:
     return orjson.dumps({"timestamp": seconds, "nanosecond": rest * 1_000_000, **clock, **told})
 
 
+def _is_apart(samples: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there was a reboot, another recording or a step of the wall clock between two `samples` of a machine."""
+    by_clock = sorted(samples, key=lambda one: (one["stretch"], one["clock"]))
+    return any(
+        one["stretch"] != later["stretch"] or abs(later["timestamp"] - one["timestamp"] - 1000 * (later["clock"] - one["clock"])) > _STEP_MS
+        for one, later in pairwise(by_clock)
+    )
+
+
+def _stops_early(recordings: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one ended with an error."""
+    return any((one["ended"] or "").startswith("error") for one in recordings)
+
+
 def _is_broken(taken: runs.Taken, one: Recording) -> bool:
     """Whether a sample is missing between those that were taken, before their end, or between the recording's beginning and them."""
     ticks = taken.ticks
@@ -150,6 +175,8 @@ class _Machine:
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
         self.hour = -1  # the hour up to which its samples are stored by column
+        self.guesses = False  # whether names decide what counts in its totals
+        self.seen: dict[str, int] = {}  # by table: how many devices its newest sample had
 
 
 class Live:
@@ -171,6 +198,7 @@ class Live:
         self._saved_ms = 0
         self._full_hours: deque[_Machine] = deque()
         self._late_from = 0.0
+        self._happened = False  # whether something in this step's rows may be worth an event
         self._changed: set[_Machine] = set()
         waiting = "SELECT machinename, sitename FROM live_lines JOIN collectors ON id = collector_id WHERE waits = 1"
         try:
@@ -205,6 +233,10 @@ class Live:
                     machine = self._machine(batch.identifier, batch.site or DEFAULT_SITE)
                     if machine.pending.add(lines, batch.received_ms):
                         self._changed.add(machine)
+                    if shared := machine.pending.shared:
+                        detail = "of those with one stamp one has rows; import its collection to have all"
+                        self._add_event(machine.id, Event("shared_stamp", min(shared), max(shared), "", None, detail))
+                        shared.clear()
             new = self._take_in()
             if (began := time.monotonic()) > self._late_from or not batches:
                 new += self._take_in_late()
@@ -311,8 +343,9 @@ class Live:
     def _add(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], grown: Mapping[int, _Machine], skip: list[str]) -> int:
         """Compute the new samples of the machines that have `grown`, and add them; how many host samples that were."""
         self._derive(rows, after, skip)
-        new = sum(self._append(table, grown) for table in TABLES if table.name not in skip)
-        self._note(grown, skip)
+        self._happened = any(line.subsystem == KERNEL_LOG.name for _, line in rows)
+        new = sum(self._append(table, grown, rows, after) for table in TABLES if table.name not in skip)
+        self._note(grown, skip, after)
         return new
 
     def _take_in_late(self) -> int:
@@ -380,16 +413,38 @@ class Live:
         self._engine.derive(percentiles=False, quality=False, skip=skip)
         self._engine.con.execute(schema.text("duckdb/live_after"), {"machines": list(after), "instants": list(after.values())})
 
-    def _append(self, table: Table, grown: Mapping[int, _Machine]) -> int:
+    def _append(self, table: Table, grown: Mapping[int, _Machine], lines: Sequence[tuple[int, RawLine]], after: Mapping[int, int]) -> int:
         """Insert the new samples of one table; how many host samples that were."""
-        columns = ["timestamp", *(c.name for c in table.columns)]
+        columns = ["timestamp", *(c.name for c in table.columns), *(("why",) if table.name in _TELLS_WHY else ())]
         cursor = self._engine.con.execute(schema.text("duckdb/live_samples"), {"table": table.name, "columns": columns})
         names = [column[0] for column in cursor.description or ()][1:]
         rows = cursor.fetchall()
+        if table.name in _LINES:
+            told = sum(line.subsystem.startswith(_LINES[table.name]) and line.stamp > after[number] for number, line in lines)
+            self._happened = self._happened or told != len(rows)
+        if names[-1] == "why":
+            self._happened = self._happened or any(row[-1] for row in rows) or self._came_or_went(table, rows, grown)
+            names, rows = names[:-1], [row[:-1] for row in rows]
         if table.keys:
             rows = self._without_too_many(table, names, rows, grown)
         count = self._con.executemany(insert_sql(table.database_name, names), rows).rowcount if rows else 0
         return count if table is HOST else 0
+
+    def _came_or_went(self, table: Table, rows: Sequence[tuple[Any, ...]], grown: Mapping[int, _Machine]) -> bool:
+        """Whether a machine has another number of devices than in the sample before, or one that has no rates yet."""
+        if table.name not in _COME_AND_GO:
+            return False
+        counts: dict[int, dict[int, int]] = {}
+        for row in rows:
+            of = counts.setdefault(row[0], {})
+            of[row[1]] = of.get(row[1], 0) + 1
+        value = 2 + len(table.keys)
+        changed = any(row[value] is None for row in rows)
+        for number, of in counts.items():
+            there = [*of.values()]
+            changed |= {grown[number].seen.get(table.name), *there} != {there[-1]}
+            grown[number].seen[table.name] = there[-1]
+        return changed
 
     def _without_too_many(
         self, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], grown: Mapping[int, _Machine]
@@ -425,21 +480,24 @@ class Live:
         """Bring the one event of its kind and subject up to date; what it `adds` is counted on top of what it has missed before."""
         self._con.execute(schema.text("sqlite/live_event"), {**event._asdict(), "collector_id": collector_id, "adds": adds})
 
-    def _note(self, grown: Mapping[int, _Machine], skip: Collection[str]) -> None:
+    def _note(self, grown: Mapping[int, _Machine], skip: Collection[str], after: Mapping[int, int]) -> None:
         """What is known of the machines besides their metrics: recordings, gaps, marks, runs, hardware; now and then the rollups."""
         recordings = self._by_machine("recordings", Recording._fields)
-        samples = self._by_machine("samples", (*Sample._fields, "counted"))
+        samples = self._by_machine("samples", (*Sample._fields, "counted", "clock", "stretch"))
         marks = {} if "marks" in skip else self._by_machine("marks", Mark._fields)
         facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
+        self._happened = self._happened or any(_is_apart(of) for of in samples.values()) or any(map(_stops_early, recordings.values()))
+        events = self._events() if self._happened else {}
         for number, machine in grown.items():
             with _sent_by(machine.name):
                 found = [Recording(**row) for row in recordings.get(number, ())]
                 taken = sorted(
-                    (Sample(**row) for row in samples.get(number, ()) if row.pop("counted")),
+                    (Sample(**{name: row[name] for name in Sample._fields}) for row in samples.get(number, ()) if row["counted"]),
                     key=lambda sample: (sample.recording, sample.tick, sample.timestamp),
                 )
                 if taken:
-                    self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
+                    known = self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
+                    self._tell(machine, [one for one in events.get(number, ()) if one.to_timestamp > after[number]], known)
                 if machine.facts_changed and number in facts:
                     told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
                     tell_collector(self._con, number, machine.last, machine.last, told)
@@ -455,6 +513,40 @@ class Live:
             machine = self._full_hours.popleft()
             columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
 
+    def _events(self) -> dict[int, list[Event]]:
+        """What files tell of such samples in their quality.json, by machine."""
+        self._engine.judge()
+        return {
+            number: [Event(**row) for row in rows if row["kind"] not in _NOT_LIVE]
+            for number, rows in self._by_machine("quality", Event._fields).items()
+        }
+
+    def _tell(self, machine: _Machine, events: Sequence[Event], taken: Mapping[int, runs.Taken]) -> None:
+        """Add events of new samples; lines that are read a second time, after a crash, count once."""
+        is_new = any(one.new for one in taken.values())
+        for event in events:
+            if event.kind == "unusable":
+                if is_new:
+                    self._add_event(machine.id, self._with_what_was(machine.id, event), adds=True)
+            elif event.kind == "guessed_totals":
+                machine.guesses = True
+                self._add_event(machine.id, event)
+            else:
+                runs.insert_events(self._con, machine.id, [runs.numbered(event, taken)])
+        if machine.guesses:  # holds for all samples
+            self._con.execute(
+                """UPDATE quality_events SET to_timestamp = last_timestamp, from_timestamp = first_timestamp FROM collectors
+                WHERE id = collector_id AND id = ? AND kind = 'guessed_totals'""",
+                (machine.id,),
+            )
+
+    def _with_what_was(self, collector_id: int, event: Event) -> Event:
+        """`event` with all reasons that its subject was unusable for so far."""
+        told = "SELECT detail FROM quality_events WHERE collector_id = ? AND kind = ? AND subject = ?"
+        before = [detail for (detail,) in self._con.execute(told, (collector_id, event.kind, event.subject))]
+        reasons = {reason for detail in (*before, event.detail) for reason in (detail or "").split("; ")}
+        return event._replace(detail="; ".join(sorted(reasons)))
+
     def _by_machine(self, table: str, names: Sequence[str]) -> dict[int, list[dict[str, Any]]]:
         """Rows of a derived table by their machine."""
         cursor = self._engine.con.execute(schema.text("duckdb/live_rows"), {"table": table, "columns": list(names)})
@@ -465,8 +557,8 @@ class Live:
             found.setdefault(known.pop("machine"), []).append(known)
         return found
 
-    def _grow(self, machine: _Machine, recordings: list[Recording], samples: list[Sample], marks: list[Mark]) -> None:
-        """Bring recordings, gaps, runs and the collector's span up to date."""
+    def _grow(self, machine: _Machine, recordings: list[Recording], samples: list[Sample], marks: list[Mark]) -> dict[int, runs.Taken]:
+        """Bring recordings, gaps, runs and the collector's span up to date; what came of each recording."""
         con, last = self._con, max(sample.timestamp for sample in samples)
         alive = [_alive(one) for one in recordings]
         taken = runs.take(con, machine.id, alive, samples)
@@ -487,6 +579,7 @@ class Live:
         else:
             for one in taken.values():
                 runs.extend(con, machine.id, one.number, last)
+        return taken
 
     def _tidy(self, machine: _Machine) -> None:
         """Every few minutes, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""

@@ -89,6 +89,7 @@ class Pending:
     ended: bool = False
     late: dict[int, dict[str, RawLine]] = field(default_factory=dict)
     running: Running = field(default_factory=Running)
+    shared: list[int] = field(default_factory=list)  # stamps that came with two different lines of a source that has no other clock
 
     def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
         """Add received lines; how many were new.
@@ -98,6 +99,10 @@ class Pending:
         """
         count = 0
         for line in lines:
+            if line.monotonic is None and not line.subsystem.startswith("perfkit/"):
+                there = self.kept.get(line.subsystem) if line.stamp == self.taken else self.waiting.get(line.stamp, {}).get(_key(line))
+                if there is not None and there.stamp == line.stamp and there.measurement != line.measurement:
+                    self.shared.append(line.stamp)
             if line.stamp > self.taken or self._goes_on(line):
                 self.waiting.setdefault(line.stamp, {})[_key(line)] = line
                 self.ended = line.subsystem == END

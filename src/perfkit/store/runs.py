@@ -180,11 +180,21 @@ def add_events(
     con: sqlite3.Connection, collector_id: int, events: Iterable[Event], taken: Mapping[int, Taken], recordings: Sequence[Recording]
 ) -> None:
     """Add events and find the gaps of the recordings again. Told gaps count where a window has cut off the samples on one side of them."""
-    known = [e._replace(recording=None if e.recording is None else _number(taken, e.recording)) for e in _within(events, recordings)]
-    insert = f"""INTO quality_events (collector_id, {", ".join(Event._fields)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-    con.executemany(f"INSERT OR REPLACE {insert}", ((collector_id, *e) for e in known if e.kind != "gap"))
+    known = [numbered(event, taken) for event in _within(events, recordings)]
+    insert_events(con, collector_id, (e for e in known if e.kind != "gap"))
     find_gaps(con, collector_id, [one.number for one in taken.values()])
-    con.executemany(f"INSERT OR IGNORE {insert}", ((collector_id, *e) for e in known if e.kind == "gap" and _is_cut(con, collector_id, e)))
+    insert_events(con, collector_id, (e for e in known if e.kind == "gap" and _is_cut(con, collector_id, e)), "INSERT OR IGNORE")
+
+
+def insert_events(con: sqlite3.Connection, collector_id: int, events: Iterable[Event], verb: str = "INSERT OR REPLACE") -> None:
+    """Add events, with the numbers that their recordings have in the database."""
+    into = schema.insert("quality_events", ("collector_id", *Event._fields), verb)
+    con.executemany(into, ((collector_id, *event) for event in events))
+
+
+def numbered(event: Event, taken: Mapping[int, Taken]) -> Event:
+    """`event` with the number that its recording has in the database; `taken` as `take` gave it."""
+    return event if event.recording is None else event._replace(recording=_number(taken, event.recording))
 
 
 def _within(events: Iterable[Event], recordings: Sequence[Recording]) -> Iterator[Event]:

@@ -18,14 +18,14 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
 ), fields AS (
     SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
 ), steps AS (
-    SELECT fields.*, m.cpus, seconds_between(coalesce(before, lag(monotonic) OVER previous), monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
+    SELECT fields.*, m.cpus, lag(id) OVER of_id IS NOT NULL AND inode IS DISTINCT FROM lag(inode) OVER of_id AS is_another, seconds_between(coalesce(before, lag(monotonic) OVER previous), monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
            lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
     FROM fields
     LEFT JOIN cores AS m ON m.machine = fields.machine
-    WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock)
+    WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock), of_id AS (PARTITION BY fields.machine, stretch, id ORDER BY clock)
 ), rates AS (
     SELECT *, rate(cpu_usage_usec, usage_before, seconds) / 1e4 AS told_percent, rate(cpu_user_usec, user_before, seconds) / 1e4 AS told_user,
            rate(cpu_system_usec, system_before, seconds) / 1e4 AS told_system,
@@ -52,7 +52,8 @@ SELECT machine, timestamp, id, container_name, runtime,
        whole_bytes(at_least(sane(memory_current) - sane(memory_inactive_file), 0)) AS memory_working_set_bytes,  -- B, without droppable cache
        whole_bytes(memory_oom_kills) AS oom_kills,                                  -- processes that were killed at its memory limit, since its start
        share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
-       CASE WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
+       CASE WHEN is_another AND prefix = 'container/' THEN 'reset'  -- it was started again; services do that all the time
+            WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
             WHEN is_beyond(told_percent, cpus, seconds) OR is_beyond(told_user, cpus, seconds) OR is_beyond(told_system, cpus, seconds) THEN 'CPU time moves faster than the clock'
             WHEN is_above_limit THEN 'memory is larger than its limit'
             WHEN increase(cpu_throttled, throttled_before) > cpu_periods - periods_before THEN 'more periods were throttled than there were'

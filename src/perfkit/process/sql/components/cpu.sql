@@ -47,13 +47,15 @@ WITH lines AS (
                 WHEN still.machine IS NOT NULL THEN 'the counters of /proc/stat stand still'
                 WHEN total > coalesce(hz, 100) * if(label = 'cpu ', cpus, 1) * (4 * seconds + if(by_wall, 1.1, 0.1))
                     THEN 'CPU time moves faster than the clock'
+                WHEN total = 0 AND (ever = 0 OR seconds < 0.2) THEN 'its ticks did not move'
                 WHEN total IS NULL THEN 'its counters are no numbers'
-                WHEN is_part_unknown THEN 'a part of its time went back' END AS why
+                WHEN is_part_unknown THEN 'a part of its time went back'
+                WHEN guest > total OR guest_nice > total OR guest IS NULL OR guest_nice IS NULL THEN 'guests took more time than there was' END AS why
     FROM summed AS s
     LEFT JOIN still USING (machine, timestamp)
     LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz FROM sessions GROUP BY machine) USING (machine)
 ), share AS (
-    SELECT *, CASE WHEN follows AND (why IS NULL OR why = 'a part of its time went back') THEN CASE WHEN total > 0 THEN 100 / total
+    SELECT *, CASE WHEN follows AND (why IS NULL OR why IN ('a part of its time went back', 'guests took more time than there was')) THEN CASE WHEN total > 0 THEN 100 / total
                    WHEN total = 0 AND ever > 0 AND seconds >= 0.2 THEN 0 END END AS percent  -- a tick; 0: tickless
     FROM judged
 )

@@ -46,5 +46,7 @@ SELECT machine, timestamp,
        swap_total AS swap_total_kb,                          -- KiB
        swap_free AS swap_free_kb,                            -- KiB
        at_least(total - free - buffers - cached - slab, 0) AS sysstat_used_kb,  -- KiB, kbmemused of sysstat 12
-       CASE WHEN impossible THEN 'a part is no number, or larger than its total' END AS why
+       CASE WHEN impossible THEN 'a part is no number, or larger than its total'
+            WHEN total + free + buffers + cached + slab + sreclaimable + anon + dirty + active + inactive + committed + swap_total + swap_free IS NULL
+            THEN 'a line is missing, or holds no number' END AS why
 FROM parts

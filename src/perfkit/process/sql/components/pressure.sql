@@ -21,5 +21,8 @@ SELECT machine, timestamp, subsystem[16:] AS resource,
        if(some_avg10 BETWEEN 0 AND 100, some_avg10, NULL) AS some_avg10,                    -- %, the kernel's 10 s average
        if(full_avg10 BETWEEN 0 AND 100, full_avg10, NULL) AS full_avg10,                    -- %, the kernel's 10 s average
        CASE WHEN some_us < some_before OR full_us < full_before THEN 'reset'
+            WHEN some_avg10 IS NULL OR some_us IS NULL OR (full_us IS NULL AND (full_before IS NOT NULL OR subsystem <> '/proc/pressure/cpu'))
+                OR NOT some_avg10 BETWEEN 0 AND 100 OR NOT full_avg10 BETWEEN 0 AND 100 OR (seconds > 0 AND (some_before IS NULL OR (full_us IS NOT NULL AND full_before IS NULL)))
+            THEN 'a line is missing, or a number cannot be'
             WHEN greatest(some_us - some_before, full_us - full_before) > 4e6 * seconds THEN 'it grows faster than the clock' END AS why
 FROM pairs

@@ -25,7 +25,7 @@ WITH stat_reads AS MATERIALIZED (
            number_of(text, 'oom_kill ') AS kills, number_of(text, 'numa_hit ') AS hits, number_of(text, 'numa_miss ') AS misses
     FROM reads_of('/proc/vmstat')
 ), paging AS (
-    SELECT machine, timestamp, seconds_between(lag(monotonic) OVER previous, monotonic, earlier, timestamp) AS seconds,
+    SELECT machine, timestamp, text, seconds_between(lag(monotonic) OVER previous, monotonic, earlier, timestamp) AS seconds,
            rate(page_in, lag(page_in) OVER previous, seconds) AS page_in_kb, rate(page_out, lag(page_out) OVER previous, seconds) AS page_out_kb,
            rate(swap_in, lag(swap_in) OVER previous, seconds) AS swap_in_pages, rate(swap_out, lag(swap_out) OVER previous, seconds) AS swap_out_pages,
            rate(faults, lag(faults) OVER previous, seconds) AS major_faults, rate(kills, lag(kills) OVER previous, seconds) AS oom_kills,
@@ -51,7 +51,13 @@ SELECT machine, timestamp,
        major_faults,                                 -- 1/s
        oom_kills,                                    -- 1/s
        numa_hits,                                    -- pages/s from the node that was wanted
-       numa_misses                                   -- pages/s from another node than was wanted
+       numa_misses,                                  -- pages/s from another node than was wanted
+       -- Some kernels have no swap, no NUMA, no count of OOM kills.
+       CASE WHEN stat.seconds > 0 AND context_switches + interrupts + forks + running + blocked IS NULL
+                OR paging.seconds > 0 AND (page_in_kb + page_out_kb + major_faults IS NULL OR (swap_in_pages + swap_out_pages IS NULL AND contains(text, 'pswpin'))
+                    OR (oom_kills IS NULL AND contains(text, 'oom_kill')) OR (numa_hits + numa_misses IS NULL AND contains(text, 'numa_hit')))
+                OR load.field IS NOT NULL AND load1 + load5 + load15 IS NULL
+            THEN 'a number went back, is missing or is none' END AS why
 FROM stat
 FULL JOIN load USING (machine, timestamp)
 FULL JOIN paging USING (machine, timestamp)

@@ -39,6 +39,9 @@ SELECT machine, timestamp,
        out_segments,      -- segments/s sent, without retransmitted ones
        retransmits,       -- segments/s sent again
        established,       -- connections
-       listen_overflows   -- connections/s lost because a listen queue was full
+       listen_overflows,  -- connections/s lost because a listen queue was full
+       CASE WHEN segments.timestamp IS NOT NULL AND established IS NULL
+                OR segments.seconds > 0 AND active_opens + passive_opens + in_segments + out_segments + retransmits IS NULL
+                OR overflows.seconds > 0 AND listen_overflows IS NULL THEN 'a counter went back, is missing or is none' END AS why
 FROM segments
 FULL JOIN overflows USING (machine, timestamp)

@@ -37,6 +37,9 @@ CREATE TABLE sessions (
 -- How many CPUs each machine has had (components/cores.sql); the macro of cgroups names it.
 CREATE TABLE cores (machine INTEGER, cpus DOUBLE);
 
+-- Live import: of each machine the newest sample (ms) that was taken before (store/duckdb/live_after.sql).
+CREATE TABLE live_after (machine INTEGER, taken BIGINT);
+
 -- The window that the user asked for (timeline/cut.sql).
 CREATE TABLE kept (machine INTEGER, from_timestamp BIGINT, to_timestamp BIGINT);
 

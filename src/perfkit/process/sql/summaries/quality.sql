@@ -57,9 +57,38 @@ WITH spans AS (
     JOIN raw ON raw.machine = next.machine AND raw.timestamp = next.timestamp AND raw.subsystem
         = CASE split_part(last.subject, ' ', 1) WHEN 'cpu' THEN '/proc/stat' WHEN 'disk' THEN '/proc/diskstats' ELSE '/proc/net/dev' END
     ANTI JOIN present AS there ON there.machine = last.machine AND there.subject = last.subject AND there.timestamp = next.timestamp
+), unread AS (
+    -- Lines that hold no JSON where there should be some. Those of containers and services are many: they are looked through where rows are missing.
+    SELECT machine, timestamp, subsystem AS subject FROM raw
+    WHERE starts_with(subsystem, 'perfkit/') AND NOT json_valid(measurement)
+    UNION ALL
+    SELECT machine, timestamp, 'filesystem' FROM (
+        SELECT machine, timestamp, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = 'statfs[*]'
+    ) WHERE line <> '' AND NOT json_valid(line)
+    UNION ALL
+    SELECT machine, timestamp, subsystem FROM raw
+    WHERE (starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/')) AND NOT json_valid(measurement) AND machine IN (
+        SELECT machine FROM (
+            SELECT machine, count(*) AS n FROM raw WHERE starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/') GROUP BY machine
+        ) LEFT JOIN (
+            SELECT machine, count(*) AS rows FROM (SELECT machine FROM containers UNION ALL SELECT machine FROM services) GROUP BY machine
+        ) USING (machine) WHERE rows IS DISTINCT FROM n)
+    UNION ALL
+    SELECT machine, timestamp, subsystem FROM raw WHERE subsystem = 'processes' AND NOT regexp_matches(measurement, '^scan \d{1,15} ')
+), counted AS (
+    SELECT machine, timestamp, 'limits of cpu ' || cpu AS subject, list_count([*COLUMNS(* EXCLUDE (machine, timestamp, cpu, why))]) AS cells FROM cpu_limits
+    UNION ALL SELECT machine, timestamp, 'limits of ' || interface, list_count([*COLUMNS(* EXCLUDE (machine, timestamp, interface, why))]) FROM interface_limits
+    UNION ALL SELECT machine, timestamp, 'limits', list_count([open_files, open_files_max, tasks, tasks_max, connections, connections_max]) FROM limits
+), fewer AS (
+    -- What told more in a sample before has lost a line or a part of one.
+    SELECT machine, timestamp, subject, cells < max(cells) OVER (PARTITION BY machine, subject ORDER BY timestamp) AS are_fewer FROM counted
 ), unusable AS (
-    SELECT machine, timestamp, subject, why FROM present WHERE why <> 'reset'
+    SELECT machine, timestamp, subject, 'a number is missing' AS why FROM fewer WHERE are_fewer
+    UNION ALL SELECT machine, timestamp, subject, 'its line cannot be read' AS why FROM unread
+    UNION ALL SELECT machine, timestamp, subject, why FROM present WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'memory', why FROM memory WHERE why IS NOT NULL
+    UNION ALL SELECT machine, timestamp, 'system', why FROM system WHERE why IS NOT NULL
+    UNION ALL SELECT machine, timestamp, 'tcp', why FROM tcp WHERE why IS NOT NULL
     UNION ALL SELECT machine, timestamp, 'filesystem ' || mount, why FROM filesystem WHERE why IS NOT NULL
     UNION ALL SELECT machine, timestamp, 'pressure ' || resource, why FROM pressure WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id, why FROM containers WHERE why <> 'reset'
@@ -121,7 +150,7 @@ UNION ALL
 SELECT machine, 'oom_kill', from_timestamp, to_timestamp, subject, NULL, text, NULL FROM killed
 UNION ALL
 SELECT machine, 'unusable', min(timestamp), max(timestamp), subject, count(DISTINCT timestamp), string_agg(DISTINCT why, '; ' ORDER BY why), NULL
-FROM unusable GROUP BY machine, subject
+FROM unusable LEFT JOIN live_after USING (machine) WHERE timestamp > coalesce(taken, -1) GROUP BY machine, subject
 UNION ALL
 SELECT machine, 'shared_stamp', first_timestamp, last_timestamp, '', most, 'their instants are estimates', NULL FROM shared_stamps JOIN spans USING (machine)
 UNION ALL
