@@ -4,8 +4,8 @@
     build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
 
 Invented machines and a recording of this one under load are imported, a real collector streams this one as `live-1`, and `perfkit serve`
-shows them. What was imported stays in the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per
-sheet; that needs pdftoppm (poppler-utils).
+shows them. What was imported stays in the folder, so that a second run starts at once; delete invented.db there to have it made anew.
+Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ DRAWN = """(() => {
     const words = (selector) => document.querySelector(selector)?.textContent ?? "";
     if (!frame || document.readyState !== "complete") return !frame && document.readyState === "complete";
     if (document.querySelector("#fleet")) return Boolean(drawn);
-    if (document.querySelector("#panels")) return Boolean(stats && words("#verdicts") !== "Comparing…") || words("#difference").startsWith("Choose");
+    if (words("#difference").startsWith("Choose")) return true;
+    if (document.querySelector("#panels")) return Boolean(stats) && words("#verdicts") !== "Comparing…";
     return ![...document.querySelectorAll("#rows td")].some((cell) => cell.textContent === "…");
 })()"""
 START = invent.START

@@ -579,10 +579,10 @@ def test_the_list_says_now_of_what_is_live_alone(tmp_path, serve, open_page):
     page.wait_for_selector("#rows td[data-head='Newest run'] a")
     told = "(all) => Object.fromEntries(all.map((cell) => [cell.dataset.head, cell.textContent]))"
     new, old = (page.locator(f"#rows tr:has(th a:text-is('{name}')) td[data-head]").evaluate_all(told) for name in ("new", "old"))
-    present = ("Memory", "Disk", "Network")
-    assert new["CPU"].startswith("now ")
-    assert "–" not in [new[name] for name in present]
-    assert [old[name] for name in present] == ["–", "–", "–"]
+    present = ("CPU", "Memory", "Disk", "Network")
+    assert [new[name].split()[0] for name in present] == ["now"] * 4
+    assert [old[name].split()[0] for name in present] == ["peak", "peak", "avg", "avg"]
+    assert page.evaluate("document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth")
     query = "SELECT max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
     (most,) = sqlite3.connect(database).execute(query, ((START + 200) * 1000, (START + 400) * 1000)).fetchone()
     assert old["CPU"] == f"peak {most:.1f} %"

@@ -88,7 +88,7 @@ def findings(con: sqlite3.Connection, collector: int, window: Window, limits: di
     return sorted(found, key=lambda finding: -finding["share"])
 
 
-def _advice(metric: str, device: str) -> str:
+def advice(metric: str, device: str) -> str:
     """What to do, in a sentence; "" where no rule tells."""
     wanted = _RULES.get(metric, "").format(device=device)
     return next((rule.advice for rule in rules() if rule.name == wanted), "")
@@ -116,5 +116,5 @@ def _beyond(con: sqlite3.Connection, of: tuple[int, Window], metric: tuple[Table
             "share": round(100 * beyond / samples, 2),
             "first": first,
             "worst": worst,
-            "advice": _advice(f"{table.name}.{name}", device),
+            "advice": advice(f"{table.name}.{name}", device),
         }

@@ -168,6 +168,7 @@ function spark(minutes) {
       width: SPARK.width,
       height: SPARK.height,
       viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
+      preserveAspectRatio: "xMinYMid meet",
       role: "img",
       "aria-label": `CPU busy in the last hour of data, at most ${show(busiest({ spark: minutes }), "%")}`,
     },
