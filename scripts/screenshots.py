@@ -49,7 +49,8 @@ DRAWN = """(() => {
     if (!frame || document.readyState !== "complete") return !frame && document.readyState === "complete";
     if (document.querySelector("#fleet")) return Boolean(drawn);
     if (words("#difference").startsWith("Choose")) return true;
-    if (document.querySelector("#panels")) return Boolean(stats) && words("#verdicts") !== "Comparing…";
+    const waits = [words("#verdicts"), words("#findings")].some((one) => /^(Comparing|Loading)…$/.test(one));
+    if (document.querySelector("#panels")) return Boolean(stats) && !waits;
     return ![...document.querySelectorAll("#rows td")].some((cell) => cell.textContent === "…");
 })()"""
 START = invent.START

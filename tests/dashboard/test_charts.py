@@ -148,6 +148,7 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
         )
     ]
     rest = "', '".join(ranked[8:])
+    page.wait_for_selector("body[data-stats]")
     legend = page.locator("#panel-limit .legend")
     assert legend.bounding_box()["height"] <= 38, "a line or two; what needs a third is a click away"
     assert legend.locator("li:not(.head):not(.more):visible").count() < 9

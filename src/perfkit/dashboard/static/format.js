@@ -36,10 +36,11 @@ export function show(value, unit) {
 /** How far a value is from another, with its sign: in its unit (percentage points of shares) and in % ("0 %" of next to nothing); null where that is not known. */
 export function difference(value, unit, percent) {
   const signed = (number, text) => `${number > 0 ? "+" : number < 0 ? "−" : ""}${text}`;
-  const told = value === null || value === undefined ? "–" : signed(value, show(Math.abs(value), unit.startsWith("%") ? "pp" : unit));
+  const size = show(value === null || value === undefined ? null : Math.abs(value), unit.startsWith("%") ? "pp" : unit);
+  const told = /^(–|0 )/.test(size) ? size : signed(value, size);
   if (percent === null || percent === undefined) return [told, null];
-  const size = Math.abs(percent).toFixed(1);
-  return [told, size === "0.0" ? "0 %" : signed(percent, `${size} %`)];
+  const share = Math.abs(percent).toFixed(1);
+  return [told, share === "0.0" ? "0 %" : signed(percent, `${share} %`)];
 }
 
 /** Where the prefixes of a unit begin, as a value in it, and how much each is of the one before: of "MiB" 2 ** -20 and 1024. */
