@@ -65,7 +65,7 @@ def test_the_first_screen_says_what_when_and_whether_to_trust(marked, open_page)
     """At 1440x900: verdict, trust, load, tiles, charts of the load and of CPU and memory, in this order; the load has its peak's time."""
     page = open_page(f"{marked.url}/collectors/1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
-    order = ["#verdict", "#recorded", "#tile-load", "#tile-cpu", "#panels .panel h2:has-text('Throughput')", "#panel-cpu", "#panel-memory"]
+    order = ["#verdict", "#recorded", "#tile-load", "#tile-cpu", "#panels .panel:has-text('Throughput')", "#panel-cpu", "#panel-memory"]
     places = [page.locator(one).first.bounding_box() for one in order]
     spots = [(place["y"], place["x"]) for place in places]
     assert spots == sorted(spots)

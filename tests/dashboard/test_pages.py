@@ -582,7 +582,11 @@ def test_the_list_says_now_of_what_is_live_alone(tmp_path, serve, open_page):
     present = ("CPU", "Memory", "Disk", "Network")
     assert [new[name].split()[0] for name in present] == ["now"] * 4
     assert [old[name].split()[0] for name in present] == ["peak", "peak", "avg", "avg"]
-    assert page.evaluate("document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth")
+    fits = "document.querySelector('.list').getBoundingClientRect().right <= document.querySelector('.cards').getBoundingClientRect().right"
+    assert page.evaluate(fits)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(fits), "on paper too, where nothing can be scrolled"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     query = "SELECT max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
     (most,) = sqlite3.connect(database).execute(query, ((START + 200) * 1000, (START + 400) * 1000)).fetchone()
     assert old["CPU"] == f"peak {most:.1f} %"
