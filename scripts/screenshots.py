@@ -3,9 +3,9 @@
     build/venv/bin/python scripts/screenshots.py build/screenshots
     build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
 
-Invented machines are imported, a real collector streams this one as `live-1`, and `perfkit serve` shows them. What was imported stays in
-the folder, so that a second run starts at once; delete invented.db there to have it made anew. Paper is the page's PDF, a picture per
-sheet; that needs pdftoppm (poppler-utils).
+Invented machines and a recording of this one under load are imported, a real collector streams this one as `live-1`, and `perfkit serve`
+shows them. What was imported stays in the folder, so that a second run starts at once; delete invented.db there to have it made anew.
+Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
 """
 
 from __future__ import annotations
@@ -41,15 +41,25 @@ PHONE = 600
 DPI = 70
 ZONE = "Europe/Berlin"
 UNTIL_LIVE = 45  # seconds of samples before the pictures
-UNTIL_DRAWN = 30  # seconds, at most
-DRAWN = """!document.body.dataset.frame || (window.perfkit === undefined ? document.readyState === "complete"
-    : document.body.dataset.stats && document.querySelector("#verdicts")?.textContent !== "Comparing…")"""
+UNTIL_DRAWN = 90  # seconds, at most
+# A page with charts has drawn them and their figures, one with lists has all of their cells; compare's page without a subject has none.
+DRAWN = """(() => {
+    const { frame, drawn, stats } = document.body.dataset;
+    const words = (selector) => document.querySelector(selector)?.textContent ?? "";
+    if (!frame || document.readyState !== "complete") return !frame && document.readyState === "complete";
+    if (document.querySelector("#fleet")) return Boolean(drawn);
+    if (words("#difference").startsWith("Choose")) return true;
+    const waits = [words("#verdicts"), words("#findings")].some((one) => /^(Comparing|Loading)…$/.test(one));
+    if (document.querySelector("#panels")) return Boolean(stats) && !waits;
+    return ![...document.querySelectorAll("#rows td")].some((cell) => cell.textContent === "…");
+})()"""
 START = invent.START
 
 # A page's name and its path; the ids are those of MACHINES, in the order of their import. What has no / at its start is a file.
 PAGES = {
     "collectors": "/",
     "runs": "/runs",
+    "fleet": "/fleet?range=all",
     "run": "/runs/1@1",
     "run-untrusted": "/runs/1@2",
     "report": "report.html",
@@ -60,8 +70,11 @@ PAGES = {
     "tables": "/collectors/1/tables",
     "containers": "/collectors/1/containers",
     "container": "/collectors/1/containers/CONTAINER",
+    "process": "/collectors/1/processes/nginx",
+    "recorded": "/collectors/7",
     "compare": "/compare?c=1&c=2",
     "compare-runs": "/compare?c=1@1&c=2@1",
+    "compare-arms": "/compare?arm=before=6@1,6@2,6@3&arm=after=6@4,6@5,6@6",
     "compare-empty": "/compare",
     "pause": "/collectors/4",
     "day": "/collectors/5",
@@ -75,7 +88,7 @@ PAGES = {
     "first-visit": "/",
     "login": "/-/login",
 }
-PRINTED = ("run", "overview", "host", "tables", "compare")
+PRINTED = ("collectors", "runs", "run", "report", "overview", "host", "tables", "compare", "compare-runs", "fleet")
 
 _PHASES = [(60, "warm-up", "start"), (240, "warm-up", "end"), (300, "steady", "start"), (660, "deploy", "point")]
 _STEADY = [*_PHASES, (900, "steady", "end"), (960, "cool-down", "start"), (1140, "cool-down", "end")]
@@ -86,6 +99,7 @@ MACHINES: tuple[dict[str, Any], ...] = (
         "seconds": 1200,
         "loops": 2,
         "containers": 3,
+        "users": True,
         "spikes": _WAVES,
         "gaps": [(400, 3), (720, 130)],
         "marks": _STEADY,
@@ -104,7 +118,16 @@ MACHINES: tuple[dict[str, Any], ...] = (
     {"hostname": "db-1", "seconds": 600, "marks": [(60, "steady", "start"), (400, "steady", "end")]},
     {"hostname": "db-1", "seconds": 600, "start": START + 4800, "seed": 2, "spikes": [(200, 100, 0.95)]},
     {"hostname": "idle-1", "seconds": 86_400, "frequency": 10.0, "gaps": [(30_000, 20)]},
+    {
+        "hostname": "bench-1",
+        "seconds": 900,
+        "spikes": [(20 + 150 * n, 100, 0.5 if n < 3 else 0.68) for n in range(6)],
+        "marks": [mark for n in range(6) for mark in ((20 + 150 * n, f"try-{n + 1}", "start"), (120 + 150 * n, f"try-{n + 1}", "end"))],
+    },
 )
+# This machine's own recording: seconds of it, and from where to where all of its CPUs compute.
+RECORDED = 50
+STRESSED = (10, 35)
 
 
 def main() -> int:
@@ -133,6 +156,7 @@ def prepare(folder: Path) -> Served:
             perfkit("import", path, "--db", invented)
         load = locust(folder / "checkout_stats_history.csv", START + 60, 1080)
         perfkit("import", "--load", load, "--collector-name", "web-1", "--db", invented)
+        perfkit("import", recorded(folder / "recorded.json"), "--collector-name", "recorded-1", "--db", invented)
     perfkit("report", "web-1@1", "--db", invented, "--out", folder / "report.html")
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir()
@@ -145,6 +169,21 @@ def perfkit(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("env", {})
     command = [sys.executable, "-m", "perfkit", *map(str, arguments)]
     return subprocess.run(command, env=environment, text=True, capture_output=True, check=True, **options)  # noqa: S603 - our own
+
+
+def recorded(path: Path) -> Path:
+    """A recording of this machine, which computes for a while, with that as a run."""
+    path.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "perfkit", "collect", "--duration", f"{RECORDED}s", "--collection", str(path)]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL):  # noqa: S603 - our own
+        time.sleep(STRESSED[0])
+        perfkit("mark", "stress", path, "--kind", "start")
+        busy = f"import time\nend = time.time() + {STRESSED[1] - STRESSED[0]}\nwhile time.time() < end: pass"
+        stress = [subprocess.Popen([sys.executable, "-c", busy]) for _ in range(os.cpu_count() or 1)]  # noqa: S603 - our own
+        for one in stress:
+            one.wait()
+        perfkit("mark", "stress", path, "--kind", "end")
+    return path
 
 
 def locust(path: Path, start: int, seconds: int) -> Path:

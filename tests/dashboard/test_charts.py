@@ -148,6 +148,12 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
         )
     ]
     rest = "', '".join(ranked[8:])
+    page.wait_for_selector("body[data-stats]")
+    legend = page.locator("#panel-limit .legend")
+    assert legend.bounding_box()["height"] <= 38, "a line or two; what needs a third is a click away"
+    assert legend.locator("li:not(.head):not(.more):visible").count() < 9
+    legend.locator(".more button").click()
+    assert legend.locator("li:not(.head):not(.more):visible").count() == 9
     found = page.evaluate(SERIES, "limit")
     assert len(ranked) == 14
     assert found["names"][8:] == ["6 others, as a band"]
@@ -216,6 +222,10 @@ def test_phases_are_seen_behind_areas(site, open_page):
     assert bottom[start - 60_000] != bottom[start + 60_000]
     edge = page.evaluate(COLUMN, ["cpu", start])
     assert sum(near(pixel, MARK, 70) for pixel in edge) > len(edge) * 0.9
+    page.goto(f"{site.url}/collectors/2?from={start + 60_000}&to={end - 60_000}")
+    page.wait_for_selector("body[data-drawn]")
+    alone = page.evaluate(COLUMN, ["cpu", start + 120_000])[-4]
+    assert near(alone, bottom[start - 60_000], 6), "a phase that is all that is seen leaves the colours of the legend as they are"
 
 
 @pytest.mark.parametrize(
@@ -295,6 +305,7 @@ def test_load_charts_are_of_their_runs(tmp_path, serve, open_page):
         "Throughput: other",
         "Latency: other",
     ]
+    assert page.locator("#panels .panel h2 small").first.inner_text().strip() == ": 2 runs from first on", "what it shows is read first"
     found = page.evaluate(SERIES, "load.latency.first")
     assert found["names"] == ["P50", "P95"], "P99, which the tool did not report, is left out"
     assert found["distr"] == 4

@@ -79,7 +79,7 @@ def test_what_it_cannot_compare_it_refuses(site, query: str) -> None:
 
 def test_the_page_draws_what_differs(site, open_page) -> None:
     page = open_page(f"{site.url}/compare?c=1@1&c=1@2&at_least=5")
-    row = page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg")
+    row = page.locator("#verdicts tr.differs", has_text="CPU busy avg")
     row.wait_for()
     assert [row.locator(f".interval {part}").count() for part in "ibs"] == [1, 1, 2]  # interval, difference, the margin on both sides
     assert row.locator("td").nth(2).inner_text().startswith("+")
@@ -88,20 +88,29 @@ def test_the_page_draws_what_differs(site, open_page) -> None:
 
 def test_the_page_says_why_it_does_not_judge(site, open_page) -> None:
     page = open_page(f"{site.url}/compare?c=1@1&c=2@1")
-    row = page.locator("#verdicts tr.not_judged", has_text="host.cpu_busy avg")
+    row = page.locator("#verdicts tr.not_judged", has_text="CPU busy avg")
     row.wait_for()
-    assert "not judged: the machines differ in their number of CPUs (4, 8)" in row.inner_text()
+    assert row.locator("td").last.inner_text() == "not judged"
+    reason = "the machines differ in their number of CPUs (4, 8)"  # said once, above
+    assert reason in page.locator("#verdicts .guards .bad").all_inner_texts()[0]
+    assert row.locator("td").last.get_attribute("title").startswith(reason)
     page.locator("#verdicts").get_by_text("Compare these machines all the same").click()
-    page.locator("#verdicts tr.differs", has_text="host.cpu_busy avg").wait_for()
+    page.locator("#verdicts tr.differs", has_text="CPU busy avg").wait_for()
     assert page.locator("#verdicts .guards .warn", has_text="number of CPUs").count() == 1
     assert page.locator("#chosen td", has_text="≠").all_inner_texts() == ["≠ 8"]  # the odd one alone, and not the kernel that nobody knows
+    heads = page.locator("#chosen thead th").all_inner_texts()
+    assert "CPUs" in heads
+    assert "Period" not in heads
+    assert "Period 1 s" in page.inner_text("#chosen .same"), "what is equal is said once"
 
 
 def test_every_run_of_an_arm_is_a_thin_line_and_their_mean_a_bold_one(site, open_page) -> None:
     page = open_page(f"{site.url}/compare?arm=old=1@1,1@2&arm=new=1@3,1@4")
-    row = page.locator("#verdicts tr.not_judged", has_text="host.cpu_busy avg")
+    row = page.locator("#verdicts tr.not_judged", has_text="CPU busy avg")
     row.wait_for()
-    assert "the recording has a gap" in row.inner_text()
+    guards = page.locator("#verdicts .guards .bad").all_inner_texts()
+    assert any("the recording has a gap" in guard and "@" not in guard for guard in guards), guards  # a run has its name
+    assert not any(guard.endswith("..") for guard in guards)
     drawn = """async () => {
         const [plot] = (await window.perfkit).panels;
         const series = plot.shown.series.map(({ colour, faint, bold }) => [colour, faint ? "thin" : bold ? "bold" : ""]);

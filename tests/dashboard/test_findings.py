@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from perfkit.dashboard.limits import LIMITS, parse
+from perfkit.dashboard.limits import LIMITS, advice, parse
 from perfkit.errors import BadInput
 from support import asking
 from support.seed import fill
@@ -60,8 +60,18 @@ def test_findings_stand_on_the_overview(quiet, serve, open_page):
     """As a sentence with the time as a link."""
     page = open_page(f"{serve(quiet).url}/collectors/1?utc=1")
     page.wait_for_selector("#findings li:has-text('CPU busy')")
-    assert page.inner_text("#findings li:first-child") == "CPU busy above 90 % for 30 % of this range, from 00:02:00, highest 97.5 %"
+    told, advice = page.locator("#findings li").first.inner_text(), page.locator("#findings li small").first.inner_text()
+    assert told == f"CPU busy above 90 % for 30 % of this range, from 00:02:00, highest 97.5 % {advice}"
+    assert advice.startswith("Give the machine more or faster CPUs"), "and what to do"
     assert "not 0 for 0.17 % of this range" in page.inner_text("#findings")
+
+
+@pytest.mark.parametrize("metric", LIMITS)
+def test_every_limit_has_its_advice(metric):
+    """A broken limit says what to do, in the words of the rule that is about the same."""
+    devices = ("memory", "io") if metric.startswith("pressure") else ("",)
+    if not metric.startswith("cpu."):  # single cores are no finding
+        assert all(advice(metric, device).endswith(".") for device in devices)
 
 
 @pytest.mark.parametrize("text", ["host.cpu_idle", "host.cpu_idle=3", "x<1", "host.cpu_idle<1e9999", "a.b<" + "9" * 40])

@@ -61,6 +61,24 @@ def test_overview_draws_use_and_saturation(site, open_page):
     assert sum(read) / len(read) == pytest.approx(mean, rel=0.01)
 
 
+def test_the_first_screen_says_what_when_and_whether_to_trust(marked, open_page):
+    """At 1440x900: verdict, trust, load, tiles, charts of the load and of CPU and memory, in this order; the load has its peak's time."""
+    page = open_page(f"{marked.url}/collectors/1", viewport={"width": 1440, "height": 900})
+    page.wait_for_selector("body[data-stats]")
+    order = ["#verdict", "#recorded", "#tile-load", "#tile-cpu", "#panels .panel:has-text('Throughput')", "#panel-cpu", "#panel-memory"]
+    places = [page.locator(one).first.bounding_box() for one in order]
+    spots = [(place["y"], place["x"]) for place in places]
+    assert spots == sorted(spots)
+    assert places[-1]["y"] + 150 < 900
+    load = page.locator("#tile-load")
+    assert load.locator("thead th").all_inner_texts() == ["throughput", "latency P95"]
+    rows = [row.split() for row in load.locator("tbody tr").all_inner_texts()]
+    assert rows[:2] == [["avg", "2000", "ops/s", "9", "ms"], ["peak", "2000", "ops/s", "9", "ms"]]
+    assert rows[2][0] == "at"
+    assert load.locator(".worst").inner_text() == "no errors"
+    assert page.evaluate("innerWidth >= document.documentElement.scrollWidth")
+
+
 def test_lines_are_painted(site, open_page):
     """The canvas holds pixels of the colour of user time."""
     page = open_page(f"{site.url}/collectors/1")

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import pytest
 
-from perfkit.store import open_database
+from perfkit.store import open_database, runs
 from support import asking
 from support.seed import START, fill
 
@@ -579,11 +579,20 @@ def test_a_span_of_less_than_two_minutes_has_its_largest_value_and_no_worst_minu
 
 
 def test_tiles_of_a_live_machine_say_now(tmp_path, serve, open_page):
-    """The newest sample while samples come, and the legends with it."""
+    """The newest sample while samples come, and the legends with it; of a run that has not ended, where to read what limits it."""
     fill(tmp_path / "perfkit.db", seconds=120, start=int(time.time()) - 119)
+    con = sqlite3.connect(tmp_path / "perfkit.db")
+    for table in ("marks", "findings", "judged"):
+        con.execute(f"DELETE FROM {table}")
+    con.execute("INSERT INTO marks (collector_id, timestamp, kind, label) VALUES (1, ?, 'start', 'load')", (1000 * int(time.time() - 90),))
+    runs.refresh(con, 1)
+    con.commit()
+    con.close()
     page = open_page(f"{serve(tmp_path / 'perfkit.db').url}/collectors/1")
     page.wait_for_selector("body[data-stats]")
     assert page.locator("#tile-disk tbody th").all_inner_texts() == ["now", "avg", "P95"]
+    assert page.inner_text("#verdict").startswith("Newest run, load run 2: still recording.")
+    assert page.locator("#verdict a").get_attribute("href").endswith("/runs/1@2")
     assert page.locator("#panel-disk .legend .head").inner_text() == "MiB/s: now · avg · P95 · max"
 
 
@@ -596,10 +605,14 @@ def test_the_list_says_now_of_what_is_live_alone(tmp_path, serve, open_page):
     page.wait_for_selector("#rows td[data-head='Newest run'] a")
     told = "(all) => Object.fromEntries(all.map((cell) => [cell.dataset.head, cell.textContent]))"
     new, old = (page.locator(f"#rows tr:has(th a:text-is('{name}')) td[data-head]").evaluate_all(told) for name in ("new", "old"))
-    present = ("Memory", "Disk", "Network")
-    assert new["CPU"].startswith("now ")
-    assert "–" not in [new[name] for name in present]
-    assert [old[name] for name in present] == ["–", "–", "–"]
+    present = ("CPU", "Memory", "Disk", "Network")
+    assert [new[name].split()[0] for name in present] == ["now"] * 4
+    assert [old[name].split()[0] for name in present] == ["peak", "peak", "avg", "avg"]
+    fits = "document.querySelector('.list').getBoundingClientRect().right <= document.querySelector('.cards').getBoundingClientRect().right"
+    assert page.evaluate(fits)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(fits), "on paper too, where nothing can be scrolled"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     query = "SELECT max(cpu_busy) FROM host_metrics WHERE collector_id = 1 AND timestamp BETWEEN ? AND ?"
     (most,) = sqlite3.connect(database).execute(query, ((START + 200) * 1000, (START + 400) * 1000)).fetchone()
     assert old["CPU"] == f"peak {most:.1f} %"

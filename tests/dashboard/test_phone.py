@@ -97,6 +97,19 @@ def test_all_tabs_are_seen(site, open_page, path):
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
 
 
+def test_tables_of_the_database_are_tables(site, open_page):
+    """Their first column stays while they are scrolled sideways, and the page is no wider than the phone."""
+    page = open_page(f"{site.url}/perfkit/host_metrics?_size=5", drawn=False, **PHONE)
+    first = page.locator("table.rows-and-columns tbody td").first
+    before = first.bounding_box()
+    assert page.locator("table.rows-and-columns thead th").first.is_visible()
+    page.evaluate("document.querySelector('.table-wrapper').scrollLeft = 300")
+    assert page.evaluate("document.querySelector('.table-wrapper').scrollLeft") == 300
+    assert first.bounding_box() == before
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.locator("header .bar").first.bounding_box()["height"] < 50, "the head is one line"
+
+
 @pytest.mark.parametrize("path", ["/collectors/1", "/runs/1@1"])
 def test_no_number_of_a_tile_is_cut(site, open_page, path):
     """Two columns of figures fit into half a phone."""

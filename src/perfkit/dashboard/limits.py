@@ -12,6 +12,7 @@ from perfkit.dashboard.ranges import Window
 from perfkit.dashboard.reading import query
 from perfkit.dashboard.words import metric as metric_label
 from perfkit.errors import BadInput
+from perfkit.process.findings import rules
 
 # "<10" is broken by 9, ">5" by 6; in the metric's own unit. A user's own stand in the page's address.
 LIMITS = {
@@ -37,6 +38,28 @@ LIMITS = {
     "containers.memory_percent": ">90",
 }
 
+# The rule of perfkit.process whose advice helps where a limit is broken; of pressure the one of its resource.
+_RULES = {
+    "host.cpu_busy": "cpu_busy",
+    "host.cpu_iowait": "io_wait",
+    "host.cpu_steal": "steal",
+    "memory.used_percent": "memory_used",
+    "system.swap_out_pages": "swapping_out",
+    "disk.await_ms": "disk_await",
+    "disk.util_percent": "disk_busy",
+    "network.rx_drops": "receive_drops",
+    "network.tx_drops": "send_drops",
+    "network.rx_errors": "receive_errors",
+    "network.tx_errors": "send_errors",
+    "filesystem.used_percent": "filesystem_used",
+    "pressure.some_percent": "{device}_pressure",
+    "pressure.full_percent": "{device}_stalls",
+    "tcp.retransmits": "retransmits",
+    "tcp.listen_overflows": "listen_overflows",
+    "containers.cpu_throttled_percent": "container_throttled",
+    "containers.memory_percent": "container_memory",
+}
+
 # Minutes instead of samples from this length on: a week has 600,000 of these.
 _MINUTES_FROM = 2 * 3_600_000
 _RULE = re.compile(r"([a-z]+)\.([a-z0-9_]+)([<>])(-?\d{1,15}(?:\.\d{1,6})?)")
@@ -54,7 +77,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def findings(con: sqlite3.Connection, collector: int, window: Window, limits: dict[str, str]) -> list[dict[str, Any]]:
-    """Where a metric was beyond its limit in the window: for how much of it, from when, and the worst value; most of the time first.
+    """Where a metric was beyond its limit in the window: how long, from when, the worst value, what to do; most of the time first.
 
     Long windows are judged by their minutes' means. Single cores are left out: the host's CPU stands for them.
     """
@@ -63,6 +86,12 @@ def findings(con: sqlite3.Connection, collector: int, window: Window, limits: di
     ]
     found = [finding for table, column, rule in wanted if rule for finding in _beyond(con, (collector, window), (table, column), rule)]
     return sorted(found, key=lambda finding: -finding["share"])
+
+
+def advice(metric: str, device: str) -> str:
+    """What to do, in a sentence; "" where no rule tells."""
+    wanted = _RULES.get(metric, "").format(device=device)
+    return next((rule.advice for rule in rules() if rule.name == wanted), "")
 
 
 def _beyond(con: sqlite3.Connection, of: tuple[int, Window], metric: tuple[Table, Column], rule: str) -> Iterator[dict[str, Any]]:
@@ -87,4 +116,5 @@ def _beyond(con: sqlite3.Connection, of: tuple[int, Window], metric: tuple[Table
             "share": round(100 * beyond / samples, 2),
             "first": first,
             "worst": worst,
+            "advice": advice(f"{table.name}.{name}", device),
         }

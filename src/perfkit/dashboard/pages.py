@@ -12,7 +12,7 @@ from datasette.utils import tilde_decode
 from datasette.utils.asgi import NotFound, Response
 from datasette.views.base import DatasetteError
 
-from perfkit.catalog import DENSE, RANGES, SORTED_BY, table
+from perfkit.catalog import DENSE, RANGES, SORTED_BY, TABLES, table
 from perfkit.compare import judging
 from perfkit.dashboard import api, assets, fleet, limits, panels, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
@@ -166,6 +166,7 @@ def comparing(collectors: Sequence[Mapping[str, Any]], root_path: str = "") -> d
         "now": api.now(),
         "collectors": collectors,
         "catalog": {c.name: {"label": words.label(c), "unit": c.unit} for c in table("host").values},
+        "labels": {f"{t.name}.{c.name}": words.metric(t, c) for t in TABLES for c in t.values},
         "panels": [panel.as_json() for panel in COMPARE.panels],
         "order": judging.ORDER,
         "series": root_path + COMPARE.series("ID"),
@@ -184,7 +185,7 @@ async def problem(request: Any, datasette: Dashboard, exception: Exception) -> R
         _log.error("%s %s failed", request.method, request.path, exc_info=exception)
     if request.path.endswith(".json") or request.path.startswith("/api/"):
         return Response.json({"ok": False, "error": sentence}, status=status)
-    sentence = sentence[:1].upper() + sentence[1:]
+    sentence = (sentence[:1].upper() + sentence[1:]).replace("; / lists those there are", "")  # a link below says it
     heading = {404: "There is no such page", 403: "This is not allowed", 400: "This cannot be shown"}.get(status, "Something went wrong")
     response = await respond(request, datasette, Page("plain", {"heading": heading, "sentence": sentence}, template="error"))
     response.status = status

@@ -145,7 +145,8 @@ function columns(input) {
     for (const one of shown.filter((s) => s.max && !s.line && !s.rest)) band(one, 0.56, 0.22);
     for (const one of shown.filter((s) => !s.line && !s.rest)) add(one.avg, line(one));
   }
-  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: wide(1) }));
+  // Of many peaks the stack under them must be seen.
+  for (const one of shown.filter((s) => s.line)) add(one.avg, line(one, { width: wide(1), stroke: () => token(one.colour, one.level ? 1 : 0.6) }));
   return { data, series, bands };
 }
 
@@ -371,7 +372,9 @@ function across(u, from, to) {
   return [x, u.valToPos(to, "x", true) - x];
 }
 
+/** The tint of a phase. What is all of it needs none: its name says so. */
 function tint(u, { from, to }) {
+  if (from <= u.scales.x.min && to >= u.scales.x.max) return;
   const [x, wide] = across(u, from, to);
   u.ctx.fillStyle = token("mark", 0.08);
   u.ctx.fillRect(x, u.bbox.top, wide, u.bbox.height);

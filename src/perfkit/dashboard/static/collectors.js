@@ -1,14 +1,14 @@
 // The list of collectors: live ones on top, refreshed while the page is looked at.
 
-import { $, $$, h } from "./dom.js";
-import { instant, judged, show, span, zone } from "./format.js";
+import { $, h } from "./dom.js";
+import { coverage, instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
 import { isLive } from "./series.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
 const REFRESH_MS = 2000;
-const SPARK = { width: 120, height: 20 };
+const SPARK = { width: 84, height: 20 };
 const LEAST_BARS = 10;
 // Runs of machines that record come to an end unasked.
 const NEWEST_EVERY_MS = 60_000;
@@ -80,8 +80,6 @@ function draw() {
   const running = list.filter(live).length;
   $("#count").textContent =
     `${found.length === list.length ? "" : `${found.length} of `}${list.length} collector${list.length === 1 ? "" : "s"}, ${running} recording now`;
-  // What a machine does now is known only of one that records.
-  for (const cell of $$(".list .now")) cell.hidden = !running;
   $("#compare").href = url.link("/compare", { changes: { c: [...chosen] } });
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
 }
@@ -99,7 +97,11 @@ function row(one) {
     },
   });
   box.checked = chosen.has(one.id);
-  const present = (value, unit) => (on ? show(value, unit) : "–");
+  const figures = newest?.get(one.id)?.figures;
+  // Of what has ended, the newest run: the peak of a level, the mean of what is the sum of two rates.
+  const sum = (...names) => (figures && names.every((name) => figures[name]) ? names.reduce((all, name) => all + figures[name].avg, 0) : null);
+  const past = (word, value, unit) => (value === null || Number.isNaN(value) ? "–" : `${word} ${show(value, unit)}`);
+  const memory = figures?.mem_used && one.memory_mb ? (100 * figures.mem_used.max) / one.memory_mb : null;
   const cell = (name, attributes, ...content) => h("td", { "data-head": name, ...attributes }, ...content);
   return h(
     "tr",
@@ -113,16 +115,16 @@ function row(one) {
     ),
     $("#site") ? cell("Site", { class: "text", title: one.sitename }, one.sitename) : null,
     cell("Hardware", { class: "text muted" }, (one.facts ?? []).join(" · ")),
-    ...lastRun(newest?.get(one.id)).map(([name, attributes, ...content]) => cell(name, attributes, ...content)),
+    ...lastRun(newest?.get(one.id), on).map(([name, attributes, ...content]) => cell(name, attributes, ...content)),
     cell("CPU, last hour", { class: "text" }, spark(one.spark)),
     cell("CPU", { class: "text" }, on ? `now ${show(one.latest?.busy, "%")}` : peak(one) === null ? "–" : `peak ${show(peak(one), "%")}`),
-    cell("Memory", { class: "now" }, present(one.latest?.memory, "%")),
-    cell("Disk", { class: "now" }, present(one.latest?.disk, "B/s")),
-    cell("Network", { class: "now" }, present(one.latest?.network, "B/s")),
+    cell("Memory", { class: "text" }, on ? `now ${show(one.latest?.memory, "%")}` : past("peak", memory, "%")),
+    cell("Disk", { class: "text" }, on ? `now ${show(one.latest?.disk, "B/s")}` : past("avg", sum("disk_read_bytes", "disk_write_bytes"), "B/s")),
+    cell("Network", { class: "text" }, on ? `now ${show(one.latest?.network, "B/s")}` : past("avg", sum("net_rx_bytes", "net_tx_bytes"), "B/s")),
     cell(
       "Coverage",
       { class: one.coverage !== null && one.coverage < 99 ? "warn" : null },
-      one.coverage === null ? "–" : `${Number(one.coverage.toFixed(1))} %`,
+      coverage(one.coverage),
       one.gaps ? h("small", {}, ` ${one.gaps} gap${one.gaps === 1 ? "" : "s"}`) : null,
     ),
     cell("Last data", { title: one.last_timestamp ? `${instant(one.last_timestamp, true)} UTC` : null }, last(one, on)),
@@ -130,11 +132,11 @@ function row(one) {
 }
 
 /** The newest run and its verdict, as two cells. */
-function lastRun(run) {
+function lastRun(run, on) {
   const text = { class: "text" };
   if (!run) return ["Newest run", "Verdict"].map((name) => [name, text, newest ? "–" : "…"]);
   const name = ["Newest run", text, h("a", { href: url.link(`/runs/${run.id}`) }, run.label), h("small", {}, ` run ${run.run}`)];
-  if (!run.verdict) return [name, ["Verdict", { class: "text muted" }, run.open ? "not ended" : "not judged yet"]];
+  if (!run.verdict) return [name, ["Verdict", { class: "text muted" }, run.open || on ? "still recording" : "not judged yet"]];
   const { word, looks } = judged(run);
   return [name, ["Verdict", { class: "text", title: run.verdict.sentence }, h("b", { class: looks }, word)]];
 }
@@ -142,7 +144,7 @@ function lastRun(run) {
 function last({ last_timestamp: at }, on) {
   if (at === null) return "no sample yet";
   const utc = url.get("utc") === "1";
-  return on ? `${span(Math.max(0, now - at))} ago` : `${instant(at, utc)} ${zone(at, utc)}`;
+  return on ? `${span(Math.max(0, now - at))} ago` : `${instant(at, utc).slice(0, -3)} ${zone(at, utc)}`;
 }
 
 /** The CPU of at most the last hour as bars a minute, from 0 to 100 %; a short recording has wide ones. */
@@ -166,6 +168,7 @@ function spark(minutes) {
       width: SPARK.width,
       height: SPARK.height,
       viewBox: `0 0 ${SPARK.width} ${SPARK.height}`,
+      preserveAspectRatio: "xMinYMid meet",
       role: "img",
       "aria-label": `CPU busy in the last hour of data, at most ${show(busiest({ spark: minutes }), "%")}`,
     },

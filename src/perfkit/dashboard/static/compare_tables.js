@@ -1,7 +1,7 @@
 // The tables of a comparison: whose machines they are and what differs between them, and the figures next to one another.
 
 import { $, figures, h, heading, scroller } from "./dom.js";
-import { instant, show, span, zone } from "./format.js";
+import { difference as changed, instant, show, span, zone } from "./format.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -26,8 +26,11 @@ const FIGURES = [
 
 /** Who is compared, with what differs between the machines, and the form to choose: `choose(keys)`. */
 export function machines(found, choose, view) {
-  const names = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
-  const usual = Object.fromEntries(names.map((name) => [name, commonest(found.map((s) => s.collector.facts[name]))]));
+  const known = Object.keys(FINGERPRINT).filter((name) => found.some((s) => s.collector.facts[name] !== null));
+  const usual = Object.fromEntries(known.map((name) => [name, commonest(found.map((s) => s.collector.facts[name]))]));
+  // What all have is said once; a column is what differs, or is unknown of one.
+  const names = known.filter((name) => found.some((s) => String(s.collector.facts[name]) !== usual[name]));
+  const same = known.filter((name) => !names.includes(name)).map((name) => `${FINGERPRINT[name]} ${fact(name, found[0].collector.facts[name])}`);
   const armed = found.some((s) => s.arm);
   const fixed = armed || url.onDisk; // a report is about these
   const heads = [
@@ -50,6 +53,7 @@ export function machines(found, choose, view) {
   );
   $("#chosen").replaceChildren(
     ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
+    same.length ? h("p", { class: "muted same" }, `${found.length > 1 ? "The same: " : ""}${same.join(" · ")}`) : "",
     armed ? h("p", { class: "muted" }, `Each arm is several runs of the same thing${url.onDisk ? "" : "; the address names them"}.`) : url.onDisk ? "" : found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
@@ -128,10 +132,6 @@ function apart(value, reference, unit) {
   if (value === null || reference === null) return ["–", "–"];
   const exact = value - reference;
   const delta = unit === "%" ? Math.round(exact * 100) / 100 : exact;
-  const sign = delta > 0 ? "+" : delta < 0 ? "−" : "";
-  const percent = reference ? Math.abs((delta / reference) * 100).toFixed(1) : null;
-  return [
-    `${sign}${show(Math.abs(delta), unit === "%" ? "pp" : unit)}`,
-    percent === null ? "–" : percent === "0.0" ? "0 %" : `${sign}${percent} %`,
-  ];
+  const [told, percent] = changed(delta, unit, reference ? (delta / reference) * 100 : null);
+  return [told, percent ?? "–"];
 }

@@ -81,7 +81,7 @@ function tests({ tests: found }) {
     return nothing("No test ran on two machines in this range. Runs of one label that overlap on a site are one test: ", h("code", {}, "perfkit mark LABEL --kind start --all"), " marks every machine of a site at once.");
   }
   const key = (one) => `${one.site}/${one.label}@${one.from}`;
-  const name = (one) => `${manySites() ? `${one.site}: ` : ""}${one.label}, ${instant(one.from, utc())}, ${one.machines} machines`;
+  const name = (one) => `${manySites() ? `${one.site}: ` : ""}${one.label}, ${instant(one.from, utc())} ${zone(one.from, utc())}, ${one.machines} machines`;
   const shown = found.find((one) => key(one) === url.get("test")) ?? found[0];
   choice.replaceChildren(...found.map((one) => h("option", { value: key(one) }, name(one))));
   choice.value = key(shown);
@@ -102,7 +102,7 @@ function tests({ tests: found }) {
     : Math.abs(first.z) >= UNLIKE
       ? `${first.machine} is least like the others: ${lower(first.metric_label)} ${number(first.unit)(first.value)}, median ${number(first.unit)(first.peers)}.`
       : `No machine stands out: ${first.machine} is furthest from the others, ${digits(Math.abs(first.z))} of ${UNLIKE}.`;
-  return [h("p", { class: "muted" }, `${name(shown)} ${zone(shown.from, utc())}. `, h("b", {}, says)), scroller("Machines of one test", figures(heads, rows))];
+  return [h("p", { class: "muted" }, `${name(shown)}. `, h("b", {}, says)), scroller("Machines of one test", figures(heads, rows))];
 }
 
 const lower = (words) => (/^[A-Z][a-z]/.test(words) ? words[0].toLowerCase() + words.slice(1) : words);

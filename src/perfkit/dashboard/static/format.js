@@ -23,11 +23,24 @@ export function scaled(value, unit, like = value) {
   return [value / 1000 ** step, DECIMAL[step] + (step && unit ? " " : "") + unit];
 }
 
+/** How much was recorded: never "100 %" where anything is missing. */
+export const coverage = (percent) => (percent === null ? "–" : `${digits(Math.floor(percent * 10) / 10)} %`);
+
 /** "31.2 %", "1.46 MiB/s", "12.5 k ops/s"; a dash where there is nothing. */
 export function show(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const [number, prefixed] = scaled(value, unit);
   return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
+}
+
+/** How far a value is from another, with its sign: in its unit (percentage points of shares) and in % ("0 %" of next to nothing); null where that is not known. */
+export function difference(value, unit, percent) {
+  const signed = (number, text) => `${number > 0 ? "+" : number < 0 ? "−" : ""}${text}`;
+  const size = show(value === null || value === undefined ? null : Math.abs(value), unit.startsWith("%") ? "pp" : unit);
+  const told = /^(–|0 )/.test(size) ? size : signed(value, size);
+  if (percent === null || percent === undefined) return [told, null];
+  const share = Math.abs(percent).toFixed(1);
+  return [told, share === "0.0" ? "0 %" : signed(percent, `${share} %`)];
 }
 
 /** Where the prefixes of a unit begin, as a value in it, and how much each is of the one before: of "MiB" 2 ** -20 and 1024. */

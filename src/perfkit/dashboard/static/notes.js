@@ -62,7 +62,11 @@ export async function findings({ tables }, stats, view) {
   const query = `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
   const answer = await ask("findings", { query }).catch((error) => ({ error: error.message, findings: [] }));
   if (stats !== judged) return;
-  const shown = answer.findings.slice(0, FINDINGS_SHOWN).map((one) => h("li", {}, sentence(one, view)));
+  // What to do is said once of all that it helps.
+  const first = ({ advice }, i) => advice && answer.findings.findIndex((other) => other.advice === advice) === i;
+  const shown = answer.findings
+    .slice(0, FINDINGS_SHOWN)
+    .map((one, i) => h("li", {}, sentence(one, view), first(one, i) ? [" ", h("small", {}, one.advice)] : null));
   const more = answer.findings.length - FINDINGS_SHOWN;
   const tablesHref = url.link(`/collectors/${frame.collector}/tables`, { keep: true });
   if (more > 0) shown.push(h("li", {}, h("a", { href: tablesHref }, `${more} more in the tables`)));

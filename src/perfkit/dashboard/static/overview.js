@@ -3,7 +3,7 @@
 import { $, figures as table, h, heading } from "./dom.js";
 import { byDevice, moment, show, span, wholeDisks, zone } from "./format.js";
 import { around, containers, findings, phases, quality, who } from "./notes.js";
-import { LoadPanel, Panel, lanes, quiet } from "./panel.js";
+import { LoadPanel, Panel, lanes, measured, quiet } from "./panel.js";
 import { records } from "./series.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
@@ -14,6 +14,12 @@ const LEADING = 2;
 // A mean over a minute says something about a stretch of several.
 const MINUTES_FROM = 120_000;
 const DAY = 86_400_000;
+// How long a request took, by the first of these that a load tool reports.
+const LATENCIES = [
+  ["latency_p95_ms", "latency P95"],
+  ["latency_avg_ms", "latency avg"],
+  ["latency_max_ms", "latency max"],
+];
 const TILES = [
   { id: "cpu", title: "CPU busy", unit: "%", metrics: ["host.cpu_busy"], columns: ["cpu_busy"] },
   { id: "memory", title: "Memory", unit: "MiB", metrics: ["host.mem_used"], columns: ["mem_used"] },
@@ -47,7 +53,7 @@ window.perfkit = run({
     const load = lanes(answer.tables.load).flatMap((runs) => frame.load.map((spec) => [spec, new LoadPanel(spec, runs)]));
     const leads = ([spec]) => frame.load.indexOf(spec) < LEADING;
     const there = (spec) => !spec.sparse || Object.keys(answer.tables[spec.table]?.devices ?? {}).length > 0;
-    const machine = frame.panels.filter(there).map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table !== "host" }));
+    const machine = frame.panels.filter(there).map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table === "host" ? "zero" : true }));
     // First what was asked of the machine, what it used and who, then what was found, then what waited.
     const uses = ({ spec }) => spec.table === "host" || spec.sparse;
     const [used, waits] = [machine.filter(uses), machine.filter((panel) => !uses(panel))];
@@ -57,7 +63,7 @@ window.perfkit = run({
     return (made = [...first, ...machine, ...rest]);
   },
   after: (answer, stats, view, worst) => {
-    $("#tiles").replaceChildren(...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
+    $("#tiles").replaceChildren(...asked(answer, view), ...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
     because(view);
     if (frame.run) numbers(view);
@@ -120,6 +126,39 @@ function numbers(view) {
   };
   const columns = [...heads, ...loads].map((name, i) => heading(name, { class: i < 2 ? "text" : null }));
   $("#numbers").replaceChildren(table(columns, [line(run), ...run.phases.map(line)]));
+}
+
+/** The tile of the load, before those of what the machine did with it; none where no load tool reported. */
+function asked(answer, view) {
+  const { t, devices } = answer.tables.load ?? { t: [], devices: {} };
+  const runs = Object.keys(devices);
+  if (!t.length || !runs.length) return [];
+  // Tools that run at the same time: their requests are added up, the slowest one counts.
+  const over = (column, pick) =>
+    t.map((_, i) => {
+      const known = runs.map((run) => devices[run][column]?.avg[i]).filter((v) => v !== null && v !== undefined);
+      return known.length ? pick(known) : null;
+    });
+  const sum = (values) => values.reduce((total, v) => total + v, 0);
+  const [done, wrong] = [over("throughput", sum), over("errors", sum)];
+  const times = LATENCIES.map(([column, name]) => [over(column, (values) => Math.max(...values)), name]);
+  const [slow, slowness] = times.find(([values]) => values.some((v) => v !== null)) ?? times[0];
+  const found = [done, slow];
+  const each = (figure) => [show(measured(done)[figure], "ops/s"), show(measured(slow)[figure], "ms")];
+  const rows = records(answer)
+    ? [row("now", each("last"), "now"), row("avg", each("avg"))]
+    : [row("avg", each("avg"), "now"), row("peak", each("max")), row("at", found.map((values) => peak(values, t, view)))];
+  const most = measured(wrong).max;
+  const told = !most ? [most === 0 ? "no errors" : ""] : [`errors at most ${show(most, "1/s")} at `, peak(wrong, t, view)];
+  return [
+    h(
+      "section",
+      { class: "tile", id: "tile-load", title: runs.join(", ") },
+      h("h2", {}, "Load"),
+      h("table", {}, signs(["throughput", slowness]), h("tbody", {}, rows)),
+      h("p", { class: "worst" }, told),
+    ),
+  ];
 }
 
 /** A tile: what is now and on average of a machine that records, average and peak of one that has finished. */

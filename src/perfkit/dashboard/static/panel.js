@@ -8,9 +8,13 @@ import { widest } from "./series.js";
 import * as url from "./url.js";
 
 const NARROW = 420;
+// A head and so many series never need a third line.
+const FEW = 3;
 // From so many series on a legend leaves the P95 out; on a chart that is a third of the page from fewer.
 const MANY = 6;
 const THIRD = { width: 560, many: 2 };
+// A legend with a line more is folded behind a button.
+const LINES = 2;
 // More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
 export const DRAWN = 8;
 // What the server calls those of which it gives the sum alone (dashboard/series.py).
@@ -87,9 +91,13 @@ export class Plot {
 
   /** The figures of its legend: fewer of many series, and one alone on a phone, so that it stays short. */
   figures() {
-    const { figures = FIGURES, series } = this.shown;
+    const { figures: all = FIGURES, series } = this.shown;
+    const figures = all.filter(([figure]) => figure !== "p95" || series.some(({ stats }) => !stats || stats.p95 !== undefined));
     if (this.width && this.width < NARROW) return figures.slice(0, 1);
-    return series.length > (this.width < THIRD.width ? THIRD.many : MANY) ? figures.filter(([figure]) => figure !== "p95") : figures;
+    const third = this.width < THIRD.width;
+    const left = series.length > (third ? THIRD.many : MANY) ? figures.filter(([figure]) => figure !== "p95") : figures;
+    // With what is now there is one figure more.
+    return third && series.length > THIRD.many && left.length > 2 ? left.filter(([figure]) => figure !== "avg") : left;
   }
 
   /** A line or two: what its numbers are, and each series with them; at `index` of the times its values there. */
@@ -107,6 +115,28 @@ export class Plot {
       h("li", { class: "head" }, head),
       ...series.filter((one) => !one.faint).map((one) => this.entry(one, this.hovering ? reading(one, at, unit, like) : summary(one, figures, unit, like))),
     );
+    this.fold();
+  }
+
+  /** Entries that need a third line go behind a button, so that the panel is as tall as its neighbours; on paper none does. */
+  fold() {
+    const entries = [...this.key.children];
+    if (entries.length <= FEW || document.documentElement.classList.contains("printing")) return;
+    const lines = () => new Set([...this.key.children].filter((one) => !one.hidden).map((one) => one.offsetTop)).size;
+    if (lines() <= LINES) return;
+    const words = () => (this.unfolded ? "fewer" : `${entries.filter((one) => one.hidden).length} more`);
+    const toggle = () => {
+      this.unfolded = !this.unfolded;
+      this.key.style.minHeight = "";
+      this.legend();
+    };
+    const more = h("button", { type: "button", class: "link", "aria-expanded": String(Boolean(this.unfolded)), click: toggle }, words());
+    this.key.append(h("li", { class: "more" }, more));
+    for (const one of this.unfolded ? [] : entries.slice(2).reverse()) {
+      if (lines() <= LINES) break;
+      one.hidden = true;
+      more.textContent = words();
+    }
   }
 
   entry(one, text) {
@@ -164,7 +194,7 @@ export class Panel extends Plot {
   /**
    * `spec` is a panel of the frame; `device` the one it shows ("" for host-wide), or `devices` (a list) to show one series a device.
    * `of` is what its title names, such as the device; `names` are what devices are called, where that is not their key; `folds` says that
-   * it may become a line of words.
+   * it may become a line of words, "zero" that it does where all is 0 alone.
    */
   constructor(spec, { device = "", devices = null, of = "", title = "", name = spec.id, names = {}, folds = false } = {}) {
     super({ name, title: title || (of ? `${of}: ${within(spec.title)}` : spec.title) });
@@ -181,7 +211,8 @@ export class Panel extends Plot {
   /** Hide a chart of nothing, unless its reader wants to see it: quiet.js has a line for it. */
   settle() {
     if (!this.folds) return;
-    this.element.hidden = (this.isEmpty() || this.isZero()) && !url.list("show").includes(this.name);
+    const empty = this.folds === "zero" ? false : this.isEmpty();
+    this.element.hidden = (empty || this.isZero()) && !url.list("show").includes(this.name);
   }
 
   /** The part of an answer that it draws. */
@@ -331,6 +362,8 @@ export class LoadPanel extends Panel {
     const of = runs.length === 1 ? runs[0] : `${runs.length} runs from ${runs[0]} on`;
     super(spec, { of, title: `${spec.title}: ${of}`, name: `load.${spec.id}.${runs[0]}`, folds: true });
     this.runs = runs;
+    // What it shows is read first; a name of a run may be longer than the panel is wide.
+    this.heading.replaceChildren(spec.title, h("small", {}, `: ${of}`));
   }
 
   /** Its runs as one device: at each time the one that ran. */
@@ -413,6 +446,7 @@ function summary({ stats, level }, figures, unit, like) {
   if (!stats) return "…";
   if (stats.max === undefined && stats.last === undefined) return "–";
   if (level) return bare(stats.last, unit, like);
+  if (stats.avg === undefined && stats.last !== undefined && stats.max !== undefined) return bare(stats.max, unit, like); // a peak has nothing else
   if (figures.length === 1) return bare(stats[figures[0][0]] ?? stats.max, unit, like);
   return figures.map(([figure]) => bare(stats[figure], unit, like)).join(" · ");
 }

@@ -49,7 +49,7 @@ async function table(stats, view) {
       h("td", { class: "text" }, one.service),
       h("td", { class: "text" }, one.uid === null ? "" : String(one.uid)),
       h("td", { class: "text" }, `${instant(one.first, view.utc)} – ${instant(one.last, view.utc)}`),
-      COLUMNS.map(([name, , unit]) => h("td", {}, one[name] === null ? "" : show(one[name], unit))),
+      COLUMNS.map(([name, , unit]) => h("td", {}, show(one[name], unit))),
     );
   $("#list").replaceChildren(...found.processes.map(row));
 }

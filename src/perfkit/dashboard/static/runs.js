@@ -1,7 +1,7 @@
 // The list of runs, newest first: two that are ticked go to compare, and each has the comparison with the one before it.
 
 import { $, h } from "./dom.js";
-import { digits, instant, judged, show, span, zone } from "./format.js";
+import { coverage, instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
@@ -58,15 +58,14 @@ function row(one) {
     cell("Recorded", { class: one.verdict.trusted ? null : "warn", title: one.recorded }, recorded(one.certificate)),
     cell("CPU busy", {}, show(busy?.avg, "%")),
     cell("Peak", {}, show(busy?.max, "%")),
-    cell("Throughput", {}, show(one.figures.load?.throughput, "ops/s")),
+    cell("Throughput", { class: one.figures.load ? null : "none" }, show(one.figures.load?.throughput, "ops/s")),
     compared ? cell("Compare", { class: "text" }, before ? h("a", { href: compareHref([before.id, one.id]) }, "with the previous") : null) : null,
   );
 }
 
 /** "100 %", "77.9 %, 2 gaps"; the whole of the certificate is in the title. */
-function recorded({ coverage, gaps }) {
-  if (coverage === null) return "–";
-  return `${digits(Math.floor(coverage * 10) / 10)} %${gaps ? `, ${gaps} gap${gaps === 1 ? "" : "s"}` : ""}`;
+function recorded({ coverage: percent, gaps }) {
+  return `${coverage(percent)}${gaps && percent !== null ? `, ${gaps} gap${gaps === 1 ? "" : "s"}` : ""}`;
 }
 
 if ($("#rows")) {

@@ -1,7 +1,7 @@
 // What a comparison says: each figure's difference with its interval, drawn against zero, and its verdict or why there is none.
 
 import { $, h, heading, scroller } from "./dom.js";
-import { show } from "./format.js";
+import { difference, show } from "./format.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -23,18 +23,21 @@ export async function verdicts(found) {
   const labels = new Map(answer.others.map((name, i) => [name, arms[i + 1][0].arm ?? arms[i + 1][0].label]));
   const rows = chosen(answer.metrics);
   const scale = Math.min(100, Math.max(1, 1.2 * answer.at_least, ...rows.map(reach)));
+  const names = new Map(found.map((one) => [reference(one), one.label]));
+  const called = (sentence) => parted(sentence, names).filter(Boolean).join(": ");
   const guards = answer.guards.filter(({ state }) => state !== "ok");
   const counts = Object.keys(WORDS).map((verdict) => [verdict, answer.metrics.filter((row) => row.verdict === verdict).length]);
   const hardware = guards.some(({ rule, state }) => rule === "hardware" && state === "forbid");
+  const said = new Set(guards.map(({ sentence }) => sentence));
   const few = Math.min(...answer.runs_per_arm) < 3;
   const rest = answer.metrics.filter((row) => !rows.includes(row));
   const table = (name, lines) =>
-    scroller(name, h("table", { class: "figures verdicts" }, head(scale), h("tbody", {}, lines.map((row) => line(row, scale, labels, answer.at_least)))));
+    scroller(name, h("table", { class: "figures verdicts" }, head(scale), h("tbody", {}, lines.map((row) => line(row, scale, labels, { margin: answer.at_least, said, called })))));
   const others = h("details", {}, h("summary", {}, `The other ${rest.length} figures`));
   others.addEventListener("toggle", () => others.childElementCount < 2 && others.append(table("The other figures", rest)));
   place.replaceChildren(
     h("h2", {}, "What differs"),
-    h("ul", { class: "guards" }, guards.map(({ state, sentence }) => h("li", { class: state === "forbid" ? "bad" : "warn" }, `${sentence}.`))),
+    h("ul", { class: "guards" }, together(guards, names).map(({ state, sentence }) => h("li", { class: state === "forbid" ? "bad" : "warn" }, sentence))),
     hardware && !url.onDisk ? h("p", {}, h("a", { href: url.href({ across_machines: 1 }) }, "Compare these machines all the same")) : "",
     table("What differs", rows),
     h(
@@ -51,6 +54,22 @@ export async function verdicts(found) {
     ),
     rest.length ? others : "",
   );
+}
+
+/** Sentences begin with the reference of a run: [what the page calls that run, the rest]; ["", sentence] of others. */
+const parted = (sentence, names) => {
+  const [, key, rest] = sentence.match(/^([^\s:]+@[^\s:]+): (.*)$/s) ?? [];
+  return key ? [names.get(key) ?? key, rest] : ["", sentence];
+};
+
+/** What stands in the way of a judgement, in sentences: what is the same of several runs is said once. */
+function together(guards, names) {
+  const groups = Map.groupBy(guards, ({ state, sentence }) => `${state} ${parted(sentence, names)[1]}`);
+  return [...groups.values()].map(([first, ...more]) => {
+    const of = [first, ...more].map(({ sentence }) => parted(sentence, names)[0]).filter(Boolean);
+    const words = `${of.length ? `${of.join(", ")}: ` : ""}${parted(first.sentence, names)[1].replace(/\.+$/, "")}.`;
+    return { state: first.state, sentence: `${first.state === "forbid" ? "Not judged" : "Note"}: ${words}` };
+  });
 }
 
 /** What names a subject in the API: COLLECTOR@RUN or COLLECTOR@RUN:PHASE. */
@@ -73,27 +92,29 @@ function head(scale) {
   return h("thead", {}, h("tr", {}, names.map((name, i) => heading(name, { class: i === 0 || i > 4 ? "text" : null }))));
 }
 
-function line(row, scale, labels, margin) {
+function line(row, scale, labels, { margin, said, called }) {
   const many = labels.size > 1 ? ` · ${labels.get(row.reference)}` : "";
-  const change = row.percent === null ? "" : ` (${row.percent > 0 ? "+" : ""}${row.percent.toFixed(1)} %)`;
+  const [apart, percent] = difference(row.difference, row.unit, row.percent);
+  const figure = row.figure.replace(/^p(?=\d)/, "P");
   return h(
     "tr",
     { class: row.verdict },
-    h("th", { scope: "row", class: "text" }, `${row.metric} ${row.figure}${row.device ? ` ${row.device}` : ""}${many}`),
+    h("th", { scope: "row", class: "text", title: row.metric }, `${frame.labels[row.metric] ?? row.metric} ${figure}${row.device ? ` ${row.device}` : ""}${many}`),
     h("td", {}, show(row.baseline.value, row.unit)),
     h("td", {}, show(row.other.value, row.unit)),
-    h("td", {}, (row.difference > 0 ? "+" : "") + show(row.difference, row.unit) + change),
+    h("td", {}, percent === null ? apart : `${apart} (${percent})`),
     h("td", {}, interval(row, scale, margin)),
-    h("td", { class: "text" }, words(row, margin)),
+    h("td", { class: "text", title: row.verdict === "not_judged" ? called(row.reason) : null }, words(row, margin, said, called)),
   );
 }
 
-function words(row, margin) {
+/** The verdict in words. What stands above the table as the reason for all is not said again. */
+function words(row, margin, said, called) {
   const drift = row.drift
     .slice(0, 1)
     .map(({ first, last }) => ` (it drifts: ${show(first, row.unit)} in the first third, ${show(last, row.unit)} in the last)`)
     .join("");
-  if (row.verdict === "not_judged") return `not judged: ${row.reason}${drift}`;
+  if (row.verdict === "not_judged") return said.has(row.reason) ? `not judged${drift}` : `not judged: ${called(row.reason)}${drift}`;
   if (row.verdict !== "no_difference") return WORDS[row.verdict] + drift;
   const bound = Math.max(Math.abs(row.low), Math.abs(row.high));
   if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) return `no difference of ${margin} % or more${drift}`;
