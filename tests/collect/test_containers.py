@@ -279,7 +279,7 @@ def test_v1_tells_what_a_real_process_in_a_real_cgroup_used() -> None:
             assert found["inode"] == folder["memory"].stat().st_ino
             process.kill()
             process.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and folder["memory"].exists():
             with contextlib.suppress(OSError):
                 for path in folder.values():
@@ -367,8 +367,8 @@ def test_docker_is_asked_on_its_socket_where_its_files_are_not_readable(tmp_path
     thread = serve_once(tmp_path / "run/docker.sock", b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body)
     names = Names(str(tmp_path))
     names.of("docker", A)
-    thread.join(10)
-    deadline = time.monotonic() + 10
+    thread.join(60)
+    deadline = time.monotonic() + 60
     while not names.of("docker", A) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert names.of("docker", A) == "from-socket"

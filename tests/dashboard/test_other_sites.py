@@ -110,6 +110,7 @@ class Watch:
 def evil(evil_browser, other_site: int) -> Iterator[object]:
     """A page of the other site; `evil.watch` sees all that it is answered."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     page.watch = Watch(page)
     page.goto(f"http://{NAME}:{other_site}/")
@@ -131,6 +132,7 @@ def test_nothing_that_another_sites_page_fetches_is_run(site: Site, evil, way: s
 def test_another_port_of_this_machine_is_another_site(site: Site, evil_browser, other_site: int) -> None:
     """What else runs on localhost is not perfkit."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     watch = Watch(page)
     page.goto(f"http://127.0.0.1:{other_site}/")
@@ -184,11 +186,12 @@ def test_a_form_of_another_site_is_refused(site: Site, evil) -> None:
 def test_perfkits_own_pages_and_programs_get_what_they_ask_for(site: Site, evil_browser) -> None:
     """A typed address, the page's scripts and data, a query that is typed, and a program that is no browser."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     statuses: list[int] = []
     context.on("response", lambda answer: statuses.append(answer.status))
     page.goto(f"{site.url}/collectors/1")
-    page.wait_for_selector("body[data-drawn]", timeout=PATIENCE * 1000)
+    page.wait_for_selector("body[data-drawn]")
     page.goto(f"{site.url}/perfkit?sql=select+1")
     assert set(statuses) <= {200, 304}
     assert any(status == 200 for status in statuses)
