@@ -72,7 +72,7 @@ def mutated(chance: random.Random, content: bytes) -> bytes:
 
 def exchange(server: RunningReceiver, content: bytes) -> bytes:
     """Everything that the server answers before it closes; the client says that it has nothing more to send."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         answer = b""
         try:
             connection.sendall(content)
