@@ -271,7 +271,7 @@ def test_v1_tells_what_a_real_process_in_a_real_cgroup_used() -> None:
             (found,) = [line for line in measure(containers) if line["container_id"] == container_id]
             used = int((folder["cpuacct"] / "cpuacct.usage").read_text()) // 1000
             assert 0 < found["cpu_usage_usec"] <= used
-            assert found["cpu_user_usec"] + found["cpu_system_usec"] == pytest.approx(used, abs=50_000)
+            assert found["cpu_user_usec"] + found["cpu_system_usec"] == pytest.approx(used, rel=0.5)  # older kernels count ticks
             assert found["memory_max"] == 500 << 20
             assert 20_000_000 < found["memory_current"] < 500 << 20
             assert found["memory_anon"] > 20_000_000

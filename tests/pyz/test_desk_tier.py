@@ -252,10 +252,14 @@ def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_wh
 
 
 def test_an_interrupted_first_run_clears_up_behind_itself(pyz: Path, fresh: Path) -> None:
-    with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.PIPE, start_new_session=True) as run:
-        wait_for(lambda: any(fresh.glob(".unpacking-*/*/*")))
-        os.killpg(run.pid, signal.SIGINT)
-        complaint = run.communicate()[1].decode()
+    for _ in range(20):
+        with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.PIPE, start_new_session=True) as run:
+            wait_for(lambda: any(fresh.glob(".unpacking-*/*/*")))
+            os.killpg(run.pid, signal.SIGINT)
+            complaint = run.communicate()[1].decode()
+        if not list(fresh.glob("desk-*")):
+            break
+        shutil.rmtree(fresh)  # on a busy machine it may be done with it before the signal comes
     assert (run.returncode, complaint) == (1, "perfkit: interrupted.\n")
     assert not list(fresh.iterdir())
 
