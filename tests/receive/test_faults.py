@@ -69,6 +69,7 @@ def test_kill_9_of_all_that_serves_brings_every_acknowledged_line_into_the_datab
             time.sleep(chance.random() * 0.2)
             kill_something(served, what)
         ended(senders)
+        until(lambda: all(len(in_database(served.db, sender.identifier)) >= sender.taken - 1 for sender in senders))
         assert served.stop() == 0
         for sender in senders:
             assert without_end(served.data, sender) == expected(sender)
