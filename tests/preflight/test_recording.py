@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.preflight.recording import check_recording
+from support.certificates import Recorder
 from support.running import ENVIRONMENT, PATIENT, Start, perfkit, preflight, wait_for, wait_until_open
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
@@ -93,6 +95,20 @@ def test_a_collection_that_has_ended_is_not_being_recorded(tmp_path: Path, colle
     code, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1s")
     assert code == 1
     assert "has ended (signal)" in checks["process"]["advice"]
+
+
+def test_a_collection_that_ends_while_it_is_watched_is_not_called_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end line is written after the last look at the file, and before the look at the lock."""
+    one, file = Recorder(), tmp_path / "vm.json"
+    file.write_bytes(one.session() + one.record(range(10)))
+
+    def holder_of(_: int) -> None:
+        with file.open("ab") as stream:
+            stream.write(one.end(9.5, "duration"))
+
+    monkeypatch.setattr("perfkit.collection.lock.holder_of", holder_of)
+    checks = {check.name: check for check in check_recording(file, wait=0.1).checks}
+    assert checks["process"].advice == "this collection has ended (duration); start a new one: perfkit collect."
 
 
 def test_a_suspended_collector_fails_with_the_command_that_lets_it_go_on(tmp_path: Path, collector: Start) -> None:
