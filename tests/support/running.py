@@ -19,7 +19,7 @@ ENVIRONMENT = {**{k: v for k, v in os.environ.items() if not k.startswith("PCC_"
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Return as soon as `condition` holds; fail the test after a time that no healthy machine needs."""
     deadline = time.monotonic() + seconds
     while not condition():
