@@ -28,7 +28,7 @@ def perfkit(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PCR_", "PERFKIT_"))}
     command = [sys.executable, "-m", "perfkit", *map(str, words)]
     environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd)}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -111,7 +111,7 @@ def test_tab_completes_a_command_line_in_a_real_terminal(shell: str, tmp_path: P
 
 def shown(terminal: int, awaited: str) -> str:
     """What the terminal shows until `awaited` is there."""
-    said, deadline = "", time.monotonic() + 30
+    said, deadline = "", time.monotonic() + 120
     while awaited not in said:
         assert time.monotonic() < deadline, said
         if select.select([terminal], [], [], 0.1)[0]:

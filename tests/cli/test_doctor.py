@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -30,7 +31,7 @@ def doctor(
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PERFKIT_", "XDG_"))}
     environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd), **more}
     command = [*map(str, program), "doctor", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
 def states(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
@@ -95,7 +96,7 @@ def a_page_overwritten(path: Path) -> None:
         con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek((root - 1) * size)
-        file.write(os.urandom(size))
+        file.write(random.Random(1).randbytes(size))
 
 
 def cut_short(path: Path) -> None:

@@ -33,10 +33,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def perfkit(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PERFKIT, *words], cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*PERFKIT, *words], cwd=cwd, env=environment(**more), capture_output=True, text=True, timeout=200, check=False)
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came"
@@ -45,6 +45,12 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 
 def samples_in(path: Path) -> int:
     return sum(line.subsystem == "/proc/stat" for line in Reader(path)) if path.exists() else 0
+
+
+def ticks_in(path: Path) -> int:
+    """Ticks of the newest run in a collection: those with a sample, and those that it says a busy machine made it miss."""
+    end = read(path, END)[-1].json()
+    return int(end["samples"] + end["missed"])
 
 
 @contextlib.contextmanager
@@ -65,21 +71,22 @@ def test_it_records_for_the_duration_with_no_other_word(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.iterdir()
     assert re.fullmatch(re.escape(os.uname().nodename) + r"-\d{8}T\d{6}Z\.json", path.name)
-    assert len(read(path, "/proc/stat")) == 4
-    assert path.name in done.stderr and "4 samples" in done.stderr
+    taken = len(read(path, "/proc/stat"))
+    assert ticks_in(path) == 4
+    assert path.name in done.stderr and f"Recorded {taken} of 4 samples" in done.stderr
 
 
 def test_the_environment_speaks_and_flags_win(tmp_path: Path) -> None:
     settings = {"PCC_DURATION": "9h", "PCC_FREQUENCY": "50ms", "PCC_COLLECTION": "from-env.json", "PCC_MODE": "local"}
     assert perfkit("collect", "--duration", "200ms", cwd=tmp_path, **settings).returncode == 0
-    assert len(read(tmp_path / "from-env.json", "/proc/stat")) == 5
+    assert ticks_in(tmp_path / "from-env.json") == 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_finishes_the_sample_and_writes_the_end(tmp_path: Path, number: signal.Signals) -> None:
     with collecting(tmp_path, "--frequency", "20ms") as process:
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
     (end,) = read(tmp_path / "run.json", END)
     assert (end.json()["reason"], end.json()["detail"]) == ("signal", number.name)
     assert end.json()["samples"] == len(read(tmp_path / "run.json", "/proc/stat"))
@@ -88,7 +95,7 @@ def test_a_signal_finishes_the_sample_and_writes_the_end(tmp_path: Path, number:
 def test_a_signal_ends_a_wait_of_an_hour_at_once(tmp_path: Path) -> None:
     with collecting(tmp_path, "--frequency", "1h", samples=1) as process:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(120) == 0
     assert read(tmp_path / "run.json")[-1].subsystem == END
 
 
@@ -168,11 +175,12 @@ def test_a_mark_of_a_collection_of_the_go_collector_goes_beside_it(tmp_path: Pat
 def test_sigusr1_records_a_burst(tmp_path: Path) -> None:
     with collecting(tmp_path, "--frequency", "1h", "--burst", "10ms@200ms", samples=1) as process:
         process.send_signal(signal.SIGUSR1)
-        wait_for(lambda: samples_in(tmp_path / "run.json") >= 20)
-        time.sleep(0.3)
-        taken = samples_in(tmp_path / "run.json")
-        time.sleep(0.1)
-        assert samples_in(tmp_path / "run.json") == taken <= 22
+        wait_for(lambda: samples_in(tmp_path / "run.json") >= 2)
+        began = read(tmp_path / "run.json", "/proc/stat")[1].monotonic or 0
+        wait_for(lambda: time.monotonic() > began + 0.6)
+        process.terminate()
+        assert process.wait(120) == 0
+    assert 3 < samples_in(tmp_path / "run.json") <= 22, "one at first, and those of the burst's 200 ms"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +248,7 @@ run(Options(collection=sys.argv[2], frequency=0.01, duration=None, containers=Fa
 def killed(path: Path) -> Path:
     """Start a collector at 100 Hz and kill -9 it at a random moment after its first sample."""
     process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _RUN, str(SOURCE), str(path)], stderr=subprocess.DEVNULL)
-    wait_for(lambda: path.exists() and path.stat().st_size > 0)
+    wait_for(lambda: samples_in(path))
     time.sleep(random.uniform(0, 0.12))
     process.kill()
     process.wait()
@@ -275,7 +283,8 @@ def test_a_killed_collection_is_continued_with_append(tmp_path: Path) -> None:
         perfkit("collect", "--collection", "run.json", "--append", "--duration", "100ms", "--frequency", "50ms", cwd=tmp_path).returncode
         == 0
     )
-    assert samples_in(tmp_path / "run.json") == before + 3
+    assert ticks_in(tmp_path / "run.json") == 3
+    assert before < samples_in(tmp_path / "run.json") <= before + 3
     assert len(read(tmp_path / "run.json", SESSION)) == 2
 
 
@@ -286,7 +295,7 @@ def test_a_terminal_gets_one_line_that_moves(tmp_path: Path) -> None:
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # the terminal is gone when the process is
-        while select.select([ours], [], [], 20)[0]:
+        while select.select([ours], [], [], 120)[0]:
             shown += os.read(ours, 4096)
     assert process.wait() == 0
     os.close(ours)
@@ -301,7 +310,7 @@ def test_what_cannot_be_told_does_not_stop_the_recording(tmp_path: Path) -> None
     command = [*PERFKIT, "collect", "--collection", "run.json", "--duration", "200ms", "--frequency", "50ms"]
     assert subprocess.run(command, cwd=tmp_path, env=environment(), stderr=writing, check=False).returncode == 0
     os.close(writing)
-    assert samples_in(tmp_path / "run.json") == 5
+    assert ticks_in(tmp_path / "run.json") == 5
 
 
 def test_the_collector_tells_what_it_costs(tmp_path: Path) -> None:

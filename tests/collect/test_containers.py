@@ -294,7 +294,7 @@ def test_v1_tells_what_a_real_process_in_a_real_cgroup_used() -> None:
             (found,) = [line for line in measure(containers) if line["container_id"] == container_id]
             used = int((folder["cpuacct"] / "cpuacct.usage").read_text()) // 1000
             assert 0 < found["cpu_usage_usec"] <= used
-            assert found["cpu_user_usec"] + found["cpu_system_usec"] == pytest.approx(used, abs=50_000)
+            assert found["cpu_user_usec"] + found["cpu_system_usec"] == pytest.approx(used, rel=0.5)  # older kernels count ticks
             assert found["memory_max"] == 500 << 20
             assert 20_000_000 < found["memory_current"] < 500 << 20
             assert found["memory_anon"] > 20_000_000
@@ -302,7 +302,7 @@ def test_v1_tells_what_a_real_process_in_a_real_cgroup_used() -> None:
             assert found["inode"] == folder["memory"].stat().st_ino
             process.kill()
             process.wait()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and folder["memory"].exists():
             with contextlib.suppress(OSError):
                 for path in folder.values():
@@ -390,8 +390,8 @@ def test_docker_is_asked_on_its_socket_where_its_files_are_not_readable(tmp_path
     thread = serve_once(tmp_path / "run/docker.sock", b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body)
     names = Names(str(tmp_path))
     names.of("docker", A)
-    thread.join(10)
-    deadline = time.monotonic() + 10
+    thread.join(60)
+    deadline = time.monotonic() + 60
     while not names.of("docker", A) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert names.of("docker", A) == "from-socket"

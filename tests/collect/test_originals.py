@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from collect.test_command import PERFKIT, collecting, environment, perfkit, samples_in, wait_for
+from collect.test_command import PERFKIT, collecting, environment, perfkit, samples_in, ticks_in, wait_for
 from perfkit.apikey import read as read_key
 from perfkit.apikey import without_key
 from perfkit.collection import MARK, SESSION
@@ -41,7 +41,7 @@ def test_only_a_run_may_last_for_ever(text: str, tmp_path: Path) -> None:
     assert parse_duration(text, zero=True) == 0
     with collecting(tmp_path, "--frequency", "50ms", "--duration", text) as process:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     assert read(tmp_path / "run.json", SESSION)[0].json()["duration"] is None
 
 
@@ -56,7 +56,7 @@ def test_only_a_run_may_last_for_ever(text: str, tmp_path: Path) -> None:
 def test_options_with_one_dash(words: tuple[str, ...], tmp_path: Path) -> None:
     done = perfkit("collect", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert samples_in(tmp_path / "a.json") == 3
+    assert ticks_in(tmp_path / "a.json") == 3
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_variables_of_pcc_set_what_they_set_there(variables: dict[str, str], tmp
     done = perfkit("collect", cwd=tmp_path, **variables)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-    assert samples_in(tmp_path / "a.json") == 3
+    assert ticks_in(tmp_path / "a.json") == 3
     assert ("PCC_CONTAINER_COLLECTION has no effect" in done.stderr) == ("b.json" in variables.values())
 
 
@@ -104,7 +104,7 @@ def test_pccs_form_has_pccs_lines_alone_and_its_marks_beside(tmp_path: Path) -> 
         assert perfkit("mark", "warm-up", "--kind", "start", cwd=tmp_path).returncode == 0
         wait_for((tmp_path / "run.json.marks.json").exists)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     lines = [json.loads(line) for line in (tmp_path / "run.json").read_text().splitlines()]
     assert {tuple(line) for line in lines} == {("timestamp", "subsystem", "measurement")}
     samples = samples_in(tmp_path / "run.json")

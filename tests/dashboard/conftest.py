@@ -239,6 +239,15 @@ def wait_until(page, expression: str) -> None:
         page.wait_for_timeout(50)
 
 
+def follow(page, selector: str) -> None:
+    """Click a link, until the page that it leads to is drawn: the one that it stands on may be drawn too."""
+    link = page.locator(selector).first
+    place = link.evaluate("(one) => one.href").partition("?")[0]
+    link.click()
+    page.wait_for_url(lambda url: url.partition("?")[0] == place)
+    page.wait_for_selector("body[data-drawn]")
+
+
 @pytest.fixture
 def open_page(browser) -> Iterator[Callable]:
     """`open_page(url, drawn=True, **options)`: a page in a fresh context; the test fails if it logged an error, unless `problems` is false.

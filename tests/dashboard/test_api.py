@@ -23,7 +23,8 @@ def fetch(url: str) -> tuple[int, dict]:
         with urlopen(Request(url)) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
-        return error.code, json.load(error)
+        with error:
+            return error.code, json.load(error)
 
 
 def test_collectors_lists_hardware_reach_and_coverage(site):

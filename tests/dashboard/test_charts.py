@@ -134,7 +134,7 @@ def test_what_was_zero_all_through_is_a_line(large, open_page):
     page.click("#section-interfaces .quiet button:has-text('Drops (eth0)')")
     assert page.locator("[id='panel-drops.eth0'] canvas").is_visible()
     assert page.locator("[id='panel-drops.eth0'] .legend").inner_text().split("\n")[0].startswith("drops/s")
-    assert "show=drops.eth0" in page.url
+    page.wait_for_url(lambda url: "show=drops.eth0" in url)
 
 
 def test_more_than_eight_series_are_eight_and_a_band(large, open_page):

@@ -151,6 +151,6 @@ def test_the_page_shows_them_and_an_empty_database_says_what_to_do(served: Site,
     assert page.locator("#heatmap tbody tr").count() == 6
     page.select_option("#metric", "host.cpu_steal")
     page.wait_for_function("document.querySelector('#readout').textContent.startsWith('CPU steal')")
-    assert "metric=host.cpu_steal" in page.url
+    page.wait_for_url(lambda url: "metric=host.cpu_steal" in url)
     empty = asking.get(f"{serve(tmp_path / 'perfkit.db').url}/fleet", timeout=60).text
     assert "No machine yet" in empty and "perfkit import" in empty

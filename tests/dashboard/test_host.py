@@ -31,7 +31,7 @@ def test_a_folded_section_is_folded_for_whoever_gets_the_link(large, open_page):
     assert not other.locator("#panel-used").is_visible()
     other.click("#section-memory > summary")
     other.wait_for_selector("#panel-used canvas")
-    assert "fold" not in other.url
+    other.wait_for_url(lambda url: "fold" not in url)
 
 
 def test_sixty_four_cpus_are_a_heat_map_and_a_list(large, open_page):
@@ -48,7 +48,7 @@ def test_sixty_four_cpus_are_a_heat_map_and_a_list(large, open_page):
     assert page.locator("#section-cpu .picker button").all_inner_texts() == ["All CPUs ×", "CPU 20 ×"]
     page.click("#section-cpu .picker button:has-text('All CPUs')")
     page.wait_for_selector("[id='panel-states.all']", state="detached")
-    assert page.url.endswith("?cpu=20")
+    page.wait_for_url(lambda url: url.endswith("?cpu=20"))
 
 
 def test_disks_come_before_what_is_made_of_them(large, open_page):

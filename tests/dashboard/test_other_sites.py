@@ -6,6 +6,7 @@ import http.server
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,26 +70,49 @@ def evil_browser(chromium, other_site: int) -> Iterator[object]:
     started.close()
 
 
-def watch(page) -> list[tuple[int, str]]:
-    """(status, URL) of all that servers answer, also where the browser then keeps it from the page."""
-    urls: dict[str, str] = {}
-    answers: list[tuple[int, str]] = []
-    session = page.context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.on("Network.requestWillBeSent", lambda event: urls.update({event["requestId"]: event["request"]["url"]}))
-    session.on(
-        "Network.responseReceivedExtraInfo",
-        lambda event: answers.append((event["statusCode"], urls.get(event["requestId"], ""))),
-    )
-    return answers
+class Watch:
+    """What servers answer to a page, also where the browser then keeps it from the page."""
+
+    def __init__(self, page) -> None:
+        self._page = page
+        self._urls: dict[str, str] = {}
+        self._statuses: list[tuple[str, int]] = []  # by the request's id: its answer may be told before its URL
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.requestWillBeSent", lambda event: self._urls.update({event["requestId"]: event["request"]["url"]}))
+        session.on(
+            "Network.responseReceivedExtraInfo",
+            lambda event: self._statuses.append((event["requestId"], event["statusCode"])),
+        )
+
+    def statuses(self, prefix: str, requests: int) -> list[int]:
+        """The statuses of all that was answered below `prefix`, once so many requests were.
+
+        A later request to the page's own site ends the watch: what the browser got before it was told before it.
+        """
+        self._wait_for(prefix, requests)
+        end = f"{self._page.url}end-of-watch"
+        self._page.evaluate("(url) => fetch(url)", end)
+        self._wait_for(end, 1)
+        return self._answered(prefix)
+
+    def _answered(self, prefix: str) -> list[int]:
+        return [status for request, status in self._statuses if self._urls.get(request, "").startswith(prefix)]
+
+    def _wait_for(self, prefix: str, requests: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while len(self._answered(prefix)) < requests:
+            assert time.monotonic() < end, (prefix, self._urls, self._statuses)
+            self._page.wait_for_timeout(20)
 
 
 @pytest.fixture
 def evil(evil_browser, other_site: int) -> Iterator[object]:
-    """A page of the other site; `evil.statuses` has (status, URL) of all that it was answered."""
+    """A page of the other site; `evil.watch` sees all that it is answered."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    page.statuses = watch(page)
+    page.watch = Watch(page)
     page.goto(f"http://{NAME}:{other_site}/")
     yield page
     context.close()
@@ -102,20 +126,18 @@ def test_nothing_that_another_sites_page_fetches_is_run(site: Site, evil, way: s
         for path in (f"/perfkit.json?sql={SLOW}", "/api/v1/collectors", "/collectors/1", "/perfkit/host_metrics.json"):
             url = f"http://{host}:{port}{path}"
             evil.evaluate(f"async (url) => {{ try {{ await ({WAYS[way]})(url); }} catch {{ }} }}", url)
-    evil.wait_for_timeout(100)
-    statuses = [status for status, url in evil.statuses if f":{port}/" in url]
-    assert set(statuses) == {403}, evil.statuses
+        assert evil.watch.statuses(f"http://{host}:{port}/", 4) == [403] * 4
 
 
 def test_another_port_of_this_machine_is_another_site(site: Site, evil_browser, other_site: int) -> None:
     """What else runs on localhost is not perfkit."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    answers = watch(page)
+    watch = Watch(page)
     page.goto(f"http://127.0.0.1:{other_site}/")
     page.evaluate("(url) => fetch(url, {mode: 'no-cors'}).catch(() => null)", f"{site.url}/api/v1/collectors")
-    page.wait_for_timeout(100)
-    assert [status for status, url in answers if "/api/v1/" in url] == [403]
+    assert watch.statuses(f"{site.url}/api/v1/", 1) == [403]
     context.close()
 
 
@@ -164,11 +186,12 @@ def test_a_form_of_another_site_is_refused(site: Site, evil) -> None:
 def test_perfkits_own_pages_and_programs_get_what_they_ask_for(site: Site, evil_browser) -> None:
     """A typed address, the page's scripts and data, a query that is typed, and a program that is no browser."""
     context = evil_browser.new_context()
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     statuses: list[int] = []
     context.on("response", lambda answer: statuses.append(answer.status))
     page.goto(f"{site.url}/collectors/1")
-    page.wait_for_selector("body[data-drawn]", timeout=PATIENCE * 1000)
+    page.wait_for_selector("body[data-drawn]")
     page.goto(f"{site.url}/perfkit?sql=select+1")
     assert set(statuses) <= {200, 304}
     assert any(status == 200 for status in statuses)
@@ -197,10 +220,7 @@ def test_the_receiver_answers_no_page_of_another_site(tmp_path: Path, evil) -> N
                 evil.evaluate(f"async (url) => {{ try {{ await ({way})(url); }} catch {{ }} }}", served.url + path)
         post = f"(url) => fetch(url, {{method: 'POST', mode: 'no-cors', body: {json.dumps(json.dumps(batch))}}})"
         evil.evaluate(f"async (url) => {{ try {{ await ({post})(url); }} catch {{ }} }}", served.url + "/v1/trickle")
-        evil.wait_for_timeout(100)
-        statuses = [status for status, url in evil.statuses if url.startswith(served.url)]
-        assert statuses
-        assert set(statuses) == {403}
+        assert evil.watch.statuses(served.url, 3 * len(WAYS) + 1) == [403] * (3 * len(WAYS) + 1)
         assert evil.goto(f"http://{NAME}:{served.port}/metrics").status == 421
         for sign in SIGNS:
             headers = {"apikey": served.key, **sign}

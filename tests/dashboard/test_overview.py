@@ -111,7 +111,7 @@ def test_range_buttons_count_back_from_the_datas_end(site, open_page, name):
     page.click(f"[data-range='{name}']")
     if name != "6h":
         page.wait_for_selector(f"body[data-drawn='{before + 1}']")
-    assert f"range={name}" in page.url
+    page.wait_for_url(lambda url: f"range={name}" in url)
     first, last = sqlite3.connect(site.database).execute("SELECT first_timestamp, last_timestamp FROM collectors WHERE id = 2").fetchone()
     scale = page.evaluate("async () => { const s = (await window.perfkit).panels[0].chart.scales.x; return [s.min, s.max] }")
     assert scale == [first, last]

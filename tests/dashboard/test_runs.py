@@ -14,6 +14,8 @@ from support import asking
 from support.recorded import record
 from support.seed import START, fill
 
+from .conftest import follow
+
 FIRST = START * 1000
 
 
@@ -78,8 +80,7 @@ def test_the_page_of_all_runs(marked, open_page):
     page.locator("#rows input").nth(0).check()
     page.locator("#rows input").nth(1).check()
     assert page.locator("#compare").get_attribute("href") == "/compare?c=1%401&c=2%401"
-    page.click("#rows a:has-text('load')")
-    page.wait_for_selector("body[data-drawn]")
+    follow(page, "#rows a:has-text('load')")
     assert page.url == f"{marked.url}/runs/1@1"
 
 
@@ -133,16 +134,10 @@ def test_a_runs_page_is_a_page_of_paper(marked, open_page):
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    panels = page.locator("#panels .panel:has(.u-over)")
-    shares = "(all) => all.map((one) => one.querySelector('.u-over').clientWidth / one.clientWidth)"
-    places = "(all) => all.map((one) => one.getBoundingClientRect().x)"
-    for _ in range(200):  # until all are laid out anew
-        page.wait_for_timeout(100)
-        found = min(panels.evaluate_all(shares)), len(set(panels.evaluate_all(places)))
-        if found[0] > 0.7 and found[1] == 2:
-            break
-    assert found[0] > 0.7  # the rest is the axis: as wide as the widest of the page
-    assert found[1] == 2
+    panels = "[...document.querySelectorAll('#panels .panel')].filter((one) => one.querySelector('.u-over'))"
+    # Once all are laid out anew. The rest of a panel is the axis: as wide as the widest of the page.
+    page.wait_for_function(f"{panels}.every((one) => one.querySelector('.u-over').clientWidth / one.clientWidth > 0.7)")
+    page.wait_for_function(f"new Set({panels}.map((one) => one.getBoundingClientRect().x)).size === 2")
 
 
 def test_a_run_that_is_not_to_be_trusted_says_so_twice(marked, open_page):

@@ -81,4 +81,4 @@ def test_the_same_charts_come_from_memory(site, open_page, tmp_path):
     carried = page.evaluate("() => window.panels.map((p) => p.element.querySelector('.legend').innerText)")
     assert [one.split()[-3:] for one in carried] == [one.split()[-3:] for one in served]
     page.click("#panel-network .legend button:has-text('Sent')")
-    assert page.url.endswith("report.html#hide=network.net_tx_bytes")
+    page.wait_for_url(lambda url: url.endswith("report.html#hide=network.net_tx_bytes"))

@@ -15,9 +15,9 @@ import pytest
 
 from perfkit.collect import acknowledged
 from perfkit.collect.acknowledged import Acknowledged, acknowledged_in
-from perfkit.collection import SESSION, decode, encode, encode_json
+from perfkit.collection import SESSION, decode, encode, encode_json, lock
 from perfkit.preflight.follow import Follow
-from support.running import ENVIRONMENT, Start, perfkit, wait_for
+from support.running import ENVIRONMENT, PATIENT, Start, line_with, perfkit, wait_for
 from support.server import RunningReceiver, running
 from support.unkind_server import OK, serving
 
@@ -40,7 +40,8 @@ def streaming(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> Start
         with (tmp_path / "log").open("ab") as log:
             process = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT | {"PCC_APIKEY": key}, stderr=log)
         processes.append(process)
-        wait_for((tmp_path / "vm-a.spool" / "lock").exists)
+        spool = tmp_path / "vm-a.spool" / "lock"
+        wait_for(lambda: process.poll() is not None or (spool.exists() and lock.holder(spool)))
         return process
 
     return start
@@ -54,13 +55,13 @@ def reports(stdout: str) -> list[dict[str, Any]]:
 
 def proven(folder: Path, *words: object) -> tuple[int, dict[str, Any]]:
     """Exit code and last report of `preflight --json` in `folder`."""
-    done = perfkit("preflight", "--json", *words, cwd=folder)
+    done = perfkit("preflight", "--json", *PATIENT, *words, cwd=folder)
     assert "Traceback" not in done.stderr
     return done.returncode, reports(done.stdout)[-1]
 
 
 def guarded(folder: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "perfkit", "preflight", "--json", *words]
+    command = [sys.executable, "-m", "perfkit", "preflight", "--json", *PATIENT, *words]
     return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -84,9 +85,9 @@ def test_a_stream_that_arrives_passes_every_check(tmp_path: Path, receiver: Runn
 def test_the_load_is_marked_in_the_stream_and_certified_over_what_the_receiver_holds(
     tmp_path: Path, receiver: RunningReceiver, streaming: Start
 ) -> None:
-    streaming(receiver.url, receiver.key)
+    streaming(receiver.url, receiver.key, "--frequency", "500ms")
     words = ("--server", receiver.url, "--apikey", receiver.key, "--label", "spike", "--", "sh", "-c", "sleep 3; exit 7")
-    done = perfkit("preflight", "--json", *words, cwd=tmp_path)
+    done = perfkit("preflight", "--json", *PATIENT, *words, cwd=tmp_path)
     assert done.returncode == 7, done.stdout
     server, before, after = reports(done.stdout)
     assert server["checks"]["batch"]["state"] == before["checks"]["receiver"]["state"] == "ok"
@@ -104,14 +105,13 @@ def test_the_load_is_marked_in_the_stream_and_certified_over_what_the_receiver_h
 def test_a_receiver_that_is_away_during_the_load_is_told_and_gets_everything_afterwards(
     tmp_path: Path, receiver: RunningReceiver, streaming: Start
 ) -> None:
-    streaming(receiver.url, receiver.key)
+    streaming(receiver.url, receiver.key, "--frequency", "500ms")
     run = guarded(tmp_path, "--", "sh", "-c", "touch started; while ! [ -e end ]; do sleep 0.1; done")
     wait_for((tmp_path / "started").exists)
     receiver.kill()
-    assert run.stderr is not None
-    assert "recording lost: no sample acknowledged for" in run.stderr.readline()
+    line_with(run.stderr, "recording lost: no sample acknowledged for")
     receiver.start()
-    assert "recording resumed: the receiver acknowledges again" in run.stderr.readline()
+    line_with(run.stderr, "recording resumed: the receiver acknowledges again")
     (tmp_path / "end").touch()
     stdout, stderr = run.communicate(timeout=200)
     found = reports(stdout)[-1]
@@ -124,10 +124,7 @@ def test_what_still_waits_when_the_wait_is_over_is_not_certified(tmp_path: Path,
     """Ctrl-C ends the wait for the last acknowledgements, not the certificate."""
     streaming(receiver.url, receiver.key)
     run = guarded(tmp_path, "--", "sh", "-c", f"sleep 1; kill -9 {receiver.process.pid}; sleep 3")
-    assert run.stderr is not None
-    for line in iter(run.stderr.readline, ""):
-        if "Ctrl-C ends the wait" in line:
-            break
+    line_with(run.stderr, "Ctrl-C ends the wait")
     run.send_signal(signal.SIGINT)
     stdout, stderr = run.communicate(timeout=200)
     found = reports(stdout)[-1]
@@ -141,10 +138,10 @@ def test_a_collector_killed_during_the_load_is_told_and_fails_the_certificate(
     tmp_path: Path, receiver: RunningReceiver, streaming: Start
 ) -> None:
     process = streaming(receiver.url, receiver.key)
-    run = guarded(tmp_path, "--", "sh", "-c", f"kill -9 {process.pid}; sleep 2; echo survived")
-    assert run.stderr is not None
-    assert "recording lost: the collector has gone" in run.stderr.readline()
+    run = guarded(tmp_path, "--", "sh", "-c", f"kill -9 {process.pid}; while ! [ -e told ]; do sleep 0.1; done; sleep 2; echo survived")
+    line_with(run.stderr, "recording lost: the collector has gone")
     assert run.poll() is None
+    (tmp_path / "told").touch()
     stdout, _ = run.communicate(timeout=200)
     found = reports(stdout)[-1]
     assert (run.returncode, found["checks"]["collector"]["state"]) == (1, "fail")
@@ -214,10 +211,12 @@ def test_of_several_collectors_none_is_chosen_and_all_are_named(
 
 
 def test_watching_a_stream_ends_with_it(tmp_path: Path, receiver: RunningReceiver, streaming: Start) -> None:
-    streaming(receiver.url, receiver.key, "--duration", "8s")
-    done = perfkit("preflight", "--watch", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].endswith("the collector has ended (duration)")
+    command = [sys.executable, "-m", "perfkit", "preflight", "--watch", *PATIENT]
+    run = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    streaming(receiver.url, receiver.key, "--duration", "10s")
+    stdout, stderr = run.communicate(timeout=200)
+    assert run.returncode == 0, stdout + stderr
+    assert stdout.splitlines()[-1].endswith("the collector has ended (duration)")
     assert os.listdir(tmp_path / "vm-a.spool") == ["lock"]
 
 

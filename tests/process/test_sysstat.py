@@ -22,6 +22,7 @@ import pytest
 from perfkit.process.pipeline import process
 from support import machines
 from support.machines import Machine, grow
+from support.running import wait_for
 
 SADC = Path("/usr/lib/sysstat/sadc")
 pytestmark = [
@@ -132,16 +133,16 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """All scenarios at once, one snapshot a second: sadc's own timestamps are whole seconds."""
+    """All scenarios at once, each snapshot in a second of its own: sadc's timestamps are whole seconds."""
     base = tmp_path_factory.mktemp("sysstat")
     recorded = {scenario.name: machines.record(scenario.machine, scenario.steps) for scenario in SCENARIOS}
     for name in recorded:
         _prepare(base / name)
     for n in range(max(map(len, recorded.values()))):
-        begun = time.monotonic()
         children = [_snapshot(base / name, states, n) for name, states in recorded.items() if n < len(states)]
         assert [child.wait() for child in children] == [0] * len(children)
-        time.sleep(max(0.0, 1.05 - (time.monotonic() - begun)))
+        last = int(time.time())
+        wait_for(lambda last=last: int(time.time()) > last)  # however late the last one was
     _process(base, recorded)
     return {name: _outcome(base / name, states) for name, states in recorded.items()}
 

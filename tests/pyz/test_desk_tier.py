@@ -191,10 +191,10 @@ assert not foreign, foreign
 """
 
 
-def test_every_module_finds_what_it_imports_in_the_file(pyz: Path, desk_cache: Path) -> None:
-    """Nothing is left to what happens to be installed where the tests run."""
-    perfkit(pyz, "process", "--collection", "missing.json")
-    folder = max(desk_cache.glob("desk-*"), key=lambda folder: (folder / ".lock").stat().st_mtime)
+def test_every_module_finds_what_it_imports_in_the_file(pyz: Path, fresh: Path) -> None:
+    """Nothing is left to what happens to be installed where the tests run. In a folder of its own: others' runs clear old ones out."""
+    perfkit(pyz, "process", "--collection", "missing.json", PERFKIT_CACHE=str(fresh))
+    (folder,) = fresh.iterdir()
     done = subprocess.run([sys.executable, "-I", "-S", "-c", IMPORT_ALL, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -278,10 +278,14 @@ def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_wh
 
 
 def test_an_interrupted_first_run_clears_up_behind_itself(pyz: Path, fresh: Path) -> None:
-    with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.PIPE, start_new_session=True) as run:
-        wait_for(lambda: any(fresh.glob(".unpacking-*/*/*")))
-        os.killpg(run.pid, signal.SIGINT)
-        complaint = run.communicate()[1].decode()
+    for _ in range(20):
+        with subprocess.Popen([sys.executable, pyz, "process"], stderr=subprocess.PIPE, start_new_session=True) as run:
+            wait_for(lambda: any(fresh.glob(".unpacking-*/*/*")))
+            os.killpg(run.pid, signal.SIGINT)
+            complaint = run.communicate()[1].decode()
+        if not list(fresh.glob("desk-*")):
+            break
+        shutil.rmtree(fresh)  # on a busy machine it may be done with it before the signal comes
     assert (run.returncode, complaint) == (1, "perfkit: interrupted.\n")
     assert not list(fresh.iterdir())
 
@@ -324,7 +328,7 @@ def test_ctrl_c_at_any_moment_of_any_command_shows_no_traceback_of_ours(pyz: Pat
 
 
 def wait_for(condition: Any) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.001)

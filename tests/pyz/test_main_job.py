@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ HOST_HEADER = (
     "timestamp,cpu_user,cpu_system,cpu_iowait,cpu_idle,cpu_steal,mem_total,mem_used,mem_available,mem_buffers,mem_cached,"
     "disk_read_bytes,disk_write_bytes,disk_read_ops,disk_write_ops,net_rx_bytes,net_tx_bytes,net_rx_packets,net_tx_packets"
 )
+PATIENCE = 200  # seconds: a busy machine is no failure
 CPU_SHARES = ("cpu_user", "cpu_system", "cpu_iowait", "cpu_idle", "cpu_steal")
 
 
@@ -44,7 +46,7 @@ class Alone:
 
     def run(self, *arguments: str) -> str:
         process = self.start(*arguments)
-        output, complaint = process.communicate(timeout=60)
+        output, complaint = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, f"{arguments}: {output}{complaint}"
         return output + complaint
 
@@ -58,13 +60,13 @@ def alone(pyz: Path, tmp_path: Path) -> Alone:
 @pytest.fixture
 def recorded(alone: Alone) -> Path:
     """A collection of this machine, made and proven by the file."""
-    collector = alone.start("collect", "--frequency", "100ms", "--duration", "1m")
+    collector = alone.start("collect", "--frequency", "100ms", "--duration", "10m")
     while not list(alone.folder.glob("*.json")):
         assert collector.poll() is None
         time.sleep(0.01)
-    proof = alone.run("preflight", "--wait", "2s")
+    proof = alone.run("preflight", "--wait", "30s")
     collector.send_signal(signal.SIGINT)
-    collector.communicate(timeout=20)
+    collector.communicate(timeout=PATIENCE)
     (collection,) = alone.folder.glob("*.json")
     assert collector.returncode == 0
     assert collection.name in proof
@@ -104,7 +106,7 @@ def test_a_recording_becomes_tables_and_pages(alone: Alone, recorded: Path) -> N
         assert name in json.dumps(listed)
     finally:
         server.send_signal(signal.SIGINT)
-        server.communicate(timeout=20)
+        server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
 
 
@@ -119,31 +121,40 @@ INKED = """() => [...document.querySelectorAll("canvas")].map(canvas =>
 )
 def test_a_browser_sees_the_charts_that_the_file_serves(alone: Alone) -> None:
     """Script, style and uPlot come out of the file; nothing is asked of another host and nothing is logged as wrong."""
-    from playwright.sync_api import sync_playwright
-
     invent.write(alone.folder / "run.json", seconds=120)
     alone.run("import", "--file", "run.json")
     server = alone.start("serve", "--listen", "127.0.0.1:0", "--no-receive")
     try:
         address = _address(server)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which(BROWSER), args=["--no-sandbox"])
-            page = browser.new_page()
-            asked, wrong = [], []
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.goto(f"{address}/collectors/1")
-            page.wait_for_selector("body[data-drawn]")
-            inked = page.evaluate(INKED)
-            browser.close()
+        with ThreadPoolExecutor(1) as thread:  # in that of the tests another browser's Playwright may be at work still
+            inked, asked, wrong = thread.submit(_seen, f"{address}/collectors/1").result()
     finally:
         server.send_signal(signal.SIGINT)
-        server.communicate(timeout=20)
+        server.communicate(timeout=PATIENCE)
     assert len(inked) >= 4
     assert all(inked)
     assert not wrong
     assert all(url.startswith(address) for url in asked)
+
+
+def _seen(url: str) -> tuple[list[bool], list[str], list[str]]:
+    """Of each canvas of the drawn page whether there is ink on it; what the page asked for, and what was logged as wrong."""
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    wrong: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which(BROWSER), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector("body[data-drawn]")
+        inked = page.evaluate(INKED)
+        browser.close()
+    return inked, asked, wrong
 
 
 def _address(server: subprocess.Popen[str]) -> str:
@@ -158,7 +169,7 @@ def _address(server: subprocess.Popen[str]) -> str:
 
 
 def _page(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         return str(answer.read().decode())
 
 
@@ -185,7 +196,7 @@ def _page(url: str) -> str:
 def test_bad_input_is_one_sentence_and_nothing_half_written(alone: Alone, arguments: tuple[str, ...]) -> None:
     (alone.folder / "empty.json").touch()
     process = alone.start(*arguments)
-    output, complaint = process.communicate(timeout=60)
+    output, complaint = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2, output + complaint
     assert complaint.count("\n") == 1, complaint
     assert complaint.startswith("perfkit: ")

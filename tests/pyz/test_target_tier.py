@@ -30,7 +30,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 def record(python: str, pyz: Path, name: str = "run.json", *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """`collect` into `name` beside the file, ten samples a second, until it is told to stop."""
-    command = [python, str(pyz), "collect", "--collection", name, "--frequency", "100ms", "--duration", "1m", *arguments]
+    command = [python, str(pyz), "collect", "--collection", name, "--frequency", "100ms", "--duration", "10m", *arguments]
     return subprocess.Popen(
         command, cwd=pyz.parent, env=os.environ | environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -43,7 +43,7 @@ def perfkit(python: str, pyz: Path, *arguments: str, **environment: str) -> subp
 
 def stop(collector: subprocess.Popen[str]) -> None:
     collector.send_signal(signal.SIGTERM)
-    _, complaints = collector.communicate(timeout=20)
+    _, complaints = collector.communicate(timeout=200)
     assert collector.returncode == 0, complaints
 
 
@@ -56,7 +56,7 @@ def test_a_recording_is_made_proven_and_marked_on_every_python(python: str, pyz:
     try:
         assert collector.stderr
         assert "Recording into run.json" in collector.stderr.readline()  # however long this Python takes to start on a busy machine
-        proof = perfkit(python, pyz, "preflight", "--collection", "run.json", "--wait", "2s")
+        proof = perfkit(python, pyz, "preflight", "--collection", "run.json", "--wait", "30s")
         marked = perfkit(python, pyz, "mark", "warm-up", "--collection", "run.json")
     finally:
         stop(collector)
@@ -94,7 +94,7 @@ def test_help_of_a_desk_command_unpacks_nothing(pyz: Path, tmp_path: Path) -> No
 def test_recording_needs_no_home_and_writes_the_collection_alone(pyz: Path, home: str) -> None:
     collector = record(sys.executable, pyz, "run.json", HOME=home, XDG_CACHE_HOME="", PERFKIT_CACHE="")
     try:
-        proof = perfkit(sys.executable, pyz, "preflight", "--collection", "run.json", "--wait", "2s", HOME=home)
+        proof = perfkit(sys.executable, pyz, "preflight", "--collection", "run.json", "--wait", "30s", HOME=home)
     finally:
         stop(collector)
     assert proof.returncode == 0, proof.stdout + proof.stderr
@@ -173,7 +173,7 @@ def test_a_running_collector_maps_nothing_of_ours_into_memory(pyz: Path) -> None
     """No shared object but Python's own: nothing native comes out of the file."""
     collector = record(sys.executable, pyz)
     try:
-        perfkit(sys.executable, pyz, "preflight", "--collection", "run.json", "--wait", "2s")
+        perfkit(sys.executable, pyz, "preflight", "--collection", "run.json", "--wait", "30s")
         maps = Path(f"/proc/{collector.pid}/maps").read_text()
         command = Path(f"/proc/{collector.pid}/cmdline").read_text().split("\0")
     finally:

@@ -69,6 +69,7 @@ def test_kill_9_of_all_that_serves_brings_every_acknowledged_line_into_the_datab
             time.sleep(chance.random() * 0.2)
             kill_something(served, what)
         ended(senders)
+        until(lambda: all(len(in_database(served.db, sender.identifier)) >= sender.taken - 1 for sender in senders))
         assert served.stop() == 0
         for sender in senders:
             assert without_end(served.data, sender) == expected(sender)
@@ -89,7 +90,7 @@ def ended(senders: list[Sender]) -> None:
     for sender in senders:
         sender.ending.set()
     for sender in senders:
-        sender.join(60)
+        sender.join(120)
         assert sender.acknowledged == sender.taken
 
 
@@ -105,7 +106,7 @@ def wait_for_more(senders: list[Sender], served: Served | None = None) -> None:
         assert served is None or served.process.poll() is None, served.read()
         return sum(sender.acknowledged for sender in senders) > before
 
-    until(more, 60)
+    until(more)
 
 
 def kill_something(served: Served, what: str) -> None:
@@ -126,14 +127,14 @@ def test_an_outage_of_a_minute_with_a_hundred_clients_loses_nothing_and_keeps_th
         senders = [Sender(server.port, server.key, f"vm-{number}") for number in range(100)]
         for sender in senders:
             sender.start()
-        until(lambda: all(sender.acknowledged for sender in senders), 60)
+        until(lambda: all(sender.acknowledged for sender in senders))
         server.kill_group()
-        until(lambda: all(sender.taken - sender.acknowledged >= 60 for sender in senders), 60)
+        until(lambda: all(sender.taken - sender.acknowledged >= 60 for sender in senders))
         for sender in senders:
             sender.ending.set()
         server.start()
         for sender in senders:
-            sender.join(60)
+            sender.join(120)
         assert server.stop() == 0
         for sender in senders:
             lines = in_collections(server.data, sender.identifier)
@@ -218,13 +219,13 @@ def fill_up(data: Path, filler: Path, keep_free: int, fill: int) -> None:
         until(lambda: sender.acknowledged > 0)
         with filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, fill)
-        until(lambda: 503 in sender.refused, 60)
+        until(lambda: 503 in sender.refused)
         assert server.process.poll() is None
         stuck = sender.acknowledged
         filler.unlink()
-        until(lambda: sender.acknowledged > stuck, 60)
+        until(lambda: sender.acknowledged > stuck)
         sender.ending.set()
-        sender.join(60)
+        sender.join(120)
         assert server.stop() == 0
         assert set(sender.refused) == {503}
         assert in_collections(data, "vm")[:-1] == expected(sender)
@@ -234,7 +235,7 @@ def test_a_second_server_on_the_same_data_folder_refuses(tmp_path: Path) -> None
     with serving(tmp_path, dashboard=False) as served:
         command = [sys.executable, "-m", "perfkit", "serve", "--no-dashboard", "--receive", "127.0.0.1:0", "--db", str(served.db)]
         second = subprocess.run(
-            command, env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, timeout=60, check=False
+            command, env=os.environ | {"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, timeout=200, check=False
         )
         assert second.returncode == 1
         assert second.stderr.count("\n") == 1

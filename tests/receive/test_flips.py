@@ -114,7 +114,7 @@ def test_in_all_of_them_under_a_real_server(tmp_path: Path) -> None:
         sender.start()
         until(lambda: sender.acknowledged >= 20, 120)
         sender.ending.set()
-        sender.join(60)
+        sender.join(120)
         served.kill_group()
         for number, path in enumerate([*sorted((served.data / "journal").iterdir()), *served.data.glob("collections/*/.machine")]):
             path.write_bytes(flipped(path.read_bytes(), number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
@@ -19,7 +20,7 @@ from support import asking
 from support.server import RunningReceiver, running, until
 
 LINE = {"timestamp": 1_700_000_000, "subsystem": "/proc/stat", "measurement": "cpu 1\n"}
-SMALL = {"body": 100_000, "unpacked": 200_000, "lines": 50, "connections": 40, "head_seconds": 1.0, "body_seconds": 1.0}
+SMALL = {"body": 100_000, "unpacked": 200_000, "lines": 50, "connections": 40, "head_seconds": 120.0, "body_seconds": 120.0}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver
         yield receiver
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver]:
+    """One that gives no client more than a second; on a busy machine honest ones may need more."""
+    with running(tmp_path_factory.mktemp("impatient"), head_seconds=1.0, body_seconds=1.0) as receiver:
+        yield receiver
+
+
 @pytest.fixture
 def client(server: RunningReceiver) -> Iterator[httpx.Client]:
-    with asking.client(base_url=server.url, headers={"apikey": server.key}, timeout=20) as client:
+    with asking.client(base_url=server.url, headers={"apikey": server.key}) as client:
         yield client
 
 
@@ -43,7 +51,7 @@ def test_ping_gives_back_the_time_it_was_sent_and_the_servers_own(client: httpx.
     assert client.get("/v1/ping").json()["origintimestamp"] == 0
     answer = client.post("/v1/ping", json={"timestamp": 1234}).json()
     assert answer["origintimestamp"] == 1234
-    assert abs(answer["timestamp"] - time.time()) < 5
+    assert abs(answer["timestamp"] - time.time()) < 60
     assert client.post("/v1/ping", content=b"nonsense").status_code == 400
 
 
@@ -131,7 +139,7 @@ def test_a_key_that_is_revoked_stops_working_at_once(client: httpx.Client, serve
 
 
 def test_wrong_keys_are_slowed_down_and_the_right_one_goes_on(tmp_path: Path) -> None:
-    with running(tmp_path) as server, asking.client(base_url=server.url, timeout=20) as client:
+    with running(tmp_path) as server, asking.client(base_url=server.url) as client:
 
         def answer(key: str) -> httpx.Response:
             return client.post("/v1/trickle", json=batch(LINE), headers={"apikey": key})
@@ -139,16 +147,16 @@ def test_wrong_keys_are_slowed_down_and_the_right_one_goes_on(tmp_path: Path) ->
         assert answer(server.key).status_code == 200
         tries = [answer("pk_00000000_wrong") for _ in range(14)]
         assert [each.status_code for each in tries[:10]] == [401] * 10
-        assert tries[-1].status_code == 429
+        until(lambda: tries.append(answer("pk_00000000_wrong")) or tries[-1].status_code == 429)
         assert 1 <= int(tries[-1].headers["Retry-After"]) <= 60
         assert answer(server.key).status_code == 200
         other = KeyFile(server.data / "keys.json").add("new from a slowed address")
-        assert answer(other).status_code == 429
+        until(lambda: [answer(key).status_code for key in ("pk_00000000_wrong", other)] == [429, 429])  # a try comes back now and then
 
 
 def closed_by_server(connection: socket.socket) -> bytes:
     """What the server still sent before it closed."""
-    connection.settimeout(15)
+    connection.settimeout(120)
     received = b""
     try:
         while chunk := connection.recv(65536):
@@ -161,21 +169,21 @@ def closed_by_server(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     "sent", [b"", b"POST /v1/tri", b"GET /v1/ping HTTP/1.1\r\nHost: a\r\nX-Slow: "], ids=["nothing", "half a line", "half a head"]
 )
-def test_a_client_that_does_not_finish_its_request_is_cut_off(server: RunningReceiver, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+def test_a_client_that_does_not_finish_its_request_is_cut_off(impatient: RunningReceiver, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port)) as connection:
         connection.sendall(sent)
         assert closed_by_server(connection) == b""
 
 
-def test_the_second_request_of_a_connection_may_not_be_slow_either(server: RunningReceiver) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+def test_the_second_request_of_a_connection_may_not_be_slow_either(impatient: RunningReceiver) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port)) as connection:
         connection.sendall(b"GET /v1/ping HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/pi")
         assert closed_by_server(connection).count(b"HTTP/1.1 200") == 1
 
 
-def test_a_body_that_trickles_in_is_given_up(server: RunningReceiver) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        head = f"POST /v1/trickle HTTP/1.1\r\nHost: a\r\napikey: {server.key}\r\nContent-Length: 1000\r\n\r\n"
+def test_a_body_that_trickles_in_is_given_up(impatient: RunningReceiver) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port)) as connection:
+        head = f"POST /v1/trickle HTTP/1.1\r\nHost: a\r\napikey: {impatient.key}\r\nContent-Length: 1000\r\n\r\n"
         connection.sendall(head.encode() + b"{")
         assert b" 408 " in closed_by_server(connection).split(b"\r\n")[0]
 
@@ -183,22 +191,33 @@ def test_a_body_that_trickles_in_is_given_up(server: RunningReceiver) -> None:
 def test_idle_connections_beyond_the_limit_are_closed_and_those_within_it_work(server: RunningReceiver) -> None:
     held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(60)]
     try:
-        ended = []
         for connection in held:
             connection.setblocking(False)
-        time.sleep(0.5)
-        for connection in held:
-            try:
-                ended.append(connection.recv(1) == b"")
-            except BlockingIOError:
-                ended.append(False)
-            except ConnectionResetError:
-                ended.append(True)
-        assert 20 <= sum(ended) <= 25
+        until(lambda: sum(map(is_closed, held)) >= 20)
+        # The server looks at its connections in the order in which they came: when it has answered a later one, it has seen all of them.
+        held[0].close()
+        until(lambda: answers(server.url))
+        assert sum(map(is_closed, held[1:])) <= 25
     finally:
         for connection in held:
             connection.close()
-    until(lambda: asking.get(server.url + "/v1/ping").status_code == 200)
+    until(lambda: answers(server.url))
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return asking.get(url + "/v1/ping").status_code == 200
+    return False
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other side has closed this connection, over which nothing is sent."""
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 def test_many_clients_at_once_are_all_answered(client: httpx.Client, server: RunningReceiver) -> None:

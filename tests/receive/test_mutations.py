@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,8 +30,15 @@ GOOD = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver]:
     with running(tmp_path_factory.mktemp("mutated"), head_seconds=0.5, body_seconds=0.5, identifiers=200) as receiver:
-        until(lambda: asking.get(receiver.url + "/-/healthz").status_code == 200)
+        until(lambda: takes(receiver))
         yield receiver
+
+
+def takes(receiver: RunningReceiver) -> bool:
+    """Whether it takes a good request; on a busy machine one may be too slow for it."""
+    with contextlib.suppress(httpx.HTTPError):
+        return asking.post(receiver.url + "/v1/trickle", json=GOOD, headers={"apikey": receiver.key}).status_code == 200
+    return False
 
 
 def request(chance: random.Random, key: str) -> bytes:
@@ -72,7 +81,7 @@ def mutated(chance: random.Random, content: bytes) -> bytes:
 
 def exchange(server: RunningReceiver, content: bytes) -> bytes:
     """Everything that the server answers before it closes; the client says that it has nothing more to send."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         answer = b""
         try:
             connection.sendall(content)
@@ -110,7 +119,7 @@ def test_afterwards_it_is_as_large_and_as_well_as_before(server: RunningReceiver
         exchange(server, request(chance, server.key))
     assert resident(server) - before < 8_000
     until(lambda: len(list(Path(f"/proc/{server.process.pid}/fd").iterdir())) <= descriptors + 2)
-    assert asking.post(server.url + "/v1/trickle", json=GOOD, headers={"apikey": server.key}).status_code == 200
+    until(lambda: takes(server))
     assert "internal_error" not in (server.data / "access.log").read_text()
     assert {path.name for path in server.data.iterdir()} == {
         "keys.json",

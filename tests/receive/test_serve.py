@@ -27,7 +27,7 @@ SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
 def perfkit(*arguments: str, home: Path, input: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": str(SOURCE), "HOME": str(home), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "perfkit", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False, input=input)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False, input=input)
 
 
 def count(db: Path, sql: str) -> int:
@@ -57,9 +57,9 @@ def test_what_is_received_is_in_the_database_while_it_still_arrives(tmp_path: Pa
     with serving(tmp_path, dashboard=False) as served:
         sender = Sender(served.port, served.key, "vm-live")
         sender.start()
-        until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") > 10, 60)
+        until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") > 10)
         before = count(served.db, "SELECT max(timestamp) FROM host_metrics")
-        until(lambda: count(served.db, "SELECT max(timestamp) FROM host_metrics") > before, 60)
+        until(lambda: count(served.db, "SELECT max(timestamp) FROM host_metrics") > before)
         assert sender.is_alive()
         sender.ending.set()
 
@@ -68,7 +68,7 @@ def test_a_keys_site_is_the_collectors_site(tmp_path: Path) -> None:
     with serving(tmp_path, dashboard=False) as served:
         sender = Sender(served.port, served.keys.add("paris", site="Paris"), "vm")
         sender.start()
-        until(lambda: count(served.db, "SELECT count(*) FROM collectors WHERE machinename = 'vm' AND sitename = 'Paris'") == 1, 60)
+        until(lambda: count(served.db, "SELECT count(*) FROM collectors WHERE machinename = 'vm' AND sitename = 'Paris'") == 1)
         sender.ending.set()
 
 
@@ -80,7 +80,7 @@ def test_a_process_that_hangs_stalls_no_acknowledgement(tmp_path: Path, stopped:
         sender.start()
         until(lambda: sender.acknowledged >= 50)
         sender.ending.set()
-        sender.join(30)
+        sender.join(120)
 
 
 def test_a_child_that_dies_is_started_again_and_the_user_is_told(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_child_that_dies_is_started_again_and_the_user_is_told(tmp_path: Path)
         before = served.children()
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
-        until(lambda: len(set(served.children().values()) - set(before.values())) == 4, 60)
-        until(lambda: _answers(served.url + "/-/healthz") and _answers(served.dashboard), 60)
+        until(lambda: len(set(served.children().values()) - set(before.values())) == 4)
+        until(lambda: _answers(served.url + "/-/healthz") and _answers(served.dashboard))
         for name in before:
             assert f"the {name} ended (SIGKILL); starting it again." in served.read()
         assert served.stop() == 0
@@ -100,25 +100,25 @@ def test_with_64_file_descriptors_it_says_so_and_serves_and_imports_beside_a_hun
         until(lambda: served.read().count("takes only 24 connections at once, with 64 file descriptors") == 2)
         idle = []
         with contextlib.suppress(OSError):  # beyond the limit they are closed at once
-            idle = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(100) for port in (served.port, served.front)]
+            idle = [socket.create_connection(("127.0.0.1", port), timeout=120) for _ in range(100) for port in (served.port, served.front)]
         for connection in idle:
             connection.close()
         senders = [Sender(served.port, served.key, f"vm-{number}") for number in range(4)]
         for sender in senders:
             sender.start()
-        until(lambda: all(sender.acknowledged for sender in senders), 60)
+        until(lambda: all(sender.acknowledged for sender in senders))
         for sender in senders:
             sender.ending.set()
-            sender.join(60)
-        until(lambda: count(served.db, "SELECT count(*) FROM samples") == sum(sender.taken for sender in senders), 60)
-        until(lambda: _answers(served.dashboard), 60)
+            sender.join(120)
+        until(lambda: count(served.db, "SELECT count(*) FROM samples") == sum(sender.taken for sender in senders))
+        until(lambda: _answers(served.dashboard))
         assert "ended (" not in served.read()
         assert served.stop() == 0
 
 
 def _answers(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return asking.get(url, timeout=5).status_code == 200
+        return asking.get(url).status_code == 200
     return False
 
 
@@ -126,7 +126,7 @@ def test_children_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         children = served.children()
         served.kill_parent()
-        until(lambda: not any(alive(pid) for pid in children.values()), 60)
+        until(lambda: not any(alive(pid) for pid in children.values()))
         served.start()
         assert _answers(served.url + "/-/healthz")
 
@@ -318,7 +318,7 @@ def test_a_sender_of_the_old_collector_needs_only_its_old_key(tmp_path: Path) ->
     with serving(tmp_path, dashboard=False) as served:
         for first in range(0, len(lines), 25):
             body = {"identifier": "azure", "measurements": lines[first : first + 25]}
-            answer = asking.post(served.url + "/v1/trickle", json=body, headers={"apikey": "an old key"}, timeout=30)
+            answer = asking.post(served.url + "/v1/trickle", json=body, headers={"apikey": "an old key"})
             assert answer.json() == {"error": None}
         samples = len({line["timestamp"] for line in lines if line["subsystem"] == "/proc/stat"})
-        until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") >= samples - 2, 60)
+        until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") >= samples - 2)

@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [*nobody, BINARIES[-1] / "initdb", "-D", data, "-U", "perfkit", "-A", "trust", "--no-sync"], check=True, capture_output=True
     )
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    control = [*nobody, BINARIES[-1] / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
+    control = [*nobody, BINARIES[-1] / "pg_ctl", "-D", data, "-w", "-t", "200", "-l", folder / "log"]
     subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True)
     try:
         yield f"postgresql://perfkit@/postgres?host={folder}"

@@ -9,16 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SOURCE = Path(__file__).parents[2] / "src"
+PATIENT = ("--wait", "60s")  # a proof is over as soon as it succeeds; on a busy machine it takes its time
 FAULTY = Path(__file__).with_name("faulty_collector.py")
 ENVIRONMENT = {**{k: v for k, v in os.environ.items() if not k.startswith("PCC_")}, "PYTHONPATH": str(SOURCE)}
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Return as soon as `condition` holds; fail the test after a time that no healthy machine needs."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -26,10 +27,27 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+def wait_until_open(process: subprocess.Popen[Any], file: Path) -> None:
+    """Return as soon as the process has the file open."""
+    descriptors = Path(f"/proc/{process.pid}/fd")
+    wait_for(lambda: any(one.exists() and one.samefile(file) for one in descriptors.iterdir()))
+
+
+def line_with(stream: IO[str] | None, words: str) -> str:
+    """The next line of a running program that has these words."""
+    assert stream is not None
+    passed = []
+    for line in stream:
+        if words in line:
+            return line
+        passed.append(line)
+    raise AssertionError(f"{words!r} was never said, but {passed}")
+
+
 def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a perfkit command to its end."""
     command = [sys.executable, "-m", "perfkit", *map(str, words)]
-    options = {"env": ENVIRONMENT, "text": True, "capture_output": True, "timeout": 200} | options
+    options = {"env": ENVIRONMENT, "text": True, "capture_output": True, "timeout": 250} | options
     return subprocess.run(command, check=False, **options)
 
 

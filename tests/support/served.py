@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -48,7 +49,7 @@ class Served:
             start_new_session=True,
         )
         os.set_blocking(self.process.stdout.fileno(), False)  # type: ignore[union-attr]
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while wait and "Receiver into" not in self.read():
             assert self.process.poll() is None, self.output
             assert time.monotonic() < end, f"it does not start: {self.output}"
@@ -67,11 +68,11 @@ class Served:
             with contextlib.suppress(OSError):
                 fields = stat.read_text().rsplit(") ", 1)[1].split()
                 if int(fields[1]) == self.process.pid and fields[0] != "Z":
-                    found.append(int(stat.parent.name))
+                    found.append((int(fields[19]), int(stat.parent.name)))  # numbers begin again from 1 at some time: the start comes first
         return dict(
             zip(
                 ("receiver", "importer", "uploader", *(["retention"] if "--retain" in self.arguments else []), "dashboard"),
-                sorted(found),
+                (pid for _, pid in sorted(found)),
                 strict=False,
             )
         )
@@ -88,7 +89,7 @@ class Served:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(120)
         said = self.read()
         self._forget()
         self.output = said
@@ -112,6 +113,20 @@ def serving(folder: Path, *options: str, dashboard: bool = True, descriptors: in
         served._forget()
 
 
+_PORTS_OF_A_WORKER = 600
+_ports = itertools.count(os.getpid())
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that stays free until a server takes it, and when it starts again.
+
+    It lies below those that the kernel gives to connections, and every worker process of a test run has ports of its own.
+    """
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker * _PORTS_OF_A_WORKER
+    own = first + _PORTS_OF_A_WORKER < given
+    for _ in range(_PORTS_OF_A_WORKER):
+        with contextlib.suppress(OSError), socket.create_server(("", first + next(_ports) % _PORTS_OF_A_WORKER if own else 0)) as listener:
+            return int(listener.getsockname()[1])
+    raise AssertionError("all ports of this worker are taken")

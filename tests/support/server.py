@@ -80,7 +80,7 @@ class RunningReceiver:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def close(self) -> None:
         """Away with it."""
@@ -136,7 +136,7 @@ def running(data: Path, **limits: float) -> Iterator[RunningReceiver]:
         receiver.close()
 
 
-def until(condition: object, seconds: float = 20.0) -> None:
+def until(condition: object, seconds: float = 120.0) -> None:
     """Wait until `condition()` holds; the test fails if it never does."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]

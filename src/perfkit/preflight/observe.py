@@ -107,6 +107,7 @@ class Window:
         self._known, self._known_sources = len(self._recording.samples), self._recording.seen.copy()
         before, start, first_writers = read_counters(), time.monotonic(), writers(follow.fileno())
         self._look(start)
+        holder = self._holder()
         elapsed, after, last_writers = time.monotonic() - start, read_counters(), writers(follow.fileno())
         return Observation(
             path=follow.path,
@@ -120,7 +121,7 @@ class Window:
             arrived=tuple(self._recording.samples[self._known :]),
             arrived_sources=self._recording.seen - self._known_sources,
             age=time.time() - self._last_growth,
-            holder=lock.holder_of(follow.fileno()),
+            holder=holder,
             writers=tuple(writer for writer in last_writers if writer.pid in {one.pid for one in first_writers}),
             replaced=follow.replaced(),
             size=follow.size,
@@ -142,6 +143,15 @@ class Window:
                 continue  # its next file is there in a moment
             if self._recording.end is not None or (self._fresh() and len(self._recording.samples) - self._known >= 2):
                 return
+
+    def _holder(self) -> int | None:
+        """Who holds the lock. What its collector wrote before it let go is read then: an end line, or the name of the next file."""
+        holder = lock.holder_of(self._follow.fileno())
+        if holder is None:
+            self._take()
+            self._forget_an_earlier_recording()
+            holder = lock.holder_of(self._follow.fileno())
+        return holder
 
     def _forget_an_earlier_recording(self) -> None:
         if self._state.recording is not self._recording:
