@@ -86,14 +86,19 @@ def blocks(page: Path) -> Iterator[Block]:
         number += 1
 
 
+def told(command: str) -> str:
+    """The command, however its page calls perfkit."""
+    return re.sub(r"^(python3 )?perfkit(\.pyz)? ", "perfkit ", command)
+
+
 ALL = [block for page in PAGES for block in blocks(page)]
 # Who runs a command that several pages show: the first of them.
-FIRST = {command.removeprefix("python3 "): block for block in reversed(ALL) for command in reversed(block.commands)}
+FIRST = {told(command): block for block in reversed(ALL) for command in reversed(block.commands)}
 
 
 def why_not(block: Block, command: str) -> str:
     """Why this command of the block is not run; "" if it is."""
-    first = FIRST.get(command.removeprefix("python3 "), block)
+    first = FIRST.get(told(command), block)
     again = "" if first is block or first.reason else f"{first.page.name} has it too"
     return block.reason or next((why for pattern, why in NOT_HERE if re.search(pattern, command)), again)
 
