@@ -13,12 +13,12 @@ stamp="$(sha256sum scripts/audit.lock)"
 if [ "$(cat build/audit/stamp 2>/dev/null)" != "$stamp" ]; then
     rm -rf build/audit
     "${PYTHON:-build/venv/bin/python}" -m venv build/audit
-    timeout 300 build/audit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r scripts/audit.lock 2>/dev/null ||
+    timeout 120 build/audit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r scripts/audit.lock 2>/dev/null ||
         warn "pip-audit could not be installed; nothing was audited."
     echo "$stamp" >build/audit/stamp
 fi
 
-timeout 120 build/audit/bin/pip-audit --disable-pip --no-deps --requirement requirements.lock --progress-spinner off --format json \
+timeout 60 build/audit/bin/pip-audit --disable-pip --no-deps --requirement requirements.lock --progress-spinner off --format json \
     >build/audit/answer.json 2>build/audit/log || true # its code does not tell a weakness from silence; its answer does
 [ -s build/audit/answer.json ] || warn "the registry did not answer (build/audit/log); nothing was audited."
 build/venv/bin/python - <<'PYTHON'
