@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Resolve pyproject.toml's dependencies anew and write requirements.lock: every version once, with the hashes of all its files,
-# so that one lock serves every platform and Python; and scripts/docs.lock for the documentation's site. Run it after a change to pyproject.toml; the build and the tests only read it.
+# so that one lock serves every platform and Python; and scripts/*.lock for what scripts install for themselves. Run it after a change to pyproject.toml; the build and the tests only read it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,9 +47,15 @@ echo "click==8.1.8" >"$work/target.txt" # a constraint of the first round alread
 mv "$work/requirements.lock" requirements.lock
 echo "requirements.lock: $(grep -c == requirements.lock) packages"
 
-{
-    echo "# What scripts/docs.sh installs, pinned and hashed. Written by scripts/lock.sh; do not edit."
-    "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links --generate-hashes \
-        --python-version 3.11 - <<<"mkdocs-material"
-} >"$work/docs.lock"
-mv "$work/docs.lock" scripts/docs.lock
+tool() { # SCRIPT PACKAGE: what a script installs for itself
+    {
+        echo "# What scripts/$1.sh installs, pinned and hashed. Written by scripts/lock.sh; do not edit."
+        "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+            --generate-hashes --python-version 3.11 - <<<"$2"
+    } >"$work/$1.lock"
+    mv "$work/$1.lock" "scripts/$1.lock"
+}
+
+tool docs mkdocs-material
+tool audit pip-audit
+tool coverage coverage

@@ -165,3 +165,31 @@ def test_ctrl_c_within_any_command_is_a_sentence(command: str, monkeypatch: pyte
     monkeypatch.setattr("typer.core.TyperCommand.invoke", interrupted)
     assert main(command.split()) == 1
     assert capsys.readouterr().err == "perfkit: interrupted.\n"
+
+
+def test_a_library_that_the_system_lacks_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def without(*_: object) -> None:
+        raise ImportError("libstdc++.so.6: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("typer.core.TyperCommand.invoke", without)
+    assert main(["runs"]) == 2
+    assert capsys.readouterr().err.startswith("perfkit: libstdc++.so.6 is not on this system, and this command needs it; install it")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_person_is_told_the_next_step_and_a_file_is_not(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    monkeypatch.chdir(tmp_path)
+    assert main(["tokens", "add", "nightly", "--db", "perfkit.db"]) == 0
+    said = capsys.readouterr()
+    assert (len(said.out.splitlines()), said.err.startswith("Next: curl -H ")) == (1, terminal)
+    assert main(["preflight", "--machine"]) == 0
+    assert capsys.readouterr().err.endswith("Next: perfkit collect\n") is terminal
+
+
+@pytest.mark.parametrize("words", ["export", "export vm-a --collector vm-b"])
+def test_export_asks_for_one_machine(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 2
+    assert "name one machine: perfkit export MACHINE" in capsys.readouterr().err

@@ -59,6 +59,12 @@ def examples(*lines: str) -> str:
     return "\n".join(["\b", "Examples:", *(f"  perfkit {line}" for line in lines)])
 
 
+def next_step(sentence: str) -> None:
+    """Tell a person at a terminal what comes next; what goes into files and pipes stays as it is."""
+    if sys.stderr.isatty():
+        print(f"Next: {sentence}", file=sys.stderr)
+
+
 def chosen(ctx: click.Context, argument: Path | None, option: Path | None, name: str) -> Path | None:
     """The file named as an argument, else by the option `name` or its variable. Raises BadInput where both are typed, and differ."""
     from click.core import ParameterSource
@@ -136,10 +142,18 @@ def main(argv: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        from perfkit.bootstrap import tier
+        return _complain(*_unexpected(error))
 
-        what = f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows."
-        return _complain(tier.mended() or what, 1)
+
+def _unexpected(error: Exception) -> tuple[str, int]:
+    """What to say of an error that nothing expected, and the exit code: a library that the system lacks is its owner's matter, not ours."""
+    library, missing, _ = str(error).partition(": cannot open shared object file")
+    if isinstance(error, ImportError) and missing:
+        return f"{library} is not on this system, and this command needs it; install it (Debian, Ubuntu: apt-get install libstdc++6).", 2
+    from perfkit.bootstrap import tier
+
+    mended = tier.mended()
+    return mended or f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1
 
 
 def _run(argv: list[str]) -> int:

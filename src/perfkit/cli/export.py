@@ -9,14 +9,16 @@ from typing import Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS, examples
+from perfkit.errors import BadInput
 from perfkit.units import parse_instant
 
 app = typer.Typer(**APP_SETTINGS)
 
 
-@app.command(epilog=examples("export --collector vm-a", "export --collector vm-a --site lab --from 2026-01-01T12:00:00Z --outdir out"))
+@app.command(epilog=examples("export vm-a", "export vm-a --site lab --from 2026-01-01T12:00:00Z --outdir out"))
 def export(
-    collector: str = typer.Option(..., help="The machine's name, or its number in the database."),
+    machine: str = typer.Argument("", metavar="[MACHINE]", help="The machine, the same as --collector.", show_default=False),
+    collector: str = typer.Option("", help="The machine's name, or its number in the database.", show_default=False),
     site_name: Optional[str] = typer.Option(None, "--site-name", "--site", help="Its site, where the name stands at several."),
     since: Optional[str] = typer.Option(None, "--from", metavar="INSTANT", help="Leave out samples before it, e.g. 2026-01-01T12:00:00Z."),
     until: Optional[str] = typer.Option(None, "--to", metavar="INSTANT", help="Leave out samples after it."),
@@ -27,6 +29,9 @@ def export(
     from perfkit.store import default_path, open_database
     from perfkit.store.export import export as run
 
+    if not (machine or collector) or (machine and collector and machine != collector):
+        raise BadInput("name one machine: perfkit export MACHINE; `perfkit runs` lists them.")
+    collector = machine or collector
     with closing(open_database(db or default_path(), read_only=True)) as con:
         start, end = (None if text is None else parse_instant(text) for text in (since, until))
         found = run(con, collector, outdir or Path(collector), site=site_name, start=start, end=end)

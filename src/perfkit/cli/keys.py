@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +40,9 @@ def add(
 
     key = KeyFile(file or default_key_file()).add(name, site=site, expires=until(expires), identifiers=tuple(identifier))
     typer.echo(key)
+    next_step(
+        "perfkit serve --receive 0.0.0.0:8080 here, and on the machine PCC_APIKEY=KEY perfkit collect --mode trickle --server http://HERE:8080"
+    )
 
 
 @app.command("list", epilog=examples("keys list"))

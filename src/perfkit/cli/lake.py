@@ -16,7 +16,10 @@ def _lake() -> None:
     """Keep a lake in order."""
 
 
-@app.command(epilog=examples("lake compact lake", "lake compact s3://bucket/lake --memory-limit 4GB"))
+@app.command(
+    short_help="Put the small files of each day together.",
+    epilog=examples("lake compact lake", "lake compact s3://bucket/lake --memory-limit 4GB"),
+)
 def compact(
     lake: str = typer.Argument(..., metavar="DIR|URL", help="The lake."),
     memory_limit: Optional[str] = typer.Option(None, metavar="SIZE", help="Memory for the rows of one file.  [default: 2GB]"),

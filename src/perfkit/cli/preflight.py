@@ -94,12 +94,21 @@ def preflight(
         if server:
             code = max(code, _check_server(show, server, read(apikey, apikey_file), identifier, cacert))
         if code or ((machine or server) and not (named or command or watch)):
+            _next(code or as_json, "perfkit collect")
             raise typer.Exit(code)
         path = named or _chosen(server, seconds)
         code = show(_check(path, seconds, server))
         if code or not (command or watch):
+            _next(code or as_json, "perfkit preflight -- COMMAND runs the load, and watches on")
             raise typer.Exit(code)
     raise typer.Exit(_run(path, command, label, stop_on_loss, as_json) if command else _watch(path, as_json))
+
+
+def _next(nothing: int | bool, sentence: str) -> None:
+    from perfkit.cli import next_step
+
+    if not nothing:
+        next_step(sentence)
 
 
 def _one(files: list[Path]) -> Path | None:
@@ -165,6 +174,7 @@ def _run(path: Path, command: list[str], label: str, stop_on_loss: bool, as_json
 
     outcome = run_guarded(path, command, label=label, stop_on_loss=stop_on_loss, tell=_tell)
     verdicts.show(outcome.certificate, as_json)
+    _next(outcome.exit_code or as_json or path.is_dir(), f"perfkit process {path}, when all loads have run")
     return outcome.exit_code
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 from perfkit.errors import BadInput, Failed, reason
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def report(
     except OSError as error:
         raise Failed(f"{path} cannot be written: {reason(error)}; name another file with --out.") from None
     print(f"Wrote {path} ({len(content) / 1024:,.0f} KiB).")
+    next_step(f"open {path} in a browser, or send it" if form == "html" else f"paste {path} where it is read")
 
 
 def _content(arms: Sequence[Arm], form: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 from perfkit.cli.keys import show, until
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
 DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its tokens are in tokens.json next to it.")
 
 
-@app.command(epilog=examples("tokens add nightly", "tokens add nightly --expires 90d"))
+@app.command(short_help="Make a token, and print it this once.", epilog=examples("tokens add nightly", "tokens add nightly --expires 90d"))
 def add(
     name: str = typer.Argument(help="What to call it, such as the program that will use it."),
     expires: Optional[str] = typer.Option(
@@ -33,6 +33,7 @@ def add(
     from perfkit.store import default_path
 
     typer.echo(token_file(db or default_path()).add(name, expires=until(expires)))
+    next_step('curl -H "Authorization: Bearer TOKEN" http://DASHBOARD/api/v1/runs')
 
 
 @app.command("list", epilog=examples("tokens list"))

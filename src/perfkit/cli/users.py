@@ -8,7 +8,7 @@ from typing import Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 
 app = typer.Typer(
     help="Add, list and remove the dashboard's logins.",
@@ -36,6 +36,7 @@ def add(
     password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     users.put(name, role, password)
     typer.echo(f"{name} may log in as {role}.")
+    next_step("perfkit serve --listen 0.0.0.0:8443 --tls-cert CERT --tls-key KEY")
 
 
 @app.command("list", epilog=examples("users list"))
