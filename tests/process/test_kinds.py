@@ -269,6 +269,19 @@ def containers(**over: object) -> Callable[[int], str]:
     return text
 
 
+CONTAINER_LINES = {  # a container's line in second 3, and the events
+    "half": ('{"container_id":"', {("unusable", "container/docker/cc", 3, 3)}),
+    "list": ("[1, 2]", {("unusable", "container/docker/cc", 3, 3)}),
+    "empty": ("", {("unusable", "container/docker/cc", 3, 3)}),
+    "null": (containers(cpu_usage_usec=None)(3), {("unusable", f"container {'c' * 64}", 3, 4)}),
+    "negative": (
+        containers(cpu_usage_usec=-1)(3),
+        {("reset", f"container {'c' * 64}", 2, 3), ("unusable", f"container {'c' * 64}", 4, 4)},
+    ),
+    "restart": (containers()(3), {("reset", f"container {'c' * 64}", 3, 4)}),
+}
+
+
 def spike(value: object, usual: Callable[[int], object] = lambda n: 100) -> Callable[[int], object]:
     """`value` in second 3."""
     return lambda n: value if n == 3 else usual(n)
@@ -296,6 +309,9 @@ def made() -> Iterator[tuple[str, Lines]]:
         text = "".join(f"cpu{label} 1000 0 0 {idle} 0 0 0 0 0 0\n" for label, idle in ((" ", sum(ticks)), (0, ticks[0]), (1, ticks[1])))
         fast.append(line(T0 + 0.05 * n, "/proc/stat", f"{text}ctxt {n + 1}\n", 100 + 0.05 * n))
     yield "20-hz", fast
+    for name, (text, _) in CONTAINER_LINES.items():
+        told = (text if n == 3 else containers(inode=1 + (name == "restart" and n > 3))(n) for n in range(6))
+        yield f"line-{name}", pcc(*({"/proc/stat": stat(n), "container/docker/cc": one} for n, one in enumerate(told)))
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
@@ -523,6 +539,15 @@ def test_a_cpu_whose_ticks_did_not_move_in_so_short_a_time_was_not_reset(world: 
         ("1", 4),
         ("all", 9),
     ]
+
+
+@pytest.mark.parametrize("name", CONTAINER_LINES)
+def test_what_a_container_s_line_lacks_is_told(world: World, name: str) -> None:
+    told = world.rows(f"line-{name}", "SELECT kind, subject, from_timestamp, to_timestamp FROM quality WHERE machine = $m")
+    found = {(kind, subject, first // 1000 - T0, last // 1000 - T0) for kind, subject, first, last in told}
+    assert found == CONTAINER_LINES[name][1]
+    known = world.column(f"line-{name}", "cpu_percent", "containers")
+    assert known == [None, 50, 50, *{"restart": [50, None, 50], "null": [None, None, 50], "negative": [None, None, 50]}.get(name, [50, 50])]
 
 
 # ---- architectures ----

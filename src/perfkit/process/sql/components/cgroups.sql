@@ -14,7 +14,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
         "io_read_bytes": "DOUBLE", "io_write_bytes": "DOUBLE", "io_read_ops": "DOUBLE", "io_write_ops": "DOUBLE", "pids_current": "DOUBLE",
         "cpu_pressure_usec": "DOUBLE", "memory_oom_kills": "DOUBLE", "before": "DOUBLE"}') AS c
     FROM raw JOIN samples USING (machine, timestamp)
-    WHERE starts_with(subsystem, prefix) AND json_valid(measurement)
+    WHERE starts_with(subsystem, prefix) AND starts_with(measurement, '{') AND json_valid(measurement)
 ), fields AS (
     SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
 ), steps AS (
@@ -60,6 +60,10 @@ SELECT machine, timestamp, id, container_name, runtime,
             WHEN rate(cpu_pressure_usec, stalled_before, seconds) > 4e6 THEN 'it was stalled for longer than the clock says'
             WHEN list_bool_or(list_transform([cpu_usage_usec, cpu_user_usec, cpu_system_usec, cpu_throttled, memory_current, memory_inactive_file, io_read_bytes,
                 io_write_bytes, io_read_ops, io_write_ops, pids_current, memory_oom_kills], lambda number: is_garbage(number)))
-            THEN 'a number cannot be' END AS why
+            THEN 'a number cannot be'
+            WHEN seconds > 0 AND ((told_percent IS NULL AND coalesce(cpu_usage_usec, usage_before) IS NOT NULL)
+                OR (told_user IS NULL AND coalesce(cpu_user_usec, user_before) IS NOT NULL) OR (told_system IS NULL AND coalesce(cpu_system_usec, system_before) IS NOT NULL)
+                OR (io_read_bytes_per_s IS NULL AND coalesce(io_read_bytes, read_before) IS NOT NULL) OR (io_write_bytes_per_s IS NULL AND coalesce(io_write_bytes, written_before) IS NOT NULL))
+            THEN 'a number is missing or went back' END AS why
 FROM rates
 WHERE seconds IS NULL OR seconds > 0
