@@ -243,7 +243,7 @@ def _tables(asked: Asked) -> list[str] | None:
 def _guards(run: Run, known: Known, kinds: Sequence[str]) -> list[Guard]:
     """What the rules of these kinds say of one run; what they say of a generator forbids."""
     return [
-        Guard(sign.rule, FORBID if sign.kind == "generator" else sign.kind, f"{run.reference}: {sign.sentence.rstrip(".")}")
+        Guard(sign.rule, FORBID if sign.kind == "generator" else sign.kind, f"{run.reference}: {sign.sentence.rstrip('.')}")
         for sign in known.signs
         if sign.kind in kinds
     ]

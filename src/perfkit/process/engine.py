@@ -28,7 +28,7 @@ COMPONENTS = (
 SUMMARIES = ("machines", "quality")
 # Tables that have no rows where no line's subsystem starts like this: planning their statements would cost 20 to 50 ms each.
 NEEDS = {
-    "cores": ("container/", "service/", "processes"),
+    "cores": ("container/", "service/", "processes", "perfkit/session", "/proc/cpuinfo"),
     "containers": ("container/",),
     "services": ("service/",),
     "processes": ("processes",),
