@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from support import asking, invent
-from support.sender import Sender, sample
+from support.sender import Sender
 from support.served import SOURCE, Served, free_port, serving
 from support.server import until
 
@@ -281,37 +281,6 @@ def test_an_upload_that_cannot_be_imported_says_why_and_leaves_nothing(tmp_path:
         assert upload(served, bad, key=bound, name="run.json", machine_id="mine", site="there").status_code == 403
         assert count(served.db, "SELECT count(*) FROM host_metrics") == 0
         assert not list((served.data / "uploads").iterdir())
-
-
-def test_pages_and_api_answer_with_as_many_devices_as_a_machine_may_have(tmp_path: Path) -> None:
-    """20,000 interface names in each sample, beside an honest machine that is complete; times are printed, with `pytest -s`."""
-    names = [f"eth{number:05d}" for number in range(20_000)]
-    with serving(tmp_path) as served:
-        honest = Sender(served.port, served.key, "honest", pause=0.2)
-        honest.start()
-        for second in range(3):
-            text = "Inter-|\n face |\n" + "".join(f"{name}: {second} 1 0 0 0 0 0 0 {second} 1 0 0 0 0 0 0\n" for name in names)
-            line = {"timestamp": 1_700_000_000 + second, "subsystem": "/proc/net/dev", "measurement": text}
-            told = {"identifier": "many", "measurements": [*sample(second), line]}
-            assert asking.post(f"{served.url}/v1/trickle", json=told, headers={"apikey": served.key}).status_code == 200
-        until(lambda: count(served.db, "SELECT count(DISTINCT timestamp) FROM network_metrics") >= 2, 300)
-        honest.ending.set()
-        honest.join(60)
-        of_honest = "SELECT count(*) FROM host_metrics JOIN collectors ON id = collector_id WHERE machinename = 'honest'"
-        until(lambda: count(served.db, of_honest) == honest.taken - 1, 120)
-        assert count(served.db, "SELECT count(DISTINCT interface) FROM network_metrics") == 1000
-        assert count(served.db, "SELECT count(*) FROM quality_events WHERE kind = 'too_many' AND missed > 18000") == 1
-        number = count(served.db, "SELECT id FROM collectors WHERE machinename = 'many'")
-        run = count(served.db, f"SELECT id FROM runs WHERE collector_id = {number}")
-        pages = ("/", f"/collectors/{number}", f"/collectors/{number}/host", f"/collectors/{number}/tables", "/runs", f"/runs/{run}")
-        api = f"/api/v1/collectors/{number}"
-        for path in (*pages, f"{api}/series?metrics=network.rx_bytes,host.cpu_user&range=all", f"{api}/percentiles?range=all"):
-            answer = asking.get(served.dashboard + path, timeout=120)
-            print(f"{answer.elapsed.total_seconds():.2f} s {len(answer.content)} bytes {path}")
-            assert answer.status_code == 200, (path, answer.text[:300])
-            assert path == "/" or "/host" in path or len(answer.content) < 30_000_000
-        assert "eth00000" in answer.text
-        assert "eth19999" not in answer.text
 
 
 def test_an_upload_of_equal_lines_that_unpacks_to_1500_mb_is_refused_with_the_limit_and_takes_no_memory(tmp_path: Path) -> None:
