@@ -230,7 +230,9 @@ def test_a_logout_ends_the_browsers_session(log_in):
     assert browser.get("/").status_code == 302
 
 
-@pytest.mark.parametrize("path", ["/\\example.com/", "//example.com/", "/%5Cexample.com/", "/collectors/1\\..", "/%2F%2Fexample.com"])
+@pytest.mark.parametrize(
+    "path", ["/\\example.com/", "//example.com/", "http://example.com/", "/%5Cexample.com/", "/collectors/1\\..", "/%2F%2Fexample.com"]
+)
 def test_paths_that_lead_away_are_not_found(site, path):
     """Datasette would redirect some of these to another site; here they are 404."""
     port = urlsplit(site.url).port

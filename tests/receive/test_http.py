@@ -82,10 +82,22 @@ def test_a_gzipped_batch_is_the_same_batch(client: httpx.Client, server: Running
         ({}, b"x" * 100_001, 413),
         ({}, json.dumps(batch(*[LINE] * 51)).encode(), 413),
         ({"Content-Encoding": "gzip"}, gzip.compress(bytes(50_000_000)), 413),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"") * 1001, 413),
         ({"apikey": ""}, b"{}", 401),
         ({"apikey": "\u00e4\u00f6".encode()}, b"{}", 401),
     ],
-    ids=["not json", "not gzip", "torn gzip", "brotli", "too large", "too many lines", "gzip bomb", "no key", "strange key"],
+    ids=[
+        "not json",
+        "not gzip",
+        "torn gzip",
+        "brotli",
+        "too large",
+        "too many lines",
+        "gzip bomb",
+        "gzip of many members",
+        "no key",
+        "strange key",
+    ],
 )
 def test_what_cannot_be_taken_is_refused_in_a_sentence(client: httpx.Client, headers: dict[str, str], content: bytes, status: int) -> None:
     answer = client.post("/v1/trickle", content=content, headers=headers)

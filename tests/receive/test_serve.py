@@ -11,6 +11,7 @@ import sqlite3
 import ssl
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import httpx
@@ -280,6 +281,31 @@ def test_an_upload_that_cannot_be_imported_says_why_and_leaves_nothing(tmp_path:
         assert upload(served, bad, key=bound, name="run.json", machine_id="mine", site="there").status_code == 403
         assert count(served.db, "SELECT count(*) FROM host_metrics") == 0
         assert not list((served.data / "uploads").iterdir())
+
+
+def test_an_upload_of_equal_lines_that_unpacks_to_1500_mb_is_refused_with_the_limit_and_takes_no_memory(tmp_path: Path) -> None:
+    """Sent as .json.gz and as .json; the receiver and the process that imports stay as they are, and the next upload is imported."""
+    line = b'{"timestamp":1700000000,"subsystem":"/proc/stat","measurement":"cpu  1 2 3 4"}\n'
+    packed, block = zlib.compressobj(9, zlib.DEFLATED, 31), line * ((4 << 20) // len(line))
+    bomb = tmp_path / "bomb.json.gz"
+    member = packed.compress(block * 25) + packed.flush()
+    bomb.write_bytes(member * 15)  # 1.5 GB of it
+    assert bomb.stat().st_size < 6 << 20
+    with serving(tmp_path / "server", dashboard=False) as served:
+        before = resident(served)
+        for name in ("bomb.json.gz", "bomb.json"):
+            answer = upload(served, bomb, name=name, machine_id="a")
+            assert answer.status_code == 413
+            assert f"larger than {512 << 20} bytes when it is unpacked" in answer.json()["error"]
+        assert resident(served) < before + (60 << 10)
+        assert upload(served, invent.write(tmp_path / "run.json", seconds=10), machine_id="b").status_code == 201
+        assert not list((served.data / "uploads").iterdir())
+
+
+def resident(served: Served) -> int:
+    """The most that receiver and uploader have had in memory, in kB."""
+    told = [Path(f"/proc/{served.children()[role]}/status").read_text() for role in ("receiver", "uploader")]
+    return sum(int(status.split("VmHWM:")[1].split()[0]) for status in told)
 
 
 def test_collections_older_than_they_are_kept_go_and_the_others_stay(tmp_path: Path) -> None:

@@ -19,12 +19,15 @@ class Inflater:
     """Inflates the members of a gzip stream as it arrives. Zero bytes behind a member are padding.
 
     within    whether what was fed so far ends within a member
+    members   how many have ended; beyond `most_members` feed raises zlib.error, because each takes a while, however short it is
     damaged   whether a part could not be inflated; with `salvage` the inflating then goes on at the next member, and a line end
               stands for the part that is lost
     """
 
-    def __init__(self, *, salvage: bool = False) -> None:
+    def __init__(self, *, salvage: bool = False, most_members: int | None = None) -> None:
         self.within = False
+        self.members = 0
+        self._most_members = most_members
         self.damaged = False
         self._salvage = salvage
         self._member = zlib.decompressobj(31)
@@ -54,5 +57,8 @@ class Inflater:
             if self._member.eof:
                 data, pending = self._member.unused_data, False
                 self._member, self.within = zlib.decompressobj(31), False
+                self.members += 1
+                if self._most_members is not None and self.members > self._most_members:
+                    raise zlib.error(f"more than {self._most_members} members")
             else:
                 data, pending = self._member.unconsumed_tail, len(piece) == _PIECE

@@ -187,8 +187,9 @@ async def _while_heard(app: App, scope: Scope, receive: Receive, send: Send) -> 
 
 def _hostile(scope: Scope) -> bool:
     """Paths that Datasette would turn into a redirect to another site, or that no page of ours has."""
-    paths = (str(scope["path"]), bytes(scope.get("raw_path") or b"").decode("latin-1"))
-    return any("\\" in path or path.startswith("//") or "\0" in path or "%5c" in path.lower() for path in paths)
+    path = str(scope["path"])
+    paths = (path, bytes(scope.get("raw_path") or path.encode()).decode("latin-1"))
+    return any("\\" in path or not path.startswith("/") or path.startswith("//") or "\0" in path or "%5c" in path.lower() for path in paths)
 
 
 async def _ask_to_log_in(path: str, root_path: str, scope: Scope, send: Send) -> None:

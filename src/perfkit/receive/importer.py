@@ -123,6 +123,17 @@ class Part(NamedTuple):
             return None
         return self._replace(lines=self.lines[:middle]), self._replace(lines=self.lines[middle:], at=self.at + middle)
 
+    def between_samples(self) -> tuple[Part, Part] | None:
+        """The part cut where a second ends, so that no sample is taken for whole that is not; None where all is of one."""
+        at = self.lines.find(b"\n", len(self.lines) // 2) + 1
+        second = self.lines[self.lines.rfind(b"\n", 0, max(0, at - 1)) + 1 : at].partition(b",")[0]
+        while 0 < at < len(self.lines):
+            end = self.lines.find(b"\n", at) + 1
+            if self.lines[at:end].partition(b",")[0] != second:
+                return self._replace(lines=self.lines[:at]), self._replace(lines=self.lines[at:], at=self.at + at)
+            at = end
+        return None
+
 
 class PutOff:
     """Parts that are fed later, by machine, each with the place in the journal from which it would be read again."""
@@ -148,7 +159,7 @@ class PutOff:
         return min((queue[0][0] for queue in self._queues.values()), default=None)
 
     def add(self, before: Position, part: Part) -> None:
-        halves = part.halves() if len(part.lines) > PIECE_BYTES else None
+        halves = part.between_samples() if len(part.lines) > PIECE_BYTES else None
         for half in halves or ():
             self.add(before, half)
         if halves:

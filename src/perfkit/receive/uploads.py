@@ -124,7 +124,7 @@ async def _result(folder: Path) -> dict[str, Any]:
         await asyncio.sleep(_POLL_SECONDS)
     result: dict[str, Any] = json.loads((folder / "result.json").read_bytes())
     if result["status"] != 201:
-        raise Refused(result["status"], result["error"])
+        raise Refused(result["status"], result["error"], 10 if result["status"] == 503 else None)
     return {"error": None, **result["imported"]}
 
 

@@ -39,7 +39,7 @@ from perfkit.store.runs import Sample
 CHECKPOINT_MS = 10_000
 _CACHE_KB = 8 << 10  # of the database's pages; more does not make it faster, and takes minutes to fill
 # DuckDB 2.0 keeps some memory of every statement until it is closed (4 KB of a join or a window), so after so many times it is opened anew.
-_DERIVED_MOST = 60
+_DERIVED_MOST = 30
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it

@@ -28,14 +28,21 @@ WITH sessions_devices AS (
     FROM heads
     WHERE device <> ''
     GROUP BY ALL
-), named AS (
-    SELECT s.*, coalesce(nullif(regexp_extract(device, CASE s.kind WHEN 'disk' THEN '^(.*\d)p\d+$' ELSE '^(.+)\.\d+$' END, 1), ''),
-                         nullif(regexp_extract(device, CASE s.kind WHEN 'disk' THEN '^(.*\D)\d+$' ELSE '^$' END, 1), '')) AS parent,
-           any_value(n.role) AS role
-    FROM seen AS s LEFT JOIN device_names AS n ON n.kind = s.kind AND regexp_matches(s.device, n.pattern)
+), places AS (
+    -- A pattern that is a column costs 20 us a name: of far too many names the last ones are not guessed at, and count only where the session says so.
+    SELECT *, row_number() OVER (PARTITION BY machine, kind ORDER BY device) > 2 * $most AS beyond FROM seen
+), roles AS (
+    SELECT s.machine, s.kind, s.device, any_value(n.role) AS role
+    FROM (FROM places WHERE NOT beyond) AS s JOIN device_names AS n ON n.kind = s.kind AND regexp_matches(s.device, n.pattern)
     GROUP BY ALL
+), named AS (
+    SELECT s.*, CASE s.kind WHEN 'disk' THEN coalesce(nullif(regexp_extract(s.device, '^(.*\d)p\d+$', 1), ''),
+                                                      nullif(regexp_extract(s.device, '^(.*\D)\d+$', 1), ''))
+                            ELSE nullif(regexp_extract(s.device, '^(.+)\.\d+$', 1), '') END AS parent,
+           r.role
+    FROM places AS s LEFT JOIN roles AS r ON r.machine = s.machine AND r.kind = s.kind AND r.device = s.device
 ), guessed AS (
-    SELECT n.*, parents.device IS NULL AND CASE
+    SELECT n.*, NOT n.beyond AND parents.device IS NULL AND CASE
                WHEN role IS NULL THEN true
                -- The hidden paths of a multipath disk count where its head does not count itself (before Linux 6.4).
                WHEN role = 'path' THEN NOT coalesce(heads.moved, false)
