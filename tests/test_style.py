@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,14 @@ def test_nothing_is_left_for_later() -> None:
         if unfinished.search(line)
     ]
     assert not found
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """What a reader searches for is one thing; a class that no other module sees (_Name) may be called as it likes."""
+    names = Counter(
+        node.name
+        for path in ROOT.glob("src/**/*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in names.items() if times > 1] == []

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from perfkit.catalog import DENSE  # noqa: E402
 from perfkit.compare import judging  # noqa: E402
-from perfkit.compare.judging import Arm, Asked, Run  # noqa: E402
+from perfkit.compare.judging import Arm, ComparedRun, ComparisonAsked  # noqa: E402
 from perfkit.store import schema  # noqa: E402
 from perfkit.store.runs import Stretch  # noqa: E402
 from support import simulated  # noqa: E402
@@ -57,9 +57,9 @@ def speed() -> tuple[float, float]:
             con.execute("UPDATE series SET device = ? WHERE device = ''", [str(place)])
         start, cpu = time.perf_counter(), time.process_time()
         found = simulated.figures(con)
-        rows = list(judging._rows([found[0]], [found[1]], "b", Asked(), ""))
+        rows = list(judging._rows([found[0]], [found[1]], "b", ComparisonAsked(), ""))
         stretch = Stretch(1, "", None, 1, 0, 1, open=False, marked=False)
-        arms = [Arm(name, (Run(name, None, 1, stretch),)) for name in "ab"]  # type: ignore[arg-type]
+        arms = [Arm(name, (ComparedRun(name, None, 1, stretch),)) for name in "ab"]  # type: ignore[arg-type]
         assert len(list(judging._with_family(rows, arms[0], arms[1:], 0))) == 600
         return time.perf_counter() - start, time.process_time() - cpu
 
@@ -83,7 +83,7 @@ def main() -> None:
         print(f"{told}: {wolf:.1f} % with a verdict of a difference (bar: 5), gate red in {red:.1f} % (bar: 2)", flush=True)
         for metrics, figures in (((simulated.METRIC,), ("avg",)), ((), judging.FIGURES)):
             chosen = metrics or METRICS
-            of = list(simulated.three_against_three(chosen, pairs, 17, 0.1, Asked(metrics, figures)))
+            of = list(simulated.three_against_three(chosen, pairs, 17, 0.1, ComparisonAsked(metrics, figures)))
             key = (simulated.METRIC, "avg")
             seen = sum(any((row.metric, row.figure) == key and row.verdict == judging.WORSE for row in one.rows) for one in of)
             print(f"+10 % CPU among {len(of[0].rows)} figures: found in {100 * seen / pairs:.1f} % (bar: 90)", flush=True)

@@ -21,7 +21,7 @@ import duckdb
 from perfkit.catalog import HOST
 from perfkit.lake.compaction import compact
 from perfkit.lake.place import open_lake
-from perfkit.lake.query import Limits, answer_named
+from perfkit.lake.query import QueryLimits, answer_named
 from perfkit.lake.tables import file_name
 
 START = 1767225600000
@@ -52,7 +52,7 @@ def percentiles(hours: int) -> None:
 
 def ask(folder: str) -> None:
     began = time.perf_counter()
-    with answer_named(open_lake(folder), "percentiles", {"metric": "host.cpu_busy"}, Limits(2 << 30, 600)) as answer:
+    with answer_named(open_lake(folder), "percentiles", {"metric": "host.cpu_busy"}, QueryLimits(2 << 30, 600)) as answer:
         [row] = list(answer.rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.perf_counter() - began:.2f} s, {peak:.0f} MiB at the peak, {row[2]:,} samples")
@@ -110,7 +110,7 @@ def stragglers(fleets: int) -> None:
     for seed in range(fleets):
         with tempfile.TemporaryDirectory() as folder:
             expected = fleet(Path(folder), seed)
-            with answer_named(open_lake(folder), "stragglers", {"top": 1}, Limits(2 << 30, 600)) as answer:
+            with answer_named(open_lake(folder), "stragglers", {"top": 1}, QueryLimits(2 << 30, 600)) as answer:
                 [row] = [dict(zip(answer.names, row)) for row in answer.rows]
             first += row["machine"] == expected
     print(f"stragglers: the throttled machine of 20 was named first in {first} of {fleets} fleets")

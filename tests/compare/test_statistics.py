@@ -9,7 +9,7 @@ import pytest
 
 from perfkit.catalog import TABLES
 from perfkit.compare import judging, statistics
-from perfkit.compare.judging import Arm, Run
+from perfkit.compare.judging import Arm, ComparedRun
 from perfkit.store import comparable, schema
 from perfkit.store.comparable import BASIS, Figure
 from perfkit.store.runs import Stretch
@@ -210,7 +210,7 @@ def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_i
     """100 reports of 50 metrics whose runs differ by 1 %; every fourth metric moves in whole steps. More: tests/bench/compare.py."""
     chance = random.Random(3)
     metrics = ["host.cpu_busy", *(f"{one.name}.{column.name}" for one in TABLES[1:] for column in schema.metrics(one))][:50]
-    arms = [Arm(name, tuple(Run(f"{name}{i}", None, 1, STRETCH) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
+    arms = [Arm(name, tuple(ComparedRun(f"{name}{i}", None, 1, STRETCH) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
 
     def figures(more: float) -> dict[tuple[str, str, str], Figure]:
         found = {}
@@ -224,7 +224,7 @@ def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_i
         found = []
         for _ in range(100):
             sides = [[figures(of) for _ in range(3)] for of in (0.0, more)]
-            rows = list(judging._rows(*sides, "new", judging.Asked(), ""))
+            rows = list(judging._rows(*sides, "new", judging.ComparisonAsked(), ""))
             found.append({row.metric: row.verdict for row in judging._with_family(rows, arms[0], arms[1:], 0)})
         return found
 

@@ -20,8 +20,8 @@ from perfkit.cli import process as process_command
 from perfkit.collection.certificate import Certificate
 from perfkit.dashboard import api
 from perfkit.process import findings, quality
-from perfkit.process.engine import Window
-from perfkit.process.pipeline import Options, Result, process
+from perfkit.process.engine import Cut
+from perfkit.process.pipeline import ProcessOptions, Result, process
 from perfkit.store import columnar, importing, open_database
 from perfkit.store.importing import Imported, import_input
 from support import asking
@@ -83,7 +83,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory, serve_while):
         holder.stdin.close()
         pid = holder.pid
     windows = {
-        case.name: process([files[GAP.name]], folder / NAMES[case.name], Options(window=Window(*case.window)))[0] for case in WINDOWS
+        case.name: process([files[GAP.name]], folder / NAMES[case.name], ProcessOptions(window=Cut(*case.window)))[0] for case in WINDOWS
     }
     in_folders = [import_input(of_folders, result.folder, collector_name=name)[0] for name, result in results.items()]
     for case in WINDOWS:

@@ -11,8 +11,8 @@ import pytest
 from perfkit.lake.place import open_lake
 from perfkit.lake.reading import make_views
 from perfkit.lake.tables import INSTANT, LAKE
-from perfkit.lake.writing import Writer
-from perfkit.process.pipeline import Options, process
+from perfkit.lake.writing import LakeWriter
+from perfkit.process.pipeline import ProcessOptions, process
 from support import invent
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -22,8 +22,8 @@ MARKS = [(5, "load", "start"), (8, "steady", "start"), (20, "steady", "end"), (2
 
 def put(lake: Path | str, *files: Path, site: str = "lab") -> None:
     """Process `files` into `lake`."""
-    with Writer(open_lake(str(lake)), site) as writer:
-        process(files, None, Options(site=site), sink=writer)
+    with LakeWriter(open_lake(str(lake)), site) as writer:
+        process(files, None, ProcessOptions(site=site), sink=writer)
 
 
 def connected(lake: Path | str) -> duckdb.DuckDBPyConnection:

@@ -19,9 +19,9 @@ from perfkit.cli import app
 from perfkit.cli.query import _cell
 from perfkit.errors import BadInput, Failed, PerfkitError
 from perfkit.lake.place import open_lake
-from perfkit.lake.query import Limits, Scope, answer_named, ask, questions
+from perfkit.lake.query import QueryLimits, Scope, answer_named, ask, questions
 from perfkit.lake.tables import RECORDS, RUNS, text
-from perfkit.lake.writing import Writer
+from perfkit.lake.writing import LakeWriter
 from perfkit.store.columnar import insert
 from support import invent
 
@@ -33,7 +33,7 @@ Told = Callable[[int], dict[str, float]]
 
 def fleet(folder: Path, machines: int, told: Callable[[int, int], dict[str, float]], seconds: Callable[[int], int] = lambda n: 30) -> Path:
     """A lake of `machines` at site lab, each with a run `load`; `told` gives the host's columns by the machine and the second."""
-    with duckdb.connect() as con, Writer(open_lake(str(folder)), "lab") as writer:
+    with duckdb.connect() as con, LakeWriter(open_lake(str(folder)), "lab") as writer:
         con.execute(f"CREATE TABLE host ({HOST.duck_columns})")
         for one in TABLES:
             con.execute(f"CREATE TABLE IF NOT EXISTS {one.name} ({one.duck_columns})")
@@ -52,7 +52,7 @@ def fleet(folder: Path, machines: int, told: Callable[[int, int], dict[str, floa
     return folder
 
 
-def answered(lake: Path, sql: str, limits: Limits | None = None) -> list[tuple[Any, ...]]:
+def answered(lake: Path, sql: str, limits: QueryLimits | None = None) -> list[tuple[Any, ...]]:
     with ask(open_lake(str(lake)), sql, limits) as answer:
         return list(answer.rows)
 
@@ -119,9 +119,9 @@ def test_what_is_no_question_to_the_lake_is_refused_in_a_sentence(sql: str, sent
 def test_a_question_has_limits_of_time_and_memory(lake: Path) -> None:
     endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 7"
     with pytest.raises(Failed, match="took longer than 200 ms"):
-        answered(lake, endless, Limits(seconds=0.2))
+        answered(lake, endless, QueryLimits(seconds=0.2))
     with pytest.raises(Failed, match=r"more than 20\.0 MiB of memory"):
-        answered(lake, "SELECT list(range) FROM range(100000000)", Limits(memory=20 << 20))
+        answered(lake, "SELECT list(range) FROM range(100000000)", QueryLimits(memory=20 << 20))
 
 
 def test_the_command_prints_a_table_csv_and_json(lake: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from perfkit.collection import lock
 from perfkit.collection.ticks import together
 from perfkit.preflight.follow import Follow
-from perfkit.preflight.state import Sample
+from perfkit.preflight.state import SampleRead
 from support.certificates import CASES, Case
 from support.running import perfkit
 
@@ -55,7 +55,7 @@ def test_a_file_has_the_certificate_of_the_table(tmp_path: Path, case: Case) -> 
 def test_a_window_has_the_certificate_of_the_table(tmp_path: Path, case: Case) -> None:
     """A load that ran in the window of a file that is read afterwards."""
     assert case.window is not None
-    since, until = (Sample(bound, None) for bound in case.window)
+    since, until = (SampleRead(bound, None) for bound in case.window)
     follow = Follow(case.write(tmp_path / "vm-a.json"))
     follow.read()
     follow.close()

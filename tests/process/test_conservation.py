@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from perfkit.catalog import TABLES
-from perfkit.process.engine import Window
-from perfkit.process.pipeline import Options, process
+from perfkit.process.engine import Cut
+from perfkit.process.pipeline import ProcessOptions, process
 from support import invent, machines
 
 
@@ -123,7 +123,7 @@ def test_parts_in_any_form_and_order_are_one_timeline(collection: Path, whole: d
 
 def test_a_window_keeps_the_rates_of_the_whole(collection: Path, whole: dict[str, list[dict[str, str]]], tmp_path: Path) -> None:
     since, until = invent.START * 1000 + 30_000, invent.START * 1000 + 39_999
-    process([collection], tmp_path / "out", Options(window=Window(since, until)))
+    process([collection], tmp_path / "out", ProcessOptions(window=Cut(since, until)))
     kept = {f"2026-01-01T00:00:{second}.001Z" for second in range(30, 40)}
     cut = _tables(tmp_path / "out")
     for table in ("cpu", "disk", "network", "memory", "tcp", "system", "pressure", "containers"):
@@ -132,6 +132,6 @@ def test_a_window_keeps_the_rates_of_the_whole(collection: Path, whole: dict[str
 
 
 def test_between_keeps_one_phase(collection: Path, tmp_path: Path) -> None:
-    process([collection], tmp_path / "out", Options(window=Window(phase="load")))
+    process([collection], tmp_path / "out", ProcessOptions(window=Cut(phase="load")))
     instants = [row["timestamp"] for row in _rows(tmp_path / "out" / "memory.csv")]
     assert (instants[0], instants[-1], len(instants)) == ("2026-01-01T00:00:20.001Z", "2026-01-01T00:01:00.001Z", 34)

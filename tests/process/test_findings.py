@@ -10,7 +10,7 @@ import pytest
 
 from perfkit.catalog import DUCK_TYPES, TABLES
 from perfkit.collection.certificate import certify
-from perfkit.process.findings import Judged, Machine, Rule, Span, judge, rules, verdict
+from perfkit.process.findings import Judged, MachineFacts, Rule, Span, judge, rules, verdict
 
 SAMPLES = 100
 PERIOD_MS = 1000
@@ -171,7 +171,7 @@ class Samples:
 
     def judged(self, cpus: int | None = CPUS, chosen: list[Rule] | None = None) -> Judged:
         with self.database() as con:
-            return judge(con, Machine(1, cpus, PERIOD_MS), [Span("run:1", PERIOD_MS, SAMPLES * PERIOD_MS)], chosen=chosen)["run:1"]
+            return judge(con, MachineFacts(1, cpus, PERIOD_MS), [Span("run:1", PERIOD_MS, SAMPLES * PERIOD_MS)], chosen=chosen)["run:1"]
 
 
 def needed(rule: Rule) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.errors import Failed
-from perfkit.process.pipeline import Options, process
+from perfkit.process.pipeline import ProcessOptions, process
 from support import invent
 from support.forms import as_pcc
 from support.tables import rows
@@ -38,7 +38,7 @@ def test_what_does_not_fit_is_spilled_and_changes_nothing(collections: list[Path
         with suppress(FileNotFoundError):  # gone in this moment: the next look sees others
             spilled = max(spilled, sum(file.stat().st_size for file in spill.rglob("*") if file.is_file()))
 
-    process(collections, tmp_path / "little", Options(memory_limit=100 * MB), look)
+    process(collections, tmp_path / "little", ProcessOptions(memory_limit=100 * MB), look)
     assert spilled > MB
     assert list(spill.iterdir()) == []
     process(collections[:1], tmp_path / "much")
@@ -50,5 +50,5 @@ def test_what_does_not_fit_is_spilled_and_changes_nothing(collections: list[Path
 
 def test_too_little_memory_is_told_in_a_sentence(collections: list[Path], tmp_path: Path) -> None:
     with pytest.raises(Failed, match="raise --memory-limit"):
-        process(collections[:1], tmp_path / "out", Options(memory_limit=5 * MB))
+        process(collections[:1], tmp_path / "out", ProcessOptions(memory_limit=5 * MB))
     assert not (tmp_path / "out").exists()

@@ -17,7 +17,7 @@ from perfkit.catalog import TABLES
 from perfkit.cli import main
 from perfkit.cli.process import _named_in
 from perfkit.errors import BadInput
-from perfkit.process.pipeline import Options, process
+from perfkit.process.pipeline import ProcessOptions, process
 from support import invent
 from support.tables import FILES
 
@@ -34,7 +34,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(collection: Path) -> Path:
-    process([collection], collection.parent / "out", Options(parquet=True, site="lab"))
+    process([collection], collection.parent / "out", ProcessOptions(parquet=True, site="lab"))
     return collection.parent / "out"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.process.pipeline import Options, process, read_names
+from perfkit.process.pipeline import ProcessOptions, process, read_names
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "pcc-samples"
 pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the folder ../shared/pcc-samples is not there")
@@ -38,7 +38,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def output(sample: str) -> Path:
         if not (folder / sample).exists():
             names = SAMPLES / sample / "container_names.json"
-            options = Options(container_names=read_names(names) if names.exists() else {})
+            options = ProcessOptions(container_names=read_names(names) if names.exists() else {})
             process([SAMPLES / sample / "collection.json"], folder / sample, options)
         return folder / sample
 

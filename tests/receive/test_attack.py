@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from perfkit.receive.batch import Machine, parse_batch
+from perfkit.receive.batch import SiteMachine, parse_batch
 from support import asking, invent
 from support.sender import Sender, busy
 from support.served import Served, serving
@@ -281,7 +281,7 @@ def test_three_senders_beside_300_batches_of_rubbish_and_three_kills_are_complet
             assert status in (200, 400), (status, body[:2000])
             if status == 200:
                 texts = {line.text for line in parse_batch(body, 20_000).lines}
-                acknowledged.setdefault(Machine.of(name, site), set()).update(texts)
+                acknowledged.setdefault(SiteMachine.of(name, site), set()).update(texts)
             if number in KILLS:
                 said += served.read()
                 served.kill_group()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfkit.receive.batch import Machine, parse_batch
+from perfkit.receive.batch import SiteMachine, parse_batch
 from perfkit.receive.request import Refused
 
 LINE = {"timestamp": 1, "subsystem": "/proc/stat", "measurement": "cpu 1 2\n"}
@@ -105,7 +105,7 @@ def _fits(value: object) -> bool:
 @given(st.text(min_size=1))
 def test_no_identifier_names_anything_outside_its_folder(identifier: str) -> None:
     identifier = identifier.encode("utf-8", "replace").decode()
-    for machine in (Machine.of(identifier, None), Machine.of("vm", identifier)):
+    for machine in (SiteMachine.of(identifier, None), SiteMachine.of("vm", identifier)):
         folder, _, file = machine.day_file("2026-01-31").partition("/")
         assert folder == machine.folder()
         for part in (folder, file):
@@ -118,11 +118,13 @@ def test_no_identifier_names_anything_outside_its_folder(identifier: str) -> Non
 def test_machines_that_look_alike_stay_apart_on_every_file_system() -> None:
     """Also where names are compared without case (macOS) or in one Unicode form."""
     names = ["a/b", "a-b", "a b", "A-b", "A-B", "../a-b", "a-b.", "a\u00e9b", "a\u00e8b", "ae\u0301b", "\u212bb", "\u00c5b"]
-    machines = [Machine.of(name, site) for name in names for site in (None, "Berlin", "berlin", "BERLIN", "Be\u0301rlin", "B\u00e9rlin")]
+    machines = [
+        SiteMachine.of(name, site) for name in names for site in (None, "Berlin", "berlin", "BERLIN", "Be\u0301rlin", "B\u00e9rlin")
+    ]
     folders = {unicodedata.normalize("NFKC", machine.folder()).casefold() for machine in machines}
     assert len(folders) == len(machines)
 
 
 def test_a_key_without_a_site_speaks_for_the_default_site() -> None:
-    assert Machine.of("vm", None) == Machine.of("vm", "") == Machine.of("vm", "default")
-    assert Machine.of("a-b", "c").folder() != Machine.of("a", "b-c").folder()
+    assert SiteMachine.of("vm", None) == SiteMachine.of("vm", "") == SiteMachine.of("vm", "default")
+    assert SiteMachine.of("a-b", "c").folder() != SiteMachine.of("a", "b-c").folder()

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from perfkit.errors import Failed
-from perfkit.receive.batch import Machine, parse_batch
+from perfkit.receive.batch import SiteMachine, parse_batch
 from perfkit.receive.importer import Importer, Part
 from perfkit.receive.journal import Entry, Folder, Journal, Position
 from perfkit.receive.ledger import Ledger
@@ -136,7 +136,7 @@ def test_what_is_much_is_put_off_and_the_others_do_not_wait(tmp_path: Path, jour
 def test_a_piece_of_what_is_much_ends_with_a_sample() -> None:
     """Else the first half of a sample would be taken for all of it, and the rest would come too late."""
     of = [b'{"timestamp":%d,"subsystem":"a","measurement":"%s"}\n' % (second, b"x" * 70_000) for second in (1, 2, 2, 2, 2, 2, 2, 3)]
-    part = Part(Machine.of("vm", None), 0, b"".join(of), "vm/x.json", 100)
+    part = Part(SiteMachine.of("vm", None), 0, b"".join(of), "vm/x.json", 100)
     assert [half.lines for half in part.between_samples() or ()] == [b"".join(of[:7]), of[7]]
     assert [half.at for half in part.between_samples() or ()] == [100, 100 + len(b"".join(of[:7]))]
     assert part._replace(lines=b"".join(of[1:7])).between_samples() is None

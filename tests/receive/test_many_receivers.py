@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from perfkit.collect.receiver_client import TAKEN, ReceiverClient
-from perfkit.process.pipeline import Options, process
+from perfkit.process.pipeline import ProcessOptions, process
 from support import invent
 from support.served import Served, serving
 
@@ -59,8 +59,8 @@ def test_what_two_receivers_were_sent_in_turn_counts_once_though_one_of_them_was
             client.close()
         parts = [*collections(second), *collections(first)]
         assert (len(parts), refused > 10, sent_twice > 5) == (2, True, True)
-        process(parts, tmp_path / "together", Options())
-    process([whole], tmp_path / "alone", Options())
+        process(parts, tmp_path / "together", ProcessOptions())
+    process([whole], tmp_path / "alone", ProcessOptions())
     names = sorted(path.name for path in (tmp_path / "alone").glob("*.csv"))
     assert len(names) > 10 and names == sorted(path.name for path in (tmp_path / "together").glob("*.csv"))
     for name in names:

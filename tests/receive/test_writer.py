@@ -10,24 +10,24 @@ import orjson
 import pytest
 
 from perfkit import files
-from perfkit.receive.batch import Batch, Machine, parse_batch
+from perfkit.receive.batch import ReceivedBatch, SiteMachine, parse_batch
 from perfkit.receive.dayfiles import machine_of
 from perfkit.receive.journal import Entry, Folder, Journal, Position, read_entries
-from perfkit.receive.request import Limits, Refused
+from perfkit.receive.request import ReceiverLimits, Refused
 from perfkit.receive.writer import Stored, Writer
 
 DAY = 86_400
 NOON = 1_767_268_800  # 2026-01-01T12:00:00Z
 SEGMENT = 1 << 20
 # The lines of these tests are of 1970, which a real receiver's clock is far from.
-ROOMY = Limits(keep_free=1, behind=float("inf"))
+ROOMY = ReceiverLimits(keep_free=1, behind=float("inf"))
 
 
 def lines(*timestamps: int, text: str = "cpu", subsystem: str = "/proc/stat") -> list[dict[str, object]]:
     return [{"timestamp": timestamp, "subsystem": subsystem, "measurement": f"{text} {timestamp}"} for timestamp in timestamps]
 
 
-def batch(measurements: list[dict[str, object]], identifier: str = "vm-a") -> Batch:
+def batch(measurements: list[dict[str, object]], identifier: str = "vm-a") -> ReceivedBatch:
     return parse_batch(orjson.dumps({"identifier": identifier, "measurements": measurements}), 100_000)
 
 
@@ -38,7 +38,7 @@ def entry(number: int) -> Entry:
 class Rig:
     """A writer on a folder, whose clock the test sets, that can be left lying as kill -9 leaves it."""
 
-    def __init__(self, root: Path, limits: Limits = ROOMY) -> None:
+    def __init__(self, root: Path, limits: ReceiverLimits = ROOMY) -> None:
         self.root, self.limits, self.now = root, limits, float(NOON)
         self.left: list[Writer] = []
         self.said: list[str] = []
@@ -49,7 +49,7 @@ class Rig:
         self.writer.start()
 
     def send(self, measurements: list[dict[str, object]], identifier: str = "vm-a", site: str | None = None) -> Stored:
-        return self.writer.submit(Machine.of(identifier, site), batch(measurements, identifier).lines).result(20)
+        return self.writer.submit(SiteMachine.of(identifier, site), batch(measurements, identifier).lines).result(20)
 
     def crash(self) -> None:
         """As kill -9 leaves it: what was in memory is lost, and nothing more is synced, cut, published or closed."""
@@ -150,7 +150,7 @@ def test_machines_of_two_sites_with_one_name_are_two(rig: Rig) -> None:
 @pytest.mark.parametrize("far", [0, NOON - 4000 * DAY, NOON + 2 * DAY, 253_402_300_799])
 def test_lines_far_from_the_receivers_clock_are_stored_and_marked(tmp_path: Path, far: int) -> None:
     """Those that came with them are not, and a repetition of them is known, before and after a restart."""
-    rig = Rig(tmp_path, Limits(keep_free=1))
+    rig = Rig(tmp_path, ReceiverLimits(keep_free=1))
     sent = lines(NOON - 1, far, NOON, far)
     sent[3]["subsystem"] = "/proc/meminfo"
     assert rig.send(sent) == Stored(4, 0, 2)
@@ -165,7 +165,7 @@ def test_lines_far_from_the_receivers_clock_are_stored_and_marked(tmp_path: Path
 
 
 def test_a_machine_whose_clock_was_far_off_on_the_first_sample_is_recorded_from_the_next_day_too(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, Limits(keep_free=1))
+    rig = Rig(tmp_path, ReceiverLimits(keep_free=1))
     rig.send(lines(1, subsystem="perfkit/session"))
     rig.now += DAY
     rig.send(lines(2))
@@ -246,7 +246,7 @@ def test_what_the_journal_has_and_the_collection_lost_is_written_again(rig: Rig)
 
 def test_a_group_of_many_identifiers_is_one_sync(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs = counting(monkeypatch)
-    waiting = [rig.writer.submit(Machine.of(f"vm-{number}", None), batch(lines(1)).lines) for number in range(200)]
+    waiting = [rig.writer.submit(SiteMachine.of(f"vm-{number}", None), batch(lines(1)).lines) for number in range(200)]
     assert all(each.result(20).new == 1 for each in waiting)
     assert len(syncs) < 100
 
@@ -298,14 +298,14 @@ def test_a_collection_that_cannot_be_written_is_made_good_from_the_journal(rig: 
 
 
 def test_below_the_space_to_leave_alone_nothing_is_accepted(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, Limits(keep_free=1 << 60))
+    rig = Rig(tmp_path, ReceiverLimits(keep_free=1 << 60))
     with pytest.raises(Refused) as refused:
         rig.send(lines(1))
     assert (refused.value.status, refused.value.retry_after) == (503, 10)
 
 
 def test_one_identifier_too_many_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, Limits(keep_free=1, behind=float("inf"), identifiers=2))
+    rig = Rig(tmp_path, ReceiverLimits(keep_free=1, behind=float("inf"), identifiers=2))
     rig.send(lines(1), "a")
     rig.send(lines(1), "b")
     with pytest.raises(Refused) as refused:
@@ -383,7 +383,7 @@ def test_followers_see_committed_entries_across_segments_and_go_on_where_they_st
 
 
 def test_segments_go_when_they_are_stored_and_imported(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, Limits(keep_free=1, behind=float("inf"), segment=2000))
+    rig = Rig(tmp_path, ReceiverLimits(keep_free=1, behind=float("inf"), segment=2000))
     for number in range(60):
         rig.send(lines(number))
     folder = rig.writer.journal.folder

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perfkit.catalog import DENSE
-from perfkit.compare.judging import Arm, Run, compare
+from perfkit.compare.judging import Arm, ComparedRun, compare
 from perfkit.store import columnar, comparable, findings, open_database, runs, transaction
 from support.recorded import START, record, steady
 
@@ -46,7 +46,7 @@ def stretches(con: Any) -> list[runs.Stretch]:
 
 
 def told(con: Any) -> dict[str, Any]:
-    arms = [Arm(one.reference, (Run(one.reference, con, 1, one),)) for one in stretches(con) if one.phase]
+    arms = [Arm(one.reference, (ComparedRun(one.reference, con, 1, one),)) for one in stretches(con) if one.phase]
     return compare(arms[0], arms[1:]).as_json()
 
 

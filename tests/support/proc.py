@@ -9,7 +9,7 @@ from typing import Any
 from perfkit.collect.clock import Ticker
 from perfkit.collect.collector import Collector
 from perfkit.collect.file_sink import FileSink
-from perfkit.collect.launch import Options
+from perfkit.collect.launch import CollectOptions
 from perfkit.collect.progress import Progress
 from perfkit.collect.sample import Sampler
 from perfkit.collect.sources import open_sources
@@ -97,7 +97,9 @@ def make_collector(
     if not proc.exists():
         build(proc, PROC)
     clock = clock or InventedClock()
-    options = Options(**{"collection": str(folder / "run.json"), "proc": str(proc), "sys": str(folder / "sys"), "duration": 10.0, **wishes})
+    options = CollectOptions(
+        **{"collection": str(folder / "run.json"), "proc": str(proc), "sys": str(folder / "sys"), "duration": 10.0, **wishes}
+    )
     sources, unavailable = open_sources(options.proc)
     return Collector(
         options=options,

@@ -107,12 +107,12 @@ def figures_of_runs(metrics: Sequence[str], runs: int, seed: int, samples: int =
 
 
 def three_against_three(
-    metrics: Sequence[str], pairs: int, seed: int, more_cpu: float = 0.0, asked: judging.Asked | None = None
+    metrics: Sequence[str], pairs: int, seed: int, more_cpu: float = 0.0, asked: judging.ComparisonAsked | None = None
 ) -> Iterator[judging.Comparison]:
     """Whole reports of three runs against three others of the same machine, in which the others have `more_cpu` busy."""
     stretch = Stretch(1, "", None, 1, 0, 1, open=False, marked=False)
-    arms = [judging.Arm(name, tuple(judging.Run(f"{name}{i}", None, 1, stretch) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
-    asked = asked or judging.Asked()
+    arms = [judging.Arm(name, tuple(judging.ComparedRun(f"{name}{i}", None, 1, stretch) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
+    asked = asked or judging.ComparisonAsked()
     at_once = max(1, _AT_ONCE // (6 * 600 * len(metrics)))
     for first in range(0, pairs, at_once):
         count = min(at_once, pairs - first)

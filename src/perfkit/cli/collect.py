@@ -16,7 +16,7 @@ from perfkit.originals import variables, without_effect
 from perfkit.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from perfkit.collect.launch import Options
+    from perfkit.collect.launch import CollectOptions
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -103,11 +103,11 @@ def collect(
 ) -> None:
     """Record this machine until the duration ends, or SIGINT or SIGTERM."""
     from perfkit import apikey as key
-    from perfkit.collect.launch import Options, start
+    from perfkit.collect.launch import CollectOptions, start
 
     length, period = burst_of(burst)
     name = identifier or default_identifier(format_)
-    options = Options(
+    options = CollectOptions(
         mode=mode,
         format=format_,
         duration=parse_duration(duration, zero=True) or None,
@@ -141,7 +141,7 @@ def collect(
     start(options, sys.argv[1:])
 
 
-def check(options: Options) -> None:
+def check(options: CollectOptions) -> None:
     """BadInput where the options do not fit together."""
     if options.mode not in ("local", "trickle"):
         raise BadInput(f"{options.mode!r} is not a mode; choose --mode local or --mode trickle.")
@@ -157,7 +157,7 @@ def check(options: Options) -> None:
         check_trickle(options)
 
 
-def check_trickle(options: Options) -> None:
+def check_trickle(options: CollectOptions) -> None:
     """BadInput where a receiver could not be spoken to."""
     if not options.server:
         raise BadInput("--mode trickle needs a receiver; name it with --server or PCC_SERVER.")

@@ -11,7 +11,7 @@ from perfkit.cli import APP_SETTINGS, examples
 from perfkit.errors import BadInput
 
 if TYPE_CHECKING:
-    from perfkit.compare.judging import Asked, Comparison
+    from perfkit.compare.judging import Comparison, ComparisonAsked
 
 app = typer.Typer(**APP_SETTINGS)
 _WORSE, _UNJUDGED = 3, 4  # exit codes of --fail-on worse
@@ -46,7 +46,7 @@ def compare(
     Two runs can only show that these two recordings differ. From three runs an arm on, the verdict is about the change itself.
     """
     from perfkit.compare import report
-    from perfkit.compare.judging import FIGURES, Asked
+    from perfkit.compare.judging import FIGURES, ComparisonAsked
     from perfkit.compare.judging import compare as judged
     from perfkit.compare.references import opened
     from perfkit.store import default_path
@@ -56,7 +56,7 @@ def compare(
     if fail_on not in (None, "worse"):
         raise BadInput("--fail-on knows one thing: worse.")
     margin = _percent(at_least)
-    asked = Asked(tuple(metric or ()), tuple(figure or FIGURES), margin, across_machines)
+    asked = ComparisonAsked(tuple(metric or ()), tuple(figure or FIGURES), margin, across_machines)
     with opened(db or default_path()) as names:
         arms = [*(names.arm(one, phase) for one in arm or []), *names.arms(references or [], phase)]
         if len(arms) < 2:
@@ -80,7 +80,7 @@ def _percent(text: str | None) -> float:
     return value
 
 
-def _gate(found: Comparison, asked: Asked) -> None:
+def _gate(found: Comparison, asked: ComparisonAsked) -> None:
     """Exit with 3 where something is worse, with 4 where nothing of it, or not all that was named, could be judged."""
     if any(found.is_worse(row, asked.margin) for row in found.rows):
         raise typer.Exit(_WORSE)

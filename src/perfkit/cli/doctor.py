@@ -93,7 +93,7 @@ def _desk_checks(database: Path | None) -> Iterator[Check]:
         yield Check("desk", FAIL, "they cannot be loaded", cure)
         return
     yield Check("desk", OK, f"DuckDB {duckdb.__version__}, orjson and Datasette can be loaded")
-    from perfkit.receive.request import Limits
+    from perfkit.receive.request import ReceiverLimits
     from perfkit.store import default_path
     from perfkit.store.check import check_database
 
@@ -101,7 +101,7 @@ def _desk_checks(database: Path | None) -> Iterator[Check]:
     if database is None and not path.exists():
         yield Check("database", SKIP, f"none at {path} yet")
         return
-    yield from check_database(path, Limits().keep_free)
+    yield from check_database(path, ReceiverLimits().keep_free)
 
 
 def _receiver(server: str, apikey: str, identifier: str, cacert: str) -> tuple[Check, ...]:

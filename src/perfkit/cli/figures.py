@@ -18,7 +18,7 @@ _COLUMNS = (
 )
 
 
-class Row(NamedTuple):
+class FiguresRow(NamedTuple):
     """A run, or one of its phases: its name, its length in seconds, coverage in %, and {metric: {"avg", "p95"}} of the host."""
 
     name: str
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     figures: Mapping[str, Mapping[str, float]]
 
 
-def table(rows: Iterable[Row]) -> list[str]:
+def table(rows: Iterable[FiguresRow]) -> list[str]:
     """Lines of equal columns: average and 95th percentile of the headline metrics; "-" where there is none."""
     cells = [["avg / P95", "length", "recorded", *(head for _, head, _ in _COLUMNS)]]
     for row in rows:
@@ -37,7 +37,7 @@ def table(rows: Iterable[Row]) -> list[str]:
     return ["  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:]))]) for line in cells]
 
 
-def _cell(row: Row, metric: str, of_bytes: bool) -> str:
+def _cell(row: FiguresRow, metric: str, of_bytes: bool) -> str:
     found = row.figures.get(metric)
     if not found or found["avg"] is None:
         return "-"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS, examples
-from perfkit.cli.figures import Row, table
+from perfkit.cli.figures import FiguresRow, table
 from perfkit.units import format_duration
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ def _print_runs(db: Path, spans: Sequence[_Span]) -> None:
                     print(*(f"  {run['capacity'][name]['sentence']}" for name in ("knee", "cost")), sep="\n")
                 parts = [(f"run {run['run']} {run['label']}", run)]
                 parts += [(f"  {phase['phase']}", phase) for phase in phases_of(con, collector, run["run"], now)]
-                rows = [Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts]
+                rows = [
+                    FiguresRow(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts
+                ]
                 print(*(f"  {line}" for line in table(rows)), "", sep="\n")
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from perfkit.cli import APP_SETTINGS, examples
-from perfkit.cli.figures import Row, table
+from perfkit.cli.figures import FiguresRow, table
 from perfkit.units import format_duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from perfkit.lake.writing import Writer
-    from perfkit.process.pipeline import Options, Result
+    from perfkit.lake.writing import LakeWriter
+    from perfkit.process.pipeline import ProcessOptions, Result
     from perfkit.process.quality import Run
 
 app = typer.Typer(**APP_SETTINGS)
@@ -89,7 +89,7 @@ def process(
 
 
 def _process_on(
-    on: str, files: Sequence[Path], lake: str | None, outdir: Path | None, words: Mapping[str, object], options: Options
+    on: str, files: Sequence[Path], lake: str | None, outdir: Path | None, words: Mapping[str, object], options: ProcessOptions
 ) -> None:
     """Process on a cluster; one line per collection. Raises Failed, once all are done, where some could not be processed."""
     from perfkit.cli.progress import Display
@@ -116,7 +116,7 @@ def _process_on(
         raise Failed(f"{len(failed)} of {len(outcomes)} collections could not be processed ({names}); the reasons stand above.")
 
 
-def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer | None]:
+def _writer(lake: str | None, options: ProcessOptions) -> AbstractContextManager[LakeWriter | None]:
     from contextlib import nullcontext
 
     from perfkit.errors import BadInput
@@ -126,9 +126,9 @@ def _writer(lake: str | None, options: Options) -> AbstractContextManager[Writer
     if options.window:
         raise BadInput("a lake takes whole recordings; leave out --from, --to and --between, and ask for a part with `perfkit query`.")
     from perfkit.lake.place import open_lake
-    from perfkit.lake.writing import Writer
+    from perfkit.lake.writing import LakeWriter
 
-    return Writer(open_lake(lake), options.site)
+    return LakeWriter(open_lake(lake), options.site)
 
 
 def _named_in(variable: str) -> list[Path]:
@@ -163,18 +163,18 @@ def _stem(file: Path) -> Path:
 
 def _options(
     names: Path | None, parquet: bool, site: str, window: tuple[str | None, str | None, str | None], memory: str | None
-) -> Options:
-    from perfkit.process.engine import Window
-    from perfkit.process.pipeline import Options, read_names
+) -> ProcessOptions:
+    from perfkit.process.engine import Cut
+    from perfkit.process.pipeline import ProcessOptions, read_names
     from perfkit.units import parse_instant, parse_size
 
     since, until, phase = window
-    return Options(
+    return ProcessOptions(
         container_names=read_names(names) if names else {},
         parquet=parquet,
         site=site,
-        window=Window(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
-        memory_limit=parse_size(memory) if memory else Options.memory_limit,
+        window=Cut(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
+        memory_limit=parse_size(memory) if memory else ProcessOptions.memory_limit,
     )
 
 
@@ -223,7 +223,7 @@ def _print_machine(result: Result) -> None:
             for one in result.parts[run.window].judged.findings:
                 print(f"    {one.sentence} {one.advice}")
     rows = (
-        Row(
+        FiguresRow(
             f"  {run.phase}" if run.phase else f"run {run.run} {run.label}",
             max(1, run.to_timestamp - run.from_timestamp) / 1000,
             run.certificate.coverage,

@@ -11,7 +11,7 @@ from perfkit.cli import APP_SETTINGS, examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from perfkit.lake.query import Answer
+    from perfkit.lake.query import QueryAnswer
 
 app = typer.Typer(**APP_SETTINGS)
 
@@ -48,7 +48,7 @@ def query(
     from perfkit.catalog import SORTED_BY
     from perfkit.errors import BadInput
     from perfkit.lake.place import open_lake
-    from perfkit.lake.query import Limits, Scope, answer_named, ask
+    from perfkit.lake.query import QueryLimits, Scope, answer_named, ask
     from perfkit.units import parse_duration, parse_instant, parse_size
 
     if list_:
@@ -62,7 +62,7 @@ def query(
         raise BadInput("give one question: SQL, or --named NAME; `perfkit query --list` shows the names.")
     if lake is None:
         raise BadInput("name the lake with --lake or PERFKIT_LAKE; `perfkit process --lake DIR` makes one.")
-    limits = Limits(parse_size(memory_limit), parse_duration(timeout))
+    limits = QueryLimits(parse_size(memory_limit), parse_duration(timeout))
     start, end = (None if instant is None else parse_instant(instant) for instant in (since, until))
     given = {"metric": metric, "label": label, "by": by, "top": top, "bucket": round(parse_duration(bucket) * 1000) if bucket else None}
     scope = Scope(site_name, tuple(machine or ()), start, end)
@@ -83,7 +83,7 @@ def _print_questions() -> None:
         print(f"{name}\n    {one.told}\n    {' '.join([*options, '--site --machine --from --to'])}")
 
 
-def _table(answer: Answer) -> Iterator[str]:
+def _table(answer: QueryAnswer) -> Iterator[str]:
     from itertools import islice
 
     rows = [[_cell(value) for value in row] for row in islice(answer.rows, _MOST_SHOWN)]
@@ -115,7 +115,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _csv(answer: Answer) -> Iterator[str]:
+def _csv(answer: QueryAnswer) -> Iterator[str]:
     import csv
     import io
 
@@ -131,7 +131,7 @@ def _csv(answer: Answer) -> Iterator[str]:
         yield written(list(row))
 
 
-def _json(answer: Answer) -> Iterator[str]:
+def _json(answer: QueryAnswer) -> Iterator[str]:
     import json
     import math
 

@@ -72,11 +72,11 @@ def _content(arms: Sequence[Arm], form: str) -> bytes:
 
 def _lines(run: dict[str, Any]) -> list[str]:
     """A run in Markdown: verdict, knee and cost, a row per phase, findings."""
-    from perfkit.cli.figures import Row, table
+    from perfkit.cli.figures import FiguresRow, table
     from perfkit.compare.report import escaped
 
     parts = [(f"run {run['run']} {run['label']}", run), *((f"  {phase['phase']}", phase) for phase in run["phases"])]
-    rows = table(Row(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts)
+    rows = table(FiguresRow(name, max(1, p["to"] - p["from"]) / 1000, p["certificate"]["coverage"], p["figures"]) for name, p in parts)
     findings = [f"* {escaped(one['sentence'])} {escaped(one['advice'])}" for one in run["findings"]]
     title = f"{run['machine']}, run {run['run']} ({run['label']})"
     load = [f"{run['capacity']['knee']['sentence']} {run['capacity']['cost']['sentence']}", ""] if run["capacity"] else []

@@ -34,8 +34,8 @@ def runs(
     from perfkit.store.references import resolve
 
     with closing(open_database(db or default_path(), read_only=True)) as con:
-        number = resolve(con, machine).collector_id if machine else None
-        found = runs_listed(con, time.time_ns() // 1_000_000, number)
+        collector_id = resolve(con, machine).collector_id if machine else None
+        found = runs_listed(con, time.time_ns() // 1_000_000, collector_id)
     if json:
         print(orjson.dumps({"runs": found}, option=orjson.OPT_INDENT_2).decode())
         return

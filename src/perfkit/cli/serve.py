@@ -78,7 +78,7 @@ def serve(
     """Serve the dashboard, and receive what collectors stream, until interrupted."""
     from perfkit.receive.folder import beside
     from perfkit.receive.keys import default_key_file, pcd_key_file
-    from perfkit.receive.request import Limits
+    from perfkit.receive.request import ReceiverLimits
     from perfkit.serve.address import Address
     from perfkit.serve.options import ServeOptions
     from perfkit.serve.servers import serve as run
@@ -106,7 +106,7 @@ def serve(
         retain=parse_duration(retain) if retain else None,
         site=site,
         lake=lake,
-        limits=Limits(**sizes),
+        limits=ReceiverLimits(**sizes),
         most_devices=most_devices,
     )
     if unknown := sorted(name for name in os.environ if name.startswith("PCD_") and name not in _PCD):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from perfkit.preflight.verdict import FAIL, Check, Report
 
 if TYPE_CHECKING:
-    from perfkit.preflight.watch import Event
+    from perfkit.preflight.watch import Notice
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "bright_black"}
 
@@ -31,7 +31,7 @@ def show(report: Report, as_json: bool, *, every: bool = False) -> Report:
     return report
 
 
-def follow(events: Iterator[Event], as_json: bool) -> int:
+def follow(events: Iterator[Notice], as_json: bool) -> int:
     """Print events as they come; 0 where the last one is the regular end of the collection, 1 after a loss."""
     code = 0
     for event in events:

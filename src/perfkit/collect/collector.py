@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from perfkit.collect.launch import Options
+    from perfkit.collect.launch import CollectOptions
     from perfkit.collect.marks import Requests
     from perfkit.collect.progress import Progress
     from perfkit.collect.sample import Clock
@@ -46,7 +46,7 @@ class Collector:
     def __init__(  # noqa: PLR0913 (everything it touches is handed in)
         self,
         *,
-        options: Options,
+        options: CollectOptions,
         facts: dict[str, Any],
         sampler: Sampler,
         clock: Clock,

@@ -22,7 +22,7 @@ from perfkit.collect.marks import STOPPING
 FLAG = "perfkit_collect"  # the interpreter's -X option that carries the pipe's number
 
 
-class Options:
+class CollectOptions:
     """What a collector is asked to do; durations in seconds, sizes in bytes."""
 
     mode: str = "local"
@@ -54,7 +54,7 @@ class Options:
 
     def __init__(self, **wishes: object) -> None:
         for name, value in wishes.items():
-            if name not in Options.__annotations__:
+            if name not in CollectOptions.__annotations__:
                 raise TypeError(f"no option {name}")
             setattr(self, name, value)
 
@@ -63,8 +63,8 @@ class Options:
         return json.dumps(vars(self)).encode()
 
     @staticmethod
-    def load(text: bytes) -> Options:
-        return Options(**json.loads(text))
+    def load(text: bytes) -> CollectOptions:
+        return CollectOptions(**json.loads(text))
 
 
 def program() -> list[str]:
@@ -72,7 +72,7 @@ def program() -> list[str]:
     return [program_file() or os.path.join(os.path.abspath(next(iter(perfkit.__path__))), "collect", "__main__.py")]
 
 
-def start(options: Options, argv: list[str]) -> None:
+def start(options: CollectOptions, argv: list[str]) -> None:
     """Become the collecting process; does not return. `argv` is the command line as typed, without the program's name."""
     reading, writing = os.pipe()
     os.set_inheritable(reading, True)
@@ -84,7 +84,7 @@ def start(options: Options, argv: list[str]) -> None:
     os.execve(sys.executable, command, environment)  # noqa: S606 (this very program again)
 
 
-def receive() -> Options:
+def receive() -> CollectOptions:
     """The options that `start` has sent to this process."""
     with os.fdopen(int(sys._xoptions[FLAG]), "rb") as pipe:
-        return Options.load(pipe.read())
+        return CollectOptions.load(pipe.read())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perfkit.collect.collector import Sink
-    from perfkit.collect.launch import Options
+    from perfkit.collect.launch import CollectOptions
     from perfkit.collect.progress import Progress
     from perfkit.collect.receiver_client import ReceiverClient
     from perfkit.collect.sample import Group
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _NICE = -10
 
 
-def run(options: Options) -> int:
+def run(options: CollectOptions) -> int:
     """Collect until the duration is over or a signal ends it; returns 0. Raises PerfkitError."""
     requests = Requests()
     requests.listen()
@@ -94,7 +94,7 @@ def raise_priority(nice: int | None) -> str:
     return f"nice {nice}" if nice else "normal"
 
 
-def _groups(options: Options, receiver: ReceiverClient | None) -> list[Group]:
+def _groups(options: CollectOptions, receiver: ReceiverClient | None) -> list[Group]:
     """Who uses the machine, as far as the options want to know, and what limits it."""
     found: list[Group] = []
     if options.containers or options.services:
@@ -116,7 +116,7 @@ def _groups(options: Options, receiver: ReceiverClient | None) -> list[Group]:
     return found
 
 
-def _receiver(options: Options, progress: Progress) -> ReceiverClient:
+def _receiver(options: CollectOptions, progress: Progress) -> ReceiverClient:
     from perfkit.collect.receiver_client import ReceiverClient
 
     receiver = ReceiverClient(options.server, options.apikey, options.identifier, options.cacert)
@@ -125,7 +125,7 @@ def _receiver(options: Options, progress: Progress) -> ReceiverClient:
     return receiver
 
 
-def _sink(options: Options, receiver: ReceiverClient | None, requests: Requests, progress: Progress) -> Sink:
+def _sink(options: CollectOptions, receiver: ReceiverClient | None, requests: Requests, progress: Progress) -> Sink:
     if receiver is None:
         return FileSink(options.collection, append=options.append, max_size=options.max_size, max_files=options.max_files)
     from perfkit.collect.spool import Spool
@@ -136,7 +136,7 @@ def _sink(options: Options, receiver: ReceiverClient | None, requests: Requests,
     return TrickleSink(spool, receiver, progress.say, requests.wake)
 
 
-def _pcc_form(options: Options) -> Callable[[bytes], bytes]:
+def _pcc_form(options: CollectOptions) -> Callable[[bytes], bytes]:
     from perfkit.collect.pcc_form import PccForm
 
     return PccForm(marks_beside(options.collection if options.mode == "local" else options.spool))

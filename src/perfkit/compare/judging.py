@@ -59,7 +59,7 @@ _ABSENT = 0.5
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """One run or phase: what the user called it, and where it is."""
 
     reference: str
@@ -73,11 +73,11 @@ class Arm:
     """Runs of the same thing, under one name."""
 
     name: str
-    runs: tuple[Run, ...]
+    runs: tuple[ComparedRun, ...]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ComparisonAsked:
     """What a comparison is narrowed to: metrics (<table>.<column>, or a table), figures; `margin` in % is the least that matters."""
 
     metrics: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class Drift(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class JudgedFigure:
     """One figure of one metric: both sides, the difference (other minus baseline) and its verdict."""
 
     metric: str
@@ -148,7 +148,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Guard:
+class RuleOutcome:
     """What a rule says: ok, warn or forbid."""
 
     rule: str
@@ -162,8 +162,8 @@ class Comparison:
 
     baseline: Arm
     others: tuple[Arm, ...]
-    rows: tuple[Row, ...]
-    guards: tuple[Guard, ...]
+    rows: tuple[JudgedFigure, ...]
+    guards: tuple[RuleOutcome, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as docs/compare.md has it."""
@@ -175,7 +175,7 @@ class Comparison:
             "guards": [vars(guard) for guard in self.guards],
         }
 
-    def unjudged(self, asked: Asked) -> bool:
+    def unjudged(self, asked: ComparisonAsked) -> bool:
         """Whether something that was asked for by name has no verdict, or, where nothing was named, nothing has one."""
         if not asked.metrics:
             return all(row.verdict == NOT_JUDGED for row in self.rows)
@@ -183,7 +183,7 @@ class Comparison:
         there = [(row.reference, name, row.figure) for row in self.rows for name in (row.metric, row.metric.partition(".")[0])]
         return any(row.verdict == NOT_JUDGED for row in self.rows) or not set(pairs) <= set(there)
 
-    def is_worse(self, row: Row, margin: float) -> bool:
+    def is_worse(self, row: JudgedFigure, margin: float) -> bool:
         """Whether the whole interval of a row lies beyond the margin (% of the baseline), in the direction that is worse."""
         if row.difference is None or row.verdict in (NOT_JUDGED, NO_DIFFERENCE):
             return False
@@ -192,11 +192,13 @@ class Comparison:
         return (way == HIGHER_IS_WORSE and row.difference.low > least) or (way == LOWER_IS_WORSE and row.difference.high < -least)
 
 
-def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, generators: Sequence[Run] = ()) -> Comparison:
+def compare(
+    baseline: Arm, others: Sequence[Arm], asked: ComparisonAsked | None = None, generators: Sequence[ComparedRun] = ()
+) -> Comparison:
     """Compare each of `others` with `baseline`. Raises BadInput for a metric or a figure that there is not."""
-    asked = asked or Asked()
+    asked = asked or ComparisonAsked()
     tables = _tables(asked)
-    told: dict[int, list[Guard]] = {}
+    told: dict[int, list[RuleOutcome]] = {}
     known = {
         id(arm): [comparable.of_stretch(run.con, run.collector_id, run.stretch, tables) for run in arm.runs] for arm in (baseline, *others)
     }
@@ -209,8 +211,8 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
         for run in generators
         for guard in _guards(run, comparable.of_stretch(run.con, run.collector_id, run.stretch, ()), ("generator",))
     ]
-    guards: list[Guard] = []
-    rows: list[Row] = []
+    guards: list[RuleOutcome] = []
+    rows: list[JudgedFigure] = []
     for other, figures in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
         of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
         of_pair += _foreign((baseline, known[id(baseline)]), (other, known[id(other)]))
@@ -223,7 +225,7 @@ def compare(baseline: Arm, others: Sequence[Arm], asked: Asked | None = None, ge
     return Comparison(baseline, tuple(others), found, _all_guards(list(dict.fromkeys(guards))))
 
 
-def _tables(asked: Asked) -> list[str] | None:
+def _tables(asked: ComparisonAsked) -> list[str] | None:
     """The tables that are read, None for all. Raises BadInput for a metric or a figure that there is not."""
     for figure in asked.figures:
         if figure not in FIGURES:
@@ -240,55 +242,55 @@ def _tables(asked: Asked) -> list[str] | None:
     return sorted({metric.partition(".")[0] for metric in asked.metrics}) or None
 
 
-def _guards(run: Run, known: Known, kinds: Sequence[str]) -> list[Guard]:
+def _guards(run: ComparedRun, known: Known, kinds: Sequence[str]) -> list[RuleOutcome]:
     """What the rules of these kinds say of one run; what they say of a generator forbids."""
     return [
-        Guard(sign.rule, FORBID if sign.kind == "generator" else sign.kind, f"{run.reference}: {sign.sentence.rstrip('.')}")
+        RuleOutcome(sign.rule, FORBID if sign.kind == "generator" else sign.kind, f"{run.reference}: {sign.sentence.rstrip('.')}")
         for sign in known.signs
         if sign.kind in kinds
     ]
 
 
-def _foreign(baseline: tuple[Arm, Sequence[Known]], other: tuple[Arm, Sequence[Known]]) -> Iterator[Guard]:
+def _foreign(baseline: tuple[Arm, Sequence[Known]], other: tuple[Arm, Sequence[Known]]) -> Iterator[RuleOutcome]:
     """Commands that took much of the CPU time in one arm, and did not run in the other. Nothing is said where nobody recorded processes."""
     for (arm, runs), (_, others) in ((baseline, other), (other, baseline)):
         elsewhere = [one.commands for one in others if one.commands is not None]
         for run, one in zip(arm.runs, runs, strict=True):
             for command, share in (one.commands or {}).items():
                 if share > _FOREIGN and elsewhere and all(known.get(command, 0) < _ABSENT for known in elsewhere):
-                    yield Guard(
+                    yield RuleOutcome(
                         "only_there",
                         WARN,
                         f"{run.reference}: {command} took {share:.0f} % of the CPU time, and did not run on the other side",
                     )
 
 
-def _within(arm: Arm) -> Iterator[Guard]:
+def _within(arm: Arm) -> Iterator[RuleOutcome]:
     """What the runs of one arm must not have in common: a run that counts twice, or two of its phases, are no repetition."""
     numbers = [(run.con, run.collector_id, run.stretch.run) for run in arm.runs]
     if len(set(numbers)) < len(numbers):
-        yield Guard("same_run_twice", FORBID, f"{arm.name} holds one run more than once: it is no repetition")
+        yield RuleOutcome("same_run_twice", FORBID, f"{arm.name} holds one run more than once: it is no repetition")
 
 
-def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[Guard]:
+def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[RuleOutcome]:
     """What two arms must have in common, and the runs within each."""
     if any(
         (one.con, one.collector_id, one.stretch) == (run.con, run.collector_id, run.stretch) for one in baseline.runs for run in other.runs
     ):
-        yield Guard("same_run", WARN, f"{other.name} holds a run of {baseline.name}: it is compared with itself")
+        yield RuleOutcome("same_run", WARN, f"{other.name} holds a run of {baseline.name}: it is compared with itself")
     first, *runs = (*baseline.runs, *other.runs)
     for run in runs:
         yield from _between_machines(_facts(first), _facts(run), across_machines)
 
 
-def _between_machines(facts: Mapping[str, Any], others: Mapping[str, Any], across_machines: bool) -> Iterator[Guard]:
+def _between_machines(facts: Mapping[str, Any], others: Mapping[str, Any], across_machines: bool) -> Iterator[RuleOutcome]:
     """What the rules of pairs say of two runs."""
     values = {**{f"a_{name}": value for name, value in facts.items()}, **{f"b_{name}": value for name, value in others.items()}}
     with closing(sqlite3.connect(":memory:")) as con:
         for rule in _pairs():
             if con.execute(_sql("pair").format(when=rule["when"], **{f"{side}": _of(side, facts) for side in "ab"}), values).fetchone()[0]:
                 state = rule["kind"] if rule["kind"] != "machine" else WARN if across_machines else FORBID
-                yield Guard(rule["name"], state, rule["sentence"].format(a=facts, b=others))
+                yield RuleOutcome(rule["name"], state, rule["sentence"].format(a=facts, b=others))
 
 
 def _of(side: str, facts: Mapping[str, Any]) -> str:
@@ -301,18 +303,18 @@ def _pairs() -> tuple[dict[str, Any], ...]:
     return tuple(rules_file(PACKAGE)["pair"])
 
 
-def _facts(run: Run) -> dict[str, Any]:
+def _facts(run: ComparedRun) -> dict[str, Any]:
     """What rules know of a run besides what it recorded."""
     cursor = run.con.execute(_sql("machine"), {"collector_id": run.collector_id})
     facts = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
     return {**facts, "length_ms": run.stretch.end - run.stretch.start}
 
 
-def _all_guards(found: Sequence[Guard]) -> tuple[Guard, ...]:
+def _all_guards(found: Sequence[RuleOutcome]) -> tuple[RuleOutcome, ...]:
     """What was found, and behind it every rule that found nothing."""
     known = {guard.rule for guard in found}
     names = [*(rule.name for rule in rules(PACKAGE)), *(rule["name"] for rule in _pairs())]
-    calm = [Guard(name, OK, "") for name in dict.fromkeys(names) if name not in known]
+    calm = [RuleOutcome(name, OK, "") for name in dict.fromkeys(names) if name not in known]
     return (*sorted(found, key=lambda guard: guard.state != FORBID), *calm)
 
 
@@ -341,7 +343,9 @@ def _estimate(one: Figure) -> Estimate:
     return Estimate(one.value, one.low, one.high, one.spread, BASIS)
 
 
-def _rows(base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, asked: Asked, forbidden: str) -> Iterator[Row]:
+def _rows(
+    base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, asked: ComparisonAsked, forbidden: str
+) -> Iterator[JudgedFigure]:
     """The rows of one pair of arms, without a verdict yet where one is possible."""
     for key in base[0]:
         metric, device, figure = key
@@ -354,7 +358,7 @@ def _rows(base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, as
         left, right = (_side(side) for side in sides)
         found, reason = _difference(sides, figure)
         reason = forbidden or reason
-        yield Row(metric, device, figure, _unit(metric), name, left, right, found, NOT_JUDGED if reason else "", reason, drifts)
+        yield JudgedFigure(metric, device, figure, _unit(metric), name, left, right, found, NOT_JUDGED if reason else "", reason, drifts)
 
 
 def _is_asked(metric: str, wanted: Sequence[str]) -> bool:
@@ -398,7 +402,7 @@ def _difference(sides: Sequence[Sequence[Figure]], figure: str) -> tuple[Differe
     return found, ""
 
 
-def _with_family(rows: Sequence[Row], baseline: Arm, others: Sequence[Arm], margin: float) -> Iterator[Row]:
+def _with_family(rows: Sequence[JudgedFigure], baseline: Arm, others: Sequence[Arm], margin: float) -> Iterator[JudgedFigure]:
     """The rows with their verdicts: a difference counts where it stands in the family of all that are judged (Holm).
 
     What a load tester looks at first has most of the error rate: with equal parts for hundreds, three runs an arm would find nothing.
@@ -416,12 +420,12 @@ def _with_family(rows: Sequence[Row], baseline: Arm, others: Sequence[Arm], marg
         yield replace(row, verdict=verdict, reason=reason)
 
 
-def _part(row: Row) -> tuple[str, str] | None:
+def _part(row: JudgedFigure) -> tuple[str, str] | None:
     """Whose part of the error rate a row has, together with those of the same part."""
     return (row.metric, row.figure) if (row.metric, row.figure) in HEADLINE else None
 
 
-def _verdict(row: Row, of: Difference, p: float, runs: int, margin: float) -> tuple[str, str]:
+def _verdict(row: JudgedFigure, of: Difference, p: float, runs: int, margin: float) -> tuple[str, str]:
     least = margin / 100 * abs(row.baseline.value)
     if p >= _ALPHA or (of.low <= least and of.high >= -least):
         return NO_DIFFERENCE, ""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from perfkit.compare.judging import Arm, Run
+from perfkit.compare.judging import Arm, ComparedRun
 from perfkit.errors import BadInput
 from perfkit.store import open_database, runs
 from perfkit.store.importing import import_input
@@ -39,7 +39,7 @@ class References:
         self._con: sqlite3.Connection | None = None
         self._files: dict[Path, sqlite3.Connection] = {}
 
-    def run(self, text: str, phase: str | None = None) -> Run:
+    def run(self, text: str, phase: str | None = None) -> ComparedRun:
         """The run or phase that `text` names, or its phase `phase`. Raises BadInput that lists what there is."""
         path, run, own = _split(text)
         if path is None:
@@ -48,10 +48,10 @@ class References:
             stretch = one.stretch or _only(con, one.collector_id, text)
             if phase:
                 stretch = runs.pick(runs.stretches(con, one.collector_id), str(stretch.run), phase)
-            return Run(text, con, one.collector_id, stretch)
+            return ComparedRun(text, con, one.collector_id, stretch)
         con = self._imported(path)
         stretch = runs.pick(runs.stretches(con, 1), run, own or phase) if run or own or phase else _only(con, 1, text)
-        return Run(text, con, 1, stretch)
+        return ComparedRun(text, con, 1, stretch)
 
     def arm(self, text: str, phase: str | None = None) -> Arm:
         """The runs of NAME=REF,REF,REF."""

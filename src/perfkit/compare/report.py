@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, Comparison, Row
+from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, Comparison, JudgedFigure
 
 _COLUMNS = ("reference", "metric", "device", "figure", "unit", "baseline", "other", "difference", "low", "high", "percent", "detectable")
 
@@ -61,7 +61,7 @@ def _guards(found: Comparison) -> list[str]:
     return [f"{'Not judged' if guard.state == FORBID else 'Note'}: {guard.sentence}." for guard in found.guards if guard.state != OK]
 
 
-def headline(found: Comparison) -> list[Row]:
+def headline(found: Comparison) -> list[JudgedFigure]:
     """What a load tester looks at first, then what has a verdict of a difference, in the order of metrics, then the largest first."""
     first = [row for row in found.rows if (row.metric, row.figure) in HEADLINE]
     place = {metric: number for number, metric in enumerate(ORDER)}
@@ -69,7 +69,7 @@ def headline(found: Comparison) -> list[Row]:
     return first + sorted(differing, key=lambda row: (place.get(row.metric, len(ORDER)), -abs(row.percent or 0)))
 
 
-def cells_of(row: Row, margin: float) -> tuple[str, ...]:
+def cells_of(row: JudgedFigure, margin: float) -> tuple[str, ...]:
     name = f"{row.metric}{f' {row.device}' if row.device else ''} {row.figure}{f', {row.reference}' if row.reference else ''}"
     of = row.difference
     change = "" if of is None else _signed(of.value) + ("" if row.percent is None else f" ({row.percent:+.1f} %)")
@@ -77,7 +77,7 @@ def cells_of(row: Row, margin: float) -> tuple[str, ...]:
     return name, f"{_number(row.baseline.value)} {row.unit}".strip(), _number(row.other.value), change, interval, _words(row, margin)
 
 
-def _words(row: Row, margin: float) -> str:
+def _words(row: JudgedFigure, margin: float) -> str:
     drift = "".join(f" (it drifts: {_number(one.first)} in the first third, {_number(one.last)} in the last)" for one in row.drifts[:1])
     if row.verdict == NOT_JUDGED:
         return f"not judged: {row.reason}{drift}"
@@ -90,7 +90,7 @@ def _words(row: Row, margin: float) -> str:
     return row.verdict + drift
 
 
-def summary(found: Comparison, shown: Sequence[Row]) -> list[str]:
+def summary(found: Comparison, shown: Sequence[JudgedFigure]) -> list[str]:
     alike = sum(row.verdict == NO_DIFFERENCE for row in found.rows)
     unjudged = [row for row in found.rows if row.verdict == NOT_JUDGED]
     lines = [

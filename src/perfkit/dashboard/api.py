@@ -88,13 +88,13 @@ async def collectors(request: Any, datasette: Dashboard) -> Any:
 async def all_runs(request: Any, datasette: Dashboard) -> Any:
     """Every run of every machine, the newest first; `collector=ID` those of one; `newest=1` of each machine the one that began last."""
     args = Parameters(request)
-    number = args.whole("collector", 0, 1, 999_999_999) or None
+    collector_id = args.whole("collector", 0, 1, 999_999_999) or None
     newest = args.whole("newest", 0, 0, 1)
 
     def listed(con: sqlite3.Connection) -> list[reading.Row]:
-        if number:
-            find(con, number)
-        return reading.newest_runs(con, now(), number) if newest else reading.runs_listed(con, now(), number)
+        if collector_id:
+            find(con, collector_id)
+        return reading.newest_runs(con, now(), collector_id) if newest else reading.runs_listed(con, now(), collector_id)
 
     return {"now": now(), "runs": await datasette.read(listed)}
 
@@ -102,7 +102,7 @@ async def all_runs(request: Any, datasette: Dashboard) -> Any:
 @answers_json
 async def all_machines(request: Any, datasette: Dashboard) -> Any:
     """All machines side by side: those of which a metric is worst, a heat map, those unlike their peers, and tests on several machines."""
-    asked = fleet.Asked.of(Parameters(request))
+    asked = fleet.FleetAsked.of(Parameters(request))
     return {"now": now(), **await datasette.read(lambda con: fleet.told(con, asked))}
 
 
@@ -112,12 +112,12 @@ async def one_run(request: Any, datasette: Dashboard) -> Any:
     return await datasette.read(lambda con: run_told(con, int(request.url_vars["id"]), int(request.url_vars["run"])))
 
 
-def run_told(con: sqlite3.Connection, number: int, run: int) -> dict[str, Any]:
+def run_told(con: sqlite3.Connection, collector_id: int, run: int) -> dict[str, Any]:
     """The run as JSON. Raises NotThere."""
-    found = reading.runs_listed(con, now(), number, run)
+    found = reading.runs_listed(con, now(), collector_id, run)
     if not found:
-        raise NotThere(f"there is no run {number}@{run}; /runs lists those there are.")
-    return {"now": now(), **found[0], "phases": reading.phases_of(con, number, run, now())}
+        raise NotThere(f"there is no run {collector_id}@{run}; /runs lists those there are.")
+    return {"now": now(), **found[0], "phases": reading.phases_of(con, collector_id, run, now())}
 
 
 @answers_json
@@ -126,17 +126,17 @@ async def series(request: Any, datasette: Dashboard) -> Any:
 
     Who has the answer of this state of the collector's data (If-None-Match) gets 304 after one look-up, so that asking often is cheap.
     """
-    number = int(request.url_vars["id"])
+    collector_id = int(request.url_vars["id"])
     args = Parameters(request)
     metrics = metrics_by_table(args.names("metrics") or [f"host.{c.name}" for c in TABLES[0].values])
     devices = {table: args.texts(f"device.{table}") or args.texts("device") for table in metrics}
     wanted = {table: names[:MOST_DEVICES] for table, names in devices.items() if names}
-    asked = Asked(number, args, metrics, wanted, request.headers.get("if-none-match") or "")
+    asked = SeriesAsked(collector_id, args, metrics, wanted, request.headers.get("if-none-match") or "")
     return await datasette.read(lambda con: _series(con, asked))
 
 
 @dataclass(frozen=True)
-class Asked:
+class SeriesAsked:
     """A request for series: the collector, the URL's arguments, {table: [columns]}, {table: [devices]} where not all are wanted,
     and the ETag of the answer that the reader has.
     """
@@ -148,56 +148,56 @@ class Asked:
     known: str = ""
 
 
-def _series(con: sqlite3.Connection, asked: Asked) -> Any:
-    number, args = asked.collector, asked.args
-    version = reading.version(con, number)
+def _series(con: sqlite3.Connection, asked: SeriesAsked) -> Any:
+    collector_id, args = asked.collector, asked.args
+    version = reading.version(con, collector_id)
     if asked.known == f'"{version}"':
         raise Unchanged
     points = args.whole("points", POINTS, 2, MOST_POINTS)
-    collector = find(con, number)
+    collector = find(con, collector_id)
     first, last = collector["first_timestamp"] or 0, collector["last_timestamp"] or 0
-    window = reading.window(con, number, args)
+    window = reading.window(con, collector_id, args)
     start = max(window.start, args.instant("since") or 0)
     bucket = args.width("bucket", min(LEVELS.values()), _WIDEST)
     bands = frozenset(args.names("bands") or ()) if "bands" in args else None
-    wanted = Wanted(number, start, window.end, points, bucket, bands, asked.devices, frozenset(args.names("every") or ()))
+    wanted = Wanted(collector_id, start, window.end, points, bucket, bands, asked.devices, frozenset(args.names("every") or ()))
     return {
         "now": now(),
         "version": version,
-        "collector": number,
+        "collector": collector_id,
         "window": _told(window),
         "data": {"from": first, "to": last, "period_ms": collector["period_ms"]},
-        "recorded": f"recorded {reading.certificate(con, number, window, now())}",
+        "recorded": f"recorded {reading.certificate(con, collector_id, window, now())}",
         "tables": {
             **{table: read(con, table, columns, wanted) for table, columns in asked.metrics.items()},
             **({"load": read_load(con, wanted)} if args.get("load") else {}),
         },
         "marks": [
-            {"t": t, "kind": kind, "label": label} for t, kind, label in reading.marks(con, number) if window.start <= t <= window.end
+            {"t": t, "kind": kind, "label": label} for t, kind, label in reading.marks(con, collector_id) if window.start <= t <= window.end
         ],
-        "runs": stretches(con, number),
-        "events": reading.quality(con, number, start, window.end),
+        "runs": stretches(con, collector_id),
+        "events": reading.quality(con, collector_id, start, window.end),
     }
 
 
 @answers_json
 async def percentiles(request: Any, datasette: Dashboard) -> Any:
     """n, min, avg, max, standard deviation and percentiles of every metric of the `tables` asked for, in the window asked for."""
-    number = int(request.url_vars["id"])
+    collector_id = int(request.url_vars["id"])
     args = Parameters(request)
     wanted = args.names("tables") or tuple(t.name for t in DENSE)
     for name in wanted:
         if name not in {t.name for t in DENSE}:
             raise BadInput(f"there is no table {name[:40]!r}; there are {', '.join(t.name for t in DENSE)}.")
-    return await datasette.read(lambda con: _percentiles(con, number, args, wanted))
+    return await datasette.read(lambda con: _percentiles(con, collector_id, args, wanted))
 
 
 @answers_json
 async def who(request: Any, datasette: Dashboard) -> Any:
     """Who used the machine in the window asked for: commands by CPU, with memory, I/O and the time they waited."""
 
-    def answer(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
-        return {"collector": number, "window": _told(window), "who": reading.who(con, number, window)}
+    def answer(con: sqlite3.Connection, collector_id: int, window: ranges.Window) -> Any:
+        return {"collector": collector_id, "window": _told(window), "who": reading.who(con, collector_id, window)}
 
     return await _in_window(request, datasette, answer)
 
@@ -207,30 +207,30 @@ async def process(request: Any, datasette: Dashboard) -> Any:
     """The processes of one `command` in the window asked for: who each is, and what it used."""
     command = Parameters(request).get("command", "")
 
-    def answer(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
-        found = reading.processes(con, number, window, command)
-        return {"collector": number, "window": _told(window), "command": command, "processes": found}
+    def answer(con: sqlite3.Connection, collector_id: int, window: ranges.Window) -> Any:
+        found = reading.processes(con, collector_id, window, command)
+        return {"collector": collector_id, "window": _told(window), "command": command, "processes": found}
 
     return await _in_window(request, datasette, answer)
 
 
-def _percentiles(con: sqlite3.Connection, number: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
-    window = _window(con, number, args)
+def _percentiles(con: sqlite3.Connection, collector_id: int, args: Parameters, wanted: tuple[str, ...]) -> Any:
+    window = _window(con, collector_id, args)
     return {
-        "collector": number,
+        "collector": collector_id,
         "window": _told(window),
-        "percentiles": reading.percentiles(con, number, window, wanted),
-        "worst_minutes": reading.worst_minutes(con, number, window) if "host" in wanted else [],
+        "percentiles": reading.percentiles(con, collector_id, window, wanted),
+        "worst_minutes": reading.worst_minutes(con, collector_id, window) if "host" in wanted else [],
     }
 
 
 @answers_json
 async def findings(request: Any, datasette: Dashboard) -> Any:
     """Where metrics were beyond their limits in the window asked for; `limits=disk.await_ms>20,...` instead of ours."""
-    number = int(request.url_vars["id"])
+    collector_id = int(request.url_vars["id"])
     args = Parameters(request)
     rules = limits.parse(args.get("limits", ""))
-    return await datasette.read(lambda con: {"findings": limits.findings(con, number, _window(con, number, args), rules)})
+    return await datasette.read(lambda con: {"findings": limits.findings(con, collector_id, _window(con, collector_id, args), rules)})
 
 
 @answers_json
@@ -241,7 +241,7 @@ async def comparison(request: Any, datasette: Dashboard) -> Any:
     args = Parameters(request)
     figures = args.names("figures") or judging.FIGURES
     across = bool(args.whole("across_machines", 0, 0, 1))
-    wanted = judging.Asked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across)
+    wanted = judging.ComparisonAsked(args.names("metrics") or (), figures, float(args.whole("at_least", 0, 0, 1000)), across)
     named, names, generators = args.texts("arm"), args.texts("c"), args.texts("generator")
     if not 2 <= len(named) + len(names) <= MOST_COMPARED or len(generators) > MOST_COMPARED:
         raise _not_so_many()
@@ -268,12 +268,12 @@ def _runs_of_arm(text: str) -> tuple[str, list[str]]:
     return name, runs_of
 
 
-def subject(con: sqlite3.Connection, name: str) -> judging.Run:
+def subject(con: sqlite3.Connection, name: str) -> judging.ComparedRun:
     """The run or phase that is called so in the address of the compare page. Raises BadInput, and NotThere where it does not exist."""
-    number, stretch = _named(con, name)
+    collector_id, stretch = _named(con, name)
     if stretch is None:
         raise _no_run(name)
-    return judging.Run(name, con, number, stretch)
+    return judging.ComparedRun(name, con, collector_id, stretch)
 
 
 def references(con: sqlite3.Connection, args: Parameters) -> dict[str, str]:
@@ -292,11 +292,11 @@ def _named(con: sqlite3.Connection, name: str) -> tuple[int, runs.Stretch | None
     parts = _SUBJECT.fullmatch(name)
     if parts is None:
         raise _no_run(name)
-    number = int(parts["collector"])
-    find(con, number)
+    collector_id = int(parts["collector"])
+    find(con, collector_id)
     if not parts["run"] and not parts["phase"]:
-        return number, None
-    return number, runs.pick(runs.stretches(con, number), parts["run"], parts["phase"])
+        return collector_id, None
+    return collector_id, runs.pick(runs.stretches(con, collector_id), parts["run"], parts["phase"])
 
 
 def _no_run(name: str) -> BadInput:
@@ -311,8 +311,8 @@ def _not_so_many() -> BadInput:
 async def steady(request: Any, datasette: Dashboard) -> Any:
     """The part of the window asked for in which the CPU load is steady (MSER-5), or null; a proposal, applied by nobody."""
 
-    def proposed(con: sqlite3.Connection, number: int, window: ranges.Window) -> Any:
-        found = runs.steady(con, number, window.start, window.end, window.name or "all")
+    def proposed(con: sqlite3.Connection, collector_id: int, window: ranges.Window) -> Any:
+        found = runs.steady(con, collector_id, window.start, window.end, window.name or "all")
         return {"steady": found._asdict() if found else None}
 
     return await _in_window(request, datasette, proposed)
@@ -325,21 +325,21 @@ def _told(window: ranges.Window) -> dict[str, Any]:
 
 async def _in_window(request: Any, datasette: Dashboard, answer: Callable[[sqlite3.Connection, int, ranges.Window], Any]) -> Any:
     """What `answer` says of a collector and the window that the request asks for."""
-    number, args = int(request.url_vars["id"]), Parameters(request)
-    return await datasette.read(lambda con: answer(con, number, _window(con, number, args)))
+    collector_id, args = int(request.url_vars["id"]), Parameters(request)
+    return await datasette.read(lambda con: answer(con, collector_id, _window(con, collector_id, args)))
 
 
-def _window(con: sqlite3.Connection, number: int, args: Parameters) -> ranges.Window:
-    find(con, number)
-    return reading.window(con, number, args)
+def _window(con: sqlite3.Connection, collector_id: int, args: Parameters) -> ranges.Window:
+    find(con, collector_id)
+    return reading.window(con, collector_id, args)
 
 
-def stretches(con: sqlite3.Connection, number: int) -> list[dict[str, Any]]:
+def stretches(con: sqlite3.Connection, collector_id: int) -> list[dict[str, Any]]:
     """The collector's runs by number, behind each its phases, as JSON: both ends are included (ms).
 
     `reference` is what names one behind its machine; `name` is its label, with the run's number where another has the same.
     """
-    found = runs.stretches(con, number)
+    found = runs.stretches(con, collector_id)
     names = Counter(one.phase or one.label for one in found)
     return [
         {
@@ -357,11 +357,11 @@ def stretches(con: sqlite3.Connection, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def find(con: sqlite3.Connection, number: int) -> reading.Row:
+def find(con: sqlite3.Connection, collector_id: int) -> reading.Row:
     """The collector. Raises NotThere."""
-    found = reading.collector(con, number)
+    found = reading.collector(con, collector_id)
     if found is None:
-        raise NotThere(f"there is no collector {number}; / lists those there are.")
+        raise NotThere(f"there is no collector {collector_id}; / lists those there are.")
     return found
 
 

@@ -57,7 +57,7 @@ def version() -> str:
 
 
 @dataclass(frozen=True)
-class File:
+class Asset:
     """One file as it is sent."""
 
     type: str
@@ -66,7 +66,7 @@ class File:
 
 
 @cache
-def files() -> dict[str, File]:
+def files() -> dict[str, Asset]:
     """Every file under /assets/VERSION/ by its path there: the modules, the chart library, styles, the icon."""
     static, library = folder("static"), chart_library()
     contents = {path.name: path.read_bytes() for path in static.iterdir() if path.is_file()}
@@ -74,7 +74,7 @@ def files() -> dict[str, File]:
     contents["perfkit.css"] = (library / "uplot.min.css").read_bytes() + dress + contents["perfkit.css"]
     contents["datasette.css"] = dress + contents["datasette.css"]
     contents["uplot.js"] = (library / "uplot.iife.min.js").read_bytes()
-    return {name: File(_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, 9)) for name, content in contents.items()}
+    return {name: Asset(_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, 9)) for name, content in contents.items()}
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class FleetAsked:
     """What of the fleet is asked for: a site or all, the range, and of top and heat map the metric and the figure that sorts."""
 
     site: str | None
@@ -57,7 +57,7 @@ class Asked:
         return worse(self.metric) == LOWER_IS_WORSE
 
     @classmethod
-    def of(cls, args: Parameters) -> Asked:
+    def of(cls, args: Parameters) -> FleetAsked:
         """What a URL asks for. Raises BadInput."""
         range_, metric, by = args.get("range") or RANGE, args.get("metric") or METRIC, args.get("by") or BY
         if range_ not in RANGES:
@@ -80,7 +80,7 @@ def sites(con: sqlite3.Connection) -> list[str]:
     return [name for (name,) in con.execute("SELECT DISTINCT sitename FROM collectors WHERE last_timestamp IS NOT NULL ORDER BY sitename")]
 
 
-def told(con: sqlite3.Connection, asked: Asked) -> Row:
+def told(con: sqlite3.Connection, asked: FleetAsked) -> Row:
     """All that the page shows, as JSON."""
     of, column = metrics()[asked.metric]
     start, end = _window(con, asked)
@@ -99,7 +99,7 @@ def told(con: sqlite3.Connection, asked: Asked) -> Row:
     }
 
 
-def _window(con: sqlite3.Connection, asked: Asked) -> tuple[int, int]:
+def _window(con: sqlite3.Connection, asked: FleetAsked) -> tuple[int, int]:
     """The range, counted back from the newest sample of the site; it begins with the first sample where it reaches further."""
     sql = "SELECT min(first_timestamp), max(last_timestamp) FROM collectors WHERE :site IS NULL OR sitename = :site"
     first, last = (found or 0 for found in con.execute(sql, {"site": asked.site}).fetchone())
@@ -185,7 +185,7 @@ def _link(row: Row) -> Row:
     return {"collector": row["collector"], "id": _run_id(row), "run": row["run"], "phase": row["phase"]}
 
 
-def _top(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> list[Row]:
+def _top(con: sqlite3.Connection, asked: FleetAsked, start: int, end: int) -> list[Row]:
     weight = f"-p.{'min' if asked.by == 'max' else asked.by}" if asked.lowest else f"p.{asked.by}"
     values = {"site": asked.site, "metric": asked.metric, "start": start, "end": end, "top": asked.top}
     cursor = con.execute(query("fleet_top").format(weight=weight), values)
@@ -194,7 +194,7 @@ def _top(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> list[Ro
     return [{**row, "id": _run_id(row)} for row in found]
 
 
-def _heatmap(con: sqlite3.Connection, asked: Asked, start: int, end: int) -> Row:
+def _heatmap(con: sqlite3.Connection, asked: FleetAsked, start: int, end: int) -> Row:
     """A row of cells for each machine that has data in the window, None where it has none."""
     of, column = metrics()[asked.metric]
     width = next(width * 1000 for width in _WIDTHS if width * 1000 * _CELLS >= end - start)

@@ -57,10 +57,10 @@ class Tab:
     panels: tuple[panels.Panel, ...] = ()
     metrics: tuple[str, ...] = ()
 
-    def series(self, number: int | str, extra: Sequence[tuple[str, str]] = ()) -> str:
-        """Where the API has what its charts draw of collector `number`, without the window and how many points of it."""
+    def series(self, collector_id: int | str, extra: Sequence[tuple[str, str]] = ()) -> str:
+        """Where the API has what its charts draw of collector `collector_id`, without the window and how many points of it."""
         named = [("metrics", ",".join(self.metrics or panels.metrics(self.panels))), ("bands", ",".join(panels.bands(self.panels))), *extra]
-        return f"/api/v1/collectors/{number}/series?{urlencode(named, safe=',')}"
+        return f"/api/v1/collectors/{collector_id}/series?{urlencode(named, safe=',')}"
 
 
 OVERVIEW = Tab("overview", "/collectors/{}", "Overview", panels.OVERVIEW)
@@ -83,8 +83,8 @@ async def collectors(request: Any, datasette: Dashboard) -> Response:
 
 async def overview(request: Any, datasette: Dashboard) -> Response:
     """One machine's summary charts, and the verdict on its newest run."""
-    number = int(request.url_vars["id"])
-    newest = await datasette.read(lambda con: reading.newest_runs(con, api.now(), number))
+    collector_id = int(request.url_vars["id"])
+    newest = await datasette.read(lambda con: reading.newest_runs(con, api.now(), collector_id))
     return await _of_collector(request, datasette, OVERVIEW, {"load": panels.LOAD, "newest": next(iter(newest), None)}, [("load", "1")])
 
 
@@ -106,21 +106,21 @@ async def all_machines(request: Any, datasette: Dashboard) -> Response:
 
 async def run(request: Any, datasette: Dashboard) -> Response:
     """One run: its verdict, its numbers by phase, and the overview of its time."""
-    number, chosen = int(request.url_vars["id"]), int(request.url_vars["run"])
-    told = await datasette.read(lambda con: api.run_told(con, number, chosen))
+    collector_id, chosen = int(request.url_vars["id"]), int(request.url_vars["run"])
+    told = await datasette.read(lambda con: api.run_told(con, collector_id, chosen))
     asked = Parameters(request)
     if asked.get("range") or asked.get("run", str(chosen)) not in ("", str(chosen)):
-        raise BadInput(f"{request.path} shows its own run alone; other parts of the machine's data are at /collectors/{number}.")
+        raise BadInput(f"{request.path} shows its own run alone; other parts of the machine's data are at /collectors/{collector_id}.")
     frame = {"load": panels.LOAD, "run": told, "pinned": {"run": str(chosen)}}
     return await _of_collector(request, datasette, OVERVIEW, frame, [("load", "1")])
 
 
 async def host(request: Any, datasette: Dashboard) -> Response:
     """Every device of one machine."""
-    number = int(request.url_vars["id"])
+    collector_id = int(request.url_vars["id"])
     args = Parameters(request)
     asked = {panel.table: args.texts(panel.section.lower()) for panel in panels.HOST if panel.devices == "each"}
-    devices, shown = await datasette.read(lambda con: reading.devices_to_show(con, number, asked))
+    devices, shown = await datasette.read(lambda con: reading.devices_to_show(con, collector_id, asked))
     cells = ",".join(f"{panel.table}.{panel.series[0][0]}" for panel in panels.HOST if panel.heat)
     extra = [("every", cells), *((f"device.{name}", device) for name, some in shown.items() for device in some)]
     return await _of_collector(request, datasette, HOST, {"devices": devices, "picked": shown}, extra)
@@ -224,15 +224,15 @@ async def _of_collector(
     request: Any, datasette: Dashboard, tab: Tab, frame: dict[str, Any] | None = None, extra: Sequence[tuple[str, str]] = ()
 ) -> Response:
     """One of the pages of a collector: they share head, tabs and range buttons. `extra` goes into the URL of its series."""
-    number = int(request.url_vars["id"])
+    collector_id = int(request.url_vars["id"])
     args = _window_args(request, frame or {})
     collector, stretches, recorded, has_containers, names = await datasette.read(
         lambda con: (
-            api.find(con, number),
-            api.stretches(con, number),
-            _recorded(con, number, args),
-            reading.has_containers(con, number),
-            reading.container_names(con, number),
+            api.find(con, collector_id),
+            api.stretches(con, collector_id),
+            _recorded(con, collector_id, args),
+            reading.has_containers(con, collector_id),
+            reading.container_names(con, collector_id),
         )
     )
     shown_run = (frame or {}).get("run")
@@ -242,14 +242,14 @@ async def _of_collector(
     if shown and shown not in names:
         raise NotFound(f"{collector['machinename']} has no container {shown[:64]}.")
     command = (frame or {}).get("process", "")
-    if command and not await datasette.read(lambda con: reading.has_process(con, number, command)):
+    if command and not await datasette.read(lambda con: reading.has_process(con, collector_id, command)):
         raise NotFound(f"No process {command[:64]} was seen on {collector['machinename']}.")
     context = {
         "collector": collector,
         "process": command,
         "title": tab.title,
         "has_containers": has_containers,
-        "tabs": [(datasette.access.root_path + one.path.format(number), one.title) for one in TABS],
+        "tabs": [(datasette.access.root_path + one.path.format(collector_id), one.title) for one in TABS],
         "stretches": stretches,
         "facts": list(words.facts(collector)),
         "recorded": recorded,
@@ -258,13 +258,13 @@ async def _of_collector(
     }
     known = {
         "now": api.now(),
-        "collector": number,
+        "collector": collector_id,
         "first": collector["first_timestamp"],
         "last": collector["last_timestamp"],
         "period_ms": collector["period_ms"] or 1000,
         "names": names,
         "panels": [panel.as_json() for panel in tab.panels],
-        "series": datasette.access.root_path + tab.series(number, extra),
+        "series": datasette.access.root_path + tab.series(collector_id, extra),
         "screens": SCREENS,
     }
     template = ("report" if datasette.self_contained else "run") if shown_run else ""
@@ -283,9 +283,9 @@ def _window_args(request: Any, frame: Mapping[str, Any]) -> Mapping[str, str]:
     return {**pinned, **asked} if set(asked) <= {"phase"} else asked
 
 
-def _recorded(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> str:
+def _recorded(con: sqlite3.Connection, collector_id: int, args: Mapping[str, str]) -> str:
     """What was recorded of the window that the URL asks for. Raises BadInput, and NotThere for a run or phase that does not exist."""
-    return f"recorded {reading.certificate(con, number, reading.window(con, number, args), api.now())}"
+    return f"recorded {reading.certificate(con, collector_id, reading.window(con, collector_id, args), api.now())}"
 
 
 def choices(con: sqlite3.Connection) -> list[dict[str, Any]]:

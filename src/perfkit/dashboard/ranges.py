@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from perfkit.catalog import RANGES
 from perfkit.dashboard.parameters import instant
 from perfkit.errors import BadInput
-from perfkit.store.percentiles import Window as Named
+from perfkit.store.percentiles import NamedWindow
 from perfkit.store.runs import Stretch, pick
 
 
@@ -29,7 +29,7 @@ class Window:
         return self.end - self.start
 
 
-def window(args: Mapping[str, str], named: Sequence[Named], stretches: Sequence[Stretch] = ()) -> Window:
+def window(args: Mapping[str, str], named: Sequence[NamedWindow], stretches: Sequence[Stretch] = ()) -> Window:
     """The window that a URL's `run` and `phase`, `from` and `to`, or `range` ask for, of the `named` ones of a collector.
 
     `from` or `to` alone is open to the data's other end. Without any of them it is all. Raises BadInput for what is not one.
@@ -41,7 +41,7 @@ def window(args: Mapping[str, str], named: Sequence[Named], stretches: Sequence[
     name = args.get("range") or "all"
     if name not in RANGES:
         raise BadInput(f"{name[:40]!r} is not a range; use {', '.join(RANGES)}.")
-    found = ranges.get(name, Named(name, 0, 0))  # a collector without data has no windows
+    found = ranges.get(name, NamedWindow(name, 0, 0))  # a collector without data has no windows
     if args.get("from") or args.get("to"):
         whole = ranges.get("all", found)
         start = instant(args["from"]) if args.get("from") else whole.start

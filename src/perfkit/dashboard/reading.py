@@ -46,7 +46,7 @@ def collectors(con: sqlite3.Connection) -> list[Row]:
     return rows(con, "collectors")
 
 
-def clock(con: sqlite3.Connection, number: int) -> Row:
+def clock(con: sqlite3.Connection, collector_id: int) -> Row:
     """What the machine told last of its clock, in ms; a value is None where it is not known.
 
     `error`   by how much it may be wrong, as its kernel says; None too where nobody sets it
@@ -54,69 +54,71 @@ def clock(con: sqlite3.Connection, number: int) -> Row:
     """
     columns = {"error": "clock_error_ms", "ahead": "receiver_ahead_ms", "within": "receiver_within_ms"}
     sql = "SELECT {0} FROM limit_metrics WHERE collector_id = ? AND {0} IS NOT NULL ORDER BY timestamp DESC LIMIT 1"
-    found = {name: con.execute(sql.format(column), (number,)).fetchone() for name, column in columns.items()}
+    found = {name: con.execute(sql.format(column), (collector_id,)).fetchone() for name, column in columns.items()}
     return {name: value[0] if value else None for name, value in found.items()}
 
 
-def collector(con: sqlite3.Connection, number: int) -> Row | None:
-    """The collector `number`, or None."""
-    found = rows(con, "collector", collector=number)
+def collector(con: sqlite3.Connection, collector_id: int) -> Row | None:
+    """The collector `collector_id`, or None."""
+    found = rows(con, "collector", collector=collector_id)
     return found[0] if found else None
 
 
-def marks(con: sqlite3.Connection, number: int) -> list[tuple[int, str, str]]:
+def marks(con: sqlite3.Connection, collector_id: int) -> list[tuple[int, str, str]]:
     """(timestamp, kind, label) of every mark of the collector, in time order."""
-    return [(row["timestamp"], row["kind"], row["label"]) for row in rows(con, "marks", collector=number)]
+    return [(row["timestamp"], row["kind"], row["label"]) for row in rows(con, "marks", collector=collector_id)]
 
 
-def quality(con: sqlite3.Connection, number: int, start: int, end: int) -> list[Row]:
+def quality(con: sqlite3.Connection, collector_id: int, start: int, end: int) -> list[Row]:
     """The collector's quality events that touch the window, in time order; the first 2,000 of them."""
-    return rows(con, "quality", collector=number, start=start, end=end)
+    return rows(con, "quality", collector=collector_id, start=start, end=end)
 
 
-def window(con: sqlite3.Connection, number: int, args: Mapping[str, str]) -> Window:
+def window(con: sqlite3.Connection, collector_id: int, args: Mapping[str, str]) -> Window:
     """The part of the collector's data that a URL asks for; raises BadInput (see ranges.window)."""
-    return ranges.window(args, stored.windows(con, number), runs.stretches(con, number))
+    return ranges.window(args, stored.windows(con, collector_id), runs.stretches(con, collector_id))
 
 
-def certificate(con: sqlite3.Connection, number: int, shown: Window, now_ms: int) -> Certificate:
+def certificate(con: sqlite3.Connection, collector_id: int, shown: Window, now_ms: int) -> Certificate:
     """What was recorded of the window: the figures of its run or phase where it is one."""
     if shown.stretch:
-        return runs.of_stretch(con, number, shown.stretch, now_ms=now_ms)
-    return runs.covered(con, number, shown.start, shown.end, now_ms=now_ms)
+        return runs.of_stretch(con, collector_id, shown.stretch, now_ms=now_ms)
+    return runs.covered(con, collector_id, shown.start, shown.end, now_ms=now_ms)
 
 
-def has_containers(con: sqlite3.Connection, number: int) -> bool:
+def has_containers(con: sqlite3.Connection, collector_id: int) -> bool:
     """Whether any container was ever seen on the collector's machine."""
-    return con.execute("SELECT 1 FROM container_metrics WHERE collector_id = ? LIMIT 1", (number,)).fetchone() is not None
+    return con.execute("SELECT 1 FROM container_metrics WHERE collector_id = ? LIMIT 1", (collector_id,)).fetchone() is not None
 
 
-def version(con: sqlite3.Connection, number: int) -> str:
+def version(con: sqlite3.Connection, collector_id: int) -> str:
     """Something that changes with every sample, mark and event of the collector, "" where there is none."""
-    found = rows(con, "version", collector=number)
+    found = rows(con, "version", collector=collector_id)
     return found[0]["version"] if found else ""
 
 
-def container_names(con: sqlite3.Connection, number: int) -> dict[str, str]:
+def container_names(con: sqlite3.Connection, collector_id: int) -> dict[str, str]:
     """The name of each container of the collector, by id."""
-    return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=number)}
+    return {row["container_id"]: row["container_name"] for row in rows(con, "container_names", collector=collector_id)}
 
 
-def devices_to_show(con: sqlite3.Connection, number: int, asked: dict[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def devices_to_show(
+    con: sqlite3.Connection, collector_id: int, asked: dict[str, list[str]]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """All devices of each table of `asked`, and of these the ones to show.
 
     They are those asked for; else the one that stands for all; else the first that the host's totals count.
     """
-    known = {name: sorted((str(device) for device in devices(con, table(name), number)), key=_by_number) for name in asked}
-    return known, {name: _chosen(con, number, name, known[name], wanted) for name, wanted in asked.items()}
+    known = {name: sorted((str(device) for device in devices(con, table(name), collector_id)), key=_by_number) for name in asked}
+    return known, {name: _chosen(con, collector_id, name, known[name], wanted) for name, wanted in asked.items()}
 
 
-def _chosen(con: sqlite3.Connection, number: int, name: str, known: list[str], wanted: list[str]) -> list[str]:
+def _chosen(con: sqlite3.Connection, collector_id: int, name: str, known: list[str], wanted: list[str]) -> list[str]:
     if shown := [device for device in known if device in wanted]:
         return shown
     if WHOLE in known:
         return [WHOLE]
-    return ([device for device in known if _counted(con, number, table(name), device)] or known)[:SHOWN_AT_FIRST]
+    return ([device for device in known if _counted(con, collector_id, table(name), device)] or known)[:SHOWN_AT_FIRST]
 
 
 def _by_number(device: str) -> tuple[bool, list[tuple[int, str]]]:
@@ -124,30 +126,30 @@ def _by_number(device: str) -> tuple[bool, list[tuple[int, str]]]:
     return device != WHOLE, [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", device)]
 
 
-def _counted(con: sqlite3.Connection, number: int, of: Table, device: str) -> bool:
+def _counted(con: sqlite3.Connection, collector_id: int, of: Table, device: str) -> bool:
     """Whether the host's total counts the device of the table disk or network."""
     sql = query("counted").format(table=of.database_name, device=of.keys[0].name)
-    row = con.execute(sql, {"collector": number, "device": device}).fetchone()
+    row = con.execute(sql, {"collector": collector_id, "device": device}).fetchone()
     return bool(row and row[0])
 
 
-def percentiles(con: sqlite3.Connection, number: int, window: Window, tables: Sequence[str]) -> list[Row]:
+def percentiles(con: sqlite3.Connection, collector_id: int, window: Window, tables: Sequence[str]) -> list[Row]:
     """One row per metric and device of `tables`: samples, min, avg, max, stddev, p50, p90, p95, p99 in the window."""
-    return [dict(zip(PERCENTILES, row)) for row in stored.of_window(con, number, window.start, window.end, tables)]
+    return [dict(zip(PERCENTILES, row)) for row in stored.of_window(con, collector_id, window.start, window.end, tables)]
 
 
-def figures(con: sqlite3.Connection, number: int, start: int, end: int) -> Row:
+def figures(con: sqlite3.Connection, collector_id: int, start: int, end: int) -> Row:
     """{metric: {"avg", "p95", "max"}} of the host in [start, end] ms, and under "load" what the load tools reported there."""
-    host = stored.of_window(con, number, start, end)
+    host = stored.of_window(con, collector_id, start, end)
     known = {row[0].partition(".")[2]: dict(zip(PERCENTILES, row)) for row in host}
-    load = rows(con, "load_figures", collector=number, start=start, end=end)[0]
+    load = rows(con, "load_figures", collector=collector_id, start=start, end=end)[0]
     shown = {name: {key: known[name][key] for key in ("avg", "p95", "max")} for name in SHOWN if name in known}
     return {**shown, "load": load if load["throughput"] is not None else None}
 
 
-def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None, run: int | None = None) -> list[Row]:
+def runs_listed(con: sqlite3.Connection, now_ms: int, collector_id: int | None = None, run: int | None = None) -> list[Row]:
     """Every run, the newest first, or the one that is asked for: machine, span, certificate, verdict, capacity and figures."""
-    listed = rows(con, "runs", collector=number, run=run, newest=0)
+    listed = rows(con, "runs", collector=collector_id, run=run, newest=0)
     of: dict[int, list[runs.Stretch]] = {}
     for row in listed:
         of.setdefault(row["collector"], []).append(_stretch(row))
@@ -156,15 +158,15 @@ def runs_listed(con: sqlite3.Connection, now_ms: int, number: int | None = None,
     return [{**_named(row, one), **part} for row, one, part in told]
 
 
-def newest_runs(con: sqlite3.Connection, now_ms: int, number: int | None = None) -> list[Row]:
+def newest_runs(con: sqlite3.Connection, now_ms: int, collector_id: int | None = None) -> list[Row]:
     """The run of each machine, or of the one that is asked for, that began last, as `runs_listed` has it but for its findings.
 
     Verdict and figures are None where they are not stored, as of a run that is still recorded: a list of machines does not wait for them.
     """
     listed = []
-    for row in rows(con, "runs", collector=number, run=None, newest=1):
+    for row in rows(con, "runs", collector=collector_id, run=None, newest=1):
         one = _stretch(row)
-        known = found.stored(con, row["collector"], stored.Window(one.window, one.start, one.end)) is not None
+        known = found.stored(con, row["collector"], stored.NamedWindow(one.window, one.start, one.end)) is not None
         part = next(_parts(con, row["collector"], [one], now_ms))[1] if known else {"from": one.start, "to": one.end}
         listed.append({**_named(row, one), **{name: part.get(name) for name in ("from", "to", "recorded", "verdict", "figures")}})
     return listed
@@ -180,22 +182,24 @@ def _stretch(row: Row) -> runs.Stretch:
     return runs.Stretch(row["run"], row["label"], None, row["recording"], *span, bool(row["open"]), bool(row["marked"]))
 
 
-def phases_of(con: sqlite3.Connection, number: int, run: int, now_ms: int) -> list[Row]:
+def phases_of(con: sqlite3.Connection, collector_id: int, run: int, now_ms: int) -> list[Row]:
     """The phases of a run, by time, each as `runs_listed` has its run."""
-    phases = [one for one in runs.stretches(con, number) if one.run == run and one.phase]
-    return [{"phase": one.phase, "label": one.label, **part} for one, part in _parts(con, number, phases, now_ms)]
+    phases = [one for one in runs.stretches(con, collector_id) if one.run == run and one.phase]
+    return [{"phase": one.phase, "label": one.label, **part} for one, part in _parts(con, collector_id, phases, now_ms)]
 
 
-def _parts(con: sqlite3.Connection, number: int, stretches: Sequence[runs.Stretch], now_ms: int) -> Iterator[tuple[runs.Stretch, Row]]:
+def _parts(
+    con: sqlite3.Connection, collector_id: int, stretches: Sequence[runs.Stretch], now_ms: int
+) -> Iterator[tuple[runs.Stretch, Row]]:
     """What each of a collector's runs or phases means."""
-    capacities = capacity.of_windows(con, number, [Span(one.window, one.start, one.end) for one in stretches])
+    capacities = capacity.of_windows(con, collector_id, [Span(one.window, one.start, one.end) for one in stretches])
     for one in stretches:
-        yield one, _part(con, number, one, now_ms, capacities.get(one.window))
+        yield one, _part(con, collector_id, one, now_ms, capacities.get(one.window))
 
 
-def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int, told_of_load: Capacity | None) -> Row:
-    told = runs.of_stretch(con, number, one, now_ms=now_ms)
-    judged = found.of_window(con, number, stored.Window(one.window, one.start, one.end))
+def _part(con: sqlite3.Connection, collector_id: int, one: runs.Stretch, now_ms: int, told_of_load: Capacity | None) -> Row:
+    told = runs.of_stretch(con, collector_id, one, now_ms=now_ms)
+    judged = found.of_window(con, collector_id, stored.NamedWindow(one.window, one.start, one.end))
     rate = told_of_load.knee.rate if told_of_load else ""
     return {
         "from": one.start,
@@ -203,38 +207,38 @@ def _part(con: sqlite3.Connection, number: int, one: runs.Stretch, now_ms: int, 
         "open": one.open,
         "recorded": str(told),
         "certificate": told.as_dict(),
-        "verdict": verdict(told, judged, lambda at: rate or _load_at(con, number, at))._asdict(),
+        "verdict": verdict(told, judged, lambda at: rate or _load_at(con, collector_id, at))._asdict(),
         "capacity": told_of_load.as_json() if told_of_load else None,
-        "figures": figures(con, number, one.start, one.end),
+        "figures": figures(con, collector_id, one.start, one.end),
         "findings": [finding.as_json() for finding in judged.findings],
     }
 
 
-def _load_at(con: sqlite3.Connection, number: int, at: int) -> str:
+def _load_at(con: sqlite3.Connection, collector_id: int, at: int) -> str:
     """The load at an instant, "1,840 requests/s"; "" where no load tool told."""
-    rate = rows(con, "load_at", collector=number, at=at)[0]["throughput"]
+    rate = rows(con, "load_at", collector=collector_id, at=at)[0]["throughput"]
     return "" if not rate else f"{rate:,.0f} requests/s"
 
 
-def worst_minutes(con: sqlite3.Connection, number: int, window: Window) -> list[Row]:
+def worst_minutes(con: sqlite3.Connection, collector_id: int, window: Window) -> list[Row]:
     """(tile, minute, value) of the 60 s with the highest mean, from `minute` (ms) on, for cpu, memory, disk and network."""
-    return rows(con, "worst_minutes", collector=number, start=window.start, end=window.end)
+    return rows(con, "worst_minutes", collector=collector_id, start=window.start, end=window.end)
 
 
-def who(con: sqlite3.Connection, number: int, window: Window, most: int = 20) -> list[Row]:
+def who(con: sqlite3.Connection, collector_id: int, window: Window, most: int = 20) -> list[Row]:
     """Who used the machine: a row for each command of each service, at most `most`; none where processes were not recorded."""
-    return rows(con, "who", collector=number, start=window.start, end=window.end, most=most)
+    return rows(con, "who", collector=collector_id, start=window.start, end=window.end, most=most)
 
 
-def processes(con: sqlite3.Connection, number: int, window: Window, command: str, most: int = 50) -> list[Row]:
+def processes(con: sqlite3.Connection, collector_id: int, window: Window, command: str, most: int = 50) -> list[Row]:
     """The processes of one command: who each is and what it used, at most `most`."""
-    return rows(con, "process", collector=number, start=window.start, end=window.end, command=command, most=most)
+    return rows(con, "process", collector=collector_id, start=window.start, end=window.end, command=command, most=most)
 
 
-def has_process(con: sqlite3.Connection, number: int, command: str) -> bool:
+def has_process(con: sqlite3.Connection, collector_id: int, command: str) -> bool:
     """Whether a process of that command was ever seen."""
     sql = "SELECT 1 FROM process_metrics WHERE collector_id = ? AND command = ? LIMIT 1"
-    return con.execute(sql, (number, command)).fetchone() is not None
+    return con.execute(sql, (collector_id, command)).fetchone() is not None
 
 
 def list_of_collectors(con: sqlite3.Connection) -> list[Row]:

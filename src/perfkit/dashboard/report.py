@@ -17,7 +17,7 @@ import orjson
 from datasette.utils.asgi import Request
 
 from perfkit import __version__
-from perfkit.compare.judging import Comparison, Run
+from perfkit.compare.judging import ComparedRun, Comparison
 from perfkit.dashboard import api, pages
 from perfkit.dashboard.access import Access
 from perfkit.dashboard.app import register
@@ -29,7 +29,7 @@ from perfkit.units import iso
 POINTS = 1300  # of each chart, with the smallest and the largest value of each: about two a pixel
 
 
-def of_run(run: Run) -> bytes:
+def of_run(run: ComparedRun) -> bytes:
     """The page of one run with its phases."""
     return asyncio.run(_of_run(run)).encode()
 
@@ -39,7 +39,7 @@ def of_comparison(found: Comparison, margin: float) -> bytes:
     return asyncio.run(_of_comparison(found, margin)).encode()
 
 
-def told(run: Run) -> dict[str, Any]:
+def told(run: ComparedRun) -> dict[str, Any]:
     """The run as `/api/v1/runs/ID` has it."""
     return api.run_told(run.con, run.collector_id, run.stretch.run)
 
@@ -52,11 +52,11 @@ def _dashboard(con: sqlite3.Connection) -> Dashboard:
     return dashboard
 
 
-async def _of_run(run: Run) -> str:
+async def _of_run(run: ComparedRun) -> str:
     dashboard = _dashboard(run.con)
     await dashboard.invoke_startup()
-    number, chosen = run.collector_id, run.stretch.run
-    request = _request(f"/runs/{number}@{chosen}", id=str(number), run=str(chosen))
+    collector_id, chosen = run.collector_id, run.stretch.run
+    request = _request(f"/runs/{collector_id}@{chosen}", id=str(collector_id), run=str(chosen))
     dashboard.extra_context = {
         **_made(),
         "inputs": _inputs(run),
@@ -73,10 +73,12 @@ async def _of_comparison(found: Comparison, margin: float) -> str:
     dashboards = {id(run.con): _dashboard(run.con) for run in runs}
     for dashboard in dashboards.values():
         await dashboard.invoke_startup()
-    machines = {machine: number for number, machine in enumerate(dict.fromkeys((id(run.con), run.collector_id) for run in runs), 1)}
+    machines = {
+        machine: collector_id for collector_id, machine in enumerate(dict.fromkeys((id(run.con), run.collector_id) for run in runs), 1)
+    }
     keys = {run: f"{machines[id(run.con), run.collector_id]}{run.stretch.reference}" for run in runs}
     known = {(place, row["id"]): row for place, one in dashboards.items() for row in await one.read(pages.choices)}
-    frame = pages.comparing([{**known[machine], "id": number} for machine, number in machines.items()])
+    frame = pages.comparing([{**known[machine], "id": collector_id} for machine, collector_id in machines.items()])
     several = any(len(arm.runs) > 1 for arm in arms)
     named = {
         "arm": [f"{arm.name.replace('=', ' ')}={','.join(keys[run] for run in arm.runs)}" for arm in arms] if several else [],
@@ -96,7 +98,7 @@ async def _of_comparison(found: Comparison, margin: float) -> str:
     return str((await pages.respond(_request("/compare"), dashboard, page)).body)
 
 
-async def _of_part(dashboard: Dashboard, run: Run) -> dict[str, Any]:
+async def _of_part(dashboard: Dashboard, run: ComparedRun) -> dict[str, Any]:
     """What the compare page asks of one run or phase, as the API gives it."""
     window = [("from", str(run.stretch.start)), ("to", str(run.stretch.end))]
     percentiles = f"/api/v1/collectors/{run.collector_id}/percentiles?{urlencode([('tables', 'host'), *window])}"
@@ -104,7 +106,7 @@ async def _of_part(dashboard: Dashboard, run: Run) -> dict[str, Any]:
     return {"series": await _answer(dashboard, series), "percentiles": await _answer(dashboard, percentiles)}
 
 
-def _inputs(run: Run) -> list[dict[str, str]]:
+def _inputs(run: ComparedRun) -> list[dict[str, str]]:
     """The files that a machine's samples came from, with their digests."""
     rows = run.con.execute("SELECT source, digest FROM collections WHERE collector_id = ? ORDER BY imported_at", (run.collector_id,))
     return [{"source": Path(source).name, "digest": digest} for source, digest in rows]
@@ -132,7 +134,7 @@ def _packed(answers: dict[str, Any]) -> str:
     return base64.b64encode(gzip.compress(orjson.dumps(answers), 9, mtime=0)).decode()
 
 
-async def _answers(dashboard: Dashboard, run: Run) -> dict[str, Any]:
+async def _answers(dashboard: Dashboard, run: ComparedRun) -> dict[str, Any]:
     """Every answer that the page of a run asks for, as the API gives it."""
     place, chosen = f"/api/v1/collectors/{run.collector_id}", str(run.stretch.run)
     windows = {f"@{chosen}": {"run": chosen}}

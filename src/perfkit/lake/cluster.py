@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]  # what was done last, how many, of h
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """What became of the collection in `files`: what `process --json` says of it, or the sentence why there is nothing."""
 
     files: tuple[Path, ...]
@@ -46,7 +46,7 @@ class Outcome:
 
 def process_on(
     address: str, files: Sequence[Path], words: Sequence[str], progress: Progress = lambda what, done, total: None
-) -> list[Outcome]:
+) -> list[TaskOutcome]:
     """Process `files` on the cluster whose scheduler is at `address` (dask://host:port), in the order of the files.
 
     `words` are options of `perfkit process` with absolute paths, --lake among them. The collections of one machine are one task, an
@@ -68,7 +68,7 @@ def process_on(
     return sorted(found, key=lambda one: files.index(one.files[0]))
 
 
-def _tasks(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Outcome]]:
+def _tasks(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[TaskOutcome]]:
     """The files of each task, and a sentence for each file that cannot be read here."""
     tasks, whole, failed = [], [], []
     for file in dict.fromkeys(files):
@@ -79,7 +79,7 @@ def _tasks(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Outcome]
                 _ = file.name.endswith(MARKS) or group([file])
                 whole.append(file)
         except BadInput as error:
-            failed.append(Outcome((file,), None, str(error)))
+            failed.append(TaskOutcome((file,), None, str(error)))
     return [*tasks, *(machine.files for machine in group(whole))], failed
 
 
@@ -143,17 +143,19 @@ def _as_completed(client: Any, futures: dict[Any, int]) -> Iterator[Any]:
     yield from import_module("distributed").as_completed(list(futures), loop=client.loop)
 
 
-def _outcome(files: tuple[Path, ...], future: Any) -> Outcome:
+def _outcome(files: tuple[Path, ...], future: Any) -> TaskOutcome:
     error = future.exception() if future.status != "finished" else None
     if error is not None or future.status != "finished":
         said = " ".join(str(error or future.status).split()).rstrip(".")
-        return Outcome(files, None, f"{files[0]} could not be processed on the cluster ({said}).")
+        return TaskOutcome(files, None, f"{files[0]} could not be processed on the cluster ({said}).")
     code, output, errors = future.result()
     try:
         told = json.loads(output) if code == 0 else None
     except ValueError:
         told = None
     if isinstance(told, dict):
-        return Outcome(files, told)
+        return TaskOutcome(files, told)
     said = errors.strip().splitlines()
-    return Outcome(files, None, said[-1].removeprefix("perfkit: ") if said else f"{files[0]} could not be processed (exit code {code}).")
+    return TaskOutcome(
+        files, None, said[-1].removeprefix("perfkit: ") if said else f"{files[0]} could not be processed (exit code {code})."
+    )

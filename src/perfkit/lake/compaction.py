@@ -16,7 +16,7 @@ import duckdb
 
 from perfkit.lake.place import Lake
 from perfkit.lake.reading import rows_sql, sharing
-from perfkit.lake.tables import COMPACTED, DIGEST_DIGITS, LAKE, File, file_name, text
+from perfkit.lake.tables import COMPACTED, DIGEST_DIGITS, LAKE, LakeFile, file_name, text
 
 WHOLE = 64 << 20
 """Bytes: a file of that size is not written again unless another one may have a row of it."""
@@ -49,9 +49,9 @@ def compact(lake: Lake, *, memory: int | None = None, progress: Progress | None 
     return Compacted(len(todo), len(before), len(after), sum(file.size for file in before), sum(file.size for file in after))
 
 
-def _partitions(files: Sequence[File]) -> Iterator[list[File]]:
+def _partitions(files: Sequence[LakeFile]) -> Iterator[list[LakeFile]]:
     """The files to put together, partition by partition."""
-    partitions: dict[str, list[File]] = {}
+    partitions: dict[str, list[LakeFile]] = {}
     shared = sharing(files)
     for file in files:
         if file.size < WHOLE or file in shared:
@@ -59,7 +59,7 @@ def _partitions(files: Sequence[File]) -> Iterator[list[File]]:
     yield from (together for together in partitions.values() if len(together) > 1)
 
 
-def _put_together(lake: Lake, con: duckdb.DuckDBPyConnection, folder: Path, files: Sequence[File], rows: str) -> None:
+def _put_together(lake: Lake, con: duckdb.DuckDBPyConnection, folder: Path, files: Sequence[LakeFile], rows: str) -> None:
     made = folder / "compacted.parquet"
     with lake.errors():
         con.execute(text("compact").format(rows=rows), {"file": str(made)})

@@ -21,12 +21,12 @@ from perfkit.errors import PerfkitError
 from perfkit.files import replace_file
 from perfkit.lake.place import Lake
 from perfkit.lake.tables import DIGEST_DIGITS, text
-from perfkit.lake.writing import Writer, records
-from perfkit.process.findings import Part, verdict
+from perfkit.lake.writing import LakeWriter, records
+from perfkit.process.findings import Assessment, verdict
 from perfkit.process.quality import Quality, Run
 from perfkit.store import columnar, findings, runs
 from perfkit.store.database import open_database
-from perfkit.store.percentiles import Window
+from perfkit.store.percentiles import NamedWindow
 
 PAUSE_SECONDS = 900.0
 SETTLE_MS = 3_600_000
@@ -80,7 +80,7 @@ def _write_day(
     con: sqlite3.Connection, lake: Lake, whole: Quality, collector_id: int, site: str, name: str, start: int, until: int, of_day: str
 ) -> None:
     """Write [start, until) of a collector into the files of `of_day`, a digest; `whole` is what is known of all its samples."""
-    with closing(columnar.connect()) as duck, Writer(lake, site) as writer:
+    with closing(columnar.connect()) as duck, LakeWriter(lake, site) as writer:
         for table in TABLES:
             columnar.attach(con, duck, collector_id, table, start, until)
         kept = _of_day(whole, runs.quality(con, collector_id, start, until - 1), start, until)
@@ -101,9 +101,9 @@ def _of_day(whole: Quality, day: Quality, start: int, until: int) -> Quality:
     )
 
 
-def _part(con: sqlite3.Connection, collector_id: int, one: Run) -> Part:
-    judged = findings.of_window(con, collector_id, Window(one.window, one.from_timestamp, one.to_timestamp))
-    return Part(verdict(one.certificate, judged), judged, {})
+def _part(con: sqlite3.Connection, collector_id: int, one: Run) -> Assessment:
+    judged = findings.of_window(con, collector_id, NamedWindow(one.window, one.from_timestamp, one.to_timestamp))
+    return Assessment(verdict(one.certificate, judged), judged, {})
 
 
 class _Ledger:

@@ -18,7 +18,7 @@ import duckdb
 from perfkit import drivers
 from perfkit.errors import BadInput, Failed, PerfkitError, reason
 from perfkit.files import sync_path
-from perfkit.lake.tables import File, parsed
+from perfkit.lake.tables import LakeFile, parsed
 
 _WRITING = ".writing-"  # folders in which files are made; readers look into none whose name starts with a point
 _LEFT_SECONDS = 86_400.0  # a folder that is older was left by a writer that was killed
@@ -41,7 +41,7 @@ class Lake:
     def exists(self) -> bool:
         return self.root.is_dir()
 
-    def files(self, under: str = "") -> list[File]:
+    def files(self, under: str = "") -> list[LakeFile]:
         """Its files, or those below the folder `under`, in the order of their paths."""
         found = []
         for folder, below, names in os.walk(self.root / under):
@@ -123,7 +123,7 @@ class RemoteLake(Lake):
             self._fs.invalidate_cache()
             return bool(self._fs.exists(self._base))
 
-    def files(self, under: str = "") -> list[File]:
+    def files(self, under: str = "") -> list[LakeFile]:
         with self.errors():
             self._fs.invalidate_cache()
             try:

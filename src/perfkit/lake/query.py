@@ -18,7 +18,7 @@ from perfkit.catalog import DUCK_TYPES, HOST, LOWER_IS_WORSE, TABLES, Table, wor
 from perfkit.errors import BadInput, Failed
 from perfkit.lake.place import Lake
 from perfkit.lake.reading import RUN_FIGURES, make_views, run_figures_sql
-from perfkit.lake.tables import LAKE, RUNS, File, text
+from perfkit.lake.tables import LAKE, RUNS, LakeFile, text
 from perfkit.units import format_bytes, format_duration
 
 Cells = tuple[Any, ...]
@@ -31,7 +31,7 @@ _PLAIN = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTI
 
 
 @dataclass(frozen=True)
-class Limits:
+class QueryLimits:
     """What a question may take: bytes of memory, seconds."""
 
     memory: int = 2 << 30
@@ -47,7 +47,7 @@ class Scope:
     start: int | None = None
     end: int | None = None
 
-    def holds(self, file: File) -> bool:
+    def holds(self, file: LakeFile) -> bool:
         """Whether `file` may have rows of it. What is known besides the samples is kept whole: a run may have begun before `start`."""
         if (self.site is not None and file.site != self.site) or (self.machines and file.machine not in self.machines):
             return False
@@ -60,7 +60,7 @@ _SAMPLED = frozenset(table.name for table in TABLES)
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryAnswer:
     """Names of the columns, and the rows; a value is a number, a text, a truth value or None."""
 
     names: list[str]
@@ -95,14 +95,14 @@ def questions() -> dict[str, Question]:
 
 @contextlib.contextmanager
 def ask(
-    lake: Lake, sql: str, limits: Limits | None = None, values: Mapping[str, object] | None = None, scope: Scope | None = None
-) -> Iterator[Answer]:
+    lake: Lake, sql: str, limits: QueryLimits | None = None, values: Mapping[str, object] | None = None, scope: Scope | None = None
+) -> Iterator[QueryAnswer]:
     """The answer to one SELECT over the lake's tables; it is read while the context is open.
 
     The SQL sees the views of perfkit.lake.reading and the lake's own files, changes nothing and reads nothing else. Raises BadInput for
     SQL that is not so, Failed where a limit is reached or the lake cannot be read.
     """
-    limits = limits or Limits()
+    limits = limits or QueryLimits()
     with tempfile.TemporaryDirectory(prefix="perfkit-") as spill, _opened(lake, sql, limits, spill, scope) as con, _sentences(limits):
         query = _single(con, sql)
         timer = threading.Timer(limits.seconds, con.interrupt)
@@ -114,14 +114,14 @@ def ask(
             told = ", ".join(_told(f"c{place}", str(column[1])) for place, column in enumerate(known))
             places = ", ".join(f"c{place}" for place in range(len(known)))
             cursor = con.execute(f"SELECT {told} FROM (\n{query}\n) AS answer ({places})", values)  # noqa: S608 - the user's own, and locked in
-            yield Answer(names, _rows(cursor, limits))
+            yield QueryAnswer(names, _rows(cursor, limits))
         finally:
             timer.cancel()
 
 
 def answer_named(
-    lake: Lake, name: str, given: Mapping[str, object], limits: Limits | None = None, scope: Scope | None = None
-) -> contextlib.AbstractContextManager[Answer]:
+    lake: Lake, name: str, given: Mapping[str, object], limits: QueryLimits | None = None, scope: Scope | None = None
+) -> contextlib.AbstractContextManager[QueryAnswer]:
     """The answer to one of `questions`, for what is `given` by the names of its parameters (metric, by, top, bucket, label).
 
     Raises BadInput for a name that there is not, and for a metric that the catalog does not have.
@@ -163,7 +163,7 @@ def metric_of(metric: str) -> tuple[Table, str]:
 
 
 @contextlib.contextmanager
-def _opened(lake: Lake, sql: str, limits: Limits, spill: str, scope: Scope | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(lake: Lake, sql: str, limits: QueryLimits, spill: str, scope: Scope | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB that has the tables which `sql` names, and can reach nothing but the lake's files and `spill`."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
@@ -193,7 +193,7 @@ def _opened(lake: Lake, sql: str, limits: Limits, spill: str, scope: Scope | Non
 
 def _single(con: duckdb.DuckDBPyConnection, sql: str) -> str:
     """The one SELECT that `sql` is, without what may follow it. Raises BadInput for anything else."""
-    with _sentences(Limits()):
+    with _sentences(QueryLimits()):
         statements = con.extract_statements(sql)
     if len(statements) != 1:
         raise BadInput(f"a question is one SELECT; these are {len(statements)} statements." if statements else "a question is one SELECT.")
@@ -215,14 +215,14 @@ def _told(column: str, type_: str) -> str:
     return column if type_ in _PLAIN else f"{column}::VARCHAR"
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, limits: Limits) -> Iterator[Cells]:
+def _rows(cursor: duckdb.DuckDBPyConnection, limits: QueryLimits) -> Iterator[Cells]:
     with _sentences(limits):
         while rows := cursor.fetchmany(10_000):
             yield from rows
 
 
 @contextlib.contextmanager
-def _sentences(limits: Limits) -> Iterator[None]:
+def _sentences(limits: QueryLimits) -> Iterator[None]:
     """DuckDB's errors as sentences."""
     try:
         yield

@@ -8,7 +8,7 @@ import duckdb
 
 from perfkit.catalog import FLAG, HOST, Table
 from perfkit.lake.place import Lake
-from perfkit.lake.tables import INSTANT, LAKE, TYPES, File, text
+from perfkit.lake.tables import INSTANT, LAKE, TYPES, LakeFile, text
 
 _HIVE = "hive_partitioning = true, hive_types = {'site': VARCHAR, 'machine': VARCHAR, 'date': DATE}"
 
@@ -16,7 +16,9 @@ RUN_FIGURES = "run_figures"
 """What the questions about runs read: of a lake a view of its tables, of a database a table of what it has stored."""
 
 
-def make_views(con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Table] = LAKE, chosen: Sequence[File] | None = None) -> None:
+def make_views(
+    con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Table] = LAKE, chosen: Sequence[LakeFile] | None = None
+) -> None:
     """Give `con` a view of each of `tables`: site, machine, timestamp, the table's columns, date, collection.
 
     The files are those that the lake has now, or `chosen`.
@@ -27,7 +29,7 @@ def make_views(con: duckdb.DuckDBPyConnection, lake: Lake, tables: Iterable[Tabl
             con.execute(view_sql(table, lake.base, files))
 
 
-def view_sql(table: Table, base: str, files: Sequence[File]) -> str:
+def view_sql(table: Table, base: str, files: Sequence[LakeFile]) -> str:
     """sql/view.sql for the `files` of `table`, whose paths follow `base`."""
     columns = ", ".join(f'"{c.name}"' for c in table.columns)
     return text("view").format(table=table.name, columns=columns, rows=rows_sql(table, base, files))
@@ -40,7 +42,7 @@ def run_figures_sql() -> str:
     return text(RUN_FIGURES).format(averages=averages, metrics=", ".join(f'"{metric}"' for metric in metrics))
 
 
-def rows_sql(table: Table, base: str, files: Sequence[File]) -> str:
+def rows_sql(table: Table, base: str, files: Sequence[LakeFile]) -> str:
     """sql/rows.sql for the `files` of `table`, whose paths follow `base`."""
     shared = sharing(files)
     return text("rows").format(
@@ -53,9 +55,9 @@ def rows_sql(table: Table, base: str, files: Sequence[File]) -> str:
     )
 
 
-def sharing(files: Iterable[File]) -> set[File]:
+def sharing(files: Iterable[LakeFile]) -> set[LakeFile]:
     """Those of `files` that may have a row which another of them has too."""
-    partitions: dict[str, list[File]] = {}
+    partitions: dict[str, list[LakeFile]] = {}
     for file in files:
         partitions.setdefault(file.partition, []).append(file)
     return {
@@ -67,7 +69,7 @@ def sharing(files: Iterable[File]) -> set[File]:
     }
 
 
-def _read(files: Sequence[File], base: str, more: str = "") -> str:
+def _read(files: Sequence[LakeFile], base: str, more: str = "") -> str:
     """The files as a table; an empty one where there are none."""
     if not files:
         return "typed"

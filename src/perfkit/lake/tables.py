@@ -120,7 +120,7 @@ def text(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class File:
+class LakeFile:
     """One file of a lake: its table, its partition, what its name tells (None for a file of others), and its size in bytes."""
 
     path: str  # relative to the lake, with "/" between the parts
@@ -138,7 +138,7 @@ class File:
         """The folder, relative to the lake."""
         return self.path.rpartition("/")[0]
 
-    def may_share_rows(self, other: File) -> bool:
+    def may_share_rows(self, other: LakeFile) -> bool:
         """Whether both may hold the row of one instant: only within a partition, where their spans meet or are not known."""
         if self.partition != other.partition:
             return False
@@ -173,7 +173,7 @@ def file_name(first: int, last: int, writer: str) -> str:
     return f"{first}-{last}-{writer}.parquet"
 
 
-def parsed(path: str, size: int) -> File | None:
+def parsed(path: str, size: int) -> LakeFile | None:
     """The table's file at `path` (relative to the lake); None if its path is not of the form TABLE/site=/machine=/date=/NAME.parquet."""
     parts = path.split("/")
     if len(parts) != 5 or not parts[4].endswith(".parquet") or parts[4].startswith((".", "_")):
@@ -185,8 +185,8 @@ def parsed(path: str, size: int) -> File | None:
     site, machine, date = (unquote(value.partition("=")[2]) for value in values)
     found = _FILE.fullmatch(name)
     if found is None:
-        return File(path, table, site, machine, date, None, None, "", size)
-    return File(path, table, site, machine, date, int(found[1]), int(found[2]), found[3], size)
+        return LakeFile(path, table, site, machine, date, None, None, "", size)
+    return LakeFile(path, table, site, machine, date, int(found[1]), int(found[2]), found[3], size)
 
 
 def day_of(instant: int) -> tuple[int, int]:

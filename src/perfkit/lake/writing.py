@@ -13,7 +13,7 @@ import duckdb
 from perfkit.catalog import DUCK_TYPES, INTEGER, MACHINE, TABLES, Table
 from perfkit.lake.place import Lake
 from perfkit.lake.tables import DIGEST_DIGITS, INSTANT, LAKE, RECORDS, TYPES, day_of, file_name, folder_of, text
-from perfkit.process.findings import Part
+from perfkit.process.findings import Assessment
 from perfkit.process.machines import Machine
 from perfkit.process.quality import Quality
 from perfkit.store.columnar import insert
@@ -35,7 +35,7 @@ class Made(NamedTuple):
     path: str
 
 
-class Writer:
+class LakeWriter:
     """Writes machines into the lake at once: `take` makes their files, out of sight, and `publish` shows them all.
 
     Use it as a context; what was not published when it ends is gone. Its methods raise BadInput and Failed.
@@ -52,13 +52,13 @@ class Writer:
         self._stack = contextlib.ExitStack()
         self._folder: Path | None = None  # made for the first file: an input that is refused makes no lake
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> LakeWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, Part]) -> None:
+    def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, Assessment]) -> None:
         """Make the files of a machine that was processed in `con`.
 
         It goes by its own hostname; where that is not known, or another machine of this writer has it already, by the name of its output.
@@ -130,7 +130,9 @@ def stage(con: duckdb.DuckDBPyConnection, table: Table, machine: int, rows: Sequ
         con.execute(f'ALTER TABLE {name} ALTER "{column}" TYPE TIMESTAMPTZ USING make_timestamp("{column}" * 1000) AT TIME ZONE \'UTC\'')
 
 
-def records(quality: Quality, parts: Mapping[str, Part], identities: Mapping[int, str] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+def records(
+    quality: Quality, parts: Mapping[str, Assessment], identities: Mapping[int, str] | None = None
+) -> dict[str, list[tuple[Any, ...]]]:
     """What is known of a machine besides its samples: rows by the names of RECORDS, each (timestamp, the table's columns).
 
     `identities` are those of recordings by number, where `quality` does not have them all.
@@ -157,7 +159,7 @@ def records(quality: Quality, parts: Mapping[str, Part], identities: Mapping[int
     }
 
 
-def _run(one: Any, recording: str, part: Part | None) -> tuple[Any, ...]:
+def _run(one: Any, recording: str, part: Assessment | None) -> tuple[Any, ...]:
     told = one.certificate.as_dict()
     figures = ("samples", "samples_expected", "coverage", "gaps", "longest_gap_ms", "largest_lateness_ms", "clock_steps", "resets", "ended")
     meaning = (int(part.verdict.trusted), part.verdict.limit, part.verdict.sentence) if part else (None, None, None)

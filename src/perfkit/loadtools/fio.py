@@ -11,7 +11,7 @@ from typing import Any
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Piece, Start
 from perfkit.loadtools.output import Output, whole_json
-from perfkit.loadtools.requests import Report, Tool, gather
+from perfkit.loadtools.requests import LoadTool, ToolReport, gather
 from perfkit.loadtools.timeline import MOST_ROWS, Row, Summary, Timeline, figure, level, number
 
 LOG_LINE = re.compile(r"\d+, *\d+, *[012], *\d+(?:, *\d+)*\s*$", re.MULTILINE)
@@ -222,7 +222,7 @@ def read_log(output: Output, start: Start) -> list[Timeline]:
         raise BadInput(f"{output.path} holds no whole line; fio was ended before it wrote one.")
     began = 0.0 if first[0] > _EPOCH else start.of_one("fio") * 1000
     if first[3]:
-        return gather(output, Tool("fio", (_OPERATION,)), _single(kind, began, chain((first,), lines)))
+        return gather(output, LoadTool("fio", (_OPERATION,)), _single(kind, began, chain((first,), lines)))
     if kind == "bw":
         raise BadInput(f"{output.path} has a bandwidth without the size of an I/O; give the _iops log next to it.")
     return [_averages(output, kind, began, [first, *islice(lines, MOST_ROWS)])]
@@ -238,9 +238,9 @@ def _log_lines(output: Output) -> Iterator[_Line]:
         yield at, value, int(direction), size
 
 
-def _single(kind: str, began: float, lines: Iterable[_Line]) -> Iterator[Report]:
+def _single(kind: str, began: float, lines: Iterable[_Line]) -> Iterator[ToolReport]:
     for at, value, _, _ in lines:
-        yield Report(began + at, 0, operations=1, latency=value / 1e6 if kind in ("lat", "clat") else None)
+        yield ToolReport(began + at, 0, operations=1, latency=value / 1e6 if kind in ("lat", "clat") else None)
 
 
 def _averages(output: Output, kind: str, began: float, lines: list[_Line]) -> Timeline:

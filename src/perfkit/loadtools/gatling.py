@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import NEW_SECTION, STARVED, Report, Tool, gather
+from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, gather
 from perfkit.loadtools.timeline import Timeline
 
 # Fields are parted by tabs, and each version has others in front. A request ends with its start, its end (2.0 and 2.1 have two
@@ -25,15 +25,15 @@ def is_gatling(head: str) -> bool:
 
 def read(output: Output, _start: Start) -> list[Timeline]:
     """All requests; users are those who have begun and not ended."""
-    return gather(output, Tool("gatling", tells=("starved",)), _reports(output))
+    return gather(output, LoadTool("gatling", tells=("starved",)), _reports(output))
 
 
-def _reports(output: Output) -> Iterator[Report]:
+def _reports(output: Output) -> Iterator[ToolReport]:
     run = False
     for line in output.lines():
         if request := _REQUEST.search(line):
             begun, ended, failed = int(request[1]), int(request[2]), request[3] == "KO"
-            yield Report(
+            yield ToolReport(
                 ended if ended >= begun else begun,
                 rank=0,
                 operations=1,
@@ -43,7 +43,7 @@ def _reports(output: Output) -> Iterator[Report]:
             )
         elif user := _USER.search(line):
             began = user[1] == "START"
-            yield Report(int(user[2] if began else user[3] or user[2]), change=1 if began else -1)
+            yield ToolReport(int(user[2] if began else user[3] or user[2]), change=1 if began else -1)
         elif _RUN.search(line):
             if run:
                 yield NEW_SECTION

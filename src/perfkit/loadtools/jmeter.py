@@ -9,14 +9,14 @@ from datetime import datetime, timedelta, timezone
 
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import NEW_SECTION, STARVED, Report, Tool, epoch_ms, gather
+from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, epoch_ms, gather
 from perfkit.loadtools.timeline import Timeline
 
 _DELIMITERS = ",;\t|"
 _OWN_DELIMITER = re.compile(r'[#\ufeff]*"?timeStamp"?([^\w"\n])"?elapsed\b')
 _LONGEST_SAMPLE = 1 << 20  # characters; a longer row has lost its closing quote
 _TRANSACTION = "Number of samples in transaction :"  # how a transaction controller's row begins its responseMessage
-_TOOL = Tool(
+_TOOL = LoadTool(
     "jmeter",
     operations=("request", "transaction"),
     tells=("starved",),
@@ -100,7 +100,7 @@ def read(output: Output, start: Start) -> list[Timeline]:
     return found
 
 
-def _reports(output: Output, clock: _Clock) -> Iterator[Report]:
+def _reports(output: Output, clock: _Clock) -> Iterator[ToolReport]:
     columns: _Columns | None = None
     for sample, new in _samples(output):
         if isinstance(new, _Columns):
@@ -161,7 +161,7 @@ def _headerless(line: str) -> _Columns | None:
     return _Columns(found[1], {"timeStamp": 0, "elapsed": 1, "responseMessage": 4, "success": success})
 
 
-def _report(columns: _Columns, cells: list[str], clock: _Clock) -> Report | None:
+def _report(columns: _Columns, cells: list[str], clock: _Clock) -> ToolReport | None:
     """What one sample says; None where it is cut off or mutilated."""
     ended, took = clock.ms(_cell(cells, columns.time)), _count(_cell(cells, columns.elapsed))
     failed = _TRUTH.get(_cell(cells, columns.success).lower())
@@ -171,7 +171,7 @@ def _report(columns: _Columns, cells: list[str], clock: _Clock) -> Report | None
     if not samples or samples < 0:
         return None
     errors = None if columns.errors < 0 else _count(_cell(cells, columns.errors))
-    return Report(
+    return ToolReport(
         ended if samples > 1 or took < 0 else ended + took,  # JMeter stamps a row that stands for several with the end of the last
         1 if _cell(cells, columns.message).startswith(_TRANSACTION) else 0,
         samples,

@@ -11,10 +11,10 @@ import orjson
 
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import NEW_SECTION, STARVED, Report, Tool, gather, iso_ms
+from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, gather, iso_ms
 from perfkit.loadtools.timeline import Timeline, number
 
-_TOOL = Tool("k6", operations=("request", "message", "iteration"), tells=("dropped", "starved"))
+_TOOL = LoadTool("k6", operations=("request", "message", "iteration"), tells=("dropped", "starved"))
 _NAME = re.compile(r'"metric":\s*"([^"]*)"')
 _DECLARES = re.compile(r'"type":\s*"Metric"')
 _KIND = re.compile(r'"type":\s*"(?:Point|Metric)"')
@@ -23,38 +23,38 @@ _CSV_HEADER = "metric_name,timestamp,metric_value"
 Tags = Callable[[str], str]  # the value of a tag, "" if the point has none
 
 
-def _request(at: float | None, value: float, _tags: Tags) -> Report:
-    return Report(at, 0, operations=round(value))
+def _request(at: float | None, value: float, _tags: Tags) -> ToolReport:
+    return ToolReport(at, 0, operations=round(value))
 
 
-def _duration(at: float | None, value: float, _tags: Tags) -> Report:
-    return Report(at, 0, latency=value)
+def _duration(at: float | None, value: float, _tags: Tags) -> ToolReport:
+    return ToolReport(at, 0, latency=value)
 
 
-def _failed(at: float | None, value: float, tags: Tags) -> Report:
-    return Report(at, 0, errors=int(value > 0), starved=1 if value > 0 and STARVED.search(tags("error")) else None)
+def _failed(at: float | None, value: float, tags: Tags) -> ToolReport:
+    return ToolReport(at, 0, errors=int(value > 0), starved=1 if value > 0 and STARVED.search(tags("error")) else None)
 
 
-def _grpc(at: float | None, value: float, tags: Tags) -> Report:
+def _grpc(at: float | None, value: float, tags: Tags) -> ToolReport:
     """A call: k6 counts none, and says its gRPC status, 0 for good."""
     status = tags("status")
-    return Report(at, 0, operations=1, errors=int(status != "0") if status else None, latency=value)
+    return ToolReport(at, 0, operations=1, errors=int(status != "0") if status else None, latency=value)
 
 
-def _browser(at: float | None, value: float, _tags: Tags) -> Report:
-    return Report(at, 0, operations=1, latency=value)
+def _browser(at: float | None, value: float, _tags: Tags) -> ToolReport:
+    return ToolReport(at, 0, operations=1, latency=value)
 
 
-def _message(at: float | None, value: float, _tags: Tags) -> Report:
-    return Report(at, 1, operations=round(value))
+def _message(at: float | None, value: float, _tags: Tags) -> ToolReport:
+    return ToolReport(at, 1, operations=round(value))
 
 
-def _iteration(at: float | None, value: float, _tags: Tags) -> Report:
-    return Report(at, 2, operations=1, latency=value)
+def _iteration(at: float | None, value: float, _tags: Tags) -> ToolReport:
+    return ToolReport(at, 2, operations=1, latency=value)
 
 
 # What each of k6's metrics says; the others say nothing of throughput, latency or errors of operations.
-_METRICS: dict[str, Callable[[float | None, float, Tags], Report]] = {
+_METRICS: dict[str, Callable[[float | None, float, Tags], ToolReport]] = {
     "http_reqs": _request,
     "http_req_duration": _duration,
     "http_req_failed": _failed,
@@ -64,8 +64,8 @@ _METRICS: dict[str, Callable[[float | None, float, Tags], Report]] = {
     "ws_msgs_sent": _message,
     "grpc_streams_msgs_sent": _message,
     "iteration_duration": _iteration,
-    "vus": lambda at, value, _tags: Report(at, users=value),
-    "dropped_iterations": lambda at, value, _tags: Report(at, dropped=round(value)),
+    "vus": lambda at, value, _tags: ToolReport(at, users=value),
+    "dropped_iterations": lambda at, value, _tags: ToolReport(at, dropped=round(value)),
 }
 
 
@@ -89,7 +89,7 @@ def read_csv(output: Output, _start: Start) -> list[Timeline]:
     return gather(output, _TOOL, _csv_reports(output))
 
 
-def _json_reports(output: Output) -> Iterator[Report]:
+def _json_reports(output: Output) -> Iterator[ToolReport]:
     declared: set[str] = set()
     points = False
     for line in output.lines():
@@ -111,7 +111,7 @@ def _json_reports(output: Output) -> Iterator[Report]:
             output.unread += 1
 
 
-def _json_point(name: str, line: str) -> Report | None:
+def _json_point(name: str, line: str) -> ToolReport | None:
     try:
         data = orjson.loads(line)["data"]
         at, value = iso_ms(data["time"]), number(data["value"])
@@ -121,7 +121,7 @@ def _json_point(name: str, line: str) -> Report | None:
         return None
 
 
-def _csv_reports(output: Output) -> Iterator[Report]:
+def _csv_reports(output: Output) -> Iterator[ToolReport]:
     at: dict[str, int] = {}
     for line in output.lines():
         cells = _cells(line)

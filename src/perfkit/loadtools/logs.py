@@ -12,7 +12,7 @@ import orjson
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import NEW_SECTION, STARVED, Report, Tool, gather, iso_ms
+from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, gather, iso_ms
 from perfkit.loadtools.timeline import Timeline, number
 
 HEY = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read"
@@ -53,10 +53,10 @@ def read_oha(output: Output, start: Start) -> list[Timeline]:
 
 def _read_offsets(tool: str, output: Output, start: Start) -> list[Timeline]:
     began = start.of_one(tool) * 1000
-    return gather(output, Tool(tool), _offsets(tool, output, began))
+    return gather(output, LoadTool(tool), _offsets(tool, output, began))
 
 
-def _offsets(tool: str, output: Output, began: float) -> Iterator[Report]:
+def _offsets(tool: str, output: Output, began: float) -> Iterator[ToolReport]:
     names, at = _OFFSETS[tool], dict[str, int]()
     for line in output.lines():
         cells = line.split(",")
@@ -71,15 +71,15 @@ def _offsets(tool: str, output: Output, began: float) -> Iterator[Report]:
         if offset is None or took is None or status is None:
             output.unread += 1
         else:
-            yield Report(began + (offset + took) * 1000, 0, operations=1, errors=int(status >= _FAILED), latency=took * 1000)
+            yield ToolReport(began + (offset + took) * 1000, 0, operations=1, errors=int(status >= _FAILED), latency=took * 1000)
 
 
 def read_ab(output: Output, _start: Start) -> list[Timeline]:
     """ab -g: the requests that were completed. It says whole seconds, and nothing of errors."""
-    return gather(output, Tool("ab"), _ab(output))
+    return gather(output, LoadTool("ab"), _ab(output))
 
 
-def _ab(output: Output) -> Iterator[Report]:
+def _ab(output: Output) -> Iterator[ToolReport]:
     begun = False
     for line in output.lines():
         cells = line.split("\t")
@@ -92,15 +92,15 @@ def _ab(output: Output) -> Iterator[Report]:
         if second is None or took is None:
             output.unread += 1
         else:
-            yield Report(second * 1000 + took, 0, operations=1, latency=took)
+            yield ToolReport(second * 1000 + took, 0, operations=1, latency=took)
 
 
 def read_h2load(output: Output, _start: Start) -> list[Timeline]:
     """h2load --log-file: start in us, status (-1 where the stream failed), and how many us it took."""
-    return gather(output, Tool("h2load"), _h2load(output))
+    return gather(output, LoadTool("h2load"), _h2load(output))
 
 
-def _h2load(output: Output) -> Iterator[Report]:
+def _h2load(output: Output) -> Iterator[ToolReport]:
     for line in output.lines():
         cells = [number(cell) for cell in line.split("\t")]
         begun, status, took = cells if len(cells) == 3 else (None, None, None)
@@ -108,7 +108,7 @@ def _h2load(output: Output) -> Iterator[Report]:
             output.unread += 1
         else:
             failed = status < 0 or status >= _FAILED
-            yield Report((begun + took) / 1000, 0, operations=1, errors=int(failed), latency=took / 1000)
+            yield ToolReport((begun + took) / 1000, 0, operations=1, errors=int(failed), latency=took / 1000)
 
 
 def is_vegeta_json(head: str) -> bool:
@@ -135,14 +135,14 @@ class _Hit(NamedTuple):
 
 
 def _read_vegeta(output: Output, parse: Callable[[str], _Hit | None]) -> list[Timeline]:
-    def reports() -> Iterator[Report]:
+    def reports() -> Iterator[ToolReport]:
         for line in output.lines():
             hit = parse(line)
             if hit is None:
                 output.unread += 1
                 continue
             failed = bool(hit.error) or not 200 <= hit.status < _FAILED  # as vegeta's own report counts
-            yield Report(
+            yield ToolReport(
                 None if hit.begun is None else hit.begun + hit.took,
                 rank=0,
                 operations=1,
@@ -151,7 +151,7 @@ def _read_vegeta(output: Output, parse: Callable[[str], _Hit | None]) -> list[Ti
                 starved=1 if failed and STARVED.search(hit.error) else None,
             )
 
-    return gather(output, Tool("vegeta", tells=("starved",)), reports())
+    return gather(output, LoadTool("vegeta", tells=("starved",)), reports())
 
 
 def _vegeta_json(line: str) -> _Hit | None:

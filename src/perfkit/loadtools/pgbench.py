@@ -9,7 +9,7 @@ from itertools import pairwise
 from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Phase, Piece, Start
 from perfkit.loadtools.output import Output
-from perfkit.loadtools.requests import Report, Tool, gather
+from perfkit.loadtools.requests import LoadTool, ToolReport, gather
 from perfkit.loadtools.timeline import Row, Summary, Timeline, number, spans
 
 # client, number, us or what became of it, script, second and us in which it ended; then perhaps lag and retries
@@ -28,10 +28,10 @@ _SKIPPED, _FAILED = 4, (7, 8)  # where the counts of skipped and of failed trans
 
 def read_log(output: Output, _start: Start) -> list[Timeline]:
     """A line per transaction. Skipped ones were late beyond --latency-limit and never begun: dropped."""
-    return gather(output, Tool("pgbench", (_OPERATION,), ("dropped",)), _transactions(output))
+    return gather(output, LoadTool("pgbench", (_OPERATION,), ("dropped",)), _transactions(output))
 
 
-def _transactions(output: Output) -> Iterator[Report]:
+def _transactions(output: Output) -> Iterator[ToolReport]:
     for line in output.lines():
         found = TRANSACTION.match(line)
         if found is None:
@@ -39,11 +39,11 @@ def _transactions(output: Output) -> Iterator[Report]:
             continue
         at = int(found[2]) * 1000 + int(found[3]) / 1000
         if found[1] == "skipped":
-            yield Report(at, dropped=1)
+            yield ToolReport(at, dropped=1)
         elif (took := number(found[1])) is not None:
-            yield Report(at, 0, operations=1, errors=0, latency=took / 1000)
+            yield ToolReport(at, 0, operations=1, errors=0, latency=took / 1000)
         else:
-            yield Report(at, 0, operations=1, errors=1)
+            yield ToolReport(at, 0, operations=1, errors=1)
 
 
 def read_intervals(output: Output, _start: Start) -> list[Timeline]:

@@ -28,7 +28,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-class Report(NamedTuple):
+class ToolReport(NamedTuple):
     """What a tool says of one instant; None is "does not say". sql/duckdb/reports.sql has the same columns with what they mean."""
 
     at: float | None
@@ -44,7 +44,7 @@ class Report(NamedTuple):
     starved: int | None = None
 
 
-NEW_SECTION = Report(None)  # what follows was appended by another start of the tool
+NEW_SECTION = ToolReport(None)  # what follows was appended by another start of the tool
 
 # What an operating system says to a generator that has no port, descriptor, buffer or thread left.
 STARVED = re.compile(
@@ -54,7 +54,7 @@ STARVED = re.compile(
 )
 
 
-class Tool(NamedTuple):
+class LoadTool(NamedTuple):
     """Whose reports they are.
 
     operations  what an operation of each rank is
@@ -68,7 +68,7 @@ class Tool(NamedTuple):
     untimed: str = "let the tool write it again"
 
 
-def gather(output: Output, tool: Tool, reports: Iterable[Report]) -> list[Timeline]:
+def gather(output: Output, tool: LoadTool, reports: Iterable[ToolReport]) -> list[Timeline]:
     """The runs that `reports` make up, in order of time, by the second in which each operation ended.
 
     Sections whose times overlap are one run: the outputs of several generators. A row is wider than a second where there would
@@ -91,7 +91,7 @@ def gather(output: Output, tool: Tool, reports: Iterable[Report]) -> list[Timeli
                 raise BadInput(f"{output.path} has a number that cannot be ({why}); let {tool.name} write it again.") from None
 
 
-def _numbered(path: Path, reports: Iterable[Report]) -> Iterator[tuple[int | float | None, ...]]:
+def _numbered(path: Path, reports: Iterable[ToolReport]) -> Iterator[tuple[int | float | None, ...]]:
     section, count = 0, 0
     for report in reports:
         if report is NEW_SECTION:
@@ -103,7 +103,7 @@ def _numbered(path: Path, reports: Iterable[Report]) -> Iterator[tuple[int | flo
         yield (section, *report)
 
 
-def _timelines(con: duckdb.DuckDBPyConnection, output: Output, tool: Tool) -> list[Timeline]:
+def _timelines(con: duckdb.DuckDBPyConnection, output: Output, tool: LoadTool) -> list[Timeline]:
     runs: list[tuple[list[int], int]] = []  # sections, and when the last of them ended
     for section, first, last in con.execute(_sql("sections")).fetchall():
         if runs and first <= runs[-1][1]:
@@ -125,7 +125,7 @@ def _timelines(con: duckdb.DuckDBPyConnection, output: Output, tool: Tool) -> li
     return found
 
 
-def _timeline(con: duckdb.DuckDBPyConnection, tool: Tool, sections: list[int]) -> Timeline:
+def _timeline(con: duckdb.DuckDBPyConnection, tool: LoadTool, sections: list[int]) -> Timeline:
     names = ("rank", "operations", "knows_errors", "errors", "untimed", "dropped", "starved", "reports", "first", "last")
     total: dict[str, Any] = dict(zip(names, con.execute(_sql("totals"), {"sections": sections}).fetchall()[0], strict=True))
     seconds = _width((total["last"] - total["first"]) / 1000, total["reports"])

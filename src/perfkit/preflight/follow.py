@@ -8,7 +8,7 @@ from pathlib import Path
 
 from perfkit.collection import MAX_LINE
 from perfkit.collection.gzip import MAGIC, Inflater
-from perfkit.preflight.state import Sample, State
+from perfkit.preflight.state import SampleRead, State
 
 # Of a longer file only the first and the last part are read: the session, and enough of the recent past.
 HEAD_BYTES = 1 << 20
@@ -121,14 +121,14 @@ class Follow:
     def close(self) -> None:
         self._tail.close()
 
-    def read(self) -> list[Sample]:
+    def read(self) -> list[SampleRead]:
         """Take in what has arrived since the last call; the samples among it."""
         arrived = self._take()
         while self._next_part():
             arrived += self._take()
         return arrived
 
-    def _take(self) -> list[Sample]:
+    def _take(self) -> list[SampleRead]:
         recording = self.state.recording
         known = len(recording.samples)
         for raw in self._tail.read():

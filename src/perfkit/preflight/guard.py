@@ -15,7 +15,7 @@ from perfkit.collect.marks import send_mark
 from perfkit.errors import BadInput, Failed, PerfkitError
 from perfkit.preflight.certificate import report_on
 from perfkit.preflight.load import Load
-from perfkit.preflight.state import Sample, now, sample_of
+from perfkit.preflight.state import SampleRead, now, sample_of
 from perfkit.preflight.stream import open_watch
 from perfkit.preflight.verdict import Report
 from perfkit.preflight.watch import RESUMED, Watch
@@ -125,7 +125,7 @@ class _Guard:
             self._load.output.unlink()
             raise Failed(f"interrupted by {signal.Signals(self._load.signalled).name}.")
 
-    def _mark(self, kind: str, **details: object) -> Sample:
+    def _mark(self, kind: str, **details: object) -> SampleRead:
         """Write a mark; returns its instant, that of now if nobody takes it."""
         try:
             return sample_of(send_mark(str(self._watch.target), self._job.label, kind, {**self._job.details, **details}))
@@ -137,7 +137,7 @@ class _Guard:
         while not self._over.wait(_POLL):
             self._poll()
 
-    def _wait_for_the_closing_sample(self, until: Sample) -> None:
+    def _wait_for_the_closing_sample(self, until: SampleRead) -> None:
         """The first one after the load closes its last gap; without one, what was due since the last sample is missing.
 
         A signal ends the waiting, not the certificate.

@@ -14,7 +14,7 @@ from perfkit.collection.ticks import is_before
 from perfkit.preflight.counters import Counters, Nudge, counters, read_counters
 from perfkit.preflight.follow import Follow
 from perfkit.preflight.processes import Process, writers
-from perfkit.preflight.state import Recording, Sample, State, now
+from perfkit.preflight.state import RecordingState, SampleRead, State, now
 
 DEFAULT_WAIT = 5.0
 # What pcc writes in one period is not known before two samples: its longest usual period.
@@ -43,7 +43,7 @@ class Observation(NamedTuple):
     after: Counters
     recorded: Counters
     fresh: bool
-    arrived: tuple[Sample, ...]
+    arrived: tuple[SampleRead, ...]
     arrived_sources: Counter[str]
     age: float
     holder: int | None
@@ -56,7 +56,7 @@ class Observation(NamedTuple):
     free: int
 
     @property
-    def recording(self) -> Recording:
+    def recording(self) -> RecordingState:
         return self.state.recording
 
     @property
@@ -65,21 +65,21 @@ class Observation(NamedTuple):
         return self.holder is not None if self.recording.ours else bool(self.writers)
 
 
-def _known_period(recording: Recording) -> float:
+def _known_period(recording: RecordingState) -> float:
     return recording.period or _UNKNOWN_PERIOD
 
 
-def watch_time(recording: Recording, wait: float | None) -> float:
+def watch_time(recording: RecordingState, wait: float | None) -> float:
     """Seconds to watch at most: `wait`, or if that is None the default, or two and a half periods if these are longer."""
     return max(DEFAULT_WAIT, 2.5 * _known_period(recording)) if wait is None else wait
 
 
-def fitting_wait(recording: Recording) -> float:
+def fitting_wait(recording: RecordingState) -> float:
     """Whole seconds that are enough for the proof: for the nudge, and for two samples after it."""
     return math.ceil(2.5 * _known_period(recording) + 1)
 
 
-class Window:
+class Look:
     """One look at a growing collection: opened, watched, closed."""
 
     def __init__(self, path: Path, wait: float | None) -> None:
@@ -91,7 +91,7 @@ class Window:
         self._known_sources: Counter[str] = Counter()
         self._recording = self._state.recording
         self._nudged: Counters | None = None
-        self._nudge_end = Sample(0, None)
+        self._nudge_end = SampleRead(0, None)
 
     def watch(self) -> Observation:
         """Look until two samples have arrived and one was read after the nudge, at most for `watch_time`."""

@@ -75,7 +75,7 @@ def _for_writing(info: Path) -> bool:
     return False
 
 
-class Collector(NamedTuple):
+class RunningCollector(NamedTuple):
     """A running collector, perfkit's or pcc, as its command line and its PCC_ variables describe it.
 
     `collection` is the file that it was told to write, "" in trickle mode or where it was not told; `server` its receiver in trickle mode.
@@ -92,13 +92,13 @@ class Collector(NamedTuple):
         return f"pid {self.pid} ({self.mode}{target})"
 
 
-def collectors(proc: Path = PROC) -> list[Collector]:
+def collectors(proc: Path = PROC) -> list[RunningCollector]:
     """The collectors that this user may see, lowest pid first."""
     found = (collector(pid, proc) for pid in _pids(proc))
     return [one for one in found if one is not None]
 
 
-def collector(pid: int, proc: Path = PROC) -> Collector | None:
+def collector(pid: int, proc: Path = PROC) -> RunningCollector | None:
     """The collector `pid`; None if that process is not one, or cannot be seen."""
     folder = proc / str(pid)
     try:
@@ -111,8 +111,8 @@ def collector(pid: int, proc: Path = PROC) -> Collector | None:
     variables = _variables(folder)
     mode = _option(words, "mode") or variables.get("PCC_MODE") or ("local" if ours else "trickle")
     if mode == "trickle":
-        return Collector(pid, mode, "", _option(words, "server") or variables.get("PCC_SERVER", ""))
-    return Collector(pid, mode, _option(words, "collection") or variables.get("PCC_COLLECTION", ""), "")
+        return RunningCollector(pid, mode, "", _option(words, "server") or variables.get("PCC_SERVER", ""))
+    return RunningCollector(pid, mode, _option(words, "collection") or variables.get("PCC_COLLECTION", ""), "")
 
 
 def _is_perfkit(words: list[str]) -> bool:

@@ -12,9 +12,9 @@ from perfkit.collection.certificate import Certificate
 from perfkit.errors import reason
 from perfkit.preflight.certificate import tolerable
 from perfkit.preflight.counters import LABELS, SOURCES
-from perfkit.preflight.observe import DEFAULT_WAIT, Observation, Window, fitting_wait
+from perfkit.preflight.observe import DEFAULT_WAIT, Look, Observation, fitting_wait
 from perfkit.preflight.processes import Process, collectors, process
-from perfkit.preflight.state import Sample, spacing
+from perfkit.preflight.state import SampleRead, spacing
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
 
@@ -49,7 +49,7 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
     if missing:
         return Report(str(path), (missing,), WORDS, usage=True)
     try:
-        seen = Window(path, wait).watch()
+        seen = Look(path, wait).watch()
     except OSError as error:
         why = reason(error)
         return _unusable(path, f"cannot be read ({why})", f"{path} cannot be read: {why}; run preflight as the collector's user.")
@@ -224,7 +224,7 @@ def growing(seen: Observation) -> Check:
     return Check("growing", FAIL, evidence, cause)
 
 
-def _gaps(samples: Sequence[Sample]) -> list[float]:
+def _gaps(samples: Sequence[SampleRead]) -> list[float]:
     return [spacing(a, b) for a, b in zip(samples, samples[1:])]
 
 

@@ -16,31 +16,31 @@ _STAT = "/proc/stat"
 _COUNTER_SOURCES = (_STAT, "/proc/net/dev", "/proc/diskstats")
 
 
-class Sample(NamedTuple):
+class SampleRead(NamedTuple):
     """When one sample was read: ms since the epoch, and seconds on the monotonic clock (None from pcc)."""
 
     wall_ms: int
     monotonic: float | None
 
 
-def now() -> Sample:
+def now() -> SampleRead:
     """The present instant."""
-    return Sample(time.time_ns() // 1_000_000, time.monotonic())
+    return SampleRead(time.time_ns() // 1_000_000, time.monotonic())
 
 
-def sample_of(line: Line) -> Sample:
+def sample_of(line: Line) -> SampleRead:
     """When `line` was read."""
-    return Sample(line.timestamp * 1000 + (line.nanosecond or 0) // 1_000_000, line.monotonic)
+    return SampleRead(line.timestamp * 1000 + (line.nanosecond or 0) // 1_000_000, line.monotonic)
 
 
-def spacing(earlier: Sample, later: Sample) -> float:
+def spacing(earlier: SampleRead, later: SampleRead) -> float:
     """Seconds between two samples, on the monotonic clock where both have it."""
     if earlier.monotonic is not None and later.monotonic is not None:
         return later.monotonic - earlier.monotonic
     return (later.wall_ms - earlier.wall_ms) / 1000
 
 
-class Recording:
+class RecordingState:
     """One collector's stretch of a collection: from its session line to its end line, or to its last sample.
 
     session   what the session line says; empty for a collector that writes none (pcc)
@@ -51,13 +51,13 @@ class Recording:
     seen      how often each source came
     """
 
-    def __init__(self, session: dict[str, Any], began: Sample | None) -> None:
+    def __init__(self, session: dict[str, Any], began: SampleRead | None) -> None:
         self.session = session
         self.began = began
         self.end: dict[str, Any] | None = None
-        self.ended: Sample | None = None
-        self.marked: Sample | None = None
-        self.samples: list[Sample] = []
+        self.ended: SampleRead | None = None
+        self.marked: SampleRead | None = None
+        self.samples: list[SampleRead] = []
         self.seen: Counter[str] = Counter()
 
     @property
@@ -96,7 +96,7 @@ class Recording:
             return None
         return statistics.median(steps) or 1 / statistics.median(Counter(sample.wall_ms for sample in recent).values())
 
-    def ticks(self, since: Sample | None = None, until: Sample | None = None) -> Ticks:
+    def ticks(self, since: SampleRead | None = None, until: SampleRead | None = None) -> Ticks:
         """Its samples counted against its ticks, from its beginning to its end, or within these bounds."""
         ticks = Ticks(self.period or 1.0, self.started, since, until)
         if self.began is not None:
@@ -138,9 +138,9 @@ class State:
         self.unreadable = 0
         self.first_unreadable = 0
         self.latest: dict[str, str] = {}
-        self.recording = Recording({}, None)
+        self.recording = RecordingState({}, None)
         self.recordings = [self.recording]
-        self._known: dict[str, Recording] = {}
+        self._known: dict[str, RecordingState] = {}
         self._has_stat = False
 
     def take(self, raw: bytes) -> None:
@@ -171,7 +171,7 @@ class State:
         elif line.subsystem == MARK:
             self.recording.marked = sample_of(line)
 
-    def _begin(self, session: dict[str, Any], at: Sample) -> None:
+    def _begin(self, session: dict[str, Any], at: SampleRead) -> None:
         """A session line: of a new recording, or told again by one that is known (a hot-plug, the next file of a rotation, a copy)."""
         part, started = session.get("part"), number(session.get("started"))
         identity = repr((session.get("machine_id"), session.get("boot_id"), session.get("pid"), started or at))
@@ -179,7 +179,7 @@ class State:
         if known is None and part and started is None and self.recording.ours:
             known = self.recording
         if known is None:
-            known = Recording(session, None if part else at)
+            known = RecordingState(session, None if part else at)
             self.recordings.append(known)
         self._known[identity] = self.recording = known
         known.session, known.end, known.ended = session, None, None

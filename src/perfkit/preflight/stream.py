@@ -11,8 +11,8 @@ from perfkit.collect.receiver_client import ReceiverClient
 from perfkit.collection import lock
 from perfkit.errors import BadInput, reason
 from perfkit.preflight import recording
-from perfkit.preflight.observe import DEFAULT_WAIT, Observation, Window, fitting_wait
-from perfkit.preflight.processes import Collector, collector, process
+from perfkit.preflight.observe import DEFAULT_WAIT, Look, Observation, fitting_wait
+from perfkit.preflight.processes import RunningCollector, collector, process
 from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 from perfkit.preflight.watch import Watch
 from perfkit.units import format_bytes, format_duration
@@ -33,7 +33,7 @@ WORDS = Words(
 )
 
 
-class Spool:
+class SpoolState:
     """The spool folder of a streaming collector as it is now.
 
     identifier  the machine's name at the receiver
@@ -54,7 +54,7 @@ class Spool:
             ) from None
         except OSError as error:
             raise BadInput(f"the spool {folder} cannot be read: {reason(error)}; run preflight as the collector's user.") from None
-        self.collector: Collector | None = collector(self.holder) if self.holder else None
+        self.collector: RunningCollector | None = collector(self.holder) if self.holder else None
 
     def acknowledged(self) -> Path | None:
         """The newest file of acknowledged samples."""
@@ -95,7 +95,7 @@ def check_stream(folder: Path, wait: float | None = None, server: str | None = N
     Waiting as of `check_recording`. Never raises for anything about the folder; BadInput where `server` is not an address.
     """
     try:
-        spool = Spool(folder)
+        spool = SpoolState(folder)
     except BadInput as error:
         return Report(str(folder), (Check("file", FAIL, "not a spool", str(error)),), WORDS, usage=True)
     first = (process_of(spool), *([receiver(spool, server)] if server else []))
@@ -107,7 +107,7 @@ def check_stream(folder: Path, wait: float | None = None, server: str | None = N
         nothing = Check("arriving", FAIL, "nothing was acknowledged", _not_draining(spool))
         return Report(str(folder), (*first, nothing, room(spool)), WORDS)
     try:
-        seen = Window(path, wait).watch()
+        seen = Look(path, wait).watch()
     except OSError as error:
         cause = f"{path} cannot be read: {reason(error)}; run preflight as the collector's user."
         return Report(str(folder), (*first, Check("arriving", FAIL, f"cannot be read ({reason(error)})", cause)), WORDS, usage=True)
@@ -126,7 +126,7 @@ def check_stream(folder: Path, wait: float | None = None, server: str | None = N
     return Report(str(folder), checks, WORDS, certificate=certificate)
 
 
-def process_of(spool: Spool) -> Check:
+def process_of(spool: SpoolState) -> Check:
     """A live collector holds the spool."""
     pid = spool.holder
     if pid is None:
@@ -141,7 +141,7 @@ def process_of(spool: Spool) -> Check:
     return Check("process", OK, f"{who} streams{target} as {spool.identifier}")
 
 
-def receiver(spool: Spool, server: str) -> Check:
+def receiver(spool: SpoolState, server: str) -> Check:
     """It streams to the receiver that is meant."""
     wanted = ReceiverClient(server).url
     if spool.collector is None or not spool.collector.server:
@@ -153,7 +153,7 @@ def receiver(spool: Spool, server: str) -> Check:
     return Check("receiver", OK, actual)
 
 
-def arriving(seen: Observation, spool: Spool) -> Check:
+def arriving(seen: Observation, spool: SpoolState) -> Check:
     """At least two samples were acknowledged while we watched."""
     count = len(seen.arrived)
     if count >= 2:
@@ -166,14 +166,14 @@ def arriving(seen: Observation, spool: Spool) -> Check:
     return Check("arriving", FAIL, evidence, _not_draining(spool))
 
 
-def _not_draining(spool: Spool) -> str:
+def _not_draining(spool: SpoolState) -> str:
     return (
         f"the spool does not drain: {spool.waiting_text()}; the collector's messages say what the receiver answers, and "
         "preflight --server URL checks its address and the key."
     )
 
 
-def room(spool: Spool) -> Check:
+def room(spool: SpoolState) -> Check:
     """What waits, and what the receiver did not take."""
     count, _, oldest = spool.waiting()
     evidence = spool.waiting_text() + (f", the oldest for {format_duration(max(oldest, 0.001))}" if count else "")
@@ -193,7 +193,7 @@ class StreamWatch(Watch):
     is_stream = True
 
     def __init__(self, folder: Path) -> None:
-        self.spool = Spool(folder)
+        self.spool = SpoolState(folder)
         path = self.spool.acknowledged()
         if path is None:
             raise BadInput(f"nothing has been acknowledged of what {folder} streams; {self.spool.waiting_text()}.")

@@ -13,7 +13,7 @@ from perfkit.collection.ticks import Ticks, is_before, together
 from perfkit.errors import BadInput, reason
 from perfkit.preflight.follow import Follow
 from perfkit.preflight.processes import Cost, writers
-from perfkit.preflight.state import Recording, Sample, now
+from perfkit.preflight.state import RecordingState, SampleRead, now
 from perfkit.units import format_duration
 
 LOST, RESUMED, ENDED, SO_FAR = "lost", "resumed", "ended", "so far"
@@ -24,7 +24,7 @@ _POLL = 0.2
 _REPORT_EVERY = 60.0
 
 
-class Event(NamedTuple):
+class Notice(NamedTuple):
     """Something that the person at the terminal should know: kind (lost, resumed, ended, so far), and a sentence."""
 
     kind: str
@@ -63,7 +63,7 @@ class Watch:
         return self._follow.path
 
     @property
-    def recording(self) -> Recording:
+    def recording(self) -> RecordingState:
         return self._follow.state.recording
 
     @property
@@ -96,27 +96,27 @@ class Watch:
         return time.monotonic() - self._last_sample
 
     @property
-    def last(self) -> Sample | None:
+    def last(self) -> SampleRead | None:
         """The newest sample."""
         return self.recording.samples[-1] if self.recording.samples else None
 
     # What is counted
 
-    def cover(self, since: Sample) -> None:
+    def cover(self, since: SampleRead) -> None:
         """Count samples, and what the collector costs, from `since` on."""
         self._parts = [self.recording.ticks(since)]
         self.cost = Cost(self._collector())
 
-    def close_window(self, until: Sample) -> None:
+    def close_window(self, until: SampleRead) -> None:
         """Count no sample that was read after `until`; one of those should follow, and closes the last gap."""
         for ticks in self._parts:
             ticks.until = until
 
-    def is_closed(self, until: Sample) -> bool:
+    def is_closed(self, until: SampleRead) -> bool:
         """Whether a sample that was read after `until` has come."""
         return self.last is not None and is_before(until, self.last)
 
-    def give_up(self, until: Sample) -> None:
+    def give_up(self, until: SampleRead) -> None:
         """No sample follows: what was due up to `until` is missing."""
         self._parts[-1].end(until.wall_ms, until.monotonic if self._is_monotonic else None)
 
@@ -140,7 +140,7 @@ class Watch:
 
     # What happens
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[Notice]:
         """What has happened since the last call."""
         gone = self._is_gone()  # asked first: what a collector writes before it goes has been read then
         self._read()
@@ -151,9 +151,9 @@ class Watch:
         events = []
         if lost and not self.lost_for:
             ended = (self.recording.end or {}).get("reason") == "duration"
-            events.append(Event(ENDED if ended else LOST, lost))
+            events.append(Notice(ENDED if ended else LOST, lost))
         elif self.lost_for and not lost:
-            events.append(Event(RESUMED, self.resumed))
+            events.append(Notice(RESUMED, self.resumed))
         self.lost_for = lost
         return events
 
@@ -171,7 +171,7 @@ class Watch:
                 self._parts[-1].add(*sample)
         del self.recording.samples[:-_KEPT_SAMPLES]
 
-    def _begin_anew(self, recording: Recording) -> None:
+    def _begin_anew(self, recording: RecordingState) -> None:
         ticks = self._parts[-1]
         first = recording.began or (recording.samples[0] if recording.samples else None)
         if first is not None:
@@ -199,7 +199,7 @@ class Watch:
         return ""
 
 
-def watch_until_end(watch: Watch) -> Iterator[Event]:
+def watch_until_end(watch: Watch) -> Iterator[Notice]:
     """Events until the end line is there or the collector has gone; every minute one that says how it goes."""
     due = time.monotonic() + _REPORT_EVERY
     watch.cover(now())
@@ -210,5 +210,5 @@ def watch_until_end(watch: Watch) -> Iterator[Event]:
             return
         if time.monotonic() >= due:
             due += _REPORT_EVERY
-            yield Event(SO_FAR, str(watch.certificate()))
+            yield Notice(SO_FAR, str(watch.certificate()))
         time.sleep(_POLL)

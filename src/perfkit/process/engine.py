@@ -50,7 +50,7 @@ Step = Callable[[str], None]  # is told the name of the table that is made next
 
 
 @dataclass(frozen=True)
-class Window:
+class Cut:
     """What to keep: samples from `start` to `end` (ms since the epoch, both included) and of the `phase`; None does not bound."""
 
     start: int | None = None
@@ -131,7 +131,7 @@ class Engine:
     def derive(
         self,
         *,
-        window: Window | None = None,
+        window: Cut | None = None,
         percentiles: bool = True,
         quality: bool = True,
         step: Step | None = None,
@@ -194,7 +194,7 @@ class Engine:
         if self.con.execute("FROM repeated LIMIT 1").fetchall():
             self.con.execute(statement("reading/duplicates"))
 
-    def _cut(self, window: Window) -> None:
+    def _cut(self, window: Cut) -> None:
         values = {"start": window.start, "end": window.end, "phase": window.phase, "forever": FOREVER}
         self.con.execute(statement("timeline/cut"), values)
         for name in ("samples", *(one.name for one in TABLES)):

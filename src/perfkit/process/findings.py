@@ -95,7 +95,7 @@ class Judged(NamedTuple):
     levels: dict[str, float | None]
 
 
-class Part(NamedTuple):
+class Assessment(NamedTuple):
     """What a run or a phase means: its verdict, what it was made from, and {metric: {"avg", "p95", "max"}} of the host."""
 
     verdict: Verdict
@@ -120,7 +120,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Machine(NamedTuple):
+class MachineFacts(NamedTuple):
     """What rules know of a machine besides its samples; None where it is not known."""
 
     number: int
@@ -129,7 +129,7 @@ class Machine(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Place:
+class SqlPlace:
     """Where a reader can run a finding's SQL: the names that tables have there, and how one machine and an instant are written."""
 
     names: Mapping[str, str]
@@ -137,7 +137,7 @@ class Place:
     key: str = "timestamp"  # the columns that a machine's samples are joined by
     instants_as_text: bool = False
 
-    def sql(self, rule: Rule, subject: str, start: int, end: int, machine: Machine) -> str:
+    def sql(self, rule: Rule, subject: str, start: int, end: int, machine: MachineFacts) -> str:
         """The samples in which `rule` held of `subject` in [start, end] ms."""
         columns = dict.fromkeys(["timestamp", *([rule.subject] if rule.subject else []), rule.value])
         since, until = (f"'{iso(at)}'" if self.instants_as_text else at for at in (start, end))
@@ -155,7 +155,7 @@ class Place:
 
 
 # The folder that process makes: run the SQL there with DuckDB.
-FOLDER = Place(
+FOLDER = SqlPlace(
     {
         **{table.name: f"'{table.name}.csv'" for table in TABLES},
         "host": "(SELECT *, greatest(100 - cpu_idle - coalesce(cpu_iowait, 0), 0) AS cpu_busy FROM 'host.csv')",
@@ -185,7 +185,11 @@ def rules_file(package: str) -> dict[str, Any]:
 
 
 def judge(
-    con: duckdb.DuckDBPyConnection, machine: Machine, spans: Sequence[Span], place: Place = FOLDER, chosen: Sequence[Rule] | None = None
+    con: duckdb.DuckDBPyConnection,
+    machine: MachineFacts,
+    spans: Sequence[Span],
+    place: SqlPlace = FOLDER,
+    chosen: Sequence[Rule] | None = None,
 ) -> dict[str, Judged]:
     """What was found in each of `spans`, by its name.
 
@@ -217,7 +221,7 @@ class Held(NamedTuple):
 
 
 def held(
-    con: duckdb.DuckDBPyConnection, machine: Machine, spans: Sequence[Span], chosen: Iterable[Rule], tables: Mapping[str, str] = ENGINE
+    con: duckdb.DuckDBPyConnection, machine: MachineFacts, spans: Sequence[Span], chosen: Iterable[Rule], tables: Mapping[str, str] = ENGINE
 ) -> dict[tuple[str, str], list[Held]]:
     """The subjects of which a rule holds, by the names of window and rule, the worst subject first. `tables` are what rules may name."""
     con.execute(statement("summaries/asked"))
@@ -236,7 +240,7 @@ def held(
     return found
 
 
-def sentence_of(rule: Rule, subjects: Sequence[Held], machine: Machine) -> str:
+def sentence_of(rule: Rule, subjects: Sequence[Held], machine: MachineFacts) -> str:
     """What a rule says of the worst of its subjects, and how many more there are."""
     one, period = subjects[0], (machine.period_ms or 1000) / 1000 * (SLOW if _SELDOM & set(_NAMED.findall(rule.of)) else 1)
     sentence = rule.sentence.format(
@@ -249,17 +253,17 @@ def sentence_of(rule: Rule, subjects: Sequence[Held], machine: Machine) -> str:
     return sentence if len(subjects) == 1 else f"{sentence.rstrip('.')}, and {len(subjects) - 1} more like it."
 
 
-def of_engine(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality) -> dict[str, Part]:
+def of_engine(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality) -> dict[str, Assessment]:
     """What each run and phase of a machine that was processed means, by window_name."""
     spans = [Span(one.window, one.from_timestamp, one.to_timestamp) for one in quality.runs]
-    judged = judge(con, Machine(machine, quality.facts.get("cpus"), quality.facts.get("period_ms")), spans)
+    judged = judge(con, MachineFacts(machine, quality.facts.get("cpus"), quality.facts.get("period_ms")), spans)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for window, metric, avg, p95, most in con.execute(
         statement("summaries/figures"), {"machine": machine, "metrics": list(SHOWN)}
     ).fetchall():
         figures.setdefault(window, {})[metric] = {"avg": avg, "p95": p95, "max": most}
     named = [(one.window, one.certificate) for one in quality.runs]
-    return {name: Part(verdict(told, judged[name]), judged[name], figures.get(name, {})) for name, told in named}
+    return {name: Assessment(verdict(told, judged[name]), judged[name], figures.get(name, {})) for name, told in named}
 
 
 def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str] = lambda at: "") -> Verdict:
@@ -326,13 +330,13 @@ def _grouped(chosen: Iterable[Rule]) -> list[list[Rule]]:
     return list(groups.values())
 
 
-def _statement(group: Sequence[Rule], machine: Machine, tables: Mapping[str, str]) -> str:
+def _statement(group: Sequence[Rule], machine: MachineFacts, tables: Mapping[str, str]) -> str:
     told = ", ".join(_judged(rule, machine) for rule in group)
     of = group[0].of.format(**tables, key="machine, timestamp")
     return statement("summaries/findings").format(of=of, subject=group[0].subject or "''", rules=told)
 
 
-def _judged(rule: Rule, machine: Machine) -> str:
+def _judged(rule: Rule, machine: MachineFacts) -> str:
     when = f"FILTER ({_with_values(rule.when, machine)})"
     figures = {
         "rule": f"'{rule.name}'",
@@ -346,12 +350,12 @@ def _judged(rule: Rule, machine: Machine) -> str:
     return "{" + ", ".join(f"'{name}': {sql}" for name, sql in figures.items()) + "}"
 
 
-def _with_values(condition: str, machine: Machine) -> str:
+def _with_values(condition: str, machine: MachineFacts) -> str:
     background = tuple(rules_file("perfkit.process")["background"])
     return condition.format(cpus=machine.cpus or "NULL", period_ms=machine.period_ms or "NULL", foreign=f"command IN {background}")
 
 
-def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: Machine, place: Place) -> Finding:
+def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: MachineFacts, place: SqlPlace) -> Finding:
     worst = subjects[0]
     return Finding(
         rule.name,

@@ -17,7 +17,7 @@ import orjson
 from perfkit.errors import BadInput, Failed, reason
 from perfkit.process import findings, quality
 from perfkit.process import folder as output
-from perfkit.process.engine import Engine, Window
+from perfkit.process.engine import Cut, Engine
 from perfkit.process.machines import Machine, group, named_apart
 from perfkit.process.quality import Quality
 from perfkit.process.reading import collections_in
@@ -27,13 +27,13 @@ Progress = Callable[[str, int, int], None]  # what is being done, how much of it
 
 
 @dataclass(frozen=True)
-class Options:
+class ProcessOptions:
     """What may be asked of `process` besides its input and its output."""
 
     container_names: Mapping[str, str] = field(default_factory=dict)
     parquet: bool = False
     site: str = "default"
-    window: Window | None = None
+    window: Cut | None = None
     memory_limit: int = 2_500_000_000  # bytes for the data; what does not fit goes to files in the folder for temporary ones
 
 
@@ -45,13 +45,13 @@ class Result:
     name: str
     folder: Path | None
     quality: Quality
-    parts: Mapping[str, findings.Part]
+    parts: Mapping[str, findings.Assessment]
 
 
-class Sink(Protocol):
-    """Takes what was processed besides or instead of a folder; `perfkit.lake.writing.Writer` is one."""
+class MachineSink(Protocol):
+    """Takes what was processed besides or instead of a folder; `perfkit.lake.writing.LakeWriter` is one."""
 
-    def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, findings.Part]) -> None:
+    def take(self, con: duckdb.DuckDBPyConnection, machine: Machine, quality: Quality, parts: Mapping[str, findings.Assessment]) -> None:
         """Keep what `con` knows of `machine`, out of sight."""
 
     def publish(self) -> None:
@@ -59,14 +59,18 @@ class Sink(Protocol):
 
 
 def process(
-    files: Sequence[Path], outdir: Path | None, options: Options | None = None, progress: Progress | None = None, sink: Sink | None = None
+    files: Sequence[Path],
+    outdir: Path | None,
+    options: ProcessOptions | None = None,
+    progress: Progress | None = None,
+    sink: MachineSink | None = None,
 ) -> list[Result]:
     """Process `files` into `outdir`: one machine's output, or a folder per machine where they come from several; and into `sink`.
 
     A file may be a collection or an archive that holds some. Raises BadInput for a file that cannot be read or has no usable line, Failed
     where the output cannot be written. In both cases `outdir` is as it was.
     """
-    options = options or Options()
+    options = options or ProcessOptions()
     report = progress or (lambda what, done, total: None)
     with _beside(outdir) if outdir else nullcontext() as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
         grouped = group(collections_in(files, Path(spill, "unpacked")))
@@ -93,7 +97,7 @@ def process(
     return results
 
 
-def derive(engine: Engine, machines: Sequence[Machine], options: Options, report: Progress) -> list[Machine]:
+def derive(engine: Engine, machines: Sequence[Machine], options: ProcessOptions, report: Progress) -> list[Machine]:
     """Load and derive `machines`; all that there are, those included that stood in another one's file.
 
     Raises BadInput for a file without a usable line, and for a machine without a sample in the window.
@@ -139,7 +143,7 @@ def _refuse_empty(engine: Engine) -> None:
         raise BadInput(f"{file} is not a collection: none of its lines can be read.")
 
 
-def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Options) -> None:
+def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: ProcessOptions) -> None:
     sampled = {number for (number,) in engine.con.execute("SELECT machine FROM machines").fetchall()}
     empty = next((machine for machine in machines if machine.number not in sampled), None)
     if empty is None:
@@ -153,7 +157,7 @@ def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Opti
     raise BadInput(f"{empty.name} has no samples in that time.")
 
 
-def _write(engine: Engine, machine: Machine, found: Quality, folder: Path, options: Options, report: Progress) -> None:
+def _write(engine: Engine, machine: Machine, found: Quality, folder: Path, options: ProcessOptions, report: Progress) -> None:
     folder.mkdir(exist_ok=True)
     output.write(engine.con, machine.number, found, folder, lambda name: report(f"writing {name}", 1, 1))
     if options.parquet:

@@ -26,10 +26,10 @@ from perfkit.collect.receiver_client import CLOCK_HEADER
 from perfkit.collection import MARK
 from perfkit.errors import BadInput, reason
 from perfkit.receive.access_log import AccessLog, Metrics
-from perfkit.receive.batch import Batch, Line, Machine, check_name, parse_batch
+from perfkit.receive.batch import ReceivedBatch, ReceivedLine, SiteMachine, check_name, parse_batch
 from perfkit.receive.keys import Key, KeyRing
 from perfkit.receive.ledger import Ledger, not_imported
-from perfkit.receive.request import Limits, Memory, Refused, read_body
+from perfkit.receive.request import Memory, ReceiverLimits, Refused, read_body
 from perfkit.receive.uploads import Uploads
 from perfkit.receive.writer import Writer
 from perfkit.units import is_loopback
@@ -51,7 +51,7 @@ class Receiver:
     writer: Writer
     keys: KeyRing
     uploads: Uploads
-    limits: Limits
+    limits: ReceiverLimits
     access: AccessLog
     metrics: Metrics = field(default_factory=Metrics)
     throttle: Throttle = field(default_factory=Throttle)
@@ -93,7 +93,9 @@ async def _ping(request: Request) -> Response:
     origin = 0
     if request.method == "POST":
         with receiver.memory.share() as share:
-            body = await read_body(request, Limits(body=PING_BODY, unpacked=PING_BODY, body_seconds=receiver.limits.body_seconds), share)
+            body = await read_body(
+                request, ReceiverLimits(body=PING_BODY, unpacked=PING_BODY, body_seconds=receiver.limits.body_seconds), share
+            )
         origin = _origin(body)
     return _json({"origintimestamp": origin, "timestamp": int(time.time())})
 
@@ -119,7 +121,7 @@ async def _trickle(request: Request) -> Response:
             raise Refused(403, "this key may not send for that identifier.")
         if batch.lines and all(line.subsystem == PREFLIGHT for line in batch.lines):
             return await _echo(receiver, batch)
-        stored = await asyncio.wrap_future(receiver.writer.submit(Machine.of(batch.identifier, key.site or receiver.site), batch.lines))
+        stored = await asyncio.wrap_future(receiver.writer.submit(SiteMachine.of(batch.identifier, key.site or receiver.site), batch.lines))
     receiver.metrics.stored(stored, len(body))
     request.state.log = {"identifier": batch.identifier, "lines": stored.new, "repeated": stored.repeated}
     if key.site:
@@ -134,18 +136,20 @@ async def _mark(request: Request) -> Response:
     if key.identifiers:
         raise Refused(403, "this key may speak for single machines only; mark a site with a key that is not bound to any.")
     with receiver.memory.share() as share:
-        body = await read_body(request, Limits(body=MARK_BODY, unpacked=MARK_BODY, body_seconds=receiver.limits.body_seconds), share)
+        body = await read_body(
+            request, ReceiverLimits(body=MARK_BODY, unpacked=MARK_BODY, body_seconds=receiver.limits.body_seconds), share
+        )
     label, kind, asked = _asked_mark(body)
     if key.site and asked not in (None, key.site):
         raise Refused(403, "this key is for another site.")
-    site = Machine.of("", asked or key.site or receiver.site).site
+    site = SiteMachine.of("", asked or key.site or receiver.site).site
     machines = receiver.writer.recording(site)
     if not machines:
         raise Refused(404, f"no collector of site {site} streams to this receiver now.")
     seconds, nanosecond = divmod(time.time_ns(), 1_000_000_000)
     told = orjson.dumps({"label": label, "kind": kind}).decode()
     text = orjson.dumps({"timestamp": seconds, "nanosecond": nanosecond, "subsystem": MARK, "measurement": told})
-    line = Line((seconds, nanosecond), MARK, text)
+    line = ReceivedLine((seconds, nanosecond), MARK, text)
     await asyncio.gather(*(asyncio.wrap_future(receiver.writer.submit(machine, [line])) for machine in machines))
     request.state.log = {"site": site, "marked": len(machines)}
     return _json({"error": None, "site": site, "marked": [machine.identifier for machine in machines]})
@@ -167,7 +171,7 @@ def _asked_mark(body: bytes) -> tuple[str, str, str | None]:
     return label.strip(), kind, None if site is None else check_name(site, "the site")
 
 
-async def _echo(receiver: Receiver, batch: Batch) -> Response:
+async def _echo(receiver: Receiver, batch: ReceivedBatch) -> Response:
     """A preflight's test batch: what this receiver acknowledges can be read back; no collection of it is kept."""
     receiver.writer.check_space()
     stored = await asyncio.to_thread(read_back, receiver.writer.root, batch.lines[0].text)

@@ -24,14 +24,14 @@ _REQUIRED = frozenset(("timestamp", "subsystem", "measurement"))
 _WRITTEN = ("timestamp", "nanosecond", "monotonic", "subsystem", "measurement")
 
 
-class Machine(NamedTuple):
+class SiteMachine(NamedTuple):
     """Who was recorded. Two sites may each have a machine of the same identifier: everything is kept by both."""
 
     site: str
     identifier: str
 
     @classmethod
-    def of(cls, identifier: str, site: str | None) -> Machine:
+    def of(cls, identifier: str, site: str | None) -> SiteMachine:
         """The machine of a key without a site is one of the default site, as in the database."""
         return cls(site or DEFAULT_SITE, identifier)
 
@@ -72,7 +72,7 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
-class Line(NamedTuple):
+class ReceivedLine(NamedTuple):
     """One measurement: when it was taken (seconds, nanosecond), of what, and its line as it is stored, without newline."""
 
     instant: tuple[int, int]
@@ -80,14 +80,14 @@ class Line(NamedTuple):
     text: bytes
 
 
-class Batch(NamedTuple):
+class ReceivedBatch(NamedTuple):
     """One request's measurements, in the order they came."""
 
     identifier: str
-    lines: list[Line]
+    lines: list[ReceivedLine]
 
 
-def parse_batch(body: bytes, max_lines: int) -> Batch:
+def parse_batch(body: bytes, max_lines: int) -> ReceivedBatch:
     """The batch that `body`, `{"identifier": ..., "measurements": [...]}`, holds; null counts as an empty list, as Go sends it.
 
     Each measurement is written again with the keys of the collection format alone, in one order, so that equal
@@ -107,15 +107,15 @@ def parse_batch(body: bytes, max_lines: int) -> Batch:
         raise Refused(400, "measurements is not a list.")
     if len(measurements) > max_lines:
         raise Refused(413, f"{len(measurements)} measurements in one batch; send at most {max_lines}.")
-    return Batch(identifier, [_line(record, number) for number, record in enumerate(measurements)])
+    return ReceivedBatch(identifier, [_line(record, number) for number, record in enumerate(measurements)])
 
 
-def _line(record: object, number: int) -> Line:
+def _line(record: object, number: int) -> ReceivedLine:
     wrong = _fault(record)
     if wrong or not isinstance(record, dict):
         raise Refused(400, f"measurements[{number}]: {wrong}.")
     text = orjson.dumps({key: record[key] for key in _WRITTEN if key in record})
-    return Line((record["timestamp"], record.get("nanosecond", 0)), record["subsystem"], text)
+    return ReceivedLine((record["timestamp"], record.get("nanosecond", 0)), record["subsystem"], text)
 
 
 def _fault(record: object) -> str | None:

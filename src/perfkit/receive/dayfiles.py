@@ -16,8 +16,8 @@ import orjson
 
 from perfkit import files
 from perfkit.process.received import MACHINE, START_OF_LINE, sender_of
-from perfkit.receive.batch import Line, Machine
-from perfkit.receive.request import Limits, Refused
+from perfkit.receive.batch import ReceivedLine, SiteMachine
+from perfkit.receive.request import ReceiverLimits, Refused
 
 TAIL_BYTES = 256 << 10
 """What is read of a file's end to learn where an identifier stands."""
@@ -31,7 +31,7 @@ _CARRIED = ("perfkit/session", "/proc/cpuinfo")
 class Stream:
     """Where one machine stands."""
 
-    machine: Machine
+    machine: SiteMachine
     file: str = ""
     """Path of its newest collection, relative to the root; empty before the first line."""
     end: int = 0
@@ -43,7 +43,7 @@ class Stream:
     carried: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     """Where the last session and cpuinfo line stand: file, offset, length."""
 
-    def note(self, line: Line, offset: int, far: bool) -> None:
+    def note(self, line: ReceivedLine, offset: int, far: bool) -> None:
         """Learn of a line that is stored at `offset` of the current file."""
         if not far and line.instant > self.newest:
             self.newest = line.instant
@@ -57,14 +57,14 @@ class Stream:
 class DayFiles:
     """All collections under `root`. One thread owns it; `clock` gives seconds since the epoch."""
 
-    def __init__(self, root: Path, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(self, root: Path, limits: ReceiverLimits, clock: Callable[[], float]) -> None:
         self.root = root
         self._limits, self._clock = limits, clock
-        self._streams: OrderedDict[Machine, Stream] = OrderedDict()
+        self._streams: OrderedDict[SiteMachine, Stream] = OrderedDict()
         files.make_folder(root)
         self._folders = {entry.name for entry in os.scandir(root) if entry.is_dir()}
 
-    def stream(self, machine: Machine) -> Stream:
+    def stream(self, machine: SiteMachine) -> Stream:
         """Where `machine` stands. Raises Refused (403) when it would be one machine too many, and OSError."""
         known = self._streams.get(machine)
         if known is None:
@@ -77,15 +77,15 @@ class DayFiles:
         self._streams.move_to_end(machine)
         return known
 
-    def forget(self, machine: Machine) -> None:
+    def forget(self, machine: SiteMachine) -> None:
         """Read again what is on disk, the next time `machine` is asked for."""
         self._streams.pop(machine, None)
 
-    def is_far(self, line: Line, now: float) -> bool:
+    def is_far(self, line: ReceivedLine, now: float) -> bool:
         """Whether the line's instant is too far from the receiver's clock, `now`, to belong in the time line."""
         return not now - self._limits.behind <= line.instant[0] <= now + self._limits.ahead
 
-    def new_lines(self, stream: Stream, lines: list[Line], now: float) -> list[Line]:
+    def new_lines(self, stream: Stream, lines: list[ReceivedLine], now: float) -> list[ReceivedLine]:
         """`lines` without those that an earlier request stored.
 
         A line newer than all that is stored is new. One as new as the newest is compared with those of that instant, and an
@@ -118,7 +118,7 @@ class DayFiles:
         self._folders.add(stream.machine.folder())
         return head
 
-    def write(self, machine: Machine, file: str, offset: int, lines: bytes) -> None:
+    def write(self, machine: SiteMachine, file: str, offset: int, lines: bytes) -> None:
         """Put `lines` of `machine` at `offset` of its collection `file`; the same again changes nothing. Not yet synced.
 
         What is missing before `offset`, because journal and collection were both damaged, becomes empty lines. Raises OSError.
@@ -138,7 +138,7 @@ class DayFiles:
         finally:
             os.close(descriptor)
 
-    def _load(self, machine: Machine, folder: Path) -> Stream:
+    def _load(self, machine: SiteMachine, folder: Path) -> Stream:
         stream = Stream(machine)
         known = collections(folder)
         if not known:
@@ -188,10 +188,10 @@ def _told_again(line: bytes, instant: tuple[int, int]) -> bytes:
     return orjson.dumps(when | {key: record[key] for key in ("subsystem", "measurement")}) + b"\n"
 
 
-def machine_of(folder: Path) -> Machine | None:
+def machine_of(folder: Path) -> SiteMachine | None:
     """Whose collections `folder` has; None where that cannot be read."""
     found = sender_of(folder)
-    return Machine(*found) if found else None
+    return SiteMachine(*found) if found else None
 
 
 def collections(folder: Path) -> list[Path]:
@@ -216,7 +216,7 @@ def whole_lines(path: Path) -> int:
     return end
 
 
-def _stored_line(text: bytes) -> Line | None:
+def _stored_line(text: bytes) -> ReceivedLine | None:
     """What `Stream.note` needs of a stored line, without parsing its measurement; None for a part of a line."""
     found = START_OF_LINE.match(text)
-    return Line((int(found[1]), int(found[2] or 0)), found[3].decode(), text) if found else None
+    return ReceivedLine((int(found[1]), int(found[2] or 0)), found[3].decode(), text) if found else None

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import duckdb
 
 from perfkit.errors import PerfkitError, reason
-from perfkit.receive.batch import Machine
+from perfkit.receive.batch import SiteMachine
 from perfkit.receive.dayfiles import collections, machine_of
 from perfkit.receive.journal import Entry, Folder, Position
 from perfkit.receive.ledger import CLOCK, IMPORT, Aside, Ledger
@@ -105,7 +105,7 @@ OpenSink = Callable[[Path], Sink]
 class Part(NamedTuple):
     """Whole lines of one machine, which stand at byte `at` of the collection `file`."""
 
-    machine: Machine
+    machine: SiteMachine
     received_ms: int
     lines: bytes
     file: str
@@ -139,10 +139,10 @@ class PutOff:
     """Parts that are fed later, by machine, each with the place in the journal from which it would be read again."""
 
     def __init__(self) -> None:
-        self._queues: dict[Machine, deque[tuple[Position, Part]]] = {}
-        self._sizes: dict[Machine, int] = {}
+        self._queues: dict[SiteMachine, deque[tuple[Position, Part]]] = {}
+        self._sizes: dict[SiteMachine, int] = {}
 
-    def __contains__(self, machine: Machine) -> bool:
+    def __contains__(self, machine: SiteMachine) -> bool:
         return machine in self._queues
 
     def __bool__(self) -> bool:
@@ -201,7 +201,7 @@ class Importer:
         self._account = self._ledger.read()
         self._position: Position | None = None
         self._sink: Sink | None = None
-        self._suspects: dict[Machine, float] = {}
+        self._suspects: dict[SiteMachine, float] = {}
         self._put_off = PutOff()
         self._apart = False
         self._failures, self._why, self._spent_at = 0, "", 0.0
@@ -265,7 +265,7 @@ class Importer:
         """`parts` without those of suspects, and of machines of which there is more than of others: these are put off."""
         now = time.monotonic()
         self._suspects = {machine: until for machine, until in self._suspects.items() if until > now}
-        sizes: dict[Machine, int] = {}
+        sizes: dict[SiteMachine, int] = {}
         for part in parts:
             sizes[part.machine] = sizes.get(part.machine, 0) + len(part.lines)
         usual = sorted(sizes.values())[len(sizes) // 4] if sizes else 0  # of a backlog of equal machines none has too much
@@ -325,10 +325,10 @@ class Importer:
             return False
         return True
 
-    def _forget_named(self, error: Exception, fed: set[Machine]) -> bool:
+    def _forget_named(self, error: Exception, fed: set[SiteMachine]) -> bool:
         """Drop what the database holds back of a machine that `error` names and that was not `fed` just now; whether that was so."""
         named = getattr(error, "machine", None)
-        machine = Machine.of(*named) if named else None
+        machine = SiteMachine.of(*named) if named else None
         if machine is None or machine in fed or not isinstance(self._sink, Forgetting):
             return False
         lines = max(1, self._sink.forget(machine.identifier, machine.site))
@@ -442,7 +442,7 @@ class Importer:
                 file, size = f"{folder.name}/{files[-1].name}", files[-1].stat().st_size
                 yield from self._stored(machine, file, self._ends.get(file, max(0, size - _REREAD_BYTES)), size, int(now * 1000))
 
-    def _stored(self, machine: Machine, file: str, start: int, end: int, received_ms: int) -> Iterator[Part]:
+    def _stored(self, machine: SiteMachine, file: str, start: int, end: int, received_ms: int) -> Iterator[Part]:
         """The whole lines that stand between two bytes of a collection."""
         if start >= end:
             return

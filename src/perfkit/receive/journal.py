@@ -26,7 +26,7 @@ import orjson
 
 from perfkit import files
 from perfkit.errors import Failed, reason
-from perfkit.receive.batch import Machine
+from perfkit.receive.batch import SiteMachine
 
 _PREFIX = struct.Struct("<4sIII")
 _MAGIC = b"PKJ1"
@@ -74,8 +74,8 @@ class Entry(NamedTuple):
     """Their instants are far from the receiver's clock: kept in the collection, not in the time line."""
 
     @property
-    def machine(self) -> Machine:
-        return Machine.of(self.identifier, self.site)
+    def machine(self) -> SiteMachine:
+        return SiteMachine.of(self.identifier, self.site)
 
     def encode(self) -> bytes:
         header = orjson.dumps(self._replace(lines=None)._asdict())  # type: ignore[arg-type]

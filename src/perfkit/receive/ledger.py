@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from perfkit import files
-from perfkit.receive.batch import Machine
+from perfkit.receive.batch import SiteMachine
 from perfkit.receive.journal import Folder, Position
 from perfkit.units import format_duration
 
@@ -45,7 +45,7 @@ class Aside:
         detail = f" ({self.detail})" if self.detail else ""
         what = "line is" if self.lines == 1 else "lines are"
         return (
-            f"{self.lines} {what} not in the database: of {Machine(self.site, self.identifier)}, last received {_utc(self.last_ms)}: "
+            f"{self.lines} {what} not in the database: of {SiteMachine(self.site, self.identifier)}, last received {_utc(self.last_ms)}: "
             f"{_WHY.get(self.reason, self.reason)}{detail}. Its collection has them."
         )
 
@@ -92,7 +92,7 @@ class Account:
         else:
             self.others[more.reason] = self.others.get(more.reason, 0) + more.lines
 
-    def knows(self, machine: Machine, reason: str) -> bool:
+    def knows(self, machine: SiteMachine, reason: str) -> bool:
         """Whether lines of `machine` were set aside for that reason before."""
         return any((known.site, known.identifier, known.reason) == (*machine, reason) for known in self.aside)
 

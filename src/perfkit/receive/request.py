@@ -21,7 +21,7 @@ MOST_MEMBERS = 1000
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReceiverLimits:
     """What one request, one address, one machine and the whole receiver may use.
 
     Sizes in bytes, times in seconds. The defaults carry a thousand collectors at one sample a second.
@@ -99,7 +99,7 @@ class Share:
         self.taken += size
 
 
-async def read_body(request: Request, limits: Limits, share: Share) -> bytes:
+async def read_body(request: Request, limits: ReceiverLimits, share: Share) -> bytes:
     """The whole body, unpacked. Raises Refused: 413 too large, 408 too slow, 400 not gzip, 415 another encoding."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):

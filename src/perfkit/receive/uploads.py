@@ -27,7 +27,7 @@ from perfkit.collection.gzip import MAGIC, Inflater
 from perfkit.errors import PerfkitError, reason
 from perfkit.receive.batch import check_name, slug
 from perfkit.receive.keys import Key
-from perfkit.receive.request import Limits, Refused
+from perfkit.receive.request import ReceiverLimits, Refused
 
 ENDINGS = (".csv", ".json", ".json.gz")
 AT_ONCE = 2
@@ -45,7 +45,7 @@ class Uploads:
     """The receiver's side, over the folder `path`."""
 
     path: Path
-    limits: Limits
+    limits: ReceiverLimits
     site: str | None = None
     """Of a file for which neither the form nor the key names one."""
     running: int = 0
@@ -133,7 +133,7 @@ def _forget(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_uploads(path: Path, limits: Limits, import_file: ImportFile, on_ready: Callable[[str], None]) -> None:
+def run_uploads(path: Path, limits: ReceiverLimits, import_file: ImportFile, on_ready: Callable[[str], None]) -> None:
     """Import what is handed over, one after the other, until SIGTERM; the one at hand is finished.
 
     `import_file` gets the file, the machine's name and the site, and returns what was imported, ready for JSON.
@@ -158,7 +158,7 @@ def _age(request: Path) -> float:
     return 0.0
 
 
-def _import(request: Path, limits: Limits, import_file: ImportFile) -> dict[str, Any]:
+def _import(request: Path, limits: ReceiverLimits, import_file: ImportFile) -> dict[str, Any]:
     try:
         asked = json.loads(request.read_bytes())
         file, machine, site = request.with_name(asked["file"]), asked["machine_id"], asked["site"]

@@ -17,10 +17,10 @@ from perfkit import files
 from perfkit.catalog import DEFAULT_SITE
 from perfkit.collection import END, MARK
 from perfkit.errors import reason
-from perfkit.receive.batch import Line, Machine
+from perfkit.receive.batch import ReceivedLine, SiteMachine
 from perfkit.receive.dayfiles import DayFiles, Stream, whole_lines
 from perfkit.receive.journal import Entry, Folder, Journal, Position, read_entries
-from perfkit.receive.request import Limits, Refused
+from perfkit.receive.request import ReceiverLimits, Refused
 
 SYNC_SECONDS = 30.0
 """How often collections are synced, so that the journal's segments can go."""
@@ -42,8 +42,8 @@ class Stored:
 
 @dataclass
 class _Waiting:
-    machine: Machine
-    lines: list[Line]
+    machine: SiteMachine
+    lines: list[ReceivedLine]
     stored: Future[Stored] = field(default_factory=Future)
 
 
@@ -56,7 +56,7 @@ class Writer:
     def __init__(
         self,
         root: Path,
-        limits: Limits,
+        limits: ReceiverLimits,
         *,
         clock: Callable[[], float] = time.time,
         observe_commit: Callable[[float], None] = lambda seconds: None,
@@ -72,7 +72,7 @@ class Writer:
         self.journal = Journal(Folder(root / "journal"), limits.segment)
         self._unsynced = self._replay()
         self._owed: deque[Entry] = deque()
-        self._heard: dict[Machine, float] = {}  # what records, and when it sent last
+        self._heard: dict[SiteMachine, float] = {}  # what records, and when it sent last
         self._queue: list[_Waiting] = []
         self._wake = threading.Condition()
         self._stopping = False
@@ -96,7 +96,7 @@ class Writer:
         self.sync_collections()
         self.journal.close()
 
-    def submit(self, machine: Machine, lines: list[Line]) -> Future[Stored]:
+    def submit(self, machine: SiteMachine, lines: list[ReceivedLine]) -> Future[Stored]:
         """The machine's lines in its collection: done when they are on disk, or failed with Refused and nothing of it kept."""
         waiting = _Waiting(machine, lines)
         with self._wake:
@@ -104,7 +104,7 @@ class Writer:
             self._wake.notify_all()
         return waiting.stored
 
-    def recording(self, site: str) -> list[Machine]:
+    def recording(self, site: str) -> list[SiteMachine]:
         """The machines of `site` that have sent lines since this writer began, lately, and no end of their recording behind them."""
         since = self._clock() - RECORDS_SECONDS
         return sorted(machine for machine, at in dict(self._heard).items() if machine.site == site and at >= since)
@@ -214,7 +214,7 @@ class Writer:
                     stream.end += len(line.text) + 1
         return Stored(len(fresh), len(waiting.lines) - len(fresh), len(far))
 
-    def _hear(self, machine: Machine, lines: list[Line], now: float) -> None:
+    def _hear(self, machine: SiteMachine, lines: list[ReceivedLine], now: float) -> None:
         """Note that `machine` records, or that it has ended; a mark says neither."""
         told = [line for line in lines if line.subsystem != MARK]
         if told and max(told, key=lambda line: line.instant).subsystem == END:

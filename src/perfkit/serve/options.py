@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfkit.errors import BadInput, reason
-from perfkit.receive.request import Limits
+from perfkit.receive.request import ReceiverLimits
 from perfkit.serve.address import Address
 from perfkit.units import is_loopback
 
@@ -38,7 +38,7 @@ class ServeOptions:
     """Seconds for which live samples and received collections are kept; None: for good."""
     site: str | None = None
     """The site of what comes with a key that names none."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ReceiverLimits = field(default_factory=ReceiverLimits)
     most_devices: int | None = None
     """How many different devices of each kind a machine's stream may have within an hour; None: as many as live import allows."""
     lake: str | None = None

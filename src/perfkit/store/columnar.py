@@ -24,7 +24,7 @@ import duckdb
 import orjson
 
 from perfkit.catalog import DUCK_TYPES, TABLES, Table
-from perfkit.process.findings import Machine
+from perfkit.process.findings import MachineFacts
 from perfkit.store import rollup, schema
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_i
     duck.execute(view)
 
 
-def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> Machine:
+def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> MachineFacts:
     """Let DuckDB see what rules read of the collector in [start, end] ms: the catalog's tables, `samples` and `quality`."""
     start = max(start, rollup.reach(con, collector_id)[0][0])
     for table in TABLES:
@@ -182,10 +182,10 @@ def retried(read: Callable[[], T]) -> T:
         return read()
 
 
-def machine(con: sqlite3.Connection, collector_id: int) -> Machine:
+def machine(con: sqlite3.Connection, collector_id: int) -> MachineFacts:
     """What rules know of the collector's machine."""
     [(cpus, period_ms)] = con.execute("SELECT cpus, period_ms FROM collectors WHERE id = ?", (collector_id,))
-    return Machine(collector_id, cpus, period_ms)
+    return MachineFacts(collector_id, cpus, period_ms)
 
 
 def _make(duck: duckdb.DuckDBPyConnection, table: Table, name: str) -> None:

@@ -17,7 +17,7 @@ import duckdb
 import orjson
 
 from perfkit.catalog import DENSE, Table
-from perfkit.process.findings import ENGINE, Machine, Span, held, rules, sentence_of
+from perfkit.process.findings import ENGINE, MachineFacts, Span, held, rules, sentence_of
 from perfkit.store import columnar, runs, schema
 from perfkit.store.runs import UNNAMED, Stretch
 
@@ -81,7 +81,7 @@ def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables:
         return columnar.retried(lambda: _read(con, duck, collector_id, one, tables))
 
 
-def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Machine, windows: Sequence[str]) -> None:
+def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: MachineFacts, windows: Sequence[str]) -> None:
     """Store what is known of the runs and phases of these windows, in the open transaction. `duck` is as columnar.stage left it."""
     chosen = [
         one
@@ -124,7 +124,11 @@ def _read(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id
 
 
 def _known(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Machine, stretches: Sequence[Stretch], tables: Sequence[str] | None
+    con: sqlite3.Connection,
+    duck: duckdb.DuckDBPyConnection,
+    machine: MachineFacts,
+    stretches: Sequence[Stretch],
+    tables: Sequence[str] | None,
 ) -> list[Known]:
     if not stretches:
         return []
@@ -166,7 +170,7 @@ def _add_load(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, number: 
 
 
 def _signs(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Machine, one: Stretch
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: MachineFacts, one: Stretch
 ) -> tuple[tuple[Sign, ...], Mapping[str, float] | None]:
     """What the rules say of one run, and the CPU that each command took; leaves the table `used`."""
     told = runs.of_stretch(con, machine.number, one)

@@ -10,17 +10,17 @@ import duckdb
 import orjson
 
 from perfkit.catalog import TABLES
-from perfkit.process.findings import Finding, Judged, Place, Span, judge
+from perfkit.process.findings import Finding, Judged, Span, SqlPlace, judge
 from perfkit.store import columnar, comparable, percentiles, schema
-from perfkit.store.percentiles import Window
+from perfkit.store.percentiles import NamedWindow
 
 
-def of_window(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged:
+def of_window(con: sqlite3.Connection, collector_id: int, window: NamedWindow) -> Judged:
     """What was found in a run or phase: as it is stored, else found now."""
     return stored(con, collector_id, window) or _judge(con, collector_id, [window])[window.name]
 
 
-def stored(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged | None:
+def stored(con: sqlite3.Connection, collector_id: int, window: NamedWindow) -> Judged | None:
     """What was found in a run or phase, None where nobody has looked yet."""
     levels = con.execute(
         "SELECT levels FROM judged WHERE collector_id = ? AND range = ? AND from_timestamp = ? AND to_timestamp = ?",
@@ -34,7 +34,10 @@ def stored(con: sqlite3.Connection, collector_id: int, window: Window) -> Judged
 
 
 def refresh(
-    con: sqlite3.Connection, collector_id: int, changed: tuple[int, int] | None = None, only: Callable[[Window], bool] = lambda window: True
+    con: sqlite3.Connection,
+    collector_id: int,
+    changed: tuple[int, int] | None = None,
+    only: Callable[[NamedWindow], bool] = lambda window: True,
 ) -> None:
     """Bring what is stored up to date after samples in `changed` (ms, both included) came or went, as percentiles.refresh does."""
     named = {window.name: window for window in percentiles.windows(con, collector_id) if ":" in window.name}
@@ -72,21 +75,23 @@ def _columns() -> tuple[str, ...]:
     return tuple("resource" if name == "limit" else name for name in Finding._fields)
 
 
-def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
+def _judge(con: sqlite3.Connection, collector_id: int, windows: Sequence[NamedWindow]) -> dict[str, Judged]:
     if not windows:
         return {}
     with closing(columnar.connect()) as duck:
         return columnar.retried(lambda: _judged(con, duck, collector_id, windows))
 
 
-def _judged(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[Window]) -> dict[str, Judged]:
+def _judged(
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, windows: Sequence[NamedWindow]
+) -> dict[str, Judged]:
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     machine = columnar.stage(con, duck, collector_id, start, end)
     return judge(duck, machine, [Span(*window) for window in windows], _place(collector_id))
 
 
-def _place(collector_id: int) -> Place:
+def _place(collector_id: int) -> SqlPlace:
     """The database, as its SQL page sees it."""
     names = {table.name: table.database_name for table in TABLES}
     events = "(SELECT collector_id, to_timestamp AS timestamp, kind, subject, missed FROM quality_events)"
-    return Place({**names, "samples": "samples", "events": events}, f"collector_id = {collector_id} AND ", "collector_id, timestamp")
+    return SqlPlace({**names, "samples": "samples", "events": events}, f"collector_id = {collector_id} AND ", "collector_id, timestamp")

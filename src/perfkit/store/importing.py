@@ -161,7 +161,7 @@ def _import(
 def _named(con: sqlite3.Connection, one: Staged, collector_id: int) -> Iterator[tuple[Any, ...]]:
     """The input's percentiles under the names that their windows have in the database, where its runs may have other numbers."""
     windows = percentiles.windows(con, collector_id)
-    here: dict[str, percentiles.Window | None] = {window.name: window for window in windows}
+    here: dict[str, percentiles.NamedWindow | None] = {window.name: window for window in windows}
     same = {(window.start, window.end, window.name.count(":")): window for window in windows if ":" in window.name}
     for run in one.quality.runs:
         name = run.window

@@ -24,7 +24,7 @@ from perfkit.process import quality as qualities
 from perfkit.process.engine import Engine
 from perfkit.process.folder import SAMPLES, system_info
 from perfkit.process.machines import group
-from perfkit.process.pipeline import Options, derive, memory_errors
+from perfkit.process.pipeline import ProcessOptions, derive, memory_errors
 from perfkit.process.quality import Event, Quality, Recording
 from perfkit.process.reading import collections_in
 from perfkit.store import columnar, csv_input, schema
@@ -120,7 +120,7 @@ def _of_collection(path: Path) -> Iterator[list[Staged]]:
             raise BadInput(f"{path} is neither a collection nor a host.csv; see `perfkit import --help`.")
         with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(temp_folder=Path(folder)) as engine, memory_errors():
             files = collections_in([path], Path(folder))
-            machines = derive(engine, group(files), Options(), lambda what, done, total: None)
+            machines = derive(engine, group(files), ProcessOptions(), lambda what, done, total: None)
             of_path = digest([path, *(file for file in files if file.parent == path.parent and file != path)])
             yield [of_machine(engine.con, path, of_path, machine.number) for machine in machines]
     except OSError as error:

@@ -420,7 +420,7 @@ class Live:
         names = [column[0] for column in cursor.description or ()][1:]
         rows = cursor.fetchall()
         if table.name in _LINES:
-            told = sum(line.subsystem.startswith(_LINES[table.name]) and line.stamp > after[number] for number, line in lines)
+            told = sum(line.subsystem.startswith(_LINES[table.name]) and line.stamp > after[collector_id] for collector_id, line in lines)
             self._happened = self._happened or told != len(rows)
         if names[-1] == "why":
             self._happened = self._happened or any(row[-1] for row in rows) or self._came_or_went(table, rows, grown)
@@ -440,10 +440,10 @@ class Live:
             of[row[1]] = of.get(row[1], 0) + 1
         value = 2 + len(table.keys)
         changed = any(row[value] is None for row in rows)
-        for number, of in counts.items():
+        for collector_id, of in counts.items():
             there = [*of.values()]
-            changed |= {grown[number].seen.get(table.name), *there} != {there[-1]}
-            grown[number].seen[table.name] = there[-1]
+            changed |= {grown[collector_id].seen.get(table.name), *there} != {there[-1]}
+            grown[collector_id].seen[table.name] = there[-1]
         return changed
 
     def _without_too_many(
@@ -453,7 +453,7 @@ class Live:
         places = [names.index(key.name) + 1 for key in table.keys]
         at = names.index("timestamp") + 1
         most = self._most_devices * (_SPARSE_TIMES if table.sparse else 1)
-        kept, beyond = [], {number: set() for number in grown}  # type: tuple[list[tuple[Any, ...]], dict[int, set[tuple[str, ...]]]]
+        kept, beyond = [], {collector_id: set() for collector_id in grown}  # type: tuple[list[tuple[Any, ...]], dict[int, set[tuple[str, ...]]]]
         looked: dict[int, int] = {}  # the instant for which a machine's devices were last searched for those that are gone
         for row in rows:
             known = grown[row[0]].devices.setdefault(table.name, {})
@@ -469,11 +469,11 @@ class Live:
                     continue
             known[device] = row[at]
             kept.append(row)
-        for number, devices in beyond.items():
+        for collector_id, devices in beyond.items():
             if devices:
-                last = max(row[at] for row in rows if row[0] == number)
+                last = max(row[at] for row in rows if row[0] == collector_id)
                 detail = f"the first {most:,} within an hour have rows"
-                self._add_event(number, Event("too_many", last, last, table.name, len(devices), detail))
+                self._add_event(collector_id, Event("too_many", last, last, table.name, len(devices), detail))
         return kept
 
     def _add_event(self, collector_id: int, event: Event, *, adds: bool = False) -> None:
@@ -488,27 +488,27 @@ class Live:
         facts = {} if "machines" in skip else self._by_machine("machines", runs.FACTS)
         self._happened = self._happened or any(_is_apart(of) for of in samples.values()) or any(map(_stops_early, recordings.values()))
         events = self._events() if self._happened else {}
-        for number, machine in grown.items():
+        for collector_id, machine in grown.items():
             with _sent_by(machine.name):
-                found = [Recording(**row) for row in recordings.get(number, ())]
+                found = [Recording(**row) for row in recordings.get(collector_id, ())]
                 taken = sorted(
-                    (Sample(**{name: row[name] for name in Sample._fields}) for row in samples.get(number, ()) if row["counted"]),
+                    (Sample(**{name: row[name] for name in Sample._fields}) for row in samples.get(collector_id, ()) if row["counted"]),
                     key=lambda sample: (sample.recording, sample.tick, sample.timestamp),
                 )
                 if taken:
-                    known = self._grow(machine, found, taken, [Mark(**row) for row in marks.get(number, ())])
-                    self._tell(machine, [one for one in events.get(number, ()) if one.to_timestamp > after[number]], known)
-                if machine.facts_changed and number in facts:
-                    told = {name: _one_line(name, value) for name, value in facts[number][0].items() if value is not None}
-                    tell_collector(self._con, number, machine.last, machine.last, told)
+                    known = self._grow(machine, found, taken, [Mark(**row) for row in marks.get(collector_id, ())])
+                    self._tell(machine, [one for one in events.get(collector_id, ()) if one.to_timestamp > after[collector_id]], known)
+                if machine.facts_changed and collector_id in facts:
+                    told = {name: _one_line(name, value) for name, value in facts[collector_id][0].items() if value is not None}
+                    tell_collector(self._con, collector_id, machine.last, machine.last, told)
                     machine.facts_changed = False
                 self._tidy(machine)
         if "devices" not in skip:
-            for number, kind, count, lines in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
-                last = grown[number].last
+            for collector_id, kind, count, lines in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
+                last = grown[collector_id].last
                 self._beyond += lines
                 detail = f"the first {self._most_devices:,} of them have rows"
-                self._add_event(number, Event("too_many", last, last, kind, count, detail))
+                self._add_event(collector_id, Event("too_many", last, last, kind, count, detail))
         if self._full_hours:
             machine = self._full_hours.popleft()
             columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
@@ -517,8 +517,8 @@ class Live:
         """What files tell of such samples in their quality.json, by machine."""
         self._engine.judge()
         return {
-            number: [Event(**row) for row in rows if row["kind"] not in _NOT_LIVE]
-            for number, rows in self._by_machine("quality", Event._fields).items()
+            collector_id: [Event(**row) for row in rows if row["kind"] not in _NOT_LIVE]
+            for collector_id, rows in self._by_machine("quality", Event._fields).items()
         }
 
     def _tell(self, machine: _Machine, events: Sequence[Event], taken: Mapping[int, runs.Taken]) -> None:

@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 _COLUMNS = ("range", "from_timestamp", "to_timestamp", "metric", "device", *catalog.FIGURES)
 
 
-class Window(NamedTuple):
+class NamedWindow(NamedTuple):
     """A named window in ms since the epoch, both ends included: a range, "run:3" or "run:3:steady"."""
 
     name: str
@@ -29,11 +29,11 @@ class Window(NamedTuple):
     end: int
 
 
-def windows(con: sqlite3.Connection, collector_id: int) -> list[Window]:
+def windows(con: sqlite3.Connection, collector_id: int) -> list[NamedWindow]:
     """The named windows of a collector; none where it has no samples."""
     query = schema.text("sqlite/windows").format(definition=statement("timeline/windows"))
     ranges = orjson.dumps(catalog.RANGES).decode()
-    return [Window(*row) for row in con.execute(query, {"collector_id": collector_id, "ranges": ranges})]
+    return [NamedWindow(*row) for row in con.execute(query, {"collector_id": collector_id, "ranges": ranges})]
 
 
 def of_window(con: sqlite3.Connection, collector_id: int, start: int, end: int, tables: Sequence[str] = ("host",)) -> list[Row]:
@@ -41,7 +41,7 @@ def of_window(con: sqlite3.Connection, collector_id: int, start: int, end: int, 
     if stored := _stored(con, collector_id, start, end, tables):
         return stored
     with closing(columnar.connect()) as duck:
-        found = _compute(con, duck, collector_id, [Window("asked", start, end)], tables)
+        found = _compute(con, duck, collector_id, [NamedWindow("asked", start, end)], tables)
     return [row[3:] for row in found]
 
 
@@ -52,7 +52,10 @@ def store(con: sqlite3.Connection, collector_id: int, rows: Iterable[tuple[Any, 
 
 
 def refresh(
-    con: sqlite3.Connection, collector_id: int, changed: tuple[int, int] | None = None, only: Callable[[Window], bool] = lambda window: True
+    con: sqlite3.Connection,
+    collector_id: int,
+    changed: tuple[int, int] | None = None,
+    only: Callable[[NamedWindow], bool] = lambda window: True,
 ) -> None:
     """Bring the stored percentiles up to date after samples in `changed` (ms, both included) came or went.
 
@@ -86,14 +89,14 @@ def _metrics(tables: Sequence[str]) -> list[str]:
 
 
 def _compute(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[Window], tables: Sequence[str]
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[NamedWindow], tables: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     """Rows of (range, from, to, *Row) of each window."""
     return columnar.retried(lambda: _taken(con, duck, collector_id, asked, tables))
 
 
 def _taken(
-    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[Window], tables: Sequence[str]
+    con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, asked: Sequence[NamedWindow], tables: Sequence[str]
 ) -> list[tuple[Any, ...]]:
     kept = rollup.reach(con, collector_id)[0][0]
     start, end = max(kept, min(window.start for window in asked)), max(window.end for window in asked)

@@ -51,12 +51,12 @@ def import_machines(url: str, machines: Sequence[Staged], names: Sequence[str], 
         db = Path(folder) / "mirror.db"
         ids = {name: _find_or_add(con, name, site) for name in names}
         with closing(open_database(db)) as local:
-            for name, number in ids.items():
-                _fetch(con, local, name, site, number)
+            for name, collector_id in ids.items():
+                _fetch(con, local, name, site, collector_id)
         found = importing.import_machines(db, machines, names, site, progress)
         with closing(open_database(db)) as local:
-            for number in ids.values():
-                _write_back(con, local, number)
+            for collector_id in ids.values():
+                _write_back(con, local, collector_id)
         return [replace(one, collector_id=ids[one.machinename]) for one in found]
 
 
@@ -129,28 +129,28 @@ def _find_or_add(con: Connection, name: str, site: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _fetch(con: Connection, local: sqlite3.Connection, name: str, site: str, number: int) -> None:
+def _fetch(con: Connection, local: sqlite3.Connection, name: str, site: str, collector_id: int) -> None:
     """Bring what PostgreSQL has of the collector into the SQLite database `local`, under the same id."""
     columns = [row[1] for row in local.execute("PRAGMA table_info(collectors)")]
-    for row in con.execute(schema.select(columns, "collectors", "WHERE id = %s").encode(), [number]):
+    for row in con.execute(schema.select(columns, "collectors", "WHERE id = %s").encode(), [collector_id]):
         local.execute(schema.insert("collectors", columns), row)
     for table, names in _mirrored(local):
         insert = schema.insert(table, names)
         with con.cursor() as cursor:
-            cursor.execute(schema.select(names, table, "WHERE collector_id = %s").encode(), [number])
+            cursor.execute(schema.select(names, table, "WHERE collector_id = %s").encode(), [collector_id])
             while rows := cursor.fetchmany(10_000):
                 local.executemany(insert, rows)
 
 
-def _write_back(con: Connection, local: sqlite3.Connection, number: int) -> None:
+def _write_back(con: Connection, local: sqlite3.Connection, collector_id: int) -> None:
     """Replace what PostgreSQL has of the collector by what `local` has."""
     columns = [row[1] for row in local.execute("PRAGMA table_info(collectors)") if row[1] != "id"]
-    values = local.execute(schema.select(columns, "collectors", "WHERE id = ?"), (number,)).fetchone()
+    values = local.execute(schema.select(columns, "collectors", "WHERE id = ?"), (collector_id,)).fetchone()
     places = ", ".join(["%s"] * len(columns))
-    con.execute(f"UPDATE collectors SET ({schema.names(columns)}) = ({places}) WHERE id = %s".encode(), [*values, number])  # noqa: S608 - names alone
+    con.execute(f"UPDATE collectors SET ({schema.names(columns)}) = ({places}) WHERE id = %s".encode(), [*values, collector_id])  # noqa: S608 - names alone
     for table, names in _mirrored(local):
-        con.execute(schema.delete(table, "collector_id = %s").encode(), [number])
-        rows = local.execute(schema.select(names, table, "WHERE collector_id = ?"), (number,))
+        con.execute(schema.delete(table, "collector_id = %s").encode(), [collector_id])
+        rows = local.execute(schema.select(names, table, "WHERE collector_id = ?"), (collector_id,))
         with con.cursor().copy(f"COPY {table} ({schema.names(names)}) FROM STDIN".encode()) as copy:
             for row in rows:
                 copy.write_row(row)
