@@ -40,9 +40,9 @@ _OURS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from perfkit.collect import run, sources
-from perfkit.collect.launch import Options
+from perfkit.collect.launch import CollectOptions
 sources.HOST = sources.HOST[: int(sys.argv[2])]
-run.run(Options(frequency=float(sys.argv[3]), collection=sys.argv[4], containers=False,
+run.run(CollectOptions(frequency=float(sys.argv[3]), collection=sys.argv[4], containers=False,
                 services=False, processes=False, duration=None, nice=0))
 """
 

@@ -239,9 +239,9 @@ def test_two_collectors_never_share_a_file(tmp_path: Path) -> None:
 _RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from perfkit.collect.launch import Options
+from perfkit.collect.launch import CollectOptions
 from perfkit.collect.run import run
-run(Options(collection=sys.argv[2], frequency=0.01, duration=None, containers=False))
+run(CollectOptions(collection=sys.argv[2], frequency=0.01, duration=None, containers=False))
 """
 
 

@@ -30,15 +30,15 @@ _RECEIVER = (
     _BEGIN
     + """
 import orjson
-from perfkit.receive.batch import Machine, parse_batch
-from perfkit.receive.request import Limits
+from perfkit.receive.batch import SiteMachine, parse_batch
+from perfkit.receive.request import ReceiverLimits
 from perfkit.receive.writer import Writer
-writer = Writer(folder, Limits(keep_free=1, segment=1 << 20))
+writer = Writer(folder, ReceiverLimits(keep_free=1, segment=1 << 20))
 writer.start()
 for second in range(1500):
     told = [{"timestamp": at, "subsystem": name, "measurement": text} for at, name, text in lines(second)]
     batch = parse_batch(orjson.dumps({"identifier": "vm", "measurements": told}), 1000)
-    writer.submit(Machine.of(f"vm-{second % 5}", None), batch.lines).result(60)
+    writer.submit(SiteMachine.of(f"vm-{second % 5}", None), batch.lines).result(60)
     if second % 100 == 0:
         writer.journal.folder.publish("kept", writer.journal.position)
         writer.sync_collections()

@@ -19,14 +19,14 @@ from perfkit.receive.keys import KeyFile
 _PROGRAM = """
 import socket, sys
 from pathlib import Path
-from perfkit.receive.request import Limits
+from perfkit.receive.request import ReceiverLimits
 from perfkit.serve.options import ServeOptions
 from perfkit.serve.web_servers import run_receiver
 import orjson
 said = orjson.loads(sys.argv[1])
 data = Path(said["data"])
 options = ServeOptions(
-    data / "perfkit.db", data, data / "keys.json", data / "apikeys", access_log=data / "access.log", limits=Limits(**said["limits"])
+    data / "perfkit.db", data, data / "keys.json", data / "apikeys", access_log=data / "access.log", limits=ReceiverLimits(**said["limits"])
 )
 run_receiver(options, socket.socket(fileno=int(sys.argv[2])))
 """

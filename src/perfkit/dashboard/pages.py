@@ -185,7 +185,7 @@ async def problem(request: Any, datasette: Dashboard, exception: Exception) -> R
         _log.error("%s %s failed", request.method, request.path, exc_info=exception)
     if request.path.endswith(".json") or request.path.startswith("/api/"):
         return Response.json({"ok": False, "error": sentence}, status=status)
-    sentence = (sentence[:1].upper() + sentence[1:]).replace("; / lists those there are", "")  # a link below says it
+    sentence = sentence[:1].upper() + sentence[1:]
     heading = {404: "There is no such page", 403: "This is not allowed", 400: "This cannot be shown"}.get(status, "Something went wrong")
     response = await respond(request, datasette, Page("plain", {"heading": heading, "sentence": sentence}, template="error"))
     response.status = status
