@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 import re
@@ -181,6 +182,26 @@ def test_a_number_without_bounds_in_a_session_costs_itself_alone(tmp_path: Path)
         path.write_text(json.dumps(line) + "\n" + rest)
         paths.append(path)
     assert [result.quality.facts["samples"] for result in process(paths, tmp_path / "out")] == [8] * 4
+
+
+def test_whatever_number_a_session_tells_the_recording_is_read(tmp_path: Path) -> None:
+    """Each number that a session has, one after the other; /proc/cpuinfo counts no CPUs, so that the session's word does."""
+    paths = []
+    told = json.loads(invent.write(tmp_path / "whole.json", seconds=4).read_text().partition("\n")[0])
+    session = json.loads(told["measurement"])
+    keys = [key for key, value in session.items() if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    assert {"cpus", "hz", "pid", "started", "frequency"} <= set(keys)
+    for which, (key, number) in enumerate(itertools.product(keys, ["1e999", "-1", "0", "9223372036854775807", "1e300", '"x"'])):
+        path = invent.write(tmp_path / f"{which}.json", hostname=f"vm-{which}", seconds=4)
+        first, *lines = path.read_text().splitlines()
+        line = json.loads(first)
+        of = json.loads(line["measurement"])
+        line["measurement"] = json.dumps({**of, "boot_id": f"boot-{which}", key: "NUMBER"}).replace('"NUMBER"', number)
+        path.write_text(
+            "\n".join([json.dumps(line), *(one.replace("processor", "core") if "/proc/cpuinfo" in one else one for one in lines)]) + "\n"
+        )
+        paths.append(path)
+    assert [result.quality.facts["samples"] for result in process(paths, tmp_path / "out")] == [4] * len(paths)
 
 
 def test_of_very_many_interfaces_the_first_have_rows(tmp_path: Path) -> None:

@@ -133,6 +133,21 @@ def test_what_is_much_is_put_off_and_the_others_do_not_wait(tmp_path: Path, jour
     assert (account.held_back, account.totals()["import"]) == (6, 10_000)
 
 
+def test_what_fails_behind_much_that_is_put_off_keeps_nobody_out(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was put off is read again from its beginning: several steps lie between that and the place where it failed."""
+    monkeypatch.setattr("perfkit.receive.importer.STEP_BYTES", 200_000)
+    recorder = Recorder()
+    importer = Importer(tmp_path, tmp_path / "perfkit.db", recorder.open)
+    much = [b"".join(b"%d%07d\n" % (part, number) for number in range(20_000)) for part in range(3)]
+    journal.append(b"".join(entry("big", lines) + entry("small", b"%d\n" % part) for part, lines in enumerate(much)))
+    journal.append(entry("bad", b"poison\n") + entry("small", b"last\n"))
+    importer.finish(60)
+    small = [batch.lines for batch in recorder.fed if batch.identifier == "small"]
+    assert list(dict.fromkeys(small)) == [b"0\n", b"1\n", b"2\n", b"last\n"]
+    assert recorder.kept == str(journal.position)
+    assert Ledger(tmp_path).read().totals()["import"] == 1
+
+
 def test_a_piece_of_what_is_much_ends_with_a_sample() -> None:
     """Else the first half of a sample would be taken for all of it, and the rest would come too late."""
     of = [b'{"timestamp":%d,"subsystem":"a","measurement":"%s"}\n' % (second, b"x" * 70_000) for second in (1, 2, 2, 2, 2, 2, 2, 3)]

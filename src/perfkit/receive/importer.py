@@ -203,7 +203,9 @@ class Importer:
         self._sink: Sink | None = None
         self._suspects: dict[SiteMachine, float] = {}
         self._put_off = PutOff()
-        self._apart = False
+        self._apart_to: Position | None = (
+            None  # each machine is fed apart until the journal is read to here, where feeding all at once failed
+        )
         self._failures, self._why, self._spent_at = 0, "", 0.0
         self._fed_at = time.monotonic()
         self._ends: dict[str, int] = {}
@@ -229,7 +231,7 @@ class Importer:
             return True
         if not self.idle:
             self._fed_at = time.monotonic()
-        if not self._feed(self._without_much(parts, read_from), self._put_off.oldest or reached):
+        if not self._feed(self._without_much(parts, read_from), reached):
             return False
         self._ends |= {entry.file: entry.at + len(entry.lines) for entry, _ in found}
         self._reread = self._reread or rereads
@@ -301,25 +303,28 @@ class Importer:
 
     def _feed(self, parts: Sequence[Part], reached: Position | None) -> bool:
         """Feed all; False where that failed for the data, so that the same must be read again and fed apart."""
-        if not self._apart:
+        if self._apart_to is None:
             return self._feed_together(parts, reached)
         self._failures, self._spent_at = 0, time.monotonic() + APART_SECONDS
         self._feed_apart(parts)
-        self._apart = False
+        # What was put off is read again too, so that it may take several steps until the place is reached where it failed.
+        if reached is None or reached >= self._apart_to:
+            self._apart_to = None
         # Kept at once: what was set aside is not met again after a crash.
-        self._sink_now().save(self._journal, str(reached or Position(0, 0)))
+        self._sink_now().save(self._journal, str(self._put_off.oldest or reached or Position(0, 0)))
         return True
 
     def _feed_together(self, parts: Sequence[Part], reached: Position | None) -> bool:
+        position = str(self._put_off.oldest or reached or Position(0, 0))
         try:
-            self._sink_now().feed([part.batch() for part in parts], journal=self._journal, position=str(reached or Position(0, 0)))
+            self._sink_now().feed([part.batch() for part in parts], journal=self._journal, position=position)
         except TRY_LATER:
             self.close()
             raise
         except Exception as error:
             self._say(f"the import failed ({_what(error)}); trying each machine apart.")
             self._begin_again()
-            self._apart = True
+            self._apart_to = reached or Position(0, 0)
             if not parts and not self._forget_named(error, set()):
                 raise
             return False

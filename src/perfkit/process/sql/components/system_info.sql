@@ -20,7 +20,7 @@ SELECT machine, json_object(
        'cpu_mhz', nullif(try_cast(regexp_extract(coalesce(cpuinfo(text, 'cpu MHz'), cpuinfo(text, 'CPU MHz'), cpuinfo(text, 'clock'),
                                                    cpuinfo(text, 'cpu MHz dynamic')), '^[\d.]+') AS DOUBLE), 0),
        'cache_size', cpuinfo(text, 'cache size'),
-       'total_cpus', coalesce(nullif(greatest(blocks, rows), 0), nullif(whole(told), 0), cores.cpus::BIGINT),  -- CPUs (threads) of the machine; else as /proc/stat has them
+       'total_cpus', coalesce(nullif(greatest(blocks, rows), 0), nullif(whole(told), 0), whole_bytes(cores.cpus)),  -- CPUs (threads) of the machine; else as /proc/stat has them
        'physical_cpus', nullif(len(list_distinct(regexp_extract_all(text, '(?m)^(?:physical id|package)\s*: *(\d+)', 1))), 0),  -- packages
        'bogomips', nullif(try_cast(coalesce(cpuinfo(text, 'bogomips'), cpuinfo(text, 'BogoMIPS'), cpuinfo(text, 'bogomips per cpu')) AS DOUBLE), 0),
        'flags', coalesce(cpuinfo(text, 'flags'), cpuinfo(text, 'Features'), cpuinfo(text, 'features'), cpuinfo(text, 'isa'))) AS system_info
