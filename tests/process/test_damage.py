@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perfkit.errors import BadInput, PerfkitError
+from perfkit.process.engine import Engine
 from perfkit.process.pipeline import process
 from support import invent
 from support.tables import FILES, rows
@@ -201,7 +202,10 @@ def test_whatever_number_a_session_tells_the_recording_is_read(tmp_path: Path) -
             "\n".join([json.dumps(line), *(one.replace("processor", "core") if "/proc/cpuinfo" in one else one for one in lines)]) + "\n"
         )
         paths.append(path)
-    assert [result.quality.facts["samples"] for result in process(paths, tmp_path / "out")] == [4] * len(paths)
+    with Engine() as engine:
+        engine.load(list(enumerate(paths)))
+        engine.derive()
+        assert engine.con.execute("SELECT samples, count(*) FROM machines GROUP BY 1").fetchall() == [(4, len(paths))]
 
 
 def test_of_very_many_interfaces_the_first_have_rows(tmp_path: Path) -> None:
