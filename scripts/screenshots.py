@@ -2,17 +2,21 @@
 
     build/venv/bin/python scripts/screenshots.py build/screenshots
     build/venv/bin/python scripts/screenshots.py build/screenshots --only host,compare --width 400 --scheme dark
+    build/venv/bin/python scripts/screenshots.py build/screenshots --readme
 
 Invented machines and a recording of this one under load are imported, a real collector streams this one as `live-1`, and `perfkit serve`
 shows them. What was imported stays in the folder, so that a second run starts at once; delete invented.db there to have it made anew.
-Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils).
+Paper is the page's PDF, a picture per sheet; that needs pdftoppm (poppler-utils). `--readme` makes the two pictures of the README anew, in
+docs/pictures: the first screen of a run's page, and the certificate of a load of some seconds on this machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +30,8 @@ from urllib.parse import urlencode
 
 import httpx
 from playwright.sync_api import sync_playwright
+from rich.console import Console
+from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
@@ -128,6 +134,7 @@ MACHINES: tuple[dict[str, Any], ...] = (
 # This machine's own recording: seconds of it, and from where to where all of its CPUs compute.
 RECORDED = 50
 STRESSED = (10, 35)
+PICTURES = ROOT / "docs" / "pictures"
 
 
 def main() -> int:
@@ -141,6 +148,10 @@ def main() -> int:
         with collecting(served, options.folder):
             time.sleep(UNTIL_LIVE)
             take(options, addresses(served, empty, options.folder))
+        if options.readme:
+            PICTURES.mkdir(exist_ok=True)
+            shutil.copy(options.folder / f"run-first-{options.scheme[0]}.png", PICTURES / "run.png")
+            (PICTURES / "certificate.svg").write_text(certificate(options.folder / "certified"))
     finally:
         served.stop()
         empty.stop()
@@ -204,6 +215,21 @@ def locust(path: Path, start: int, seconds: int) -> Path:
         )
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def certificate(folder: Path) -> str:
+    """What `preflight` prints around a load, as SVG."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    collector = [sys.executable, "-m", "perfkit", "collect", "--collection", "run.json"]
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    load = f"import time\nend = time.time() + {STRESSED[0]}\nwhile time.time() < end: pass"
+    with subprocess.Popen(collector, cwd=folder, env=environment, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - our own
+        told = perfkit("preflight", "--collection", "run.json", "--wait", "60s", "--", sys.executable, "-c", load, cwd=folder)
+        process.terminate()
+    console = Console(record=True, width=110, file=io.StringIO())
+    console.print(Text(f"$ python3 perfkit.pyz preflight -- ./load.sh\n{told.stdout.strip()}"))
+    return re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="perfkit"), flags=re.S)  # fonts of another site
 
 
 @contextmanager
@@ -296,7 +322,11 @@ def options_() -> argparse.Namespace:
     parser.add_argument("--width", type=lambda text: [int(one) for one in words(text)], default=WIDTHS, metavar="PIXELS,...")
     parser.add_argument("--scheme", type=words, default=SCHEMES, metavar="light,dark")
     parser.add_argument("--no-print", dest="print", action="store_false", help="no paper")
-    return parser.parse_args()
+    parser.add_argument("--readme", action="store_true", help="the pictures of the README alone")
+    options = parser.parse_args()
+    if options.readme:
+        options.only, options.width, options.scheme, options.print = ["run"], WIDTHS[:1], SCHEMES[:1], False
+    return options
 
 
 if __name__ == "__main__":
