@@ -10,7 +10,7 @@ import pytest
 
 from perfkit.catalog import DUCK_TYPES, TABLES
 from perfkit.collection.certificate import certify
-from perfkit.process.findings import Judged, MachineFacts, Rule, Span, judge, rules, verdict
+from perfkit.process.findings import Held, Judged, MachineFacts, Rule, Span, judge, rules, sentence_of, verdict
 
 SAMPLES = 100
 PERIOD_MS = 1000
@@ -277,6 +277,13 @@ def test_hostile_names_stay_text() -> None:
     assert name in one.sentence
     sql = one.sql.replace("'disk.csv'", "disk").replace("'1970-01-01T00:00:01.000Z'", "0").replace("'1970-01-01T00:01:40.000Z'", "1e9")
     assert len(samples.database().execute(sql).fetchall()) == SAMPLES
+
+
+def test_what_is_read_seldom_holds_for_no_longer_than_the_window_is() -> None:
+    """19 readings, ten seconds apart, in a run of three minutes."""
+    (rule,) = (one for one in rules() if one.value == "thermal_throttles")
+    told = sentence_of(rule, [Held("1", 19, 19, 0, 180_000, 0.5)], MachineFacts(1, 4, 1000), Span("run:1", 0, 180_000))
+    assert told.startswith("CPU 1 was slowed down because it was too hot, for 3 m 1 s of 3 m 1 s, ")
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.name)

@@ -240,12 +240,14 @@ def held(
     return found
 
 
-def sentence_of(rule: Rule, subjects: Sequence[Held], machine: MachineFacts) -> str:
-    """What a rule says of the worst of its subjects, and how many more there are."""
-    one, period = subjects[0], (machine.period_ms or 1000) / 1000 * (SLOW if _SELDOM & set(_NAMED.findall(rule.of)) else 1)
+def sentence_of(rule: Rule, subjects: Sequence[Held], machine: MachineFacts, span: Span) -> str:
+    """What a rule says of the worst of its subjects within `span`, and how many more there are."""
+    one, usual = subjects[0], (machine.period_ms or 1000) / 1000
+    period = usual * (SLOW if _SELDOM & set(_NAMED.findall(rule.of)) else 1)
+    whole = (span.end - span.start) / 1000 + usual  # what is read seldom stands for ten samples, the last one for fewer
     sentence = rule.sentence.format(
-        beyond=format_duration(max(one.beyond, 1) * period),
-        length=format_duration(max(one.samples, 1) * period),
+        beyond=format_duration(min(max(one.beyond, 1) * period, whole)),
+        length=format_duration(min(max(one.samples, 1) * period, whole)),
         times="once" if one.beyond == 1 else f"{one.beyond:,} times",
         worst=_number(one.worst),
         subject=one.subject,
@@ -363,7 +365,7 @@ def _finding(rule: Rule, subjects: Sequence[Held], span: Span, machine: MachineF
         rule.limit,
         worst.subject,
         len(subjects) - 1,
-        sentence_of(rule, subjects, machine),
+        sentence_of(rule, subjects, machine, span),
         rule.advice,
         worst.first,
         worst.last,

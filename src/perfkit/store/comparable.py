@@ -182,9 +182,10 @@ def _signs(
         duck.execute("INSERT INTO load_facts VALUES (?, ?, ?, ?, ?, ?)", [*places, *row])
     duck.execute(schema.text("duckdb/used"), {"start": one.start, "end": one.end})
     tables = {**ENGINE, "run": "run_facts", "load": "load_facts", "used": "used"}
-    found = held(duck, machine, [Span("run", one.start, one.end)], rules(PACKAGE), tables)
+    span = Span("run", one.start, one.end)
+    found = held(duck, machine, [span], rules(PACKAGE), tables)
     signs = (
-        Sign(rule.name, rule.kind, sentence_of(rule, subjects, machine))
+        Sign(rule.name, rule.kind, sentence_of(rule, subjects, machine, span))
         for rule in rules(PACKAGE)
         if (subjects := found.get(("run", rule.name)))
     )
