@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from perfkit.bootstrap import cache
+from perfkit.bootstrap import cache, tier
 from perfkit.errors import BadInput, Failed
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount or to be another user")
@@ -349,3 +349,11 @@ def test_a_file_system_that_will_not_do_is_described(carried: Carried, tmp_path:
     if done.returncode in (1, 77) and not done.stdout:
         pytest.skip(f"this machine lets root mount nothing: {done.stderr.strip()}")
     assert sentence in done.stdout
+
+
+def test_where_the_file_is_gone_or_no_zip_nothing_is_known_of_what_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked while another failure is being told, which must not be lost."""
+    (tmp_path / "other").write_text("no zip")
+    for name in ("gone.pyz", "other"):
+        monkeypatch.setattr(tier, "archive_here", lambda name=name: str(tmp_path / name))
+        assert tier.mended() == ""

@@ -13,7 +13,7 @@ import zipimport
 from typing import Any, NoReturn
 
 from perfkit.commands import DESK, of_tier
-from perfkit.errors import BadInput
+from perfkit.errors import BadInput, PerfkitError
 
 MANIFEST = "desk/manifest.json"
 _PROGRAM = "perfkit_program"  # the option of Python that tells the unpacked desk tier which file it is of
@@ -63,8 +63,12 @@ def mended() -> str:
 
     from perfkit.bootstrap import cache
 
-    folder = Path(cache.unpacked(archive, fitting(archive)))
-    found = cache.mend(archive, fitting(archive), folder, sure=True)
+    try:
+        carried = fitting(archive)
+        folder = Path(cache.unpacked(archive, carried))
+        found = cache.mend(archive, carried, folder, sure=True)
+    except (PerfkitError, ImportError, OSError):  # the file was moved, or its cache cannot be written: the failure itself is told
+        return ""
     return f"{cache.told(found, folder)} Run it again." if found else ""
 
 

@@ -57,5 +57,6 @@ def _cache(archive: str, carried: dict[str, Any]) -> Check:
         return Check("cache", FAIL, "nothing can be unpacked", str(error))
     if mended:
         return Check("cache", WARN, f"{len(mended)} unpacked file{'s' * (len(mended) > 1)} had changed", cache.told(mended, folder))
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    return Check("cache", OK, f"{folder} has its {format_bytes(carried['bytes'])}, whole; {format_bytes(free)} free")
+    disk = os.statvfs(folder)
+    free = format_bytes(disk.f_bavail * disk.f_frsize)
+    return Check("cache", OK, f"{folder} has its {format_bytes(carried['bytes'])}, whole; {free} free")

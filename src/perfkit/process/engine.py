@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from perfkit import sql
-from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, table
+from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
 from perfkit.collection.subsystems import HOST, SLOWER
 from perfkit.process import memory
 from perfkit.process.reading import read
@@ -28,7 +28,6 @@ COMPONENTS = (
 SUMMARIES = ("machines", "quality")
 # Tables that have no rows where no line's subsystem starts like this: planning their statements would cost 20 to 50 ms each.
 NEEDS = {
-    "cores": ("container/", "service/", "processes", "perfkit/session", "/proc/cpuinfo"),
     "containers": ("container/",),
     "services": ("service/",),
     "processes": ("processes",),
@@ -156,7 +155,7 @@ class Engine:
         without_lines = self._without_lines()
         for name in without_lines:
             if name not in skip:
-                self._make_empty(name)
+                self._make_empty(table(name))
         self._make("components", COMPONENTS, tell, {*skip, *without_lines})
         if window:
             self._cut(window)
@@ -175,11 +174,8 @@ class Engine:
         there = [name for (name,) in self.con.execute("SELECT DISTINCT subsystem FROM raw WHERE subsystem IS NOT NULL").fetchall()]
         return [name for name, starts in NEEDS.items() if not any(subsystem.startswith(starts) for subsystem in there)]
 
-    def _make_empty(self, name: str) -> None:
-        if name == "cores":  # no table of the output's; reading/schema.sql has its columns
-            self.con.execute("TRUNCATE cores")
-        else:
-            self.con.execute(f"CREATE OR REPLACE TABLE {name} ({table(name).duck_columns}, why VARCHAR)")
+    def _make_empty(self, of: Table) -> None:
+        self.con.execute(f"CREATE OR REPLACE TABLE {of.name} ({of.duck_columns}, why VARCHAR)")
 
     def _take_machines_apart(self) -> None:
         """Where one input mixes several machines, give each a number of its own: `apart` lists those that are new."""

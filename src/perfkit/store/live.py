@@ -103,9 +103,9 @@ def _is_of_the_data(error: sqlite3.Error) -> bool:
 
 # Tables that live import does not need: samples tell the gaps, the database's marks its runs.
 _NEVER_LIVE = ("duplicates", "gaps", "runs")
-# Tables whose statement may be left out when no new line comes from a subsystem that starts like this.
-_NEEDS_SUBSYSTEM = {**NEEDS, "marks": ("perfkit/mark",)}
 _FACTS = frozenset({"perfkit/session", "/proc/cpuinfo"})
+# Tables whose statement may be left out when no new line comes from a subsystem that starts like this.
+_NEEDS_SUBSYSTEM = {**NEEDS, "marks": ("perfkit/mark",), "cores": ("container/", "service/", "processes", *_FACTS)}
 # Tables whose rows tell why a cell of theirs is empty (process/sql/components).
 _TELLS_WHY = frozenset({one.name for one in TABLES} - {"host", "process_names"})
 # Tables of devices that come and go, of which the first value is there whenever there are rates.
