@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
+import time
 
 from perfkit.errors import PerfkitError
 
@@ -60,8 +62,22 @@ def _run_unpacked(archive: str, argv: list[str]) -> int:
     return code
 
 
+def _keep_interrupt(ignored: sys.UnraisableHookArgs) -> None:
+    """Where Ctrl-C came within a callback of the interpreter's, which prints and ignores every error, send it again."""
+    if ignored.exc_type is KeyboardInterrupt:
+        _thread.start_new_thread(_interrupt_soon, (_thread.get_ident(),))
+    else:
+        sys.__unraisablehook__(ignored)
+
+
+def _interrupt_soon(thread: int) -> None:
+    time.sleep(0.01)  # by then the callback has ended
+    signal.pthread_kill(thread, signal.SIGINT)
+
+
 def run() -> None:
     """Run this process's command line and exit. Ctrl-C ends it with a sentence, whenever it comes."""
+    sys.unraisablehook = _keep_interrupt
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there may be something to clean up
