@@ -21,9 +21,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from perfkit.catalog import DENSE  # noqa: E402
 from perfkit.compare import judging  # noqa: E402
-from perfkit.compare.judging import Arm, ComparedRun, ComparisonAsked  # noqa: E402
+from perfkit.compare.judging import ComparisonAsked  # noqa: E402
 from perfkit.store import schema  # noqa: E402
-from perfkit.store.runs import Stretch  # noqa: E402
 from support import simulated  # noqa: E402
 
 CELLS = (
@@ -57,10 +56,7 @@ def speed() -> tuple[float, float]:
             con.execute("UPDATE series SET device = ? WHERE device = ''", [str(place)])
         start, cpu = time.perf_counter(), time.process_time()
         found = simulated.figures(con)
-        rows = list(judging._rows([found[0]], [found[1]], "b", ComparisonAsked(), ""))
-        stretch = Stretch(1, "", None, 1, 0, 1, open=False, marked=False)
-        arms = [Arm(name, (ComparedRun(name, None, 1, stretch),)) for name in "ab"]  # type: ignore[arg-type]
-        assert len(list(judging._with_family(rows, arms[0], arms[1:], 0))) == 600
+        assert len(judging.judged(list(judging.pairs_of([found[0]], [found[1]], "b", ComparisonAsked())))) == 600
         return time.perf_counter() - start, time.process_time() - cpu
 
 

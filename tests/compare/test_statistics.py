@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 
 import duckdb
 import pytest
 
 from perfkit.catalog import TABLES
 from perfkit.compare import judging, statistics
-from perfkit.compare.judging import Arm, ComparedRun
+from perfkit.compare.judging import JudgedFigure
 from perfkit.store import comparable, schema
 from perfkit.store.comparable import BASIS, Figure
-from perfkit.store.runs import Stretch
 from support import simulated
 
 EXACT = 1e-9
-STRETCH = Stretch(1, "", None, 1, 0, 1, open=False, marked=False)
 
 # (degrees of freedom, t, scipy.stats.t.cdf)
 STUDENT = (
@@ -148,36 +147,86 @@ def test_a_figure_and_its_interval(samples: int, seed: int, level: float | None,
     assert estimates(series(samples, seed))[0, figure][3:6] == pytest.approx(expected, rel=EXACT)
 
 
+def judged(*sides: list[Figure], margin: float = 0) -> JudgedFigure:
+    """What judged.sql says of one figure of two arms."""
+    (found,) = judging.judged([judging.Pair("new", *sides, "")], margin)
+    return found
+
+
+def figure(value: float, name: str = "avg", metric: str = "host.cpu_busy", spread: float = 1) -> Figure:
+    return Figure(metric, "", name, value, None, None, spread, 600, 60, None, value, value)
+
+
 def test_a_difference_of_means() -> None:
     found = estimates(series(600, 1), [value + 0.2 for value in series(600, 3)])
-    sides = [judging._estimate(found[run, "avg"]) for run in (0, 1)]
-    difference = statistics.of_means(*sides)
+    difference = judged(*([found[run, "avg"]._replace(metric="host.cpu_busy")] for run in (0, 1))).difference
+    assert difference is not None
     expected = (0.17000381164205436, 0.020612799278388744, 0.31939482400571995, 0.028261315662247946)
     assert difference[:4] == pytest.approx(expected, rel=EXACT)
 
 
+def test_a_difference_of_quantiles_is_movers() -> None:
+    """Zou and Donner 2008: each end is as far from the difference as the root of the squares of both sides' ends."""
+    sides = [Figure("host.cpu_busy", "", "p50", *of, 0, 600, 400, None, 0, 0) for of in ((10.0, 9.0, 12.0), (15.0, 12.0, 16.0))]
+    difference = judged(*([one] for one in sides)).difference
+    assert difference is not None
+    assert difference[:3] == pytest.approx((5, 5 - (3**2 + 2**2) ** 0.5, 5 + (1**2 + 1**2) ** 0.5), rel=EXACT)
+    assert difference.p == pytest.approx(2 * (1 - statistics.student(comparable.T * 5 / 13**0.5, BASIS)), rel=EXACT)
+
+
 def test_a_difference_of_runs_is_welchs() -> None:
-    found = statistics.of_means(statistics.of_runs([1.0, 1.2, 1.4]), statistics.of_runs([1.1, 2.3, 1.9, 2.2]))
+    row = judged([figure(1.0), figure(1.2), figure(1.4)], [figure(1.1), figure(2.3), figure(1.9), figure(2.2)])
+    found = row.difference
+    assert found is not None
     assert (found.p, found.low, found.high) == pytest.approx((0.0846052685943315, -0.1465308770104109, 1.4965308770104109), rel=EXACT)
+    assert row.baseline[:3] == pytest.approx((1.2, 1.2 - 0.4968275, 1.2 + 0.4968275), rel=1e-6)  # t of 2 degrees: 4.302653
 
 
 def test_an_interval_that_the_data_does_not_reach_is_open() -> None:
     found = estimates(series(120, 1))
     assert found[0, "p99"].high is None
-    open_end = judging._estimate(found[0, "p99"])
-    assert statistics.of_quantiles(open_end, open_end) is None
+    open_end = [found[0, "p99"]._replace(metric="host.cpu_busy", n_effective=60)]
+    row = judged(open_end, open_end)
+    assert (row.difference, row.verdict) == (None, judging.NOT_JUDGED)
+    assert row.reason == "the recording is too short for this quantile's interval"
 
 
 def test_values_that_never_change_have_no_width() -> None:
     found = estimates([5.0] * 100, [5.0] * 100)
-    sides = [judging._estimate(found[run, "avg"]) for run in (0, 1)]
-    assert statistics.of_means(*sides) == (0.0, 0.0, 0.0, 1.0, 0.0)
+    row = judged(*([found[run, "avg"]._replace(metric="host.cpu_busy")] for run in (0, 1)))
+    assert row.difference == (0.0, 0.0, 0.0, 1.0, 0.0)
+    assert row.verdict == judging.NO_DIFFERENCE
+
+
+def test_runs_with_one_figure_have_no_width_and_no_verdict_where_they_differ() -> None:
+    """A third of three times 0.1 is not 0.1: the mean of what is the same is that."""
+    same = [figure(0.1)] * 3
+    assert judged(same, same).verdict == judging.NO_DIFFERENCE
+    row = judged(same, [figure(0.7)] * 3)
+    assert row.difference == (0.6, 0.6, 0.6, 0.0, 0.0)
+    assert row.reason == "all runs of a side have the same figure: how far runs differ is not known"
 
 
 def test_holm() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005], [1, 1, 1, 1]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm([0.01, 0.04, 0.03], [3, 1, 1]) == pytest.approx([0.05 / 3, 0.06, 0.06])
-    assert statistics.holm([], []) == []
+    """Of the whole family: a larger weight has a larger part of the error rate, and what stands behind a weaker one is no stronger."""
+    with closing(statistics.connect()) as con:
+        con.executescript(judging._sql("compared"))
+        wanted, weights = (0.01, 0.04, 0.03, 0.005), (3.0, 1.0, 1.0, 1.0)
+        for number, (p, weight) in enumerate(zip(wanted, weights, strict=True)):
+            con.execute("INSERT INTO compared VALUES (?, NULL, ?, ?, 1, '')", (number, str(number), weight))
+            apart = statistics.quantile(1 - p / 2, 16)  # Welch's degrees of freedom of two equal errors with 8 each
+            for side in (0, 1):
+                error = 2**-0.5
+                con.execute("INSERT INTO figures VALUES (?, ?, ?, 0, 0, ?, 600, 600)", (number, side, side * apart, error))
+        values = {"basis": 8, "level": 0.975, "power": 0.8, "fewest": 30, "fewest_beyond": 5, "several": 3, "margin": 0}
+
+        def stand(alpha: float) -> list[bool]:
+            return [row[15] != "no_difference" for row in con.execute(judging._sql("judged"), {**values, "alpha": alpha})]
+
+        # In the order of p / weight (first, last, third, second) each p times what is left of the weights by its own, and never falling.
+        for number, level in enumerate((0.02, 0.06, 0.06, 0.02)):
+            assert not stand(level * (1 - 1e-6))[number]
+            assert stand(level * (1 + 1e-6))[number]
 
 
 def test_t_is_that_of_the_basis() -> None:
@@ -210,7 +259,6 @@ def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_i
     """100 reports of 50 metrics whose runs differ by 1 %; every fourth metric moves in whole steps. More: tests/bench/compare.py."""
     chance = random.Random(3)
     metrics = ["host.cpu_busy", *(f"{one.name}.{column.name}" for one in TABLES[1:] for column in schema.metrics(one))][:50]
-    arms = [Arm(name, tuple(ComparedRun(f"{name}{i}", None, 1, STRETCH) for i in range(3))) for name in ("old", "new")]  # type: ignore[arg-type]
 
     def figures(more: float) -> dict[tuple[str, str, str], Figure]:
         found = {}
@@ -224,8 +272,8 @@ def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_i
         found = []
         for _ in range(100):
             sides = [[figures(of) for _ in range(3)] for of in (0.0, more)]
-            rows = list(judging._rows(*sides, "new", judging.ComparisonAsked(), ""))
-            found.append({row.metric: row.verdict for row in judging._with_family(rows, arms[0], arms[1:], 0)})
+            rows = judging.judged(list(judging.pairs_of(*sides, "new", judging.ComparisonAsked())))
+            found.append({row.metric: row.verdict for row in rows})
         return found
 
     differing = {judging.WORSE, judging.BETTER, judging.DIFFERS}

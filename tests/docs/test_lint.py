@@ -63,8 +63,8 @@ NOT_HERE = {
     "dashboard/queries/finding.sql": "pieces of SQL fill its places; run by tests/dashboard/test_findings.py",
 }
 # Whose SQL a file or a folder has; the first that fits.
-ENGINES = dict.fromkeys(("compare/sql/machine.sql", "lake/sql/days.sql"), sqlite_complaint)
-ENGINES |= dict.fromkeys(("dashboard/queries/fleet_table.sql", "compare/sql", "lake/sql", "process/sql"), duckdb_complaint)
+ENGINES = dict.fromkeys(("compare/sql", "lake/sql/days.sql"), sqlite_complaint)
+ENGINES |= dict.fromkeys(("dashboard/queries/fleet_table.sql", "lake/sql", "process/sql"), duckdb_complaint)
 ENGINES |= dict.fromkeys(("loadtools/sql/duckdb", "store/duckdb"), duckdb_complaint)
 ENGINES |= dict.fromkeys(("dashboard/queries", "loadtools/sql/sqlite", "store/sqlite", "store/migrations"), sqlite_complaint)
 

@@ -58,9 +58,9 @@ def add(con: duckdb.DuckDBPyConnection, kind: Kind, samples: int, runs: int, see
     con.execute(_SQL.format(value=kind.value), values)
 
 
-def figures(con: duckdb.DuckDBPyConnection) -> dict[int, dict[judging._Key, comparable.Figure]]:
+def figures(con: duckdb.DuckDBPyConnection) -> dict[int, judging.Figures]:
     """The figures of each run."""
-    return {run: judging._figures(found) for run, found in comparable.estimates(con).items()}
+    return {run: judging.figures_of(found) for run, found in comparable.estimates(con).items()}
 
 
 class Held(NamedTuple):
@@ -84,19 +84,18 @@ def held(kind: Kind, samples: int, pairs: int, seed: int) -> dict[str, Held]:
         with closing(empty()) as con:
             add(con, kind, samples, 2 * count, 1_000_003 * seed + first)
             known = figures(con)
-        for pair in range(count):
-            for figure in FIGURES:
-                sides = [[known[2 * pair + side][METRIC, "", figure]] for side in (0, 1)]
-                difference, why = judging._difference(sides, figure)
-                if difference is not None and not why:
-                    before = found[figure]
-                    found[figure] = Held(before.judged + 1, before.held + (difference.low <= 0 <= difference.high))
+        chosen = judging.ComparisonAsked(figures=FIGURES)
+        pairs_of = (judging.pairs_of([known[2 * pair]], [known[2 * pair + 1]], "", chosen) for pair in range(count))
+        for row in judging.judged([one for some in pairs_of for one in some]):
+            if row.difference is not None and row.verdict != judging.NOT_JUDGED:
+                before = found[row.figure]
+                found[row.figure] = Held(before.judged + 1, before.held + (row.difference.low <= 0 <= row.difference.high))
     return found
 
 
-def figures_of_runs(metrics: Sequence[str], runs: int, seed: int, samples: int = 600) -> list[dict[judging._Key, comparable.Figure]]:
+def figures_of_runs(metrics: Sequence[str], runs: int, seed: int, samples: int = 600) -> list[judging.Figures]:
     """The figures of invented runs of one machine, without their intervals: from three runs an arm on, the runs are the unit."""
-    found: list[dict[judging._Key, comparable.Figure]] = [{} for _ in range(runs)]
+    found: list[judging.Figures] = [{} for _ in range(runs)]
     with closing(empty()) as con:
         values = {"metrics": list(metrics), "runs": runs, "seed": seed, "samples": samples}
         for run, metric, told in con.execute(_RUNS_SQL, values).fetchall():
@@ -123,6 +122,5 @@ def three_against_three(
                 {key: one._replace(value=one.value * (1 + more_cpu)) if one.metric == METRIC else one for key, one in run.items()}
                 for run in other
             ]
-            rows = list(judging._rows(base, busier, "new", asked, ""))
-            found = tuple(judging._with_family(rows, arms[0], arms[1:], asked.margin))
+            found = tuple(judging.judged(list(judging.pairs_of(base, busier, "new", asked)), asked.margin))
             yield judging.Comparison(arms[0], (arms[1],), found, ())

@@ -7,17 +7,15 @@ only. From three runs an arm on, the runs are the unit, and a verdict speaks of 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 from perfkit import sql
 from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, table, worse
 from perfkit.compare import statistics
-from perfkit.compare.statistics import Difference, Estimate
 from perfkit.errors import BadInput
 from perfkit.process.findings import rules, rules_file
 from perfkit.store import comparable, schema
@@ -45,10 +43,12 @@ ORDER = (
 )
 _FEWEST = 30  # samples' worth of independent ones that a verdict needs
 _BEYOND = 5  # of them beyond a quantile: with fewer, an interval that has both ends has them by luck, and is too narrow
-_RUNS = 3  # runs an arm from which on the runs are the unit
+_SEVERAL = 3  # runs an arm from which on a verdict speaks of the change
+_POWER = 0.8  # of the smallest difference that could have been shown
 _DRIFTS = 3.5  # Student's t of a slow rise or fall: 1 % of series without one have it
 _ALPHA = 1 - LEVEL
 _CPU_OF_COMMANDS = f"{PROCESSES}.cpu_percent"  # the only metric of a sparse table that is compared
+_WAYS = {HIGHER_IS_WORSE: 1, LOWER_IS_WORSE: -1}
 _HARDLY = 1.0  # % of a core: a command that used less on average in every run is not compared
 _LOAD = {
     **dict.fromkeys(("throughput", "errors"), "1/s"),
@@ -56,6 +56,9 @@ _LOAD = {
 }
 _FOREIGN = 5.0  # % of the machine's CPU time: what took more in one arm should have run in the other, too
 _ABSENT = 0.5
+
+
+Figures = dict[tuple[str, str, str], Figure]  # by metric, device and figure
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,30 @@ class Side(NamedTuple):
     n_effective: float
 
 
+class Difference(NamedTuple):
+    """Other minus baseline; `p` is the probability of such a difference where there is none, `detectable` what 8 of 10 times would show."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    detectable: float
+
+
 class Drift(NamedTuple):
     """A run in which a metric slowly rises or falls: its mean in the first and in the last third."""
 
     first: float
     last: float
+
+
+class Pair(NamedTuple):
+    """One figure of the runs of both arms, before it is judged; `forbidden` is why it may not be, or ""."""
+
+    reference: str
+    baseline: Sequence[Figure]
+    other: Sequence[Figure]
+    forbidden: str
 
 
 @dataclass(frozen=True)
@@ -212,17 +234,76 @@ def compare(
         for guard in _guards(run, comparable.of_stretch(run.con, run.collector_id, run.stretch, ()), ("generator",))
     ]
     guards: list[RuleOutcome] = []
-    rows: list[JudgedFigure] = []
+    pairs: list[Pair] = []
     for other, figures in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
         of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
         of_pair += _foreign((baseline, known[id(baseline)]), (other, known[id(other)]))
         forbidden = next((guard.sentence for guard in of_pair if guard.state == FORBID), "")
-        rows += _rows(first, figures, other.name, asked, forbidden)
+        pairs += pairs_of(first, figures, other.name, asked, forbidden)
         guards += of_pair
     place = {metric: number for number, metric in enumerate(ORDER)}
-    rows.sort(key=lambda row: place.get(row.metric, len(ORDER)))
-    found = tuple(_with_family(rows, baseline, others, asked.margin))
-    return Comparison(baseline, tuple(others), found, _all_guards(list(dict.fromkeys(guards))))
+    pairs.sort(key=lambda pair: place.get(pair.baseline[0].metric, len(ORDER)))
+    return Comparison(baseline, tuple(others), tuple(judged(pairs, asked.margin)), _all_guards(list(dict.fromkeys(guards))))
+
+
+def judged(pairs: Sequence[Pair], margin: float = 0) -> list[JudgedFigure]:
+    """Each of `pairs` with its difference and its verdict (sql/judged.sql); `margin` in % is the least that matters."""
+    values = {
+        "basis": BASIS,
+        "level": (1 + LEVEL) / 2,
+        "power": _POWER,
+        "fewest": _FEWEST,
+        "fewest_beyond": _BEYOND,
+        "several": _SEVERAL,
+        "alpha": _ALPHA,
+        "margin": margin,
+    }
+    with closing(statistics.connect()) as con:
+        con.executescript(_sql("compared"))
+        con.executemany("INSERT INTO compared VALUES (?, ?, ?, ?, ?, ?)", ((number, *_facts_of(pair)) for number, pair in enumerate(pairs)))
+        con.executemany("INSERT INTO figures VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _runs_of(pairs))
+        told = con.execute(_sql("judged"), values).fetchall()
+    return [_judged(pair, row) for pair, row in zip(pairs, told, strict=True)]
+
+
+def pairs_of(base: Sequence[Figures], other: Sequence[Figures], name: str, asked: ComparisonAsked, forbidden: str = "") -> Iterator[Pair]:
+    """What is compared of the runs of a baseline and of another arm: every figure that is asked for and that all of them have."""
+    for key in base[0]:
+        metric, device, figure = key
+        if figure not in asked.figures or not _is_asked(metric, asked.metrics) or not all(key in run for run in (*base, *other)):
+            continue
+        if metric == _CPU_OF_COMMANDS and all(run[metric, device, "avg"].value < _HARDLY for run in (*base, *other)):
+            continue
+        yield Pair(name, [run[key] for run in base], [run[key] for run in other], forbidden)
+
+
+def _facts_of(pair: Pair) -> tuple[int | None, str, float, int, str]:
+    """The row of the table `compared`.
+
+    What a load tester looks at first has most of the error rate: with equal parts for hundreds, three runs an arm would find nothing.
+    """
+    one = pair.baseline[0]
+    key = (one.metric, one.figure)
+    part, weight = (" ".join(key), HEADLINE[key]) if key in HEADLINE else ("", _REST)
+    return int(one.figure[1:]) if one.figure != "avg" else None, part, weight, _WAYS.get(worse(one.metric), 0), pair.forbidden
+
+
+def _runs_of(pairs: Sequence[Pair]) -> Iterator[tuple[float | None, ...]]:
+    """The rows of the table `figures`."""
+    for number, pair in enumerate(pairs):
+        for side, runs in enumerate((pair.baseline, pair.other)):
+            for one in runs:
+                yield number, side, one.value, one.low, one.high, one.spread, one.n, one.n_effective
+
+
+def _judged(pair: Pair, row: Sequence[Any]) -> JudgedFigure:
+    one = pair.baseline[0]
+    difference = Difference(*row[10:15]) if row[11] is not None and row[12] is not None else None
+    drifts = tuple(Drift(one.first, one.last) for one in (*pair.baseline, *pair.other) if abs(one.drift or 0) > _DRIFTS)
+    unit = _unit(one.metric)
+    return JudgedFigure(
+        one.metric, one.device, one.figure, unit, pair.reference, Side(*row[:5]), Side(*row[5:10]), difference, row[15], row[16], drifts
+    )
 
 
 def _tables(asked: ComparisonAsked) -> list[str] | None:
@@ -318,47 +399,20 @@ def _all_guards(found: Sequence[RuleOutcome]) -> tuple[RuleOutcome, ...]:
     return (*sorted(found, key=lambda guard: guard.state != FORBID), *calm)
 
 
-_Key = tuple[str, str, str]  # metric, device, figure
-
-
-_Estimates = Mapping[_Key, Figure]
-
-
-def _figures(found: Iterable[Figure]) -> dict[_Key, Figure]:
+def figures_of(found: Iterable[Figure]) -> Figures:
+    """The figures of one run by (metric, device, figure)."""
     return {(one.metric, one.device, one.figure): one for one in found}
 
 
-def _figures_of(arms: Sequence[Sequence[Known]]) -> list[list[dict[_Key, Figure]]]:
+def _figures_of(arms: Sequence[Sequence[Known]]) -> list[list[Figures]]:
     """The figures of each run. A command that ran in another one alone used nothing here, if it is known which processes there were."""
-    found = [[_figures(run.figures) for run in arm] for arm in arms]
+    found = [[figures_of(run.figures) for run in arm] for arm in arms]
     commands = sorted({key for arm in found for run in arm for key in run if key[0] == _CPU_OF_COMMANDS})
     for known, figures in ((run, figures) for arm, told in zip(arms, found, strict=True) for run, figures in zip(arm, told, strict=True)):
         if known.commands is not None:
             n = max((one.n for one in known.figures), default=0)
             figures |= {key: Figure(*key, 0.0, 0.0, 0.0, 0.0, n, float(n), 0.0, 0.0, 0.0) for key in commands if key not in figures}
     return found
-
-
-def _estimate(one: Figure) -> Estimate:
-    return Estimate(one.value, one.low, one.high, one.spread, BASIS)
-
-
-def _rows(
-    base: Sequence[_Estimates], other: Sequence[_Estimates], name: str, asked: ComparisonAsked, forbidden: str
-) -> Iterator[JudgedFigure]:
-    """The rows of one pair of arms, without a verdict yet where one is possible."""
-    for key in base[0]:
-        metric, device, figure = key
-        if figure not in asked.figures or not _is_asked(metric, asked.metrics) or not all(key in run for run in (*base, *other)):
-            continue
-        if metric == _CPU_OF_COMMANDS and all(run[metric, device, "avg"].value < _HARDLY for run in (*base, *other)):
-            continue
-        sides = [[run[key] for run in arm] for arm in (base, other)]
-        drifts = tuple(Drift(one.first, one.last) for side in sides for one in side if abs(one.drift or 0) > _DRIFTS)
-        left, right = (_side(side) for side in sides)
-        found, reason = _difference(sides, figure)
-        reason = forbidden or reason
-        yield JudgedFigure(metric, device, figure, _unit(metric), name, left, right, found, NOT_JUDGED if reason else "", reason, drifts)
 
 
 def _is_asked(metric: str, wanted: Sequence[str]) -> bool:
@@ -368,73 +422,6 @@ def _is_asked(metric: str, wanted: Sequence[str]) -> bool:
 def _unit(metric: str) -> str:
     name, _, column = metric.partition(".")
     return _LOAD[column] if name == "load" else table(name)[column].unit
-
-
-def _side(side: Sequence[Figure]) -> Side:
-    """A side of one run as it is, of several as the mean of theirs."""
-    if len(side) == 1:
-        return Side(side[0].value, side[0].low, side[0].high, side[0].n, side[0].n_effective)
-    of = statistics.of_runs([one.value for one in side])
-    return Side(of.value, of.low, of.high, sum(one.n for one in side), float(len(side)))
-
-
-def _difference(sides: Sequence[Sequence[Figure]], figure: str) -> tuple[Difference | None, str]:
-    """The difference of two sides, and why it is not judged, or ""."""
-    base, other = sides
-    if min(len(base), len(other)) >= _RUNS or (len(base) > 1 and len(other) > 1):
-        left, right = (statistics.of_runs([one.value for one in side]) for side in sides)
-        alike = left.spread == right.spread == 0 and left.value != right.value
-        return statistics.of_means(
-            left, right
-        ), "all runs of a side have the same figure: how far runs differ is not known" if alike else ""
-    if len(base) > 1 or len(other) > 1:
-        return None, "one side has several runs, the other one: repeat it as often"
-    found = (
-        statistics.of_means(_estimate(base[0]), _estimate(other[0]))
-        if figure == "avg"
-        else statistics.of_quantiles(_estimate(base[0]), _estimate(other[0]))
-    )
-    few = min(base[0].n_effective, other[0].n_effective)
-    if few < _FEWEST:
-        return found, f"its samples are worth {few:.0f} independent ones, {_FEWEST} are needed: record longer"
-    if found is None or (figure != "avg" and few * (100 - int(figure[1:])) < 100 * _BEYOND):
-        return found, "the recording is too short for this quantile's interval"
-    return found, ""
-
-
-def _with_family(rows: Sequence[JudgedFigure], baseline: Arm, others: Sequence[Arm], margin: float) -> Iterator[JudgedFigure]:
-    """The rows with their verdicts: a difference counts where it stands in the family of all that are judged (Holm).
-
-    What a load tester looks at first has most of the error rate: with equal parts for hundreds, three runs an arm would find nothing.
-    """
-    sizes = {other.name: min(len(baseline.runs), len(other.runs)) for other in others}
-    judged = [(row, row.difference) for row in rows if row.verdict != NOT_JUDGED and row.difference]
-    parts = Counter(_part(row) for row, _ in judged)
-    weights = [HEADLINE.get((row.metric, row.figure), _REST) / parts[_part(row)] for row, _ in judged]
-    stands = dict(zip((id(row) for row, _ in judged), statistics.holm([of.p for _, of in judged], weights), strict=True))
-    for row in rows:
-        if id(row) not in stands or row.difference is None:
-            yield row
-            continue
-        verdict, reason = _verdict(row, row.difference, stands[id(row)], sizes[row.reference], margin)
-        yield replace(row, verdict=verdict, reason=reason)
-
-
-def _part(row: JudgedFigure) -> tuple[str, str] | None:
-    """Whose part of the error rate a row has, together with those of the same part."""
-    return (row.metric, row.figure) if (row.metric, row.figure) in HEADLINE else None
-
-
-def _verdict(row: JudgedFigure, of: Difference, p: float, runs: int, margin: float) -> tuple[str, str]:
-    least = margin / 100 * abs(row.baseline.value)
-    if p >= _ALPHA or (of.low <= least and of.high >= -least):
-        return NO_DIFFERENCE, ""
-    if runs < _RUNS:
-        return DIFFERS, "these two recordings differ; whether the change did it, only repeated runs can tell"
-    way = worse(row.metric)
-    if way not in (HIGHER_IS_WORSE, LOWER_IS_WORSE):
-        return DIFFERS, ""
-    return (WORSE if (of.value > 0) == (way == HIGHER_IS_WORSE) else BETTER), ""
 
 
 def _sql(name: str) -> str:

@@ -1,37 +1,13 @@
-"""Student's t, and differences with intervals. Pure arithmetic on figures that SQL has made."""
+"""Student's t, which SQL has not: its distribution and the inverse of it, as functions of SQLite."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable
 from functools import lru_cache
-from statistics import fmean, stdev
-from typing import NamedTuple
 
-from perfkit.store.comparable import BASIS, LEVEL
-
-POWER = 0.8  # of the smallest difference that could have been shown
 _TINY = 1e-300
-
-
-class Estimate(NamedTuple):
-    """A figure of one side with its interval; an end that is not known is None. `spread` is its standard error, `freedom` that error's."""
-
-    value: float
-    low: float | None
-    high: float | None
-    spread: float
-    freedom: float
-
-
-class Difference(NamedTuple):
-    """Other minus baseline; `p` is the probability of such a difference where there is none, `detectable` what 8 of 10 times would show."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-    detectable: float
 
 
 def student(t: float, freedom: float) -> float:
@@ -60,57 +36,16 @@ def quantile(probability: float, freedom: float) -> float:
     return t
 
 
-def of_means(baseline: Estimate, other: Estimate) -> Difference:
-    """The difference of two independent means, by Welch and Satterthwaite."""
-    variance = baseline.spread**2 + other.spread**2
-    value = other.value - baseline.value
-    if variance == 0:
-        return Difference(value, value, value, 1.0 if value == 0 else 0.0, 0.0)
-    freedom = variance**2 / sum(one.spread**4 / one.freedom for one in (baseline, other) if one.spread)
-    return _difference(value, math.sqrt(variance), freedom)
+def connect() -> sqlite3.Connection:
+    """SQLite in memory, with the functions student(t, freedom) and t_below(probability, freedom); NULL makes NULL."""
+    con = sqlite3.connect(":memory:")
+    con.create_function("student", 2, _known(student), deterministic=True)
+    con.create_function("t_below", 2, _known(quantile), deterministic=True)
+    return con
 
 
-def of_quantiles(baseline: Estimate, other: Estimate) -> Difference | None:
-    """The difference of two independent quantiles by MOVER (Zou and Donner 2008); None where an interval has an open end."""
-    ends = (baseline.low, baseline.high, other.low, other.high)
-    if any(end is None for end in ends):
-        return None
-    first_low, first_high, low, high = (end for end in ends if end is not None)
-    value = other.value - baseline.value
-    below = math.hypot(other.value - low, first_high - baseline.value)
-    above = math.hypot(high - other.value, baseline.value - first_low)
-    towards_zero = below if value > 0 else above
-    critical = quantile((1 + LEVEL) / 2, BASIS)
-    p = 2 * (1 - student(critical * abs(value) / towards_zero, BASIS)) if towards_zero else 1.0 if value == 0 else 0.0
-    detectable = max(below, above) * (1 + quantile(POWER, BASIS) / critical)
-    return Difference(value, value - below, value + above, p, detectable)
-
-
-def of_runs(values: Sequence[float]) -> Estimate:
-    """The mean of one figure over several runs: the runs are the unit."""
-    spread = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    freedom = max(len(values) - 1, 1)
-    half = quantile((1 + LEVEL) / 2, freedom) * spread
-    mean = fmean(values)
-    return Estimate(mean, mean - half, mean + half, spread, freedom)
-
-
-def holm(probabilities: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """Each probability as it stands in its family (Holm 1979, with weights): a larger weight gets a larger part of the error rate."""
-    order = sorted(range(len(probabilities)), key=lambda place: probabilities[place] / weights[place])
-    found, largest, left = [0.0] * len(probabilities), 0.0, sum(weights)
-    for place in order:
-        largest = max(largest, min(1.0, probabilities[place] * max(left / weights[place], 1.0)))
-        found[place] = largest
-        left -= weights[place]
-    return found
-
-
-def _difference(value: float, spread: float, freedom: float) -> Difference:
-    critical = quantile((1 + LEVEL) / 2, freedom)
-    half = critical * spread
-    p = 2 * (1 - student(abs(value) / spread, freedom))
-    return Difference(value, value - half, value + half, p, (critical + quantile(POWER, freedom)) * spread)
+def _known(of: Callable[[float, float], float]) -> Callable[[float | None, float | None], float | None]:
+    return lambda first, second: None if first is None or second is None else of(first, second)
 
 
 def _beta(x: float, a: float, b: float) -> float:
