@@ -18,7 +18,7 @@ import yaml
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
-from perfkit.compare.judging import FORBID, OK, WARN, _difference
+from perfkit.compare.judging import FORBID, OK, WARN, Pair, judged
 from perfkit.process.findings import rules
 from perfkit.store import open_database, transaction
 from perfkit.store.comparable import PACKAGE, Figure
@@ -333,11 +333,10 @@ def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
     assert busy(found, "p99")["verdict"] == "not_judged"
 
 
-@pytest.mark.parametrize(("n_effective", "verdict"), [(99.9, "not_judged"), (100.1, "")])
+@pytest.mark.parametrize(("n_effective", "verdict"), [(99.9, "not_judged"), (100.1, "no_difference")])
 def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
     side = Figure("host.cpu_busy", "", "p95", 1.0, 0.9, 1.1, 0.01, 600, n_effective, None, 1.0, 1.0)
-    reason = _difference([[side], [side]], "p95")[1]
-    assert ("not_judged" if reason else "") == verdict
+    assert [row.verdict for row in judged([Pair("new", [side], [side], "")])] == [verdict]
 
 
 def test_one_run_against_several_is_not_judged(db: Path) -> None:
