@@ -1,14 +1,16 @@
 """What it costs to record who uses the machine: CPU a sample with 100 and 1,000 processes, beside `pidstat -u -r -d`.
 
-    build/venv/bin/python tests/bench/processes.py
+    build/venv/bin/python tests/bench/processes.py [cost] [shares]
 
 Prints ours, pidstat's and their ratio, by how many bytes they make a sample in a .gz of `collect` larger, and that collector's memory, each
 beside its limit.
-Processes that sleep are started for it; every tenth works a little once a second.
+Processes that sleep are started for it; every tenth works a little once a second. Then, what is attributed to processes of known shares over
+a minute, beside what the scheduler's own counter of nanoseconds says.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import resource
 import shutil
@@ -17,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
@@ -27,6 +30,15 @@ from perfkit.collection import line_head
 ROOT = Path(__file__).parents[2]
 SAMPLES = 31
 SECONDS = 60
+BURNS = """
+import sys, time
+share = float(sys.argv[1])
+while True:
+    began = time.monotonic()
+    while time.monotonic() - began < share * 0.1:
+        pass
+    time.sleep((1 - share) * 0.1)
+"""
 WORKS = ["bash", "-c", "exec 3<> <(:); while :; do for ((i = 0; i < 2000; i++)); do :; done; read -t 1 -u 3; done"]
 
 
@@ -79,7 +91,51 @@ def pidstat() -> float:
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 6
 
 
+def shares() -> None:
+    """Each process's share of a core as processes.csv has it, beside that of /proc/PID/schedstat, which counts nanoseconds."""
+    burning = [subprocess.Popen([sys.executable, "-S", "-c", BURNS, str(share)]) for share in (0.1, 0.25, 0.5, 0.8)]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "shares.json")
+            command = [sys.executable, "-m", "perfkit"]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+            collector = subprocess.Popen([*command, "collect", "--duration", f"{SECONDS + 4}s", "--collection", str(file)], env=environment)
+            time.sleep(3)
+            before, start = [nanoseconds(one.pid) for one in burning], time.time()
+            time.sleep(SECONDS)
+            after, end = [nanoseconds(one.pid) for one in burning], time.time()
+            collector.wait()
+            subprocess.run(
+                [*command, "process", str(file), "--outdir", folder + "/out"], env=environment, stdout=subprocess.DEVNULL, check=True
+            )
+            with Path(folder, "out", "processes.csv").open() as rows:
+                found = [(row["pid"], row["timestamp"], row["cpu_percent"]) for row in csv.DictReader(rows)]
+    finally:
+        for one in burning:
+            one.kill()
+    since, until = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S") for at in (start + 1, end))
+    times = {at for _, at, _ in found if since <= at < until}
+    for one, (first, last) in zip(burning, zip(before, after, strict=True), strict=True):
+        booked = sum(float(cell or 0) for pid, at, cell in found if pid == str(one.pid) and at in times) / len(times)
+        theirs = (last - first) / (end - start) / 1e7
+        print(
+            f"a process of {theirs:5.2f} % of a core by the scheduler has {ours_:5.2f} % in processes.csv: {ours_ - theirs:+.2f} (limit 1)"
+        )
+
+
+def nanoseconds(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
 def main() -> None:
+    asked = sys.argv[1:] or ["cost", "shares"]
+    if "cost" in asked:
+        costs()
+    if "shares" in asked:
+        shares()
+
+
+def costs() -> None:
     there = sum(name.isdigit() for name in os.listdir("/proc"))
     sleeping: list[subprocess.Popen[bytes]] = []
     try:
