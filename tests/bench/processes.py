@@ -2,10 +2,9 @@
 
     build/venv/bin/python tests/bench/processes.py [cost] [shares]
 
-Prints ours, pidstat's and their ratio, by how many bytes they make a sample in a .gz of `collect` larger, and that collector's memory, each
-beside its limit.
-Processes that sleep are started for it; every tenth works a little once a second. Then, what is attributed to processes of known shares over
-a minute, beside what the scheduler's own counter of nanoseconds says.
+Prints ours, pidstat's and their ratio, by how many bytes they make a sample in a .gz of `collect` larger, and that collector's memory,
+each beside its limit. Processes that sleep are started for it; every tenth works a little once a second. Then, what is attributed to
+processes of known shares over a minute, beside what the scheduler's own counter of nanoseconds says.
 """
 
 from __future__ import annotations
@@ -118,9 +117,7 @@ def shares() -> None:
     for one, (first, last) in zip(burning, zip(before, after, strict=True), strict=True):
         booked = sum(float(cell or 0) for pid, at, cell in found if pid == str(one.pid) and at in times) / len(times)
         theirs = (last - first) / (end - start) / 1e7
-        print(
-            f"a process of {theirs:5.2f} % of a core by the scheduler has {ours_:5.2f} % in processes.csv: {ours_ - theirs:+.2f} (limit 1)"
-        )
+        print(f"{theirs:6.2f} % of a core by the scheduler, {booked:6.2f} % in processes.csv: {booked - theirs:+.2f} points (limit 1)")
 
 
 def nanoseconds(pid: int) -> int:
