@@ -37,7 +37,7 @@ from perfkit.store.pending import Pending, RawLine, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
-_CACHE_KB = 8 << 10  # of the database's pages; more does not make it faster, and takes minutes to fill
+_CACHE_KB = 2 << 10  # of the database's pages; more does not make it faster, and memory would grow for minutes until it is filled
 # DuckDB 2.0 keeps some memory of every statement until it is closed (4 KB of a join or a window), so after so many times it is opened anew.
 _DERIVED_MOST = 30
 _TIDY_MS = 300_000
