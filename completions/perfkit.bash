@@ -64,6 +64,7 @@ _perfkit() {
     "process --to") return ;;
     "process --between") return ;;
     "process --memory-limit") return ;;
+    "process --threads") return ;;
     "import --file") _perfkit_words -f && return ;;
     "import --load") _perfkit_words -f && return ;;
     "import --load-start") return ;;
@@ -153,7 +154,7 @@ _perfkit() {
     "collect") if [[ $current == -* ]]; then _perfkit_words -W '--mode --duration --frequency --collection --format --append --max-size --max-files --server --apikey --apikey-file --identifier --cacert --spool --spool-size --batch-size --flush-interval --containers --no-containers --services --no-services --processes --no-processes --cmdline --no-cmdline --burst --nice -h --help'; else _perfkit_words -f; fi ;;
     "preflight") if [[ $current == -* ]]; then _perfkit_words -W '--collection --wait --watch --machine --server --apikey --apikey-file --identifier --cacert --spool --label --stop-on-loss --json -h --help'; else _perfkit_words -f; fi ;;
     "mark") if [[ $current == -* ]]; then _perfkit_words -W '--collection --kind --all --server --apikey --apikey-file --cacert --site-name --site -h --help'; else _perfkit_words -f; fi ;;
-    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --on --from --to --between --memory-limit --json -h --help'; else _perfkit_words -f; fi ;;
+    "process") if [[ $current == -* ]]; then _perfkit_words -W '--collection --outdir --container-names --parquet --lake --site-name --site --on --from --to --between --memory-limit --threads --json -h --help'; else _perfkit_words -f; fi ;;
     "import") if [[ $current == -* ]]; then _perfkit_words -W '--file --load --load-start --load-shift --collector-name --site-name --site --db --quiet -q -h --help'; else _perfkit_words -f; fi ;;
     "runs") if [[ $current == -* ]]; then _perfkit_words -W '--json --db -h --help'; else return; fi ;;
     "compare") if [[ $current == -* ]]; then _perfkit_words -W '--arm --phase --metric --figure --at-least --fail-on --generator --across-machines --format --db -h --help'; else _perfkit_words -f; fi ;;

@@ -87,6 +87,7 @@ for program in perfkit perfkit.pyz
     complete -c $program -n '__fish_seen_subcommand_from process' -l to -x -d 'Leave out samples after it.'
     complete -c $program -n '__fish_seen_subcommand_from process' -l between -x -d 'Keep one phase only: the one that this mark starts.'
     complete -c $program -n '__fish_seen_subcommand_from process' -l memory-limit -x -d 'Memory for the data; the rest goes to $TMPDIR.'
+    complete -c $program -n '__fish_seen_subcommand_from process' -l threads -x -d 'CPUs to use.'
     complete -c $program -n '__fish_seen_subcommand_from process' -l json -d 'Print the verdict, the certificate and the findings of every run as JSON.'
     complete -c $program -n '__fish_seen_subcommand_from process' -s h -l help -d 'Show this message and exit.'
     complete -c $program -n '__fish_seen_subcommand_from import' -F

@@ -56,6 +56,7 @@ def process(
     memory_limit: Optional[str] = typer.Option(
         None, metavar="SIZE", help="Memory for the data; the rest goes to $TMPDIR.  [default: 2.5GB]"
     ),
+    threads: Optional[int] = typer.Option(None, min=1, max=1024, help="CPUs to use.  [default: all; 1 for each task of --on]"),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict, the certificate and the findings of every run as JSON."),
 ) -> None:
     """Turn collections into CSV files: host, every component, percentiles, quality, findings.
@@ -70,9 +71,13 @@ def process(
     if ctx.get_parameter_source("collection") is ParameterSource.ENVIRONMENT:
         collection = _named_in(os.environ["PCR_COLLECTION"])
     files = [*(collection or []), *(more or [])] or [_newest()]
-    options = _options(container_names, parquet, site_name, (since, until, between), memory_limit)
+    options = _options(container_names, parquet, site_name, (since, until, between), memory_limit, threads)
     if on is not None:
-        words = {"--container-names": container_names and container_names.absolute(), "--memory-limit": memory_limit}
+        words = {
+            "--container-names": container_names and container_names.absolute(),
+            "--memory-limit": memory_limit,
+            "--threads": threads or 1,  # a worker does one task a thread
+        }
         _process_on(on, files, lake, outdir, {**words, "--parquet": parquet or None}, options)
         return
     with Display() as display, _writer(lake, options) as writer:
@@ -162,7 +167,12 @@ def _stem(file: Path) -> Path:
 
 
 def _options(
-    names: Path | None, parquet: bool, site: str, window: tuple[str | None, str | None, str | None], memory: str | None
+    names: Path | None,
+    parquet: bool,
+    site: str,
+    window: tuple[str | None, str | None, str | None],
+    memory: str | None,
+    threads: int | None,
 ) -> ProcessOptions:
     from perfkit.process.engine import Cut
     from perfkit.process.pipeline import ProcessOptions, read_names
@@ -175,6 +185,7 @@ def _options(
         site=site,
         window=Cut(parse_instant(since) if since else None, parse_instant(until) if until else None, phase) if any(window) else None,
         memory_limit=parse_size(memory) if memory else ProcessOptions.memory_limit,
+        threads=threads,
     )
 
 

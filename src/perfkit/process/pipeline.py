@@ -35,6 +35,7 @@ class ProcessOptions:
     site: str = "default"
     window: Cut | None = None
     memory_limit: int = 2_500_000_000  # bytes for the data; what does not fit goes to files in the folder for temporary ones
+    threads: int | None = None  # how many CPUs to use; all where it is None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def process(
     with _beside(outdir) if outdir else nullcontext() as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
         grouped = group(collections_in(files, Path(spill, "unpacked")))
         machines = [replace(one, files=put_together(one.files, Path(spill, f"{one.number}.json"))) for one in grouped]
-        with Engine(memory_limit=options.memory_limit, temp_folder=Path(spill)) as engine:
+        with Engine(memory_limit=options.memory_limit, threads=options.threads, temp_folder=Path(spill)) as engine:
             machines = derive(engine, machines, options, report)
             results = []
             for machine in machines:
