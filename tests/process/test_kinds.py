@@ -415,9 +415,10 @@ def tar(mode: str) -> Callable[[bytes], bytes]:
     return pack
 
 
-def in_two(text: bytes, between: bytes) -> bytes:
+def in_two(text: bytes, between: bytes = b"", *, written: str = "utf-8", appended: str = "utf-8") -> bytes:
+    """`text` as it is if one half was appended to another, in the encodings of both."""
     at = text.index(b"\n", len(text) // 2) + 1
-    return text[:at] + between + text[at:]
+    return text[:at].decode().encode(written) + between + text[at:].decode().encode(appended)
 
 
 def zipped(text: bytes) -> bytes:
@@ -462,6 +463,12 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # ending, and what b
     "two-marks": (".json", lambda text: codecs.BOM_UTF8 + in_two(text, codecs.BOM_UTF8)),
     "mark-within": (".json", lambda text: in_two(text, codecs.BOM_UTF8)),
     "mark-within-gz": (".json.gz", lambda text: gzip.compress(in_two(text, codecs.BOM_UTF8))),
+    # PowerShell's >> behind what another program wrote; and what another program wrote behind it
+    "utf-16-behind": (".json", lambda text: in_two(text, appended="utf-16-le")),
+    "utf-16-be-behind": (".json", lambda text: in_two(text, codecs.BOM_UTF16_BE, appended="utf-16-be")),
+    "utf-8-behind-utf-16": (".json", lambda text: in_two(text, written="utf-16")),
+    "utf-8-behind-utf-16-be": (".json", lambda text: in_two(text, codecs.BOM_UTF8, written="utf-16-be")),
+    "utf-16-behind-gz": (".json.gz", lambda text: gzip.compress(in_two(text, appended="utf-16-le"))),
     "nul-behind": (".json", lambda text: text + bytes(4096)),
     "blank-lines": (".json", lambda text: b"\n\n" + text.replace(b"\n", b"\n\n")),
 }
