@@ -145,6 +145,7 @@ INTERFACES = (
         "ovsbr1",
         "wt0",
     ),
+    *("lan1", "lan4", "wan"),  # of a switch that eth0 leads to
     *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",
@@ -314,6 +315,7 @@ def made() -> Iterator[tuple[str, Lines]]:
         yield f"line-{name}", pcc(*({"/proc/stat": stat(n), "container/docker/cc": one} for n, one in enumerate(told)))
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
+    yield "ports-alone", pcc(*({"/proc/net/dev": dev(n, "lo", "lan1", "br-lan"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
     heads = [disks(n, "nvme0c0n1", "nvme0c1n1").replace("\n", "\n") + "   8       9 nvme0n1 0 0 0 0 0 0 0 0 0 0 0\n" for n in range(3)]
     yield "old-multipath", pcc(*({"/proc/diskstats": head, "/proc/stat": stat(n)} for n, head in enumerate(heads)))
@@ -520,7 +522,7 @@ def test_names_tell_what_counts_where_there_is_no_topology(world: World) -> None
     assert world.column("names", "net_rx_bytes") == pytest.approx([1000 * len(PHYSICAL)] * 2)
 
 
-@pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin"])
+@pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin", "ports-alone"])
 def test_without_a_physical_interface_what_leads_out_counts(world: World, name: str) -> None:
     assert world.column(name, "net_rx_bytes") == [1000, 1000]
     assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]
