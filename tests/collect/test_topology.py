@@ -57,7 +57,10 @@ def network(folder: Path, **devices: dict[str, str]) -> dict[str, bool]:
     """Interfaces by name with what they have: device, master, link and index; gives who is in the total."""
     net = folder / "class/net"
     for index, (name, has) in enumerate(devices.items(), 1):
-        build(net / name, {"ifindex": f"{has.get('index', index)}\n", "iflink": f"{has.get('link', index)}\n", "uevent": has.get("uevent", "")})
+        build(
+            net / name,
+            {"ifindex": f"{has.get('index', index)}\n", "iflink": f"{has.get('link', index)}\n", "uevent": has.get("uevent", "")},
+        )
         if "device" in has:
             (net / name / "device").mkdir()
     for name, has in devices.items():

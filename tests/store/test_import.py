@@ -280,9 +280,13 @@ CSV_FILES = {
     "tabs": (CSV.replace(",", "\t").encode(), 4, None),
     "tabs in UTF-16": (CSV.replace(",", "\t").encode("utf-16"), 4, None),
     "cut with semicolons": (CSV.replace(",", ";").encode()[:-6], 3, "its end is cut"),
-    "quoted with semicolons": (CSV.replace("7.5", '"7,5"').replace("cpu_user", '"cpu_user"').replace(",", ";").replace("7;5", "7,5").encode(), 4, None),
+    "quoted with semicolons": (
+        CSV.replace("7.5", '"7,5"').replace("cpu_user", '"cpu_user"').replace(",", ";").replace("7;5", "7,5").encode(),
+        4,
+        None,
+    ),
     "instants with commas": (
-        "Timestamp;cpu_user;cpu_idle\n".encode() + b"".join(b"2026-01-01 00:00:0%d,250;7,5;90\n" % second for second in range(4)),
+        b"Timestamp;cpu_user;cpu_idle\n" + b"".join(b"2026-01-01 00:00:0%d,250;7,5;90\n" % second for second in range(4)),
         4,
         "taken for decimal points",
     ),

@@ -73,9 +73,9 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
     """Every network interface by name: `kind` (physical, virtual), `in_total`, and the `master` it is enslaved to.
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
-    its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the
-    switch, also where that is a bond. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does, tunnels and taps
-    (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
+    its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the switch, also where
+    that is a bond. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does,
+    tunnels and taps (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
