@@ -28,6 +28,8 @@ import uvicorn
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
 
 from perfkit.dashboard.app import make_app  # noqa: E402
+from perfkit.dashboard.plugin import ROUTES  # noqa: E402
+from perfkit.process.engine import MOST_DEVICES  # noqa: E402
 from perfkit.serve.address import Address  # noqa: E402
 from perfkit.store import open_database, windows  # noqa: E402
 from perfkit.store.rollup import close_buckets  # noqa: E402
@@ -87,6 +89,12 @@ def hundred(database: Path) -> None:
             con.execute(f"INSERT INTO {table} (collector_id, {columns}) SELECT {i}, {columns} FROM {table} WHERE collector_id = 1")
     con.commit()
     con.close()
+
+
+def crowded(database: Path) -> None:
+    """One collector with as many disks and interfaces as have rows, for a minute."""
+    devices = {table: [f"{table}{number}" for number in range(MOST_DEVICES)] for table in ("disk", "network")}
+    fill(database, "vm-crowded", seconds=60, devices=devices)
 
 
 @contextmanager
@@ -291,6 +299,13 @@ def main() -> None:
         with serving(database) as url:
             timing("100 collectors: the list's data", ask(f"{url}/api/v1/collectors"), 150)
             timing("100 collectors: the page", ask(f"{url}/"), 150)
+        database = Path(folder) / "crowded.db"
+        timed("1,000 disks and interfaces written", lambda: crowded(database))
+        with serving(database) as url:
+            for route in ROUTES:
+                if not route.example.startswith(("/-/", "/assets/")):
+                    asked = ask(f"{url}{route.example}{'&metrics=host' if '/api/v1/compare' in route.example else ''}")
+                    timing(f"crowded: {route.example}, {asked.sent / 1000:.0f} kB", asked)
 
 
 if __name__ == "__main__":

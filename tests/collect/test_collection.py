@@ -100,6 +100,20 @@ def test_the_reader_survives_every_single_byte_being_wrong(tmp_path: Path) -> No
         list(Reader(tmp_path / "c.json"))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 19, 20, 21, 22, 47, 512])
+def test_parts_in_other_encodings_are_read_wherever_a_chunk_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Text of any language, as PowerShell's >> and cat put it together."""
+    monkeypatch.setattr("perfkit.collection.opening._CHUNK", size)
+    text = "ä 漢字漢字漢字漢字 \U0001f600 \u0a40\u0a0d"
+    lines = [f'{{"timestamp":{n},"subsystem":"x","measurement":"{text}"}}\n' for n in range(14)]
+    parts = ["utf-8", "utf-8", "utf-16-le", "utf-16-le", "utf-8-sig", "utf-8-sig", "utf-16-be", "utf-16-be", "utf-8", "utf-16", "utf-16"]
+    parts += ["utf-8-sig", "utf-16-le", "utf-8"]
+    (tmp_path / "c.json").write_bytes(b"".join(line.encode(encoding) for line, encoding in zip(lines, parts)))
+    reader = Reader(tmp_path / "c.json")
+    assert [(line.timestamp, line.measurement) for line in reader] == [(n, text) for n in range(14)]
+    assert (reader.damaged, reader.truncated) == (0, False)
+
+
 def test_a_collection_is_known_by_its_first_line(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_bytes(b'{"name":"x"}\n')
     (tmp_path / "run.json").write_bytes(numbered(1)[0])

@@ -57,7 +57,10 @@ def network(folder: Path, **devices: dict[str, str]) -> dict[str, bool]:
     """Interfaces by name with what they have: device, master, link and index; gives who is in the total."""
     net = folder / "class/net"
     for index, (name, has) in enumerate(devices.items(), 1):
-        build(net / name, {"ifindex": f"{has.get('index', index)}\n", "iflink": f"{has.get('link', index)}\n"})
+        build(
+            net / name,
+            {"ifindex": f"{has.get('index', index)}\n", "iflink": f"{has.get('link', index)}\n", "uevent": has.get("uevent", "")},
+        )
         if "device" in has:
             (net / name / "device").mkdir()
     for name, has in devices.items():
@@ -82,6 +85,14 @@ def test_a_virtual_function_under_its_synthetic_twin_counts_once(tmp_path: Path)
 def test_the_ports_of_a_switch_are_counted_by_the_interface_that_leads_to_it(tmp_path: Path) -> None:
     found = network(tmp_path, lo={}, eth0={"device": ""}, lan1={"device": "", "link": "2"}, lan2={"device": "", "link": "2"})
     assert {name for name, counts in found.items() if counts} == {"eth0"}
+
+
+def test_a_switch_may_be_led_to_by_a_bond(tmp_path: Path) -> None:
+    """The kernel names the type of a port; another interface that is linked to the bond (a child of InfiniBand's) counts."""
+    ports = {f"lan{n}": {"device": "", "link": "4", "uevent": f"DEVTYPE=dsa\nINTERFACE=lan{n}\n"} for n in (1, 2)}
+    bonded = {"device": "", "master": "bond0"}
+    found = network(tmp_path, lo={}, eth0=bonded, eth1=bonded, bond0={}, **ports, ib1={"device": "", "link": "4"})
+    assert {name for name, counts in found.items() if counts} == {"eth0", "eth1", "ib1"}
 
 
 def test_inside_a_container_what_leads_out_counts(tmp_path: Path) -> None:

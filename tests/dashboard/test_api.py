@@ -6,12 +6,17 @@ import json
 import sqlite3
 import statistics
 from datetime import datetime, timezone
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
+from perfkit.dashboard.app import make_app
+from perfkit.dashboard.plugin import ROUTES
+from perfkit.process.engine import MOST_DEVICES
 from support import asking
+from support.in_process import InProcess
 from support.seed import fill
 
 FIRST = 1767225600000
@@ -224,3 +229,34 @@ def test_the_worst_minute_is_the_highest_mean_of_any_sixty_seconds(site, start, 
 def test_a_span_shorter_than_a_minute_has_no_worst_minute(site):
     window = f"from={FIRST + 100_000}&to={FIRST + 150_000}"
     assert asking.get(f"{site.url}/api/v1/collectors/1/percentiles?tables=host&{window}").json()["worst_minutes"] == []
+
+
+def test_with_as_many_devices_as_have_rows_every_page_and_answer_comes_and_none_is_huge(tmp_path: Path) -> None:
+    """What they take is measured by tests/bench/dashboard.py."""
+    devices = {table: [f"{table}{number}" for number in range(MOST_DEVICES)] for table in ("disk", "network")}
+    fill(tmp_path / "perfkit.db", "vm-a", seconds=9, devices=devices)
+    app = InProcess(make_app(tmp_path / "perfkit.db"))
+    try:
+        pages = [route.example for route in ROUTES if not route.example.startswith(("/-/", "/assets/"))]
+        every = "disk.util_percent,disk.await_ms,network.rx_bytes,network.tx_bytes"
+        pages += [
+            f"/api/v1/collectors/1/series?metrics={every}&points=600",
+            "/collectors/1/host?disks=all&interfaces=all",
+            "/perfkit/disk_metrics",
+        ]
+        pages += ["/compare?c=1@1&c=1@1", "/api/v1/compare?c=1@1&c=1@1&metrics=disk.util_percent&figures=avg"]
+        answers = app.ask(pages)
+        disk = app.ask(["/api/v1/compare?c=1@1&c=1@1&metrics=disk"]).popitem()[1]
+    finally:
+        app.close()
+    assert {url: answer.status_code for url, answer in answers.items() if answer.status_code != 200} == {}
+    assert {url: len(answer.text) for url, answer in answers.items() if len(answer.text) > (6 << 20 if "/api/" in url else 1 << 20)} == {}
+    compared = answers["/api/v1/compare?c=1@1&c=1@1"].json()
+    assert {one["metric"].partition(".")[0] for one in compared["metrics"]}.isdisjoint({"disk", "network"})
+    [told] = [one["sentence"] for one in compared["guards"] if one["rule"] == "too_many"]
+    assert told.startswith("not compared, because there are so many: disk (1,000 devices), network (1,000 devices); name one metric")
+    assert len(answers["/api/v1/compare?c=1@1&c=1@1&metrics=disk.util_percent&figures=avg"].json()["metrics"]) == MOST_DEVICES
+    assert (disk.status_code, disk.json()["error"].partition(";")[0]) == (
+        400,
+        "not compared, because there are so many: disk (1,000 devices)",
+    )

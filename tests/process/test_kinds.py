@@ -145,6 +145,7 @@ INTERFACES = (
         "ovsbr1",
         "wt0",
     ),
+    *("lan1", "lan4", "wan"),  # of a switch that eth0 leads to
     *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",
@@ -314,6 +315,7 @@ def made() -> Iterator[tuple[str, Lines]]:
         yield f"line-{name}", pcc(*({"/proc/stat": stat(n), "container/docker/cc": one} for n, one in enumerate(told)))
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
+    yield "ports-alone", pcc(*({"/proc/net/dev": dev(n, "lo", "lan1", "br-lan"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
     heads = [disks(n, "nvme0c0n1", "nvme0c1n1").replace("\n", "\n") + "   8       9 nvme0n1 0 0 0 0 0 0 0 0 0 0 0\n" for n in range(3)]
     yield "old-multipath", pcc(*({"/proc/diskstats": head, "/proc/stat": stat(n)} for n, head in enumerate(heads)))
@@ -415,9 +417,10 @@ def tar(mode: str) -> Callable[[bytes], bytes]:
     return pack
 
 
-def in_two(text: bytes, between: bytes) -> bytes:
+def in_two(text: bytes, between: bytes = b"", *, written: str = "utf-8", appended: str = "utf-8") -> bytes:
+    """`text` as it is if one half was appended to another, in the encodings of both."""
     at = text.index(b"\n", len(text) // 2) + 1
-    return text[:at] + between + text[at:]
+    return text[:at].decode().encode(written) + between + text[at:].decode().encode(appended)
 
 
 def zipped(text: bytes) -> bytes:
@@ -462,6 +465,12 @@ FORMS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {  # ending, and what b
     "two-marks": (".json", lambda text: codecs.BOM_UTF8 + in_two(text, codecs.BOM_UTF8)),
     "mark-within": (".json", lambda text: in_two(text, codecs.BOM_UTF8)),
     "mark-within-gz": (".json.gz", lambda text: gzip.compress(in_two(text, codecs.BOM_UTF8))),
+    # PowerShell's >> behind what another program wrote; and what another program wrote behind it
+    "utf-16-behind": (".json", lambda text: in_two(text, appended="utf-16-le")),
+    "utf-16-be-behind": (".json", lambda text: in_two(text, codecs.BOM_UTF16_BE, appended="utf-16-be")),
+    "utf-8-behind-utf-16": (".json", lambda text: in_two(text, written="utf-16")),
+    "utf-8-behind-utf-16-be": (".json", lambda text: in_two(text, codecs.BOM_UTF8, written="utf-16-be")),
+    "utf-16-behind-gz": (".json.gz", lambda text: gzip.compress(in_two(text, appended="utf-16-le"))),
     "nul-behind": (".json", lambda text: text + bytes(4096)),
     "blank-lines": (".json", lambda text: b"\n\n" + text.replace(b"\n", b"\n\n")),
 }
@@ -513,7 +522,7 @@ def test_names_tell_what_counts_where_there_is_no_topology(world: World) -> None
     assert world.column("names", "net_rx_bytes") == pytest.approx([1000 * len(PHYSICAL)] * 2)
 
 
-@pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin"])
+@pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin", "ports-alone"])
 def test_without_a_physical_interface_what_leads_out_counts(world: World, name: str) -> None:
     assert world.column(name, "net_rx_bytes") == [1000, 1000]
     assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]

@@ -114,6 +114,11 @@ IMPOSSIBLE = (
     ("limits", "core_throttle_count 0", "core_throttle_count -1", "limits of cpu 0", "cannot be"),
     ("limits", "scaling_cur_freq 2600000", "scaling_cur_freq 99000000000", "limits of cpu 0", "far above"),
     ("limits", "bw_in_allowance_exceeded \\d+", "bw_in_allowance_exceeded -5", "limits of eth0", "no number that can be"),
+    ("limits", r"(\nethtool/.*)+", "", "limits of eth0", "lines are missing"),
+    ("limits", r"\n.*nf_conntrack_max.*", "", "limits", "a number is missing"),
+    ("limits", r"\n.*cpu1/cpufreq/scaling_cur_freq.*", "", "limits of cpu 1", "a number is missing"),
+    ("limits", r"(?s)^.*$", "", "limits", "lines are missing"),
+    ("/proc/schedstat", r"cpu1 .*", "", "limits of cpu 1", "a number is missing"),
     ("/proc/schedstat", "cpu1 .*", "cpu1 0 0 0 0 0 0 77 x 9", "limits of cpu 1", "not understood"),
     ("/proc/net/softnet_stat", "^\\S+ \\S+", "00001000 zzzzzzzz", "limits of cpu 0", "cannot be"),
 )
@@ -139,6 +144,12 @@ def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
             assert words in events.get((subject, "unusable"), ""), changed
         assert ("limits of eth0", "reset") in events
         assert rows(found, "SELECT count(*), count(open_files_percent), count(connections_percent), count(clock_error_ms) FROM limits") == [
-            (15, 13, 14, 13)
+            (19, 17, 17, 17)
         ]
-        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(14,)]
+        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(18,)]
+        assert rows(found, "SELECT subject, missed FROM quality WHERE kind = 'unusable' ORDER BY 1") == [
+            ("limits", 9),
+            ("limits of cpu 0", 4),
+            ("limits of cpu 1", 4),
+            ("limits of eth0", 3),
+        ]

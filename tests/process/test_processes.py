@@ -54,6 +54,10 @@ class Recording:
             rows = engine.con.execute(
                 "SELECT timestamp, command, cpu_percent, service, rss_bytes FROM processes ORDER BY 1, pid"
             ).fetchall()
+            told = engine.con.execute(
+                "SELECT kind, subject, from_timestamp, to_timestamp FROM quality WHERE starts_with(subject, 'process')"
+            ).fetchall()
+        self.events = {(kind, subject, first // 1000 - START, last // 1000 - START) for kind, subject, first, last in told}
         return {
             (at // 1000 - START, command): (None if cpu is None else round(cpu, 6), service, rss) for at, command, cpu, service, rss in rows
         }
@@ -134,6 +138,41 @@ def test_a_scan_that_is_lost_makes_an_average_over_the_gap(tmp_path: Path) -> No
     one.sample(50, [row(5, 9, "1", 80)])
     found = one.tables(tmp_path)
     assert found[2, "db"][0] == 40
+
+
+DAMAGED_ROWS = {
+    # what becomes of the rows of scan 2; the events; the shares of db (pid 5) and web (pid 6) from second 1 on
+    "cut": (lambda rows: [*rows[:3], rows[3][:9]], {"processes", "process 6"}, [20, 30, 40], [None, None, 10]),
+    "more words": (lambda rows: [*rows[:3], rows[3] + " 7"], {"processes", "process 6"}, [20, 30, 40], [None, None, 10]),
+    "a word": (lambda rows: [*rows[:3], rows[3].replace(" - ", " ? ")], {"processes", "process 6"}, [20, 30, 40], [20, 30, 10]),
+    "not a number": (
+        lambda rows: [*rows[:3], rows[3].replace(" 20 ", " x ", 1)],
+        {"processes", "process 6"},
+        [20, 30, 40],
+        [None, None, 10],
+    ),
+    "whose": (lambda rows: [*rows[:3], "?" + rows[3]], {"processes"}, [20, 30, 40], [25, 25, 10]),
+    "cut before": (lambda rows: [*rows[:2], rows[2][:1]], {"processes"}, [25, 25, 40], [25, 25, 10]),
+    "kernel": (lambda rows: [rows[0], rows[1][:-4], *rows[2:]], {"processes", "process 2"}, [20, 30, 40], [20, 30, 10]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_ROWS)
+def test_a_damaged_row_costs_its_own_cells_and_an_event_says_so(tmp_path: Path, name: str) -> None:
+    """What may have stood in it is no part of what comes next: rates are over the time since the row before it."""
+    change, subjects, db, web = DAMAGED_ROWS[name]
+    one = Recording()
+    one.who(2, 1, "kthreadd", kernel=True)
+    one.who(5, 9, "db")
+    one.who(6, 9, "web")
+    for used in ((0, 0, 0), (20, 20, 5), (50, 50, 10), (90, 60, 15)):
+        rows = [row(2, 1, "1", used[2]), row(5, 9, "1", used[0]), row(6, 9, "1", used[1])]
+        one.sample(150, ["gone 99 1", *rows] if one.second != 1 else change(["gone 99 1", *rows]))
+    found = one.tables(tmp_path)
+    assert [found.get((second, "db"), (None,))[0] for second in (1, 2, 3)] == db
+    assert [found.get((second, "web"), (None,))[0] for second in (1, 2, 3)] == web
+    assert found[1, "(kernel threads)"][0] == (None if name == "kernel" else 5)
+    assert one.events == {("unusable", subject, 1, 1) for subject in subjects}
 
 
 def test_samples_that_come_faster_than_scans_have_the_scans_shares(tmp_path: Path) -> None:

@@ -271,6 +271,25 @@ CSV_FILES = {
     ),
     "commas behind": (CSV.replace("\n", ",\n").encode(), 4, "not known: column 4"),
     "infinite": (CSV.encode() + b"%d,inf,\n" % (START + 9), 4, "cannot be: cpu_user (1)"),
+    "semicolons": (CSV.replace(",", ";").encode(), 4, None),
+    "semicolons and decimal commas": (
+        CSV.replace(",", ";").replace(".", ",").replace("\n", "\r\n").encode(),
+        4,
+        "commas in its numbers are taken for decimal points",
+    ),
+    "tabs": (CSV.replace(",", "\t").encode(), 4, None),
+    "tabs in UTF-16": (CSV.replace(",", "\t").encode("utf-16"), 4, None),
+    "cut with semicolons": (CSV.replace(",", ";").encode()[:-6], 3, "its end is cut"),
+    "quoted with semicolons": (
+        CSV.replace("7.5", '"7,5"').replace("cpu_user", '"cpu_user"').replace(",", ";").replace("7;5", "7,5").encode(),
+        4,
+        None,
+    ),
+    "instants with commas": (
+        b"Timestamp;cpu_user;cpu_idle\n" + b"".join(b"2026-01-01 00:00:0%d,250;7,5;90\n" % second for second in range(4)),
+        4,
+        "taken for decimal points",
+    ),
     "words for nothing": (CSV.encode() + b"%d,None,N/A\n" % (START + 9), 4, None),
 }
 

@@ -305,32 +305,35 @@ def test_a_clock_that_is_set_back_costs_the_one_sample_across_the_step(tmp_path:
     check_rollups(query)
 
 
+HOSTILE = (
+    # in which seconds the text of a source is another: what in it becomes what
+    ("/proc/meminfo", (3, 4, 9), r"MemAvailable: *\d+", "MemAvailable: 99999999999"),  # more than there is
+    ("/proc/net/snmp", (6,), r"(Tcp: [A-Z].*\nTcp: \S+ \S+ \S+ \S+ )\d+", r"\1 9223372036854775808"),
+    ("/proc/vmstat", (7,), "pgpgin ", "pgpgin -"),
+    ("container/", (8,), r"(?s).{9}$", ""),  # half a line
+    ("container/", (14,), r'"memory_current":\d+,', ""),
+    ("/proc/diskstats", (10,), " sda ", " sda 9223372036854775807 "),
+    ("/proc/diskstats", (11, 12), r"\Z", "   8      16 sdz 12 0 80 0 0 0 0 0 0 0 0\n"),  # comes and goes
+    ("/proc/pressure/io", (13,), "total=", "total=-"),
+    ("processes", (6,), r"\n(40 .*) \S+ \S+", r"\n\1"),  # a row is cut
+    ("processes", (9,), r"\n40 ", "\nx "),  # a row does not say whose it is
+    ("limits", (10,), r"\n(?:ethtool|\S+/cpu1/).*", ""),
+    ("limits", (20,), r"/proc/sys.*\n|adjtimex.*|receiver.*", ""),
+)
+
+
 def hostile(path: Path) -> Path:
     """A recording with something of each kind that empties a cell, in seconds of their own."""
-    whole = invent.write(path, hostname="vm-h", seconds=18, containers=1, disks=1)
+    whole = invent.write(path, hostname="vm-h", seconds=24, containers=1, disks=1, users=True)
     lines = [json.loads(line) for line in whole.read_text().splitlines()]
-    first = lines[0]["timestamp"]
+    first, stat = lines[0]["timestamp"], ""
     for line in lines:
-        second, name, text = line["timestamp"] - first, line["subsystem"], line["measurement"]
-        if name == "/proc/meminfo" and second in (3, 4, 9):  # more than there is
-            text = re.sub(r"MemAvailable: *\d+", "MemAvailable: 99999999999", text)
-        elif name == "/proc/stat" and second == 4:
-            stat = text
-        elif name == "/proc/stat" and second == 5:  # stands still
-            text = stat
-        elif name == "/proc/net/snmp" and second == 6:
-            text = re.sub(r"(Tcp: [A-Z].*\nTcp: \S+ \S+ \S+ \S+ )\d+", r"\1 9223372036854775808", text)
-        elif name == "/proc/vmstat" and second == 7:
-            text = text.replace("pgpgin ", "pgpgin -")
-        elif name.startswith("container/") and second == 8:  # half a line
-            text = text[:-9]
-        elif name == "/proc/diskstats" and second == 10:
-            text = text.replace(" sda ", " sda 9223372036854775807 ")
-        elif name == "/proc/diskstats" and second in (11, 12):  # comes and goes
-            text += f"   8      16 sdz {second} 0 80 0 0 0 0 0 0 0 0\n"
-        elif name == "/proc/pressure/io" and second == 13:
-            text = text.replace("total=", "total=-")
-        line["measurement"] = text
+        second, name = line["timestamp"] - first, line["subsystem"]
+        for prefix, seconds, old, new in HOSTILE:
+            if name.startswith(prefix) and second in seconds:
+                line["measurement"] = re.sub(old, new, line["measurement"])
+        if name == "/proc/stat":
+            stat = line["measurement"] = stat if second == 5 else line["measurement"]  # stands still
         line["timestamp"] += 60 if second > 15 else 0  # the clock is set
     whole.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return whole
@@ -357,12 +360,18 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
         ("unusable", "tcp", 6, 7, 2),
         ("unusable", "system", 7, 8, 2),
         ("unusable", next(subject for _, subject, *_ in of_file if subject.startswith("container/docker/")), 8, 8, 1),
+        ("unusable", next(subject for _, subject, *_ in of_file if subject.startswith("container ")), 14, 14, 1),
         ("reset", "disk sda", 9, 10, None),
         ("reset", "disk sda", 10, 11, None),
         ("hot_plug", "disk sdz", 10, 11, None),
         ("unplug", "disk sdz", 12, 13, None),
-        ("guessed_totals", "disk", 0, 77, None),
+        ("guessed_totals", "disk", 0, 83, None),
         ("unusable", "pressure io", 13, 14, 2),
+        ("unusable", "process 40", 6, 6, 1),
+        ("unusable", "processes", 6, 9, 2),
+        ("unusable", "limits of eth0", 10, 10, 1),
+        ("unusable", "limits of cpu 1", 10, 10, 1),
+        ("unusable", "limits", 80, 80, 1),
         ("clock_step", "", 15, 76, None),
     }
 

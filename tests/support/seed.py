@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from perfkit.catalog import INTEGER, TABLES, Column, Table
@@ -55,10 +55,12 @@ def fill(
     start: int = START,
     seed: int = 0,
     gap: tuple[int, int] | None = None,
+    devices: Mapping[str, Sequence[str]] | None = None,
 ) -> int:
     """Add a collector with `seconds` samples at 1 s to the database at `path` (made if missing); its id.
 
     `gap` leaves out the samples from..to, in seconds after the start. The run "load" is the middle third.
+    `devices` are those of some tables, in place of DEVICES.
     """
     rng = random.Random(seed)
     instants = [(start + i) * 1000 for i in range(seconds) if not (gap and gap[0] <= i < gap[1])]
@@ -66,7 +68,11 @@ def fill(
     with transaction(con):
         collector_id = _collector(con, machinename, sitename, instants)
         for table in TABLES:
-            rows = [row for device in DEVICES.get(table.name, (None,)) for row in _rows(collector_id, table, device, instants, rng)]
+            rows = [
+                row
+                for device in {**DEVICES, **(devices or {})}.get(table.name, (None,))
+                for row in _rows(collector_id, table, device, instants, rng)
+            ]
             names = [*(c.name for c in table.keys), "timestamp", *(c.name for c in table.values)]
             con.executemany(insert_sql(table.database_name, names), rows)
         close_buckets(con, collector_id, instants[-1])

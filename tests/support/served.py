@@ -21,10 +21,14 @@ SOURCE = Path(__file__).parents[2] / "src"
 class Served:
     """A server on `folder`: `url` is the receiver's, `dashboard` the dashboard's. Starts again on the same ports."""
 
-    def __init__(self, folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None) -> None:
-        """It may have so many `descriptors` open, each of its processes."""
+    def __init__(
+        self, folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None, pyz: Path | None = None
+    ) -> None:
+        """It may have so many `descriptors` open, each of its processes; `pyz` is the built file, where that is to be tried."""
         limited = ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh")
-        self._command = (*(limited if descriptors else ()), sys.executable, "-m", "perfkit", "serve")
+        program = (str(pyz),) if pyz else ("-m", "perfkit")
+        self._command = (*(limited if descriptors else ()), sys.executable, *program, "serve")
+        self._environment = os.environ | {"PYTHONUNBUFFERED": "1", "HOME": str(folder)} | ({} if pyz else {"PYTHONPATH": str(SOURCE)})
         folder.mkdir(parents=True, exist_ok=True)
         self.db, self.data = folder / "perfkit.db", folder / "perfkit-received"
         self.keys = KeyFile(folder / "keys.json")
@@ -42,7 +46,7 @@ class Served:
         """In a process group of its own; returns when it says that it serves."""
         self.process = subprocess.Popen(
             [*self._command, *self.arguments],
-            env=os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", "HOME": str(self.db.parent)},
+            env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,9 +106,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None) -> Iterator[Served]:
+def serving(
+    folder: Path, *options: str, dashboard: bool = True, descriptors: int | None = None, pyz: Path | None = None
+) -> Iterator[Served]:
     """A server for the length of the block."""
-    served = Served(folder, *options, dashboard=dashboard, descriptors=descriptors)
+    served = Served(folder, *options, dashboard=dashboard, descriptors=descriptors, pyz=pyz)
     try:
         yield served
     finally:

@@ -73,9 +73,9 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
     """Every network interface by name: `kind` (physical, virtual), `in_total`, and the `master` it is enslaved to.
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
-    its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the
-    switch. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does, tunnels and taps
-    (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
+    its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the switch, also where
+    that is a bond. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does,
+    tunnels and taps (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
@@ -96,9 +96,15 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
 
 
 def _is_port(net: str, name: str, physical: set[str]) -> bool:
-    """Whether it is linked to another physical interface, which carries what it carries."""
+    """Whether it is a switch's port that is linked to an interface of ours, which carries what it carries.
+
+    The kernel names its type (net/dsa: dsa); where it does not, what is linked to another physical interface is one.
+    """
     link = read_text(f"{net}/{name}/iflink")
-    return link != read_text(f"{net}/{name}/ifindex") and link in {read_text(f"{net}/{other}/ifindex") for other in physical}
+    if link == read_text(f"{net}/{name}/ifindex"):
+        return False
+    leads_to = _entries(net) if "DEVTYPE=dsa" in read_text(f"{net}/{name}/uevent").split() else physical
+    return link in {read_text(f"{net}/{other}/ifindex") for other in leads_to}
 
 
 def _link(path: str) -> dict[str, Any]:

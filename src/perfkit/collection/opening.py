@@ -9,7 +9,9 @@ import bz2
 import codecs
 import lzma
 import os
+import re
 import sys
+from itertools import chain
 
 from perfkit.collection.gzip import MAGIC as GZIP_MAGIC
 from perfkit.collection.gzip import Inflater
@@ -37,10 +39,8 @@ def kind_of(head: bytes) -> str:
             return kind
     if head[257:262] == b"ustar":
         return TAR
-    # JSON in UTF-16 without its mark: every other byte of the ASCII that it begins with is zero.
-    if len(head) >= 4 and (head[:4:2] == b"\0\0") != (head[1:4:2] == b"\0\0") and b"\0" in head[:2]:
-        return UTF_16
-    return PLAIN
+    encoding, mark = _encoding_of(head)
+    return UTF_16 if encoding != _UTF_8 else BOM if mark else PLAIN
 
 
 _MAGICS = (
@@ -48,31 +48,36 @@ _MAGICS = (
     (b"\xfd7zXZ\x00", XZ),
     (b"BZh", BZIP2),
     (b"\x28\xb5\x2f\xfd", ZSTD),
-    (codecs.BOM_UTF8, BOM),
-    (codecs.BOM_UTF16_LE, UTF_16),
-    (codecs.BOM_UTF16_BE, UTF_16),
     (b"PK\x03\x04", ZIP),
     (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
 )
 
 
-MARK_WITHIN = b"\n" + codecs.BOM_UTF8
-"""A byte order mark where a line begins."""
+_UTF_8, _LITTLE, _BIG = "utf-8", "utf-16-le", "utf-16-be"
+_MARKS = ((codecs.BOM_UTF8, _UTF_8), (codecs.BOM_UTF16_LE, _LITTLE), (codecs.BOM_UTF16_BE, _BIG))
+# Where in a text of each encoding a line begins that has a byte order mark, or is of another encoding: files that were put together,
+# as by PowerShell's >>. Lines begin with ASCII; so much of it in UTF-8 is no text of another script in UTF-16.
+_ANY_MARK, _CHARACTER = rb"\xef\xbb\xbf|\xff\xfe|\xfe\xff", rb"[\x09-\x7e]"
+_ANOTHER_BEGINS = {
+    _UTF_8: re.compile(rb"\n(?=%b|(?:%b\0){2}|(?:\0%b){2})" % (_ANY_MARK, _CHARACTER, _CHARACTER)),
+    _LITTLE: re.compile(rb"\n\0(?=%b|%b{16})" % (_ANY_MARK, _CHARACTER)),
+    _BIG: re.compile(rb"\0\n(?=%b|%b{16})" % (_ANY_MARK, _CHARACTER)),
+}
+_AHEAD = 20  # bytes; more than such a place has
 
 
 class Opening:
-    """The bytes of `path` as UTF-8 text, unpacked; iterate once.
-
-    With `marks`, byte order marks within the text stay.
+    """The bytes of `path` as UTF-8 text, unpacked, whatever its parts are encoded in; iterate once.
 
     layers     what was taken off, the outermost first: ["gzip"], ["gzip", "byte order mark"]; complete after the first chunk
     truncated  whether it ends within a compressed stream, or a part of one was damaged; complete after the iteration
+    mixed      whether a line within it has a byte order mark, or is of another encoding; complete after the iteration
     """
 
-    def __init__(self, path: Pathish, *, marks: bool = False) -> None:
-        self.path, self._marks = path, marks
+    def __init__(self, path: Pathish) -> None:
+        self.path = path
         self.layers: list[str] = []
-        self.truncated = False
+        self.truncated = self.mixed = False
 
     def __iter__(self) -> Iterator[bytes]:
         """Chunks of text. OSError passes through; what this cannot unpack comes as it is, and then `layers` ends with its kind."""
@@ -84,23 +89,40 @@ class Opening:
                 if kind == PLAIN:
                     break
                 self.layers.append(kind)
+                if kind in (BOM, UTF_16):
+                    break
                 unpack = self._unpackers().get(kind)
                 if unpack is None:
-                    break
+                    yield from chunks
+                    return
                 chunks = unpack(chunks)
-            yield from chunks if self._marks else _without_marks(chunks)
+            yield from self._as_utf_8(chunks)
 
     def _unpackers(self) -> dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]]:
         found: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
             GZIP: self._gunzip,
             XZ: self._unxz,
             BZIP2: self._bunzip,
-            BOM: _without_mark,
-            UTF_16: _from_utf_16,
         }
         if sys.version_info >= (3, 14):
             found[ZSTD] = self._unzstd
         return found
+
+    def _as_utf_8(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        head, chunks = _peeked(chunks)
+        encoding, at = _encoding_of(head)
+        decode = _decoder_of(encoding)
+        data = b""
+        for chunk in chain(chunks, (None,)):
+            data += chunk or b""
+            while found := _ANOTHER_BEGINS[encoding].search(data, at):
+                yield decode(data[at : found.end()])
+                encoding, mark = _encoding_of(data[found.end() : found.end() + _AHEAD])
+                at, decode, self.mixed = found.end() + mark, _decoder_of(encoding), True
+            whole = len(data) if chunk is None else at + max(0, len(data) - _AHEAD - at) // 2 * 2  # no character is cut in two
+            if whole > at:
+                yield decode(data[at:whole])
+            data, at = data[whole:], 0
 
     def _gunzip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         inflater = Inflater(salvage=True)
@@ -165,30 +187,20 @@ def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return first[:_HEAD], again()
 
 
-def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    first = next(chunks, b"")
-    yield first[len(codecs.BOM_UTF8) :]
-    yield from chunks
+def _encoding_of(head: bytes) -> tuple[str, int]:
+    """The encoding of a text that begins with `head`, and how many bytes its byte order mark has."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding, len(mark)
+    # UTF-16 without a mark: every other byte of the ASCII that it begins with is zero.
+    if len(head) >= 4 and (head[:4:2] == b"\0\0") != (head[1:4:2] == b"\0\0") and b"\0" in head[:2]:
+        return (_BIG if head[0] == 0 else _LITTLE), 0
+    return _UTF_8, 0
 
 
-def _without_marks(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Without the byte order marks of files that were put together into one."""
-    rest = b""
-    for chunk in chunks:
-        text = (rest + chunk).replace(MARK_WITHIN, b"\n")
-        held = next((n for n in (3, 2, 1) if text.endswith(MARK_WITHIN[:n])), 0)
-        text, rest = text[: len(text) - held], text[len(text) - held :]
-        if text:
-            yield text
-    if rest:
-        yield rest
-
-
-def _from_utf_16(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    decoder = None
-    for chunk in chunks:
-        if decoder is None:
-            marked = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-            name = "utf-16" if marked else "utf-16-be" if chunk[:1] == b"\0" else "utf-16-le"
-            decoder = codecs.getincrementaldecoder(name)("replace")
-        yield decoder.decode(chunk).encode("utf-8", "replace")
+def _decoder_of(encoding: str) -> Callable[[bytes], bytes]:
+    """What makes UTF-8 of the parts of a text, one after the other."""
+    if encoding == _UTF_8:
+        return bytes
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    return lambda data: decoder.decode(data).encode("utf-8", "replace")

@@ -16,7 +16,7 @@ import duckdb
 
 from perfkit import sql
 from perfkit.collection import decode, lock, looks_like
-from perfkit.collection.opening import ARCHIVES, GZIP, MARK_WITHIN, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
+from perfkit.collection.opening import ARCHIVES, GZIP, SEVEN_ZIP, ZIP, ZSTD, Opening, layers_of
 from perfkit.errors import BadInput, Failed, reason
 
 Progress = Callable[[int], None]  # is told how many bytes were read so far
@@ -70,7 +70,7 @@ def read(con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, pat
         try:
             if layers in ([], [GZIP], [ZSTD]):
                 read_so = _load(con, load, found, path, layers[0] if layers else "none")
-                if read_so.unreadable and _has_marks_within(path):  # files that were put together
+                if read_so.unreadable and _is_mixed(path):
                     con.execute("DELETE FROM raw WHERE file = ?", [file])
                     read_so = _unpack_and_load(con, load, found, path)
                 found = read_so
@@ -201,14 +201,10 @@ def _unpack_and_load(con: duckdb.DuckDBPyConnection, load: str, found: Input, fi
         return _load(con, load, replace(found, truncated=opening.truncated), Path(unpacked.name), "none")
 
 
-def _has_marks_within(file: Path) -> bool:
-    """Whether a line of it begins with a byte order mark."""
-    before = b""
-    for chunk in Opening(file, marks=True):
-        if MARK_WITHIN in before + chunk:
-            return True
-        before = chunk[-len(MARK_WITHIN) :]
-    return False
+def _is_mixed(file: Path) -> bool:
+    """Whether it was put together of files with byte order marks or in several encodings."""
+    opening = Opening(file)
+    return any(opening.mixed for _ in opening) or opening.mixed
 
 
 def _ends_within_a_line(file: Path) -> bool:

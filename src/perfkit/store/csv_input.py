@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 
@@ -28,6 +28,8 @@ _MOST_SHARE = 101  # %, of figures that another program has rounded
 _MOST = 1 << 62
 _TAIL = 1 << 16  # bytes; longer than a row
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
+_DELIMITERS = (",", ";", "\t")
+_DECIMAL_COMMA = re.compile(r"^(\s*-?\d+|\S.*:\d\d),(\d+(?:[eE][-+]?\d+)?(?:\s*|Z|[-+]\d\d:?\d\d))$")  # of a number, or of seconds
 
 
 def table_files(folder: Path) -> dict[Table, Path]:
@@ -70,7 +72,7 @@ def note(con: duckdb.DuckDBPyConnection, table: Table, path: Path) -> list[str]:
 
 @contextmanager
 def as_text(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """A lone CSV file as it can be read: unpacked, as UTF-8, without a cut end; and what is to be told of that."""
+    """A lone CSV file as it can be read: unpacked, as UTF-8, with commas, without a cut end; and what is to be told of that."""
     opening = Opening(path)
     with tempfile.TemporaryDirectory(prefix="perfkit-") as folder:
         text = Path(folder, path.name)
@@ -79,14 +81,48 @@ def as_text(path: Path) -> Iterator[tuple[Path, list[str]]]:
                 file.writelines(opening)
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
-        notes = [f"{path.name}: its end is cut, and left out"] if _end_whole(text) else []
         try:
-            yield (text if opening.layers or notes else path), notes
+            delimiter = _delimiter(text)
+            notes = [f"{path.name}: its end is cut, and left out"] if _end_whole(text, delimiter) else []
+            if delimiter != "," and _separate_by_commas(text, delimiter):
+                notes.append(f"{path.name}: the commas in its numbers are taken for decimal points")
+            yield (text if opening.layers or opening.mixed or notes or delimiter != "," else path), notes
         except BadInput as error:
             raise BadInput(str(error).replace(str(text), str(path))) from error
 
 
-def _end_whole(text: Path) -> bool:
+def _delimiter(text: Path) -> str:
+    """What separates the columns of a CSV file: a comma, or as spreadsheets of some countries write it, a semicolon or a tab."""
+    with text.open("rb") as file:
+        header = file.readline(_TAIL)
+    return max(_DELIMITERS, key=lambda delimiter: header.count(delimiter.encode()))
+
+
+def _separate_by_commas(text: Path, delimiter: str) -> bool:
+    """Write the file anew, as it would be with commas between its columns; whether numbers in it had decimal commas."""
+    anew, decimals = text.with_name("anew"), 0
+    with _readable(text) as file, anew.open("w", encoding="utf-8", newline="") as written:
+        writer = csv.writer(written, lineterminator="\n")
+        for row in csv.reader(file, delimiter=delimiter):
+            told = [_DECIMAL_COMMA.sub(r"\1.\2", cell) for cell in row]
+            decimals += told != row
+            writer.writerow(told)
+    anew.replace(text)
+    return decimals > 0
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[IO[str]]:
+    """The CSV file as text. Raises BadInput where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise BadInput(f"{path} cannot be read as CSV: {why}.") from error
+
+
+def _end_whole(text: Path, delimiter: str) -> bool:
     """Cut off NUL bytes at the end of a CSV file, and a last line that is not whole; whether there was one."""
     with text.open("r+b") as file:
         header = file.readline()
@@ -96,7 +132,8 @@ def _end_whole(text: Path) -> bool:
         tail = file.read()
         whole = tail.rstrip(b"\0")
         before, _, last = whole.rpartition(b"\n")
-        is_cut = tail_at + len(before) >= len(header) - 1 and 0 < last.count(b",") < header.count(b",")
+        cells, columns = (line.count(delimiter.encode()) for line in (last, header))
+        is_cut = tail_at + len(before) >= len(header) - 1 and 0 < cells < columns
         file.truncate(tail_at + (len(before) + 1 if is_cut else len(whole)))
         return is_cut or len(whole) < len(tail)
 
@@ -166,13 +203,9 @@ def header_of(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
 
 
 def _csv_header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = [name.strip().lower() for name in next(csv.reader(file), [])]
-            return [name or f"column {place}" for place, name in enumerate(names, 1)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadInput(f"{path} cannot be read as CSV: {why}.") from error
+    with _readable(path) as file:
+        names = [name.strip().lower() for name in next(csv.reader(file), [])]
+    return [name or f"column {place}" for place, name in enumerate(names, 1)]
 
 
 def _parquet_header(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:

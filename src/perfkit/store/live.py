@@ -8,6 +8,7 @@ checkpoint after a crash, they are found to be there.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -25,7 +26,7 @@ import orjson
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection import MARK
 from perfkit.collection.certificate import CUT_OFF, RECORDING
-from perfkit.collection.subsystems import KERNEL_LOG
+from perfkit.collection.subsystems import KERNEL_LOG, LIMIT_NAMES
 from perfkit.errors import BadInput, Failed
 from perfkit.process.engine import MOST_DEVICES, NEEDS, Engine
 from perfkit.process.quality import Event, Mark, Recording, told_json, window_name
@@ -33,7 +34,7 @@ from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, merge, tell_collector
 from perfkit.store.inputs import digest, of_machine
-from perfkit.store.pending import Pending, RawLine, parse
+from perfkit.store.pending import PROCESSES, Pending, RawLine, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
@@ -110,11 +111,21 @@ _NEEDS_SUBSYSTEM = {**NEEDS, "marks": ("perfkit/mark",), "cores": ("container/",
 _TELLS_WHY = frozenset({one.name for one in TABLES} - {"host", "process_names"})
 # Tables of devices that come and go, of which the first value is there whenever there are rates.
 _COME_AND_GO = frozenset({"cpu", "disk", "network"})
+# Tables that have as many rows whenever limits are read.
+_LIMITED = frozenset({"cpu_limits", "interface_limits", "limits"})
+_NAMED = re.compile(r"\d+ \d")  # how a row of processes begins: its pid and its start
 # Events that live import finds by other means, or that only files have.
 _NOT_LIVE = frozenset({"gap", "too_many", "damaged", "truncated", "duplicate"})
 # Tables that have a row for each line whose subsystem starts like this.
 _LINES = {"containers": "container/", "services": "service/"}
 _STEP_MS = 100  # a wall clock that moved by so much more than the other is looked at; whether it was set is said in quality.sql
+
+
+def _has_unnamed_process(line: RawLine) -> bool:
+    """Whether a row of a line 'processes' does not say whose it is, so that no row of the table tells of its damage."""
+    if line.subsystem != PROCESSES:
+        return False
+    return not all(_NAMED.match(row.removeprefix("gone ")) for row in line.measurement.split("\n")[1:])
 
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
@@ -176,7 +187,7 @@ class _Machine:
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
         self.hour = -1  # the hour up to which its samples are stored by column
         self.guesses = False  # whether names decide what counts in its totals
-        self.seen: dict[str, int] = {}  # by table: how many devices its newest sample had
+        self.seen: dict[str, int] = {}  # by table: how many rows its newest sample had
 
 
 class Live:
@@ -323,6 +334,8 @@ class Live:
                 after[machine.id] = min(last, taken[0].stamp - 1)
                 rows += [(machine.id, line) for line in (*before, *taken)]
                 new_of.update(line.subsystem for line in taken)
+                if new_of.intersection(LIMIT_NAMES):  # tables that lose their rows are looked at too
+                    new_of.update(line.subsystem for line in before if line.subsystem in LIMIT_NAMES)
                 machine.facts_changed |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
@@ -343,7 +356,7 @@ class Live:
     def _add(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], grown: Mapping[int, _Machine], skip: list[str]) -> int:
         """Compute the new samples of the machines that have `grown`, and add them; how many host samples that were."""
         self._derive(rows, after, skip)
-        self._happened = any(line.subsystem == KERNEL_LOG.name for _, line in rows)
+        self._happened = any(line.subsystem == KERNEL_LOG.name or _has_unnamed_process(line) for _, line in rows)
         new = sum(self._append(table, grown, rows, after) for table in TABLES if table.name not in skip)
         self._note(grown, skip, after)
         return new
@@ -423,7 +436,8 @@ class Live:
             told = sum(line.subsystem.startswith(_LINES[table.name]) and line.stamp > after[collector_id] for collector_id, line in lines)
             self._happened = self._happened or told != len(rows)
         if names[-1] == "why":
-            self._happened = self._happened or any(row[-1] for row in rows) or self._came_or_went(table, rows, grown)
+            self._happened = self._came_or_went(table, rows, grown) or self._happened or any(row[-1] for row in rows)
+            self._happened = self._has_fewer(table, rows, lines, after, grown) or self._happened
             names, rows = names[:-1], [row[:-1] for row in rows]
         if table.keys:
             rows = self._without_too_many(table, names, rows, grown)
@@ -443,6 +457,30 @@ class Live:
         for collector_id, of in counts.items():
             there = [*of.values()]
             changed |= {grown[collector_id].seen.get(table.name), *there} != {there[-1]}
+            grown[collector_id].seen[table.name] = there[-1]
+        return changed
+
+    def _has_fewer(
+        self,
+        table: Table,
+        rows: Sequence[tuple[Any, ...]],
+        lines: Sequence[tuple[int, RawLine]],
+        after: Mapping[int, int],
+        grown: Mapping[int, _Machine],
+    ) -> bool:
+        """Whether the limits of a machine have fewer rows than when they were read before."""
+        if table.name not in _LIMITED:
+            return False
+        counts: dict[int, dict[int, int]] = {}
+        for collector_id, line in lines:
+            if line.subsystem in LIMIT_NAMES and line.stamp > after[collector_id]:
+                counts.setdefault(collector_id, {})[line.stamp] = 0
+        for row in rows:
+            counts[row[0]][row[1]] += 1
+        changed = False
+        for collector_id, of in counts.items():
+            there = [grown[collector_id].seen.get(table.name, 0), *(of[at] for at in sorted(of))]
+            changed |= any(later < before for before, later in pairwise(there))
             grown[collector_id].seen[table.name] = there[-1]
         return changed
 

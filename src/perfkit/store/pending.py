@@ -21,7 +21,7 @@ PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), "perfkit/self", "perfkit/mark", END})
 _OCCASIONAL = (*subsystems.OCCASIONAL, SERVICE)  # not in every sample
-# Of these the line before counts only where the sample has one too.
+# Of these the line before counts only where the sample has one too; of the limits, where it has one of them.
 _SELDOM = (SERVICE, *(one.name for one in subsystems.SLOWER))
 
 
@@ -38,7 +38,7 @@ class RawLine(NamedTuple):
 class Running:
     """The processes of a machine: a line of theirs has only those that changed, so the newest of each is kept, and who it is."""
 
-    rows: dict[str, str] = field(default_factory=dict)  # by pid
+    rows: dict[str, str] = field(default_factory=dict)  # by pid; "" where a damaged line may have told something newer
     who: dict[str, RawLine] = field(default_factory=dict)
     scans: list[tuple[float | None, str]] = field(default_factory=list)  # monotonic clock and first line of the newest SLOW
     stamp: int = -1  # of the newest
@@ -49,7 +49,7 @@ class Running:
         if not self.scans or not any(line.subsystem == PROCESSES for line in taken):
             return []
         lines = [RawLine(stamp, clock, PROCESSES, first) for clock, first in self.scans]
-        rows = [self.rows[pid] for pid in wanted if pid in self.rows]
+        rows = [self.rows[pid] for pid in wanted if self.rows.get(pid)]
         lines[-1] = lines[-1]._replace(measurement="\n".join((lines[-1].measurement, *rows)))
         return [*(self.who[pid] for pid in wanted if pid in self.who), *lines]
 
@@ -63,6 +63,8 @@ class Running:
             first, *rows = line.measurement.split("\n")
             self.scans = [*self.scans[1 - SLOW :], (line.monotonic, first)]
             self.stamp = line.stamp
+            if not all(_has_all_words(row) for row in rows):
+                self.rows = dict.fromkeys(self.rows, "")
             for row in rows:
                 if row.startswith("gone "):
                     self.rows.pop(_pid(row), None)
@@ -73,6 +75,10 @@ class Running:
 
 def _pid(row: str) -> str:
     return row.removeprefix("gone ").partition(" ")[0]
+
+
+def _has_all_words(row: str) -> bool:
+    return row.count(" ") == (2 if row.startswith("gone ") else 19)  # src/perfkit/collect/processes.py
 
 
 @dataclass
@@ -159,6 +165,7 @@ class Pending:
         if not taken:
             return [], []
         there = {line.subsystem for line in taken}
+        there.update(subsystems.LIMIT_NAMES if there.intersection(subsystems.LIMIT_NAMES) else ())
         before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(_SELDOM))]
         before += self.running.before(taken, last)
         for line in taken:

@@ -22,7 +22,10 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
            lag(cpu_usage_usec) OVER previous AS usage_before, lag(cpu_user_usec) OVER previous AS user_before,
            lag(cpu_system_usec) OVER previous AS system_before, lag(cpu_periods) OVER previous AS periods_before,
            lag(cpu_throttled) OVER previous AS throttled_before, lag(io_read_bytes) OVER previous AS read_before,
-           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before
+           lag(io_write_bytes) OVER previous AS written_before, lag(cpu_pressure_usec) OVER previous AS stalled_before,
+           -- What has no rate. A limit may go.
+           list_count([memory_current, memory_inactive_file, memory_oom_kills, pids_current, io_read_ops, io_write_ops]) AS told,
+           lag(told) OVER previous AS told_before
     FROM fields
     LEFT JOIN cores AS m ON m.machine = fields.machine
     WINDOW previous AS (PARTITION BY fields.machine, stretch, id, inode ORDER BY clock), of_id AS (PARTITION BY fields.machine, stretch, id ORDER BY clock)
@@ -64,6 +67,7 @@ SELECT machine, timestamp, id, container_name, runtime,
             WHEN seconds > 0 AND ((told_percent IS NULL AND coalesce(cpu_usage_usec, usage_before) IS NOT NULL)
                 OR (told_user IS NULL AND coalesce(cpu_user_usec, user_before) IS NOT NULL) OR (told_system IS NULL AND coalesce(cpu_system_usec, system_before) IS NOT NULL)
                 OR (io_read_bytes_per_s IS NULL AND coalesce(io_read_bytes, read_before) IS NOT NULL) OR (io_write_bytes_per_s IS NULL AND coalesce(io_write_bytes, written_before) IS NOT NULL))
+                OR told < told_before
             THEN 'a number is missing or went back' END AS why
 FROM rates
 WHERE seconds IS NULL OR seconds > 0

@@ -22,19 +22,20 @@ WITH files AS (
            max(number) FILTER (file = 'scaling_cur_freq') / 1000 AS mhz,
            coalesce(max(number) FILTER (file = 'base_frequency'), max(number) FILTER (file = 'cpuinfo_max_freq')) / 1000 AS nominal_mhz,
            if(bool_or(garbage AND ends_with(file, '_throttle_count')), NULL, sum(number) FILTER (ends_with(file, '_throttle_count'))) AS throttled,
-           NULL::BIGINT AS waited, NULL::BIGINT AS dropped, NULL::BIGINT AS squeezed, bool_or(garbage) AS garbage
+           NULL::BIGINT AS waited, NULL::BIGINT AS dropped, NULL::BIGINT AS squeezed, bool_or(garbage) AS garbage, count(*) AS told
     FROM files WHERE cpu <> '' GROUP BY machine, timestamp, cpu
     UNION ALL
     SELECT machine, timestamp, stretch, monotonic, clock, f[1][4:], 'waits', NULL, NULL, NULL, if(len(f) = 10, whole(f[9]), NULL) AS waited, NULL, NULL,
-           waited IS NULL
+           waited IS NULL, 1
     FROM waits WHERE regexp_full_match(f[1], 'cpu\d+')
     UNION ALL
     SELECT machine, timestamp, stretch, monotonic, clock, coalesce(told, place - 1)::VARCHAR, 'softnet', NULL, NULL, NULL, NULL,
-           sane(try_cast('0x' || f[2] AS BIGINT)) AS dropped, sane(try_cast('0x' || f[3] AS BIGINT)) AS squeezed, dropped IS NULL OR squeezed IS NULL
+           sane(try_cast('0x' || f[2] AS BIGINT)) AS dropped, sane(try_cast('0x' || f[3] AS BIGINT)) AS squeezed, dropped IS NULL OR squeezed IS NULL, 1
     FROM softnet WHERE len(f) >= 3
 ), steps AS (
     SELECT *, seconds_between(lag(monotonic) OVER previous, monotonic, lag(timestamp) OVER previous, timestamp) AS seconds,
-           lag(throttled) OVER previous AS throttled_before, lag(waited) OVER previous AS waited_before, lag(dropped) OVER previous AS dropped_before,
+           if(lag(told) OVER previous = told, lag(throttled) OVER previous, NULL) AS throttled_before,  -- of the same files
+           lag(waited) OVER previous AS waited_before, lag(dropped) OVER previous AS dropped_before,
            lag(squeezed) OVER previous AS squeezed_before,
            throttled < throttled_before OR waited < waited_before OR dropped < dropped_before OR squeezed < squeezed_before AS fell,
            100 * mhz / nullif(nominal_mhz, 0) AS told_percent, rate(waited, waited_before, seconds) / 1e7 AS told_wait
@@ -51,6 +52,7 @@ SELECT machine, timestamp, cpu,
        CASE WHEN bool_or(garbage) THEN 'a number cannot be, or a line is not understood'
             WHEN bool_or(told_percent > 1000) THEN 'the frequency is far above the nominal one'
             WHEN bool_or(told_wait > 100 * 4194304) THEN 'more tasks wait than there can be'
+            WHEN sum(told) < max(sum(told)) OVER (PARTITION BY machine, stretch, cpu ORDER BY min(clock)) THEN 'a number is missing'
             WHEN bool_or(fell) THEN 'reset' END AS why
 FROM steps
-GROUP BY machine, timestamp, cpu
+GROUP BY machine, stretch, timestamp, cpu

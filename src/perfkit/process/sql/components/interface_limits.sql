@@ -11,7 +11,7 @@ WITH reads AS (
     FROM reads
     WINDOW previous AS (PARTITION BY machine, stretch, interface, counter ORDER BY clock)
 ), rates AS (
-    SELECT machine, timestamp, interface, counter, rate(number, number_before, seconds) AS packets, garbage, number < number_before AS fell FROM steps
+    SELECT machine, stretch, timestamp, clock, interface, counter, rate(number, number_before, seconds) AS packets, garbage, number < number_before AS fell FROM steps
 )
 SELECT machine, timestamp, interface,
        max(packets) FILTER (counter = 'bw_in_allowance_exceeded') AS bw_in_exceeded,          -- packets/s beyond the bandwidth in
@@ -19,6 +19,8 @@ SELECT machine, timestamp, interface,
        max(packets) FILTER (counter = 'pps_allowance_exceeded') AS pps_exceeded,              -- packets/s beyond the packets per second
        max(packets) FILTER (counter = 'conntrack_allowance_exceeded') AS conntrack_exceeded,  -- packets/s beyond the tracked connections
        max(packets) FILTER (counter = 'linklocal_allowance_exceeded') AS linklocal_exceeded,  -- packets/s beyond those to DNS, time and metadata
-       CASE WHEN bool_or(garbage) THEN 'a counter is no number that can be' WHEN bool_or(fell) THEN 'reset' END AS why
+       CASE WHEN bool_or(garbage) THEN 'a counter is no number that can be'
+            WHEN count(*) < max(count(*)) OVER (PARTITION BY machine, stretch, interface ORDER BY min(clock)) THEN 'a number is missing'
+            WHEN bool_or(fell) THEN 'reset' END AS why
 FROM rates
-GROUP BY machine, timestamp, interface
+GROUP BY machine, stretch, timestamp, interface

@@ -7,7 +7,10 @@
 -- /proc/loadavg: the fourth field is RUNNING/TASKS.
 WITH told AS (
     SELECT machine, timestamp, max(numbers[1]) FILTER (path = '/proc/sys/fs/file-nr') AS files, max(numbers[3]) FILTER (path = '/proc/sys/fs/file-nr') AS files_most,
-           min(numbers[1]) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS tasks_most,
+           min(numbers[1]) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS least_tasks,
+           count(*) FILTER (path IN ('/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max')) AS of_tasks,
+           if(of_tasks < max(of_tasks) OVER earlier, NULL, least_tasks) AS tasks_most,  -- of two, one may be missing
+           count(*) < max(count(*)) OVER earlier AS missing,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_count') AS tracked,
            max(numbers[1]) FILTER (path = '/proc/sys/net/netfilter/nf_conntrack_max') AS tracked_most,
            bool_or(sane(numbers[if(path IN ('adjtimex', 'receiver'), 2, 1)]) IS NULL OR (path = '/proc/sys/fs/file-nr' AND sane(numbers[3]) IS NULL)
@@ -16,7 +19,8 @@ WITH told AS (
            max(numbers) FILTER (path = 'adjtimex' AND len(numbers) = 4 AND abs(numbers[1]) < 1e15 AND numbers[4] BETWEEN 0 AND 65535 AND try_cast(numbers[4] AS INTEGER) & 64 = 0) AS clock,
            max(numbers) FILTER (path = 'receiver' AND abs(numbers[1]) < 1e15 AND sane(numbers[2]) < 1e15) AS receiver
     FROM limit_rows() WHERE starts_with(path, '/proc/sys/') OR path IN ('adjtimex', 'receiver')
-    GROUP BY machine, timestamp
+    GROUP BY machine, stretch, timestamp
+    WINDOW earlier AS (PARTITION BY machine, stretch ORDER BY min(clock))
 ), load AS (
     SELECT machine, timestamp, nullif(whole(regexp_extract(measurement, '^\S+ \S+ \S+ \d+/(\d+) ', 1)), 0) AS tasks FROM raw WHERE subsystem = '/proc/loadavg'
 )
@@ -35,5 +39,6 @@ SELECT machine, timestamp,
        receiver[1] / 1e3 AS receiver_ahead_ms,                              -- ms that the receiver's clock is ahead of this machine's
        receiver[2] / 1e3 AS receiver_within_ms,                             -- ms by which that may be wrong: half of a round trip
        CASE WHEN garbage THEN 'a number cannot be'
+            WHEN missing THEN 'a number is missing'
             WHEN sane(files) > sane(files_most) OR tasks > sane(tasks_most) OR sane(tracked) > sane(tracked_most) THEN 'there are more than there may be' END AS why
 FROM told LEFT JOIN load USING (machine, timestamp)

@@ -12,6 +12,10 @@ CREATE OR REPLACE MACRO limit_rows() AS TABLE
     SELECT machine, timestamp, stretch, monotonic, clock, split_part(line, ' ', 1) AS path, try_cast(string_split(line, ' ')[2:] AS DOUBLE[]) AS numbers
     FROM (SELECT * EXCLUDE (measurement), unnest(string_split(measurement, chr(10))) AS line FROM reads_of('limits'));
 
+-- Whether the text of a line 'processes' is as the collector writes it (src/perfkit/collect/processes.py), all of its rows.
+CREATE OR REPLACE MACRO is_whole_scan(text) AS regexp_full_match(text,
+    'scan \d{1,15} \d+(\n(gone \d+ \d+|\d+ \d+ \+?\d+ \S( -?\d+){10}( (\d+|-)){6}))*');
+
 -- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
     coalesce(clock - clock_before, (wall - wall_before) / 1000);

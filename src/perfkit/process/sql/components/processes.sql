@@ -10,20 +10,23 @@
 -- so that the rows of a sample add up to it: interrupts, steal, and processes that came and went unseen. It may be a little below 0: the kernel
 -- counts a process's time in ticks of 10 ms. Far below it is unknown.
 WITH scans AS MATERIALIZED (
-    SELECT machine, stretch, timestamp, clock, monotonic, string_split(measurement, chr(10)) AS told, try_cast(split_part(measurement, ' ', 2) AS BIGINT) AS scan
+    SELECT machine, stretch, timestamp, clock, monotonic, string_split(measurement, chr(10)) AS told, try_cast(split_part(measurement, ' ', 2) AS BIGINT) AS scan,
+           NOT is_whole_scan(measurement) AS damaged
     FROM raw JOIN samples USING (machine, timestamp)
     WHERE subsystem = 'processes' AND regexp_matches(measurement, '^scan \d{1,15} ')
 ), numbered AS MATERIALIZED (
-    -- Where `run` changes a scan is missing.
-    SELECT * EXCLUDE (told), scan - row_number() OVER (PARTITION BY machine, stretch ORDER BY scan) AS run FROM scans
+    -- Where `run` changes a scan is missing, or one is damaged: what it lacks was looked at then, but nobody knows what it said.
+    SELECT * EXCLUDE (told, damaged), scan - row_number() OVER by_scan - sum(damaged::INTEGER) OVER by_scan AS run
+    FROM scans WINDOW by_scan AS (PARTITION BY machine, stretch ORDER BY scan)
 ), fields AS (
     SELECT machine, stretch, scan, string_split(unnest(told[2:]), ' ') AS f FROM scans
 ), told AS MATERIALIZED (
     SELECT machine, stretch, scan, f[1] AS pid, f[2] AS start, starts_with(f[3], '+') AS is_new, whole(ltrim(f[3], '+')) AS ago,
            -- 1 minor faults  2 major faults  3 user  4 system  5 user and 6 system of children that ended (ticks)  9 threads  10 resident pages
-           try_cast(f[5:14] AS DOUBLE[]) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written,
-           list_transform(list_concat(f[5:10], f[13:14]), lambda token: is_garbage(token)) AS garbage
-    FROM fields WHERE len(f) = 20 AND f[1] <> 'gone'
+           if(len(f) = 20, try_cast(f[5:14] AS DOUBLE[]), NULL) AS now, try_cast(f[17] AS DOUBLE) AS waited, try_cast(f[19] AS DOUBLE) AS read, try_cast(f[20] AS DOUBLE) AS written,
+           list_transform(f[5:10] || f[13:14] || [nullif(f[17], '-'), nullif(f[19], '-'), nullif(f[20], '-')], lambda token: is_garbage(token)) AS garbage,
+           len(f) <> 20 AS is_cut
+    FROM fields WHERE whole(f[1]) IS NOT NULL AND whole(f[2]) IS NOT NULL  -- else nobody knows whose it is
 ), steps AS (
     SELECT *, if(is_new, [0, 0, 0, 0, 0, 0], lag(now) OVER w) AS before, lag(scan) OVER w AS scan_before, if(is_new, 0, lag(waited) OVER w) AS waited_before,
            if(is_new, 0, lag(read) OVER w) AS read_before, if(is_new, 0, lag(written) OVER w) AS written_before,
@@ -78,6 +81,7 @@ WITH scans AS MATERIALIZED (
            CASE WHEN u.seconds > 0 AND (is_beyond(100 * u.user / u.hz / u.seconds, u.cpus, u.seconds) OR is_beyond(100 * u.system / u.hz / u.seconds, u.cpus, u.seconds))
                 THEN 'CPU time moves faster than the clock'
                 WHEN u.seconds > 0 AND increase(u.waited, u.waited_before) / u.seconds / 1e7 > 400 THEN 'it waits longer than the clock says'
+                WHEN u.is_cut THEN 'its line cannot be read'
                 WHEN list_bool_or(u.garbage) THEN 'a field is no number that can be'
                 WHEN u.fell THEN 'reset' END AS why,
            if(u.seconds > 0, 100 * u.user_unseen / u.hz / u.seconds, 0) AS user_unseen, if(u.seconds > 0, 100 * u.system_unseen / u.hz / u.seconds, 0) AS system_unseen,
@@ -121,8 +125,12 @@ SELECT machine, timestamp, pid, command, service,
        why
 FROM known WHERE NOT is_kernel
 UNION ALL
-SELECT machine, timestamp, '2', '(kernel threads)', '', sum(user_all + system_all ORDER BY pid), sum(user_all ORDER BY pid), sum(system_all ORDER BY pid), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-FROM known WHERE is_kernel AND is_known GROUP BY machine, timestamp
+SELECT machine, timestamp, '2', '(kernel threads)', '', if(unknown, NULL, user + system), if(unknown, NULL, user), if(unknown, NULL, system), NULL, NULL, NULL, NULL, NULL, NULL, NULL, why
+FROM (
+    SELECT machine, timestamp, sum(user_all ORDER BY pid) AS user, sum(system_all ORDER BY pid) AS system, max(why) FILTER (why <> 'reset') AS why,
+           bool_or(why <> 'reset' AND user_all IS NULL) AS unknown
+    FROM known WHERE is_kernel AND is_known GROUP BY machine, timestamp
+)
 UNION ALL
 SELECT sums.machine, sums.timestamp, '0', '(not attributed)', '', if(busy - own - unseen * share < -25, NULL, busy - own - unseen * share), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        if(busy - own - unseen * share < -25, 'processes used more than the host', NULL)

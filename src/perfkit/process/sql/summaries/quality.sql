@@ -74,16 +74,20 @@ WITH spans AS (
             SELECT machine, count(*) AS rows FROM (SELECT machine FROM containers UNION ALL SELECT machine FROM services) GROUP BY machine
         ) USING (machine) WHERE rows IS DISTINCT FROM n)
     UNION ALL
-    SELECT machine, timestamp, subsystem FROM raw WHERE subsystem = 'processes' AND NOT regexp_matches(measurement, '^scan \d{1,15} ')
-), counted AS (
-    SELECT machine, timestamp, 'limits of cpu ' || cpu AS subject, list_count([*COLUMNS(* EXCLUDE (machine, timestamp, cpu, why))]) AS cells FROM cpu_limits
-    UNION ALL SELECT machine, timestamp, 'limits of ' || interface, list_count([*COLUMNS(* EXCLUDE (machine, timestamp, interface, why))]) FROM interface_limits
-    UNION ALL SELECT machine, timestamp, 'limits', list_count([open_files, open_files_max, tasks, tasks_max, connections, connections_max]) FROM limits
-), fewer AS (
-    -- What told more in a sample before has lost a line or a part of one.
-    SELECT machine, timestamp, subject, cells < max(cells) OVER (PARTITION BY machine, subject ORDER BY timestamp) AS are_fewer FROM counted
+    SELECT machine, timestamp, subsystem FROM raw WHERE subsystem = 'processes' AND NOT is_whole_scan(measurement)
+), limited AS (
+    SELECT machine, timestamp, 'limits of cpu ' || cpu AS subject FROM cpu_limits
+    UNION ALL SELECT machine, timestamp, 'limits of ' || interface FROM interface_limits
+    UNION ALL SELECT machine, timestamp, 'limits' FROM limits
+), vanished AS (
+    -- What had limits when most had them before.
+    SELECT machine, timestamp, unnest(if(there = before, [], list_filter(before, lambda subject: NOT list_contains(there, subject)))) AS subject
+    FROM (
+        SELECT *, max_by(there, len(there)) OVER (PARTITION BY machine ORDER BY timestamp ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+        FROM (SELECT machine, timestamp, list(subject ORDER BY subject) AS there FROM limited GROUP BY ALL)
+    )
 ), unusable AS (
-    SELECT machine, timestamp, subject, 'a number is missing' AS why FROM fewer WHERE are_fewer
+    SELECT machine, timestamp, subject, 'its lines are missing' AS why FROM vanished
     UNION ALL SELECT machine, timestamp, subject, 'its line cannot be read' AS why FROM unread
     UNION ALL SELECT machine, timestamp, subject, why FROM present WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'memory', why FROM memory WHERE why IS NOT NULL
