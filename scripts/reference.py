@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the generated pages of docs/: `PYTHONPATH=src python3 scripts/reference.py`. A test checks that it was done.
 
-metrics.md comes from the catalog, findings.md from the rules, cli.md from the commands, http.md from the routes, and from-pcc.md from the
+metrics.md comes from the catalog and the definitions in pages/, findings.md from the rules, cli.md from the commands, http.md from the routes, and from-pcc.md from the
 table of pcc's variables.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -42,13 +43,22 @@ How a column is computed stands in the `.sql` file of its table, beside the colu
 """
 
 
+DEFINITIONS = tomllib.loads((ROOT / "scripts" / "pages" / "definitions.toml").read_text())
+
+
+def definition(table: Table, column: str) -> str:
+    """What a column is, in words; a service's is a container's where it has none of its own."""
+    own = DEFINITIONS[table.name]
+    return str((DEFINITIONS["containers"] | own if table.name == "services" else own)[column]).replace("|", "\\|")
+
+
 def columns_of(table: Table) -> Iterator[str]:
     yield f"\n## {table.title}\n\n"
     yield f"`{table.name}.csv`, database table `{table.database_name}`, computed in "
     yield f"[`{table.name}.sql`](../src/perfkit/process/sql/components/{table.name}.sql)\n\n"
     yield "| column | kind | unit | what it is | from |\n|---|---|---|---|---|\n"
     for column in table.columns:
-        yield f"| `{column.name}` | {column.kind} | {column.unit} | {column.label} | `{column.source}` |\n"
+        yield f"| `{column.name}` | {column.kind} | {column.unit} | {definition(table, column.name)} | `{column.source}` |\n"
 
 
 FINDINGS = f"""# What perfkit finds

@@ -28,4 +28,4 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 def test_the_site_has_every_page() -> None:
     listed = re.findall(r": ([\w-]+\.md)$", (ROOT / "scripts" / "mkdocs.yml").read_text(), re.M)
-    assert sorted(listed) == sorted(["index.md", *(page.name for page in PAGES if page.name != "README.md")])
+    assert sorted(listed) == sorted(["index.md", "security.md", *(page.name for page in PAGES if page.name != "README.md")])
