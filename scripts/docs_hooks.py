@@ -1,4 +1,4 @@
-"""What mkdocs does not know of our pages: README.md is the first one, SECURITY.md one too, and links to files of the repository lead nowhere."""
+"""What mkdocs does not know of our pages: README.md is the first, SECURITY.md one too; links to other files lead nowhere on the site."""
 
 from __future__ import annotations
 

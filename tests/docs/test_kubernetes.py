@@ -35,10 +35,10 @@ def as_here(kind: str, words: list[str], pyz: Path, folder: Path, **instead: str
     mounts = [mount["mountPath"] for mount in collector(kind)["volumeMounts"] if not mount["mountPath"].startswith(("/sys", "/var/log"))]
     found = []
     for word in words:
-        word = {"python3": sys.executable, "/perfkit.pyz": str(pyz)}.get(word, word).replace("$(NODE_NAME)", "node-1")
+        here = {"python3": sys.executable, "/perfkit.pyz": str(pyz)}.get(word, word).replace("$(NODE_NAME)", "node-1")
         for old, new in {**instead, **{mount: f"{folder}{mount}" for mount in mounts}}.items():
-            word = re.sub(rf"(^|=){re.escape(old)}(?=/|$)", rf"\g<1>{new}", word)
-        found.append(word)
+            here = re.sub(rf"(^|=){re.escape(old)}(?=/|$)", rf"\g<1>{new}", here)
+        found.append(here)
     for mount in mounts:
         (folder / mount[1:]).mkdir(parents=True, exist_ok=True)
     said = [re.sub(r"^--[\w-]+=", "", word) for word in found[2:]]
