@@ -1,4 +1,4 @@
-"""What mkdocs does not know of our pages: README.md is the first one, and links to files of the repository have no target on the site."""
+"""What mkdocs does not know of our pages: README.md is the first, SECURITY.md one too; links to other files lead nowhere on the site."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """README.md as index.md, its links seen from docs/."""
-    text = (ROOT / "README.md").read_text().replace("](docs/", "](")
-    files.append(File.generated(config, "index.md", content=re.sub(r"\[([^\]]+)\]\([A-Z]+\.md\)", r"\1", text)))
+    """README.md as index.md and SECURITY.md as security.md, their links seen from docs/."""
+    for source, name in (("README.md", "index.md"), ("SECURITY.md", "security.md")):
+        text = (ROOT / source).read_text().replace("](docs/", "](").replace("](SECURITY.md)", "](security.md)")
+        files.append(File.generated(config, name, content=re.sub(r"\[([^\]]+)\]\([A-Z]+\.md\)", r"\1", text)))
     return files
 
 

@@ -1,30 +1,40 @@
 #!/usr/bin/env python3
 """Write the generated pages of docs/: `PYTHONPATH=src python3 scripts/reference.py`. A test checks that it was done.
 
-metrics.md comes from the catalog, findings.md from the rules, cli.md from the commands, http.md from the routes, and from-pcc.md from the
-table of pcc's variables.
+metrics.md comes from the catalog and the definitions in pages/, findings.md from the rules, cli.md from the commands, http.md from the
+routes, from-pcc.md from the table of pcc's variables, and tutorial.md from what the commands print of two invented recordings.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import inspect
+import io
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import click
+import tomllib
 import typer
 
 from perfkit import originals
 from perfkit.catalog import TABLES, Table
-from perfkit.cli import app
+from perfkit.cli import app, main
 from perfkit.collection.certificate import TRUSTED
 from perfkit.commands import COMMANDS, TARGET
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.process.findings import LIMITS, Rule, rules
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from support import invent  # noqa: E402 - from this checkout
 
 METRICS = """# Every column
 
@@ -42,13 +52,22 @@ How a column is computed stands in the `.sql` file of its table, beside the colu
 """
 
 
+DEFINITIONS = tomllib.loads((ROOT / "scripts" / "pages" / "definitions.toml").read_text())
+
+
+def definition(table: Table, column: str) -> str:
+    """What a column is, in words; a service's is a container's where it has none of its own."""
+    own = DEFINITIONS[table.name]
+    return str((DEFINITIONS["containers"] | own if table.name == "services" else own)[column]).replace("|", "\\|")
+
+
 def columns_of(table: Table) -> Iterator[str]:
     yield f"\n## {table.title}\n\n"
     yield f"`{table.name}.csv`, database table `{table.database_name}`, computed in "
     yield f"[`{table.name}.sql`](../src/perfkit/process/sql/components/{table.name}.sql)\n\n"
     yield "| column | kind | unit | what it is | from |\n|---|---|---|---|---|\n"
     for column in table.columns:
-        yield f"| `{column.name}` | {column.kind} | {column.unit} | {column.label} | `{column.source}` |\n"
+        yield f"| `{column.name}` | {column.kind} | {column.unit} | {definition(table, column.name)} | `{column.source}` |\n"
 
 
 FINDINGS = f"""# What perfkit finds
@@ -159,7 +178,30 @@ def names_of(pattern: str) -> list[str]:
     return [f"`{head}{end}`" for end in ends.split("|")]
 
 
-PAGES = {"metrics.md": metrics, "findings.md": findings, "cli.md": cli, "http.md": http, "from-pcc.md": from_pcc}
+def tutorial() -> str:
+    """docs/tutorial.md with what the commands print, run one after the other in a folder with the two recordings that it speaks of."""
+    marks = [(30, "load", "start"), (60, "steady", "start"), (210, "steady", "end"), (240, "load", "end")]
+    with tempfile.TemporaryDirectory() as home, contextlib.chdir(home), mock.patch.dict("os.environ", {"HOME": home}, clear=True):
+        for number, (name, busy) in enumerate((("before", 0.72), ("after", 0.99))):
+            path, spikes = Path(f"{name}.json"), [(30, 30, busy - 0.2), (60, 150, busy), (210, 30, busy - 0.3)]
+            invent.write(path, start=invent.START + 3600 * number, seconds=270, seed=number, spikes=spikes, marks=marks)
+            path.write_text(re.sub(r"(pswp\w+|TcpExt:) \d+( \d+)?", r"\1 0\2", path.read_text()))  # it has memory enough
+            Path(f"{name}.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+            path.unlink()
+        return re.sub("^@run (.+)@$", lambda found: run(found[1]), page("tutorial.md"), flags=re.MULTILINE)
+
+
+def run(command: str) -> str:
+    """The command, and what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        if code := main(command.split()):
+            raise SystemExit(f"perfkit {command} ended with {code}")
+    mark = "<!-- not run: scripts/reference.py has run it, and this is what it printed -->"
+    printed = said.getvalue().replace(str(Path.cwd()), "/home/you")
+    return f"{mark}\n\n    python3 perfkit.pyz {command}\n\n```text\n{printed.strip()}\n```"
+
+
+PAGES = {"tutorial.md": tutorial, "metrics.md": metrics, "findings.md": findings, "cli.md": cli, "http.md": http, "from-pcc.md": from_pcc}
 
 if __name__ == "__main__":
     for name, made in PAGES.items():

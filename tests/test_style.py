@@ -98,6 +98,13 @@ def test_nothing_is_left_for_later() -> None:
     assert not found
 
 
+def test_every_benchmark_finds_what_it_imports() -> None:
+    """No test runs them, so that nothing else would tell."""
+    program = "import runpy, sys\nfor name in sys.argv[1:]:\n    runpy.run_path(name, run_name='benchmark')"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
+    subprocess.run([sys.executable, "-c", program, *map(str, sorted(ROOT.glob("tests/bench/*.py")))], env=environment, check=True)
+
+
 def test_a_class_has_a_name_of_its_own() -> None:
     """What a reader searches for is one thing; a class that no other module sees (_Name) may be called as it likes."""
     names = Counter(

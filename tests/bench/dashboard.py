@@ -31,7 +31,7 @@ from perfkit.dashboard.app import make_app  # noqa: E402
 from perfkit.dashboard.plugin import ROUTES  # noqa: E402
 from perfkit.process.engine import MOST_DEVICES  # noqa: E402
 from perfkit.serve.address import Address  # noqa: E402
-from perfkit.store import open_database, windows  # noqa: E402
+from perfkit.store import open_database, percentiles  # noqa: E402
 from perfkit.store.rollup import close_buckets  # noqa: E402
 from support.seed import fill  # noqa: E402
 
@@ -71,7 +71,7 @@ def week(database: Path, seconds: int) -> None:
     con.execute("COMMIT")
     con.execute("DELETE FROM percentiles")
     end = FIRST + (seconds - 1) * 1000
-    windows.store(con, 1, (("all", FIRST, end, found) for found in windows.percentiles(con, 1, FIRST, end)))
+    percentiles.store(con, 1, (("all", FIRST, end, *found) for found in percentiles.of_window(con, 1, FIRST, end)))
     con.close()
 
 

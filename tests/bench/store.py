@@ -1,6 +1,6 @@
 """The store's figures, each beside its limit: import, size, overview data, percentiles of any window, live appends.
 
-    flock /tmp/bench.lock .venv/bin/python tests/bench/store.py [import] [read] [live]
+    flock /tmp/bench.lock build/venv/bin/python tests/bench/store.py [import] [read] [live]
 
 Import: 24 h at 1 s of a processed folder (all components) against `sqlite-utils insert host.csv --csv` of host.csv alone, rows a second.
 """
@@ -20,11 +20,10 @@ import duckdb
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from perfkit.store.windows import percentiles  # noqa: E402
-
 from perfkit.catalog import INTEGER, TABLES, TEXT, Table, table  # noqa: E402
 from perfkit.store import open_database, series  # noqa: E402
 from perfkit.store.importing import import_input  # noqa: E402
+from perfkit.store.percentiles import of_window  # noqa: E402
 from perfkit.store.schema import LEVELS  # noqa: E402
 
 START = 1767225600
@@ -87,7 +86,9 @@ def bench_import(place: Path) -> None:
         start = time.perf_counter()
         peer = place / f"peer{number}.db"
         subprocess.run(
-            [ROOT / ".venv/bin/sqlite-utils", "insert", peer, "host", folder / "host.csv", "--csv"], check=True, capture_output=True
+            [Path(sys.executable).with_name("sqlite-utils"), "insert", peer, "host", folder / "host.csv", "--csv"],
+            check=True,
+            capture_output=True,
         )
         theirs.append(DAY / (time.perf_counter() - start))
     mine, peers = max(ours), max(theirs)
@@ -127,14 +128,14 @@ def bench_read(place: Path) -> None:
         line(f"overview data, {name} at 1 s (host 18, cpu, disk, network)", f"{taken:.0f} ms", f"<= {limit} ms", taken <= limit)
     shift = 1000 * 1800
     for name, span, limit in (("24 h", DAY, 300), ("6 h", DAY // 4, 300), ("7 d", 7 * DAY - 3600, 0)):
-        taken = best(lambda span=span: percentiles(con, 1, end - shift - span * 1000, end - shift))
+        taken = best(lambda span=span: of_window(con, 1, end - shift - span * 1000, end - shift))
         line(
             f"percentiles of any {name} x 18 metrics",
             f"{taken:.0f} ms",
             f"<= {limit} ms" if limit else "(no limit)",
             not limit or taken <= limit,
         )
-    taken = best(lambda: percentiles(con, 1, end - shift - DAY * 1000, end - shift, [t.name for t in TABLES]))
+    taken = best(lambda: of_window(con, 1, end - shift - DAY * 1000, end - shift, [t.name for t in TABLES]))
     line("percentiles of any 24 h, every table", f"{taken:.0f} ms", "(no limit)", True)
     for sql in (
         "SELECT id, machinename, sitename FROM collectors_collector",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from typer.testing import CliRunner
 from perfkit.cli.report import app
 from perfkit.errors import BadInput, Failed
 from perfkit.store.importing import import_input
-from support import asking, invent
+from support import asking, firefox, invent
+from support.database import copy_database
 from support.recorded import START, record, steady
 
 MARKS = [(20, "load", "start"), (60, "steady", "start"), (160, "steady", "end"), (200, "load", "end")]
@@ -85,6 +88,19 @@ def test_a_phase_and_a_zoom_are_within(opened) -> None:
     page.wait_for_function(f"window.perfkit.then(({{ answer }}) => answer.window.from === {start + 70_000})")
 
 
+def test_only_the_files_of_its_time_are_named(recorded: Path, tmp_path: Path) -> None:
+    db = copy_database(recorded, tmp_path / "perfkit.db")
+    with closing(sqlite3.connect(db)) as con, con:
+        con.execute(
+            "INSERT INTO collections (collector_id, digest, source, kind, imported_at, first_timestamp, last_timestamp)"
+            " SELECT collector_id, 'other', 'later.json', kind, imported_at, last_timestamp + 1, last_timestamp + 9 FROM collections"
+        )
+    write(db, tmp_path / "r.html", "1@1")
+    page = (tmp_path / "r.html").read_text()
+    assert "vm.json · SHA-256" in page
+    assert "later.json" not in page
+
+
 def test_markdown_and_json(recorded: Path, tmp_path: Path) -> None:
     write(recorded, tmp_path / "r.md", "1@1", "--format", "md")
     text = (tmp_path / "r.md").read_text()
@@ -120,6 +136,27 @@ def test_a_comparison_draws_its_runs_and_asks_nobody(open_page, tmp_path: Path) 
     page.evaluate("location.hash = 'from=10000&to=40000'; dispatchEvent(new Event('perfkit:url'))")
     page.wait_for_function("async () => (await perfkit).panels[0].shown.series[0].avg.length < 60")
     assert all(points > 10 and average is None for _, points, average in page.evaluate(shown))
+
+
+@pytest.mark.skipif(not firefox.PROGRAM, reason="Firefox is not installed: the report was opened in Chromium alone")
+def test_firefox_draws_and_prints_a_run_and_a_comparison(recorded: Path, tmp_path: Path) -> None:
+    """In both colours, with nothing that it could reach, and the charts on paper too."""
+    write(recorded, tmp_path / "run.html", "1@load")
+    write(recorded, tmp_path / "two.html", "1@load:steady", "1@load")
+    (tmp_path / "profile").mkdir()
+    with firefox.running(tmp_path / "profile") as browser:
+        for name, charts in (("run", 6), ("two", 6)):
+            browser.open(f"file://{tmp_path / name}.html")
+            browser.wait("document.body.dataset.stats")
+            colours = []
+            for _ in range(2):
+                inked = "[...document.querySelectorAll('.u-wrap canvas')].filter((one) => one.toDataURL().length > 4000).length"
+                assert browser.ask(inked) >= charts
+                colours.append(browser.ask("getComputedStyle(document.querySelector('.panel')).backgroundColor"))
+                browser.ask("document.querySelector('#scheme').click()")
+            assert set(colours) == {"rgb(247, 248, 250)", "rgb(23, 27, 33)"}
+            assert browser.ask("performance.getEntriesByType('resource').filter((one) => !/^(data|blob):/.test(one.name)).length") == 0
+            assert browser.paper().count(b"/Subtype /Image") >= charts
 
 
 def test_what_cannot_be_written_is_said_and_leaves_nothing(recorded: Path, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ from support.running import wait_for
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELL = re.compile(
-    r"(\w+=\S+ )*(python3?|perfkit|perfkit\.pyz|scripts/\S+|\./\S+|scp|ssh|git|install|pip|export|curl|useradd|systemctl|sudo|source) "
+    r"(\w+=\S+ )*(python3?|perfkit|perfkit\.pyz|scripts/\S+|\./\S+|scp|ssh|git|install|pip|export|curl|useradd|systemctl|sudo|source"
+    r"|openssl|kubectl|docker) "
 )
 MARK = re.compile(r"<!-- not run: (.+?) -->")
 

@@ -6,6 +6,7 @@ import csv
 import http.server
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import pytest
 from support import invent
 from support.running import ENVIRONMENT, FAULTY, wait_for
 from support.server import running
+from support.unkind_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,6 +172,16 @@ def clock(desk: Desk) -> None:
     desk.run("preflight", "--collection", "vm.json", code=0)
 
 
+def unknown_certificate(desk: Desk) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    names = desk.folder / "cert.pem", desk.folder / "key.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-out", names[0], "-keyout", names[1]]
+    subprocess.run(words, check=True, capture_output=True)
+    with serving(tls=names) as server:
+        desk.run("preflight", "--server", server.url, "--apikey", KEY, code=1)
+
+
 def login_page(desk: Desk) -> None:
     with portal() as address:
         desk.run("preflight", "--server", address, "--apikey", KEY, code=1)
@@ -276,6 +288,7 @@ SCENARIOS: dict[str, Callable[[Desk], None]] = {
     "times do not match other machines'": clock,
     "a number without a unit": lambda desk: desk.run("collect", "--frequency", "1", code=2),
     '"connection refused"': lambda desk: desk.run("preflight", "--server", "127.0.0.1:9", "--apikey", KEY, code=1),
+    '"certificate verify failed"': unknown_certificate,
     "302": login_page,
     "302 on an upload": upload_without_key,
     "401": wrong_key,

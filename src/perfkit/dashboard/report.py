@@ -107,8 +107,12 @@ async def _of_part(dashboard: Dashboard, run: ComparedRun) -> dict[str, Any]:
 
 
 def _inputs(run: ComparedRun) -> list[dict[str, str]]:
-    """The files that a machine's samples came from, with their digests."""
-    rows = run.con.execute("SELECT source, digest FROM collections WHERE collector_id = ? ORDER BY imported_at", (run.collector_id,))
+    """The files that the run's samples came from, with their digests."""
+    rows = run.con.execute(
+        "SELECT source, digest FROM collections"
+        " WHERE collector_id = ? AND coalesce(first_timestamp <= ? AND last_timestamp >= ?, 1) ORDER BY imported_at",
+        (run.collector_id, run.stretch.end, run.stretch.start),
+    )
     return [{"source": Path(source).name, "digest": digest} for source, digest in rows]
 
 

@@ -58,6 +58,10 @@ def ping(client: ReceiverClient) -> Check:
 
 
 def _refused(name: str, client: ReceiverClient, answer: Answer) -> Check:
+    if "certificate verify failed" in answer.reason:
+        cure = "give its authority's with --cacert, and as --server the name that stands in it."
+        cause = f"this machine does not trust the certificate of {client.url}; {cure}"
+        return Check(name, FAIL, f"no answer: {answer.reason}", cause)
     if answer.status == 0:
         cause = f"nothing answers at {client.url} ({answer.reason}); start perfkit serve there, and open the way (address, port, firewall)."
         return Check(name, FAIL, f"no answer: {answer.reason}", cause)

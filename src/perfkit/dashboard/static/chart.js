@@ -77,18 +77,27 @@ export function draw(place, input, view, on, size) {
   place.replaceChildren();
   const chart = new uPlot(options, drawn.data, place);
   chart.input = input;
-  return chart;
+  return atOnce(chart);
 }
 
 /** Give `chart` new data of the same series. */
 export function update(chart, input) {
   chart.input = input;
   chart.setData(columns(input).data, true);
+  atOnce(chart);
+}
+
+const printing = () => document.documentElement.classList.contains("printing");
+
+/** The chart; one for paper is drawn now: uPlot draws in a microtask, and Firefox copies the page for its printer before it runs one. */
+export function atOnce(chart) {
+  if (printing()) chart.batch(() => {});
+  return chart;
 }
 
 /** How tall a chart of this width is. */
 export function heightFor(width) {
-  if (document.documentElement.classList.contains("printing")) return TALL.paper;
+  if (printing()) return TALL.paper;
   if (width < TALL.third) return width < TALL.phone ? TALL.least : TALL.low;
   return Math.round(Math.min(TALL.most, Math.max(TALL.usual, width * TALL.share)));
 }

@@ -1,6 +1,6 @@
 // A row a device and a colour a value over time: uPlot gives axes, cursor and zoom, the cells are painted in its draw hook.
 
-import { behind, framework, heightFor, over, scaleOf, select, timeAxis } from "./chart.js";
+import { atOnce, behind, framework, heightFor, over, scaleOf, select, timeAxis } from "./chart.js";
 import { h, token } from "./dom.js";
 import { clock, show, zone } from "./format.js";
 import { shownTime } from "./panel.js";
@@ -62,6 +62,7 @@ export class Heatmap {
     const shape = `${this.width} x ${this.tall()}`;
     if (this.chart && this.shape === shape) {
       this.chart.setData(this.data(), true);
+      atOnce(this.chart);
       return;
     }
     this.shape = shape;
@@ -100,7 +101,7 @@ export class Heatmap {
         setSelect: [(u) => select(u, on)],
       },
     };
-    return new uPlot(options, this.data(), place);
+    return atOnce(new uPlot(options, this.data(), place));
   }
 
   rowAxis(view, size) {

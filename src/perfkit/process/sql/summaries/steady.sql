@@ -35,4 +35,4 @@ WITH counted AS (
 SELECT phase, from_timestamp, to_timestamp, total / n AS mean, 100.0 * n / batches AS kept_percent
 FROM judged
 WHERE place = 1 AND 2 * (n - 1) >= batches
-ORDER BY from_timestamp
+ORDER BY from_timestamp, phase
