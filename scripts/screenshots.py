@@ -56,7 +56,7 @@ DRAWN = """(() => {
     if (document.querySelector("#fleet")) return Boolean(drawn);
     if (words("#difference").startsWith("Choose")) return true;
     const waits = [words("#verdicts"), words("#findings")].some((one) => /^(Comparing|Loading)…$/.test(one));
-    if (document.querySelector("#panels")) return Boolean(stats) && !waits;
+    if (document.querySelector("#panels, #sections, #groups")) return Boolean(stats) && !waits;
     return ![...document.querySelectorAll("#rows td")].some((cell) => cell.textContent === "…");
 })()"""
 START = invent.START
@@ -65,7 +65,7 @@ START = invent.START
 PAGES = {
     "collectors": "/",
     "runs": "/runs",
-    "fleet": "/fleet?range=all",
+    "fleet": "/fleet?site=lab&range=1h",
     "run": "/runs/1@1",
     "run-untrusted": "/runs/1@2",
     "report": "report.html",
@@ -106,14 +106,16 @@ MACHINES: tuple[dict[str, Any], ...] = (
         "loops": 2,
         "containers": 3,
         "users": True,
+        "healthy": True,
         "spikes": _WAVES,
         "gaps": [(400, 3), (720, 130)],
         "marks": _STEADY,
     },
-    {"hostname": "web-2", "seconds": 1200, "containers": 2, "seed": 1, "spikes": _WAVES[:2], "marks": _STEADY},
+    {"hostname": "web-2", "seconds": 1200, "containers": 2, "healthy": True, "seed": 1, "spikes": _WAVES[:2], "marks": _STEADY},
     {
         "hostname": "big-1",
         "seconds": 600,
+        "healthy": True,
         "cpus": 64,
         "disks": 6,
         "interfaces": 4,
@@ -127,9 +129,30 @@ MACHINES: tuple[dict[str, Any], ...] = (
     {
         "hostname": "bench-1",
         "seconds": 900,
+        "healthy": True,
         "spikes": [(20 + 150 * n, 100, 0.5 if n < 3 else 0.68) for n in range(6)],
         "marks": [mark for n in range(6) for mark in ((20 + 150 * n, f"try-{n + 1}", "start"), (120 + 150 * n, f"try-{n + 1}", "end"))],
     },
+)
+# A test on many machines at once, at the site "lab"; one of them does less than its part, and its run takes longer.
+_LAB = 8
+_SLOW = 5
+FLEET: tuple[dict[str, Any], ...] = tuple(
+    {
+        "hostname": f"node-{n}",
+        "seconds": 900,
+        "containers": 1,
+        "healthy": True,
+        "seed": n,
+        "spikes": [(180, 420, 0.52 + n / 400 + (0.4 if n == _SLOW else 0))],
+        "marks": [
+            (120, "checkout", "start"),
+            (180, "steady", "start"),
+            (600, "steady", "end"),
+            (760 if n == _SLOW else 660 + n, "checkout", "end"),
+        ],
+    }
+    for n in range(1, _LAB + 1)
 )
 # This machine's own recording: seconds of it, and from where to where all of its CPUs compute.
 RECORDED = 50
@@ -168,6 +191,8 @@ def prepare(folder: Path) -> Served:
         load = locust(folder / "checkout_stats_history.csv", START + 60, 1080)
         perfkit("import", "--load", load, "--collector-name", "web-1", "--db", invented)
         perfkit("import", recorded(folder / "recorded.json"), "--collector-name", "recorded-1", "--db", invented)
+        for machine in FLEET:
+            perfkit("import", invent.write(folder / f"{machine['hostname']}.json.gz", **machine), "--site", "lab", "--db", invented)
     perfkit("report", "web-1@1", "--db", invented, "--out", folder / "report.html")
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir()

@@ -27,6 +27,8 @@ import uvicorn
 
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[1])]
 
+from perfkit import catalog  # noqa: E402
+from perfkit.dashboard import pages  # noqa: E402
 from perfkit.dashboard.app import make_app  # noqa: E402
 from perfkit.dashboard.plugin import ROUTES  # noqa: E402
 from perfkit.process.engine import MOST_DEVICES  # noqa: E402
@@ -39,15 +41,6 @@ DAY = 86400
 FIRST = 1767225600000
 REPEAT = 7
 CHROMIUM = "/usr/bin/chromium-headless-shell"  # what scripts/test.sh installs
-OVERVIEW = (
-    "host.cpu_user,host.cpu_system,host.cpu_iowait,host.cpu_steal,host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,host.mem_total,"
-    "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
-)
-BANDS = (
-    "host.cpu_idle,host.mem_used,host.mem_cached,host.mem_buffers,"
-    "host.disk_read_bytes,host.disk_write_bytes,host.net_rx_bytes,host.net_tx_bytes"
-)
-CORES = "cpu.idle,cpu.user,cpu.nice,cpu.system,cpu.iowait,cpu.irq,cpu.softirq,cpu.steal"
 
 
 def week(database: Path, seconds: int) -> None:
@@ -59,19 +52,22 @@ def week(database: Path, seconds: int) -> None:
         con.execute(f"DELETE FROM {table}")
     clock = f"WITH RECURSIVE clock (t) AS (SELECT {FIRST} UNION ALL SELECT t + 1000 FROM clock WHERE t < {FIRST + (seconds - 1) * 1000})"
     share, rate = "abs(random()) % 2500 / 100.0", "abs(random()) % 9000000 * 1.0"
-    cpu_and_memory = f"{share}, {share}, {share}, 100 - {share}, {share}, 16384, {rate} / 1000, 8000, 300, 4000"
-    values = f"{cpu_and_memory}, {rate}, {rate}, 10, 10, {rate}, {rate}, 10, 10"
+    levels = {"mem_total": "16384", "mem_used": f"{rate} / 1000", "mem_available": "8000", "mem_buffers": "300", "mem_cached": "4000"}
+    host = {c.name: levels.get(c.name, share if c.unit == "%" else rate if c.unit == "B/s" else "10") for c in catalog.table("host").values}
+    cpu = {c.name: share for c in catalog.table("cpu").values}
     con.execute("BEGIN")
-    con.execute(f"{clock} INSERT INTO host_metrics SELECT 1, t, {values} FROM clock")
-    for cpu in ("all", "0", "1", "2", "3"):
-        con.execute(f"{clock} INSERT INTO cpu_metrics SELECT 1, '{cpu}', t, {', '.join([share] * 10)} FROM clock")
+    con.execute(
+        f"{clock} INSERT INTO host_metrics (collector_id, timestamp, {', '.join(host)}) SELECT 1, t, {', '.join(host.values())} FROM clock"
+    )
+    into = f"INSERT INTO cpu_metrics (collector_id, cpu, timestamp, {', '.join(cpu)})"
+    for name in ("all", "0", "1", "2", "3"):
+        con.execute(f"{clock} {into} SELECT 1, '{name}', t, {', '.join(cpu.values())} FROM clock")
     con.execute("UPDATE host_metrics SET disk_write_bytes = 1e9 WHERE timestamp = ?", (FIRST + seconds // 2 * 1000,))
     con.execute("UPDATE collectors SET first_timestamp = ?, last_timestamp = ?", (FIRST, FIRST + (seconds - 1) * 1000))
     close_buckets(con, 1, FIRST + seconds * 1000)
-    con.execute("COMMIT")
     con.execute("DELETE FROM percentiles")
-    end = FIRST + (seconds - 1) * 1000
-    percentiles.store(con, 1, (("all", FIRST, end, *found) for found in percentiles.of_window(con, 1, FIRST, end)))
+    percentiles.refresh(con, 1)
+    con.execute("COMMIT")
     con.close()
 
 
@@ -152,8 +148,9 @@ def row(what: str, value: float, unit: str, limit: float | None = None) -> None:
 def page_data(url: str, days: int, limit: float) -> None:
     """The series of overview and host page, the percentiles and the extension of a live page."""
     api = f"{url}/api/v1/collectors/1"
-    for name, metrics in (("overview", OVERVIEW), ("host page's 4 CPUs", f"{CORES}&device.cpu=all&every=cpu.idle")):
-        asked = ask(f"{api}/series?metrics={metrics}&range=all&points=600&bands={BANDS},cpu.idle")
+    cores = [("device.cpu", "all"), ("every", "cpu.busy")]  # as pages.host asks for them
+    for name, series in (("overview", pages.OVERVIEW.series(1, [("load", "1")])), ("host page", pages.HOST.series(1, cores))):
+        asked = ask(f"{url}{series}&range=all&points=640")
         timing(f"{days} d: {name}", asked, limit)
         row(f"{days} d: {name}, sent", asked.sent / 1000, "kB", 300)
         if name == "overview":
@@ -161,7 +158,7 @@ def page_data(url: str, days: int, limit: float) -> None:
             assert max(v for v in host["max"] if v is not None) == 1e9, "the spike is lost"
     last = FIRST + days * DAY * 1000 - 1000
     bucket = 600000 if days > 1 else 60000
-    timing(f"{days} d: live extension", ask(f"{api}/series?metrics={OVERVIEW}&since={last}&bucket={bucket}"))
+    timing(f"{days} d: live extension", ask(f"{url}{pages.OVERVIEW.series(1)}&since={last}&bucket={bucket}"))
     timing(f"{days} d: percentiles, after the charts", ask(f"{api}/percentiles?tables=host"))
     timing(f"{days} d: findings, after the charts", ask(f"{api}/findings"))
     timing("    peer: Datasette's JSON, 1,000 rows", ask(f"{url}/perfkit/host_metrics.json?_shape=array&_size=1000"))

@@ -20,6 +20,7 @@ from perfkit.commands import COMMANDS
 from perfkit.compare import judging
 from perfkit.compare import report as comparison
 from perfkit.dashboard import users
+from support import invent
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -187,6 +188,12 @@ def test_a_person_is_told_the_next_step_and_a_file_is_not(
     assert (len(said.out.splitlines()), said.err.startswith("Next: curl -H ")) == (1, terminal)
     assert main(["preflight", "--machine"]) == 0
     assert capsys.readouterr().err.endswith("Next: perfkit collect\n") is terminal
+    invent.write(tmp_path / "vm-a.json", seconds=20)
+    for words, following in (("process vm-a.json", "perfkit import vm-a"), ("import vm-a --db perfkit.db", "perfkit serve --open")):
+        assert main(words.split()) == 0
+        said = capsys.readouterr()
+        assert said.err.endswith(f"Next: {following}\n") is terminal
+        assert said.out and "Next" not in said.out
 
 
 @pytest.mark.parametrize("words", ["export", "export vm-a --collector vm-b"])

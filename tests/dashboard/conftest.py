@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,16 @@ def browser(chromium) -> Iterator[object]:
     started = chromium()
     yield started
     started.close()
+
+
+AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
+
+
+def hindrances(page, **rules) -> list:
+    """What axe finds on the page that keeps some people from using it."""
+    page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = page.evaluate(AXE, {"resultTypes": ["violations"], **rules})
+    return [one for one in found if one[0] in ("serious", "critical")]
 
 
 def wait_until(page, expression: str) -> None:

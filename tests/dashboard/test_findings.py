@@ -57,13 +57,15 @@ def test_findings_keep_to_the_window_and_the_users_limits(quiet, serve):
 
 
 def test_findings_stand_on_the_overview(quiet, serve, open_page):
-    """As a sentence with the time as a link."""
-    page = open_page(f"{serve(quiet).url}/collectors/1?utc=1")
+    """As a sentence with the time as a link, in the zone of the page."""
+    page = open_page(f"{serve(quiet).url}/collectors/1?utc=1", timezone_id="Europe/Berlin")
     page.wait_for_selector("#findings li:has-text('CPU busy')")
     told, advice = page.locator("#findings li").first.inner_text(), page.locator("#findings li small").first.inner_text()
     assert told == f"CPU busy above 90 % for 30 % of this range, from 00:02:00, highest 97.5 % {advice}"
     assert advice.startswith("Give the machine more or faster CPUs"), "and what to do"
     assert "not 0 for 0.17 % of this range" in page.inner_text("#findings")
+    page.click("#utc")
+    page.wait_for_selector("#findings li:has-text('from 01:02:00, ')")
 
 
 @pytest.mark.parametrize("metric", LIMITS)
@@ -103,3 +105,7 @@ def test_load_tools_are_charted_beside_the_machine(tmp_path, serve, open_page):
         ["Users: sysbench-1", 180, [["Users", 8]]],
         ["Errors: sysbench-1", 180, [["Errors", 0]]],
     ]
+    shown = page.locator("#panels .panel:not([hidden]):has(.plot) h2").all_inner_texts()
+    assert [title.partition(":")[0] for title in shown[:4]] == ["Throughput", "Latency", "Users", "CPU"], (
+        "the load stands together, errors of 0 are none"
+    )

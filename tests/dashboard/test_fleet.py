@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from perfkit.catalog import FIGURES, HOST
+from perfkit.dashboard import fleet as dashboard_fleet
+from perfkit.dashboard.fleet import BY, METRIC, RANGE, TOP, FleetAsked
 from perfkit.store import open_database, transaction
 from perfkit.store.schema import metrics
 from support import asking
+from support.database import copy_database
 from support.running import SOURCE
 from support.seed import START
 
-from .conftest import Site
+from .conftest import Site, hindrances
 
 FROM = START * 1000
 MINUTES = 100
@@ -126,6 +129,19 @@ def test_a_heat_map_has_a_row_for_each_machine_and_leaves_out_what_is_not_known(
     assert told(served, "range=1h&site=nowhere")["heatmap"]["machines"] == []
 
 
+def test_a_recording_too_short_for_a_whole_bucket_has_its_cell(served: Site, tmp_path: Path) -> None:
+    """Of two minutes there is no ten, of a half there is no minute: what is finer stands for it."""
+    con = sqlite3.connect(copy_database(served.database, tmp_path / "perfkit.db"))
+    con.execute("DELETE FROM host_metrics_1m WHERE collector_id = 1")
+    con.execute("INSERT INTO host_metrics_10s (collector_id, timestamp, samples, cpu_busy_avg) VALUES (1, ?, 10, 77)", [FROM + 130_000])
+    found = {
+        one["machine"]: one["values"] for one in dashboard_fleet.told(con, FleetAsked("lab", RANGE, METRIC, BY, TOP))["heatmap"]["machines"]
+    }
+    con.close()
+    assert [(place, value) for place, value in enumerate(found["vm-1"]) if value is not None] == [(1, 77)]
+    assert len(found) == 6
+
+
 @pytest.mark.parametrize("query", ["range=2h", "metric=host.cpu", "metric=cpu.busy%22", "by=min", "top=x"])
 def test_what_cannot_be_asked_is_a_sentence(served: Site, query: str) -> None:
     answer = asking.get(f"{served.url}/api/v1/fleet?{query}", timeout=60)
@@ -145,7 +161,18 @@ def test_every_room_calls_a_machine_unlike_from_the_same_distance_on() -> None:
 
 
 def test_the_page_shows_them_and_an_empty_database_says_what_to_do(served: Site, serve, tmp_path: Path, open_page) -> None:
-    page = open_page(f"{served.url}/fleet?site=lab")
+    page = open_page(f"{served.url}/fleet?site=lab", timezone_id="Europe/Berlin")
+    assert hindrances(page) == []
+    times = page.locator("#heatmap .times span").all_inner_texts()
+    assert (times[0], len(times)) == ("01:00", 5)
+    assert "times in UTC+1" in page.inner_text("#heatmap .legend")
+    shares = page.locator("#top td.bar").evaluate_all("(all) => all.map((one) => parseFloat(one.style.getPropertyValue('--share')))")
+    figures = [float(text.split()[0]) for text in page.locator("#top td.bar").all_inner_texts()]
+    assert shares == pytest.approx(figures, abs=0.06), "as long as the figure is of 100 %"
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.click("#utc")
+    page.wait_for_function("document.querySelector('#heatmap .times span').textContent === '00:00'")
     assert page.locator("#tests tbody th").first.inner_text() == "vm-4"
     assert page.locator("#tests tbody a").first.get_attribute("href").startswith("/runs/4@1")
     assert page.locator("#heatmap tbody tr").count() == 6

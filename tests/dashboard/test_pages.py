@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from importlib.resources import files
 
 import pytest
 
@@ -17,7 +16,7 @@ from perfkit.store import open_database, runs
 from support import asking
 from support.seed import START, fill
 
-from .conftest import follow
+from .conftest import follow, hindrances
 
 PAGES = {
     "collectors": "/",
@@ -30,7 +29,6 @@ PAGES = {
     "compare": "/compare?c=1&c=2",
     "phases": "/compare?c=1:load&c=2:load&align=clock",
 }
-AXE = "async (rules) => (await axe.run(rules)).violations.map((v) => [v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html)])"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 PAPER = """async () => {
     const { chart } = (await window.perfkit).panels[0];
@@ -61,21 +59,16 @@ def test_pages_are_accessible(site, open_page, name, scheme, rules):
     page = open_page(site.url + PAGES[name], drawn=drawn(name), color_scheme=scheme)
     if drawn(name):
         page.wait_for_selector("body[data-stats]")
-    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-    found = page.evaluate(AXE, {**rules, "resultTypes": ["violations"]})
-    assert [one for one in found if one[0] in ("serious", "critical")] == []
+    assert hindrances(page, **rules) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_without_data_are_accessible(tmp_path, serve, open_page, scheme):
     """The same of a first visit, a comparison of nothing, and the login."""
-    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
     empty, closed = serve(tmp_path / "perfkit.db"), serve(tmp_path / "other.db", login=True)
     for url in (empty.url, f"{empty.url}/compare", f"{closed.url}/-/login?used=1"):
         page = open_page(url, drawn=False, color_scheme=scheme)
-        page.evaluate(axe)
-        found = page.evaluate(AXE, {"resultTypes": ["violations"]})
-        assert [one for one in found if one[0] in ("serious", "critical")] == [], url
+        assert hindrances(page) == [], url
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from support import asking
 from support.recorded import record
 from support.seed import START, fill
 
-from .conftest import follow
+from .conftest import follow, hindrances
 
 FIRST = START * 1000
 
@@ -69,8 +71,9 @@ def test_a_run_that_is_not_there_is_not_found(marked, path):
 
 
 def test_the_page_of_all_runs(marked, open_page):
-    """Each run leads to its page; two that are ticked go to compare."""
+    """Each run leads to its page; two that are ticked go to compare; everyone can use it."""
     page = open_page(f"{marked.url}/runs")
+    assert hindrances(page) == []
     assert page.locator("#rows tr").count() == 2
     assert page.inner_text("#count") == "2 runs"
     lengths = [*range(1, 1000, 83), 999.6, *(round(1000 * 1.37**n, 1) for n in range(48)), 59_500, 89_900, 3_599_600, 86_399_000]
@@ -102,6 +105,7 @@ def test_the_first_screen_of_a_run_answers(marked, open_page):
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
     bottom = "(all) => Object.fromEntries(all.map((one) => [one.id, one.getBoundingClientRect().bottom]))"
+    assert hindrances(page) == []
     low = page.locator("#verdict, .tile, .panel:has(.u-over)").evaluate_all(bottom)
     first = ["verdict", "tile-cpu", "tile-network", "panel-load.throughput.k6", "panel-load.latency.k6"]
     first += ["panel-cpu", "panel-memory", "panel-disk", "panel-network"]
@@ -120,6 +124,18 @@ def test_the_verdicts_instant_is_in_the_zone_of_the_page(marked, open_page):
     page.wait_for_url(f"**from={FIRST + 200_000 - 120_000}&*")
 
 
+@pytest.mark.parametrize(("path", "verdict"), [("/runs", "td[data-head='Verdict']"), ("/", "td[data-head='Verdict']")])
+def test_lists_say_verdicts_in_the_zone_of_the_page(marked, open_page, path, verdict):
+    """In the cell and on a hover, and again when the zone is switched."""
+    page = open_page(marked.url + path, drawn=False, timezone_id="Europe/Berlin")
+    cell = page.locator(f"#rows tr:has-text('vm-a') {verdict}[title]")
+    assert "from 01:03:20 UTC+1 on" in cell.get_attribute("title")
+    assert ("from 01:03:20 UTC+1 on" in cell.inner_text()) is (path == "/runs")
+    page.click("#utc")
+    cell = page.locator(f"#rows tr:has-text('vm-a') {verdict}[title*='from 00:03:20 UTC on']")
+    assert ("from 00:03:20 UTC on" in cell.inner_text()) is (path == "/runs")
+
+
 def test_the_overview_says_the_verdict_of_the_newest_run(marked, open_page):
     """With the way to it; a machine whose run goes on has none yet."""
     page = open_page(f"{marked.url}/collectors/1", timezone_id="Europe/Berlin")
@@ -129,8 +145,8 @@ def test_the_overview_says_the_verdict_of_the_newest_run(marked, open_page):
     page.wait_for_url("**/runs/1@1")
 
 
-def test_a_runs_page_is_a_page_of_paper(marked, open_page):
-    """Two charts a row that fill their panels, though three stand beside one another on the screen it is printed from."""
+def test_a_runs_page_is_a_page_of_paper(marked, open_page, tmp_path):
+    """The verdict on the first sheet, two charts a row that fill their panels, though three stand beside one another on the screen."""
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -138,6 +154,13 @@ def test_a_runs_page_is_a_page_of_paper(marked, open_page):
     # Once all are laid out anew. The rest of a panel is the axis: as wide as the widest of the page.
     page.wait_for_function(f"{panels}.every((one) => one.querySelector('.u-over').clientWidth / one.clientWidth > 0.7)")
     page.wait_for_function(f"new Set({panels}.map((one) => one.getBoundingClientRect().x)).size === 2")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    if not shutil.which("pdftotext"):
+        pytest.skip("pdftotext (poppler-utils) is not installed: what stands on paper was not read")
+    page.pdf(path=tmp_path / "run.pdf", format="A4")
+    first = subprocess.run(["pdftotext", "-l", "1", tmp_path / "run.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    assert "CPU-bound: " in first
+    assert "recorded 201 of 201 samples" in first
 
 
 def test_a_run_that_is_not_to_be_trusted_says_so_twice(marked, open_page):

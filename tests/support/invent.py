@@ -120,6 +120,7 @@ def write(
     containers: int = 0,
     users: bool = False,
     seed: int = 0,
+    healthy: bool = False,
     spikes: Sequence[tuple[float, float, float]] = (),
     gaps: Sequence[tuple[float, float]] = (),
     marks: Sequence[tuple[float, str, str]] = (),
@@ -127,13 +128,15 @@ def write(
     """Write one invented collection to `path` (gzip if it ends in .gz) and return `path`.
 
     `frequency` is the seconds between two samples. `partitions` are per disk; `interfaces` count lo;
-    `loops` are idle loop devices; `users` adds two services, a few processes and the limits that hide. Instants are seconds from the
+    `loops` are idle loop devices; `users` adds two services, a few processes and the limits that hide; a `healthy`
+    machine neither swaps nor is held back by any of them, so that its CPUs alone are its limit. Instants are seconds from the
     start: `spikes` are (from, seconds, busy share of the CPUs), `gaps` (from, seconds) without samples, `marks` (at, label, kind).
     """
     machine = Machine(
         hostname, cpus=cpus, disks=disks, partitions=partitions, interfaces=interfaces, loops=loops, containers=containers, seed=seed
     )
-    machine.users = Users(machine.random.random()) if users else None
+    machine.users = Users(machine.random.random(), healthy) if users else None
+    machine.healthy = healthy
     with ExitStack() as stack:
         if path.suffix == ".gz":
             raw = stack.enter_context(path.open("wb"))
@@ -177,6 +180,7 @@ class Machine:
         self.totals = [self.random.randrange(1_000_000) for _ in range(14)]
         self.load = 0.0
         self.users: Users | None = None
+        self.healthy = False
 
     def _block_devices(self) -> Iterator[str]:
         for disk in self.disks:
@@ -296,9 +300,10 @@ class Machine:
             "/proc/loadavg",
             f"{self.load * 4:.2f} {self.load * 3.5:.2f} {self.load * 3:.2f} {1 + int(self.load * 8)}/312 {4000 + number}\n",
         )
-        yield "/proc/vmstat", "pgpgin {}\npgpgout {}\npswpin {}\npswpout {}\npgmajfault {}\n".format(*self.totals[:5])
+        swapped, turned_away = ([0, 0, 0], 0) if self.healthy else (self.totals[2:5], self.totals[5] // 1000)
+        yield "/proc/vmstat", "pgpgin {}\npgpgout {}\npswpin {}\npswpout {}\npgmajfault {}\n".format(*self.totals[:2], *swapped)
         yield "/proc/net/snmp", self.snmp()
-        yield "/proc/net/netstat", f"TcpExt: ListenOverflows ListenDrops\nTcpExt: {self.totals[5] // 1000} {self.totals[5] // 1000}\n"
+        yield "/proc/net/netstat", f"TcpExt: ListenOverflows ListenDrops\nTcpExt: {turned_away} {turned_away}\n"
         for n, resource in enumerate(("cpu", "memory", "io")):
             total = self.totals[6 + n] * 40
             average = self.load * 10
@@ -384,8 +389,8 @@ class Machine:
                 "cpu_user_usec": user,
                 "cpu_system_usec": system,
                 "cpu_periods": periods,
-                "cpu_throttled": periods // 4,
-                "cpu_throttled_usec": usage // 10,
+                "cpu_throttled": 0 if self.healthy else periods // 4,
+                "cpu_throttled_usec": 0 if self.healthy else usage // 10,
                 "cpu_quota": 200_000,
                 "cpu_period": 100_000,
                 "memory_current": int(200_000_000 + 300_000_000 * self.load),
@@ -416,8 +421,9 @@ class Users:
     NAMES: ClassVar = {1: ("systemd", "/init.scope"), 2: ("kthreadd", ""), 40: ("nginx", "/system.slice/nginx.service"),
              41: ("postgres: writer (1) x", "/system.slice/postgresql.service")}  # fmt: skip
 
-    def __init__(self, seed: float) -> None:
+    def __init__(self, seed: float, healthy: bool = False) -> None:
         self.random = random.Random(seed)
+        self.healthy = healthy
         self.scan = 0
         self.ticks = {pid: [self.random.randrange(1000) for _ in range(4)] for pid in self.NAMES}
         self.services = {name: self.random.randrange(10**6) for name in ("nginx.service", "postgresql.service")}
@@ -459,7 +465,7 @@ class Users:
 
     def limits(self) -> Iterator[tuple[str, str]]:
         """Of two CPUs and an interface in Amazon's cloud."""
-        done = self.scan // 10
+        done = 0 if self.healthy else self.scan // 10
         yield (
             "/proc/net/softnet_stat",
             "".join(f"0000{4096 + done:x} {done:08x} {16 * cpu * done:08x}{' 00000000' * 9} {cpu:08x} 0 0\n" for cpu in (0, 1)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 from perfkit.cli.figures import FiguresRow, table
 from perfkit.units import format_duration
 
@@ -67,7 +67,7 @@ def import_(
     if not quiet:
         print(f"Database: {place}")
         if isinstance(place, Path):
-            print("Next: perfkit serve --open")
+            next_step("perfkit serve --open")
 
 
 def _import_logs(db: Path, path: Path, recorded: Imported, quiet: bool) -> None:

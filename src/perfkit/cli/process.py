@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from perfkit.cli import APP_SETTINGS, examples
+from perfkit.cli import APP_SETTINGS, examples, next_step
 from perfkit.cli.figures import FiguresRow, table
 from perfkit.units import format_duration, iso
 
@@ -90,7 +90,10 @@ def process(
     else:
         _print(files, results)
         if writer:
-            print(f"In the lake {writer.lake.name}: {writer.written} files.\nNext: perfkit query --named percentiles --lake {lake}")
+            print(f"In the lake {writer.lake.name}: {writer.written} files.")
+            next_step(f"perfkit query --named percentiles --lake {lake}")
+        if folders := [str(result.folder) for result in results if result.folder]:
+            next_step(f"perfkit import {' '.join(folders)}")
 
 
 def _process_on(
@@ -119,6 +122,7 @@ def _process_on(
     if failed:
         names = ", ".join(one.files[0].name for one in failed[:10])
         raise Failed(f"{len(failed)} of {len(outcomes)} collections could not be processed ({names}); the reasons stand above.")
+    next_step(f"perfkit query --named percentiles --lake {lake}")
 
 
 def _writer(lake: str | None, options: ProcessOptions) -> AbstractContextManager[LakeWriter | None]:
@@ -216,8 +220,6 @@ def _print(files: Sequence[Path], results: Sequence[Result]) -> None:
     print(f"\nProcessed {', '.join(str(file) for file in files)}.")
     for result in results:
         _print_machine(result)
-    if folders := [str(result.folder) for result in results if result.folder]:
-        print(f"Next: perfkit import {' '.join(folders)}")
 
 
 def _print_machine(result: Result) -> None:

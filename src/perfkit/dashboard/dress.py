@@ -1,4 +1,7 @@
-"""How Datasette's own pages show a value: instants as text, numbers rounded, long texts folded. A plugin next to plugin.py's."""
+"""How Datasette's own pages show a value: instants as text, numbers rounded, long texts folded. A plugin next to plugin.py's.
+
+looks.js shows the instants in the zone of the page.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from datasette import hookimpl
+
+from perfkit.units import iso
 
 if TYPE_CHECKING:
     from perfkit.dashboard.site import Dashboard
@@ -25,7 +30,7 @@ _LONG = 120
 def render_cell(value: Any, column: str, datasette: Dashboard) -> Any:
     """Markup for what is easier to read another way, None for the rest. What is rounded is whole on a hover, what is folded on a click."""
     if isinstance(value, int) and value in _INSTANTS and _INSTANT.search(column):
-        return _cells(datasette.jinja_env).instant(value, _text(value))
+        return _cells(datasette.jinja_env).instant(value, iso(value), _text(value))
     if isinstance(value, (int, float)):
         return _cells(datasette.jinja_env).number(value, _rounded(value) if isinstance(value, float) else value)
     if isinstance(value, str) and len(value) > _LONG:

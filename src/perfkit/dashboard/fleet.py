@@ -198,19 +198,26 @@ def _heatmap(con: sqlite3.Connection, asked: FleetAsked, start: int, end: int) -
     """A row of cells for each machine that has data in the window, None where it has none."""
     of, column = metrics()[asked.metric]
     width = next(width * 1000 for width in _WIDTHS if width * 1000 * _CELLS >= end - start)
-    level = max((one for one in LEVELS.items() if width % one[1] == 0), key=lambda one: one[1])[0]
+    coarsest, *finer = sorted((level for level in LEVELS.items() if width % level[1] == 0), key=lambda level: -level[1])
     device = schema.device_key(of)
-    sql = query("fleet_heatmap").format(
-        table=f"{of.database_name}_{level}",
-        column=column.name,
-        worst="min" if asked.lowest else "max",
-        device=f", m.{device}" if device else "",
-    )
+    sql = query("fleet_heatmap")
+    names = {"column": column.name, "worst": "min" if asked.lowest else "max", "device": f", m.{device}" if device else ""}
     first = start - start % width
     count = (end - first) // width + 1
+    values = {"site": asked.site, "start": first, "end": end, "width": width}
     cells: dict[int, list[float | None]] = {}
-    for collector, bucket, value in con.execute(sql, {"site": asked.site, "start": first, "end": end, "width": width}):
-        cells.setdefault(collector, [None] * count)[(bucket - first) // width] = value
+
+    def fill(level: tuple[str, int], collector: int | None = None) -> None:
+        for one, bucket, value in con.execute(
+            sql.format(table=f"{of.database_name}_{level[0]}", **names), {**values, "collector": collector}
+        ):
+            cells.setdefault(one, [None] * count)[(bucket - first) // width] = value
+
+    fill(coarsest)
     named = {row[0]: row[1:] for row in con.execute("SELECT id, machinename, sitename FROM collectors")}
+    for collector in named.keys() - cells.keys():  # too short for a whole bucket of the coarsest
+        for level in finer:
+            if collector not in cells:
+                fill(level, collector)
     found = [{"collector": one, "machine": named[one][0], "site": named[one][1], "values": values} for one, values in cells.items()]
     return {"from": first, "width_ms": width, "machines": found}

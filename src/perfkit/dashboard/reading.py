@@ -207,7 +207,7 @@ def _part(con: sqlite3.Connection, collector_id: int, one: runs.Stretch, now_ms:
         "open": one.open,
         "recorded": str(told),
         "certificate": told.as_dict(),
-        "verdict": verdict(told, judged, lambda at: rate or _load_at(con, collector_id, at))._asdict(),
+        "verdict": verdict(told, judged, lambda at: rate or _load_at(con, collector_id, at)).as_json(),
         "capacity": told_of_load.as_json() if told_of_load else None,
         "figures": figures(con, collector_id, one.start, one.end),
         "findings": [finding.as_json() for finding in judged.findings],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,11 +12,13 @@ from datasette.app import Datasette
 from datasette.utils import baseconv
 from itsdangerous import BadSignature
 
+from perfkit.catalog import TABLES
 from perfkit.dashboard import assets
 from perfkit.dashboard.access import SESSION_SECONDS, Access
 from perfkit.dashboard.api import TookTooLong
 from perfkit.dashboard.foreign_sql import DATABASE, ForeignSql
 from perfkit.dashboard.logins import Logins
+from perfkit.store.schema import LEVELS
 
 SQL_MILLISECONDS = 5000
 SQL_THREADS = 6
@@ -26,6 +28,14 @@ _STEPS = 10_000
 _SIGNED = "actor"
 
 Answer = TypeVar("Answer")
+
+
+def _tables() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What Datasette is told of our tables: label and unit of each column; the rollups stand behind a link, as hidden tables."""
+    for table in TABLES:
+        yield table.database_name, {"columns": {c.name: ", ".join(filter(None, (c.label, c.unit))) for c in table.values}}
+        for level in LEVELS:
+            yield f"{table.database_name}_{level}", {"hidden": True}
 
 
 class Dashboard(Datasette):
@@ -43,7 +53,7 @@ class Dashboard(Datasette):
                 "suggest_facets": False,  # looking for some in millions of samples takes seconds; any column offers its own
                 "base_url": f"{access.root_path}/",
             },
-            metadata={"title": "perfkit"},
+            metadata={"title": "perfkit", "databases": {DATABASE: {"title": "Database", "tables": dict(_tables())}}},
             secret=access.secret,
         )
         self.access = access

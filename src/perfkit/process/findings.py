@@ -81,11 +81,17 @@ class Finding(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a run or a phase means, in a sentence; `limit` is a key of LIMITS, or "none"."""
+    """What a run or a phase means, in a sentence; `limit` is a key of LIMITS, or "none"; `since` (ms) is the instant in the sentence."""
 
     sentence: str
     trusted: bool
     limit: str
+    since: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as every JSON of perfkit has it; `from` is ISO 8601, or None where the sentence has no instant."""
+        since = None if self.since is None else iso(self.since)
+        return {"sentence": self.sentence, "trusted": self.trusted, "limit": self.limit, "from": since}
 
 
 class Judged(NamedTuple):
@@ -105,7 +111,7 @@ class Assessment(NamedTuple):
     def as_json(self, certificate: Certificate) -> dict[str, Any]:
         """The run or phase as every JSON of perfkit has it, with its certificate."""
         return {
-            "verdict": self.verdict._asdict(),
+            "verdict": self.verdict.as_json(),
             "certificate": certificate.as_dict(),
             "figures": self.figures,
             "findings": [one.as_json() for one in self.judged.findings],
@@ -283,7 +289,7 @@ def verdict(certificate: Certificate, judged: Judged, load: Callable[[int], str]
     rate = load(first.from_timestamp)
     at = f", from {rate} on" if rate else ""
     told = f"{name}-bound: {_within(first.sentence)}, from {when} UTC on{at}"
-    return Verdict(f"{told}{'; ' + others if others else ''}. {certificate.trust_text}", True, limit)
+    return Verdict(f"{told}{'; ' + others if others else ''}. {certificate.trust_text}", True, limit, first.from_timestamp)
 
 
 def _weight(one: Finding) -> tuple[bool, int, int]:

@@ -6,7 +6,7 @@
 // that its time axes line up; `scale` enlarges a chart that becomes an image.
 
 import { token } from "./dom.js";
-import { digits, prefixes, scaled, short, show, span, spans, ticks } from "./format.js";
+import { digits, prefixes, scaled, show, span, spans, ticks, withUnit } from "./format.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -273,7 +273,7 @@ function valueLabels(values, unit, magnitude = 0) {
   const most = values.at(-1) ?? 0;
   return values.map((value, i) => {
     const [number, prefixed] = scaled(value, unit, most);
-    return i === values.length - 1 && prefixed ? `${digits(number)} ${short(prefixed)}` : digits(number);
+    return i === values.length - 1 ? withUnit(number, prefixed) : digits(number);
   });
 }
 

@@ -137,13 +137,13 @@ function lastRun(run, on) {
   if (!run) return ["Newest run", "Verdict"].map((name) => [name, text, newest ? "–" : "…"]);
   const name = ["Newest run", text, h("a", { href: url.link(`/runs/${run.id}`) }, run.label), h("small", {}, ` run ${run.run}`)];
   if (!run.verdict) return [name, ["Verdict", { class: "text muted" }, run.open || on ? "still recording" : "not judged yet"]];
-  const { word, looks } = judged(run);
-  return [name, ["Verdict", { class: "text", title: run.verdict.sentence }, h("b", { class: looks }, word)]];
+  const { word, looks, sentence } = judged(run, url.utc());
+  return [name, ["Verdict", { class: "text", title: sentence }, h("b", { class: looks }, word)]];
 }
 
 function last({ last_timestamp: at }, on) {
   if (at === null) return "no sample yet";
-  const utc = url.get("utc") === "1";
+  const utc = url.utc();
   return on ? `${span(Math.max(0, now - at))} ago` : `${instant(at, utc).slice(0, -3)} ${zone(at, utc)}`;
 }
 

@@ -235,7 +235,7 @@ function problem(sentence) {
 }
 
 function controls(found) {
-  view.utc = url.get("utc") === "1";
+  view.utc = url.utc();
   $("#align").value = url.get("align") || "start";
   if ($("#at_least")) $("#at_least").value = url.get("at_least") || "0";
   const labels = [...new Set(found.flatMap((s) => marked(s.collector).map((one) => one.name)))].filter((name) =>

@@ -107,9 +107,15 @@ export function difference(found, stats) {
   const metrics = { "host.cpu_busy": { label: "CPU busy", unit: "%" } };
   for (const [column, metric] of Object.entries(frame.catalog)) metrics[`host.${column}`] = metric;
   const isKnown = ([metric]) => stats.some(({ percentiles }) => percentiles.some((row) => row.metric === metric));
-  const rows = Object.entries(metrics).filter(isKnown).flatMap(([metric, { label, unit }]) =>
+  const figuresOf = (metric, figure) => stats.map(({ percentiles }) => percentiles.find((row) => row.metric === metric)?.[figure] ?? null);
+  const shownAs = (metric, figure, unit) => new Set(figuresOf(metric, figure).map((value) => show(value, unit)));
+  // What no figure tells apart is a line of words, not three rows of zeros.
+  const isSame = ([metric, { unit }]) => others.length > 0 && FIGURES.every(([figure]) => shownAs(metric, figure, unit).size === 1);
+  const known = Object.entries(metrics).filter(isKnown);
+  const same = known.filter(isSame);
+  const rows = known.filter((one) => !same.includes(one)).flatMap(([metric, { label, unit }]) =>
     FIGURES.map(([figure, head], n) => {
-      const [reference, ...values] = stats.map(({ percentiles }) => percentiles.find((row) => row.metric === metric)?.[figure] ?? null);
+      const [reference, ...values] = figuresOf(metric, figure);
       return h(
         "tr",
         {},
@@ -122,7 +128,8 @@ export function difference(found, stats) {
   );
   $("#difference").replaceChildren(
     h("header", {}, h("h2", {}, "Difference"), h("span", { class: "headline" }, others.length ? `against ${first.label}` : "")),
-    scroller("Difference", figures(heads, rows)),
+    rows.length ? scroller("Difference", figures(heads, rows)) : "",
+    same.length ? h("p", { class: "muted" }, `The same: ${same.map(([metric, { label, unit }]) => `${label} (${show(figuresOf(metric, "avg")[0], unit)})`).join(", ")}`) : "",
   );
   document.body.dataset.stats = "1";
 }

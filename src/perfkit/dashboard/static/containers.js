@@ -15,7 +15,7 @@ const COLUMNS = [
   ["cpu_throttled_percent", "Throttled avg", "avg"],
   ["memory_current_bytes", "Memory avg", "avg"],
   ["memory_current_bytes", "Memory max", "max"],
-  ["memory_percent", "of limit, max", "max"],
+  ["memory_percent", "Of its limit, max", "max"],
   ["pids_current", "Processes max", "max"],
 ];
 const UNITS = { cpu_percent: "%", cpu_throttled_percent: "%", memory_current_bytes: "B", memory_percent: "%", pids_current: "" };
@@ -40,7 +40,8 @@ window.perfkit = run({
 });
 
 function table(stats) {
-  const ids = Object.keys(stats["containers.memory_current_bytes"] ?? stats["containers.cpu_percent"] ?? {});
+  const cpu = stats["containers.cpu_percent"] ?? {};
+  const ids = Object.keys({ ...cpu, ...stats["containers.memory_current_bytes"] }).sort((a, b) => (cpu[b]?.avg ?? 0) - (cpu[a]?.avg ?? 0));
   const cells = (id) =>
     COLUMNS.map(([column, , figure]) => h("td", {}, show(stats[`containers.${column}`]?.[id]?.[figure], UNITS[column])));
   const row = (id) =>

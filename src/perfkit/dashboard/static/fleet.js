@@ -2,7 +2,7 @@
 // worst, and a heat map of machine and time.
 
 import { $, $$, figures, h, heading, scroller, token } from "./dom.js";
-import { digits, instant, moment, show, span, stretch, zone } from "./format.js";
+import { day, digits, instant, moment, show, span, stretch, zone } from "./format.js";
 import { scale } from "./heatmap.js";
 import { onLooks } from "./looks.js";
 import { ask, frame } from "./source.js";
@@ -12,6 +12,10 @@ const KEYS = { range: "range", site: "site", metric: "metric", by: "by", most: "
 // What a machine's distance from the others must be to be called unlike (perfkit/lake/sql/robust_z.sql).
 const UNLIKE = 3.5;
 const CELL = 4;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+// Instants over the heat map, on a phone the first and the last of them.
+const TIMES = 5;
 // The head of the first two columns where machines are told by their distance from the others; `who` makes the cells.
 const WHO = [
   ["Machine", { class: "text" }],
@@ -22,7 +26,6 @@ let answer = null;
 let asked = "";
 
 const value = (key) => url.get(key) || frame.shown[key] || "";
-const utc = () => url.get("utc") === "1";
 const number = (unit) => (figure) => (unit === "s" ? (figure === null ? "–" : span(figure * 1000)) : show(figure, unit));
 
 async function load() {
@@ -52,7 +55,7 @@ function draw() {
     else link.removeAttribute("aria-current");
   }
   const { from, to } = answer.window;
-  $("#stretch").textContent = stretch(from, to, utc());
+  $("#stretch").textContent = stretch(from, to, url.utc());
   $("#told").textContent = told(answer);
   for (const [id, part] of Object.entries({ tests, unlike, top, heatmap })) $(`#${id} .body`).replaceChildren(...[part(answer)].flat());
   document.body.dataset.drawn = "1";
@@ -81,7 +84,7 @@ function tests({ tests: found }) {
     return nothing("No test ran on two machines in this range. Runs of one label that overlap on a site are one test: ", h("code", {}, "perfkit mark LABEL --kind start --all"), " marks every machine of a site at once.");
   }
   const key = (one) => `${one.site}/${one.label}@${one.from}`;
-  const name = (one) => `${manySites() ? `${one.site}: ` : ""}${one.label}, ${instant(one.from, utc())} ${zone(one.from, utc())}, ${one.machines} machines`;
+  const name = (one) => `${manySites() ? `${one.site}: ` : ""}${one.label}, ${instant(one.from, url.utc())} ${zone(one.from, url.utc())}, ${one.machines} machines`;
   const shown = found.find((one) => key(one) === url.get("test")) ?? found[0];
   choice.replaceChildren(...found.map((one) => h("option", { value: key(one) }, name(one))));
   choice.value = key(shown);
@@ -131,6 +134,7 @@ function top({ top: found, metric }) {
   const shown = ["avg", "p50", "p95", "p99", "max"];
   const sorted = value("by");
   const devices = found.some((row) => row.device);
+  const whole = metric.unit.startsWith("%") ? 100 : Math.max(...found.map((row) => row[sorted] ?? 0));
   const heads = [
     heading("Machine", { class: "text" }),
     manySites() ? heading("Site", { class: "text" }) : null,
@@ -146,12 +150,26 @@ function top({ top: found, metric }) {
       machine(row),
       manySites() ? text(row.site) : null,
       devices ? text(row.device) : null,
-      ...shown.map((name) => h("td", {}, name === sorted ? h("b", {}, as(row[name])) : as(row[name]))),
-      text(`${row.label} ${row.run}`),
-      text(`${instant(row.from_timestamp, utc())} ${zone(row.from_timestamp, utc())}`),
+      ...shown.map((name) => (name === sorted ? bar(row[name], whole, h("b", {}, as(row[name]))) : h("td", {}, as(row[name])))),
+      text([row.label, h("small", {}, ` run ${row.run}`)]),
+      text(`${instant(row.from_timestamp, url.utc())} ${zone(row.from_timestamp, url.utc())}`),
     ),
   );
   return scroller("Worst machines", figures(heads, rows));
+}
+
+/** A cell whose ground is filled as far as the value is of the whole. */
+function bar(value, whole, content) {
+  const cell = h("td", { class: "bar" }, content);
+  cell.style.setProperty("--share", `${whole ? Math.min(100, Math.max(0, (100 * (value ?? 0)) / whole)) : 0}%`);
+  return cell;
+}
+
+/** An instant as far as the range needs it: the day where it has many, hours and minutes of a day, seconds of minutes. */
+function when(ms, { from, to }) {
+  if (to - from > 3 * DAY) return day(ms, url.utc()).replace(/ \d+$/, "");
+  const text = moment(ms, { from, to, utc: url.utc() });
+  return to - from > HOUR / 2 ? text.replace(/:\d\d$/, "") : text;
 }
 
 /** A row a machine, a cell a bucket; a click shows the machine at that time. */
@@ -174,7 +192,7 @@ function heatmap({ heatmap: { from, width_ms: width, machines }, metric }) {
     const under = (event) => Math.min(cells - 1, Math.max(0, Math.floor((event.offsetX / canvas.clientWidth) * cells)));
     canvas.addEventListener("mousemove", (event) => {
       const index = under(event);
-      const when = `${moment(at(index).from, { ...answer.window, utc: utc() })} ${zone(at(index).from, utc())}`;
+      const when = `${moment(at(index).from, { ...answer.window, utc: url.utc() })} ${zone(at(index).from, url.utc())}`;
       $("#readout").textContent = `${one.machine} ${when}: ${one.values[index] === null ? "no data" : show(one.values[index], metric.unit)}`;
     });
     canvas.addEventListener("mouseleave", () => readout(metric, width));
@@ -183,10 +201,12 @@ function heatmap({ heatmap: { from, width_ms: width, machines }, metric }) {
     return h("tr", {}, h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, name)), h("td", { class: "cells" }, canvas));
   });
   readout(metric, width);
-  const times = h("span", { class: "times" }, [0, 0.5, 1].map((part) => h("span", {}, moment(from + part * cells * width, { ...answer.window, utc: utc() }))));
+  const end = from + cells * width;
+  const times = h("span", { class: "times" }, Array.from({ length: TIMES }, (_, i) => h("span", {}, when(from + (i * (end - from)) / (TIMES - 1), { from, to: end }))));
   const head = h("thead", {}, h("tr", {}, heading("Machine", { class: "text" }), heading(times, { class: "cells" })));
   const table = h("table", { class: "figures heatrows" }, head, h("tbody", {}, rows));
-  return [scroller(`${metric.label} by machine and time`, table), h("p", { class: "legend" }, scale(show(most, metric.unit)))];
+  const zoneShown = zone(answer.window.to, url.utc());
+  return [scroller(`${metric.label} by machine and time`, table), h("p", { class: "legend" }, scale(show(most, metric.unit)), h("span", { class: "muted" }, `blank: no data · times in ${zoneShown}`))];
 }
 
 const readout = (metric, width) => {

@@ -30,7 +30,14 @@ export const coverage = (percent) => (percent === null ? "–" : `${digits(Math.
 export function show(value, unit) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const [number, prefixed] = scaled(value, unit);
-  return `${digits(number)}${prefixed ? ` ${short(prefixed)}` : ""}`;
+  return withUnit(number, prefixed);
+}
+
+/** A number with its unit behind it: "4 tasks", "1 task", "12". */
+export function withUnit(number, unit) {
+  const text = digits(number);
+  const words = text === "1" ? unit.replace(/^(task|user|thread|event)s$/, "$1") : unit;
+  return words ? `${text} ${short(words)}` : text;
 }
 
 /** How far a value is from another, with its sign: in its unit (percentage points of shares) and in % ("0 %" of next to nothing); null where that is not known. */
@@ -129,6 +136,12 @@ export function day(ms, utc) {
 /** "11 Nov 2026 10:02:11". */
 export const instant = (ms, utc) => `${day(ms, utc)} ${clock(Math.round(ms / 1000) * 1000, utc)}`;
 
+/** "2026-11-11 10:02:11.001 UTC+1": an instant to the millisecond, in a table that is sorted by it. */
+export function stamp(ms, utc) {
+  const [y, mo, d] = parts(ms, utc);
+  return `${y}-${two(mo + 1)}-${two(d)} ${clock(ms, utc)} ${zone(ms, utc)}`;
+}
+
 /** The offset of the clock that is shown, at the instant `ms`: "UTC", "UTC+1", "UTC−3:30". */
 export function zone(ms, utc) {
   const minutes = utc ? 0 : -new Date(ms).getTimezoneOffset();
@@ -167,11 +180,13 @@ export function ticks(values, step, utc) {
 
 const LIMITS = { cpu: "CPU-bound", memory: "memory-bound", disk: "disk-bound", network: "network-bound", none: "nothing saturated" };
 
-/** The verdict of a run in a word or two, the colour of it, and the rest of its sentence but for what was recorded. */
-export function judged({ verdict: { trusted, limit, sentence }, recorded }) {
+/** The verdict of a run in a word or two, the colour of it, its sentence, and the rest of that but for what was recorded; its instant in the zone of the page. */
+export function judged({ verdict: { trusted, limit, sentence: told, from: since }, from, to, recorded }, utc) {
+  const at = Date.parse(since);
+  const sentence = since ? told.replace(`${since.slice(11, 19)} UTC`, `${moment(at, { from, to, utc })} ${zone(at, utc)}`) : told;
   const because = sentence.replace(` Recorded ${recorded}.`, "").slice(sentence.indexOf(":") + 1).trim();
-  if (!trusted) return { word: "not to be trusted", looks: "bad", because };
-  return { word: LIMITS[limit], looks: limit === "none" ? "ok" : "warn", because };
+  if (!trusted) return { word: "not to be trusted", looks: "bad", sentence, because };
+  return { word: LIMITS[limit], looks: limit === "none" ? "ok" : "warn", sentence, because };
 }
 
 // What stands for all devices of a table.

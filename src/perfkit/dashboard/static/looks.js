@@ -1,7 +1,7 @@
 // What every page has, of ours and of Datasette's: light or dark, local time or UTC, paper, and the keyboard.
 
 import { $, $$, recolour } from "./dom.js";
-import { instant, zoneName } from "./format.js";
+import { instant, moment, stamp, zone, zoneName } from "./format.js";
 import * as url from "./url.js";
 
 const SETTLED_MS = 150;
@@ -36,7 +36,7 @@ export function onLooks(redraw = () => {}) {
 
 /** What is printed, from where, and in which time zone its times are. */
 function imprint() {
-  const utc = url.get("utc") === "1";
+  const utc = url.utc();
   return [location.href, $("#stretch")?.textContent, `times in ${zoneName(utc)}`, `printed ${instant(Date.now(), utc)}`]
     .filter(Boolean)
     .join(" · ");
@@ -62,9 +62,18 @@ function coloured() {
   dispatchEvent(new Event("perfkit:colours"));
 }
 
-/** The switches as they stand, and the zone in every link to another page of ours. */
+/** The switches as they stand, and the zone in every instant and in every link to another page. */
 function settle() {
-  $("#utc")?.setAttribute("aria-pressed", String(url.get("utc") === "1"));
+  const utc = url.utc();
+  $("#utc")?.setAttribute("aria-pressed", String(utc));
+  for (const time of $$("time[datetime]")) {
+    const at = Date.parse(time.dateTime);
+    const [from, to] = time.dataset.within?.split(" ").map(Number) ?? [];
+    const exact = time.classList.contains("instant");
+    time.textContent = exact ? stamp(at, utc) : `${from ? moment(at, { from, to, utc }) : instant(at, utc)} ${zone(at, utc)}`;
+    if (exact) time.title = utc ? "" : stamp(at, true);
+  }
+  if (!document.body.dataset.frame) datasette();
   for (const anchor of $$("a[data-page]")) {
     anchor.dataset.page ||= anchor.getAttribute("href");
     // What is compared is the machine, or the phase of it that is shown.
@@ -72,6 +81,31 @@ function settle() {
     const changes = subject ? { c: subject + url.reference() } : {};
     anchor.href = url.carry(page, { changes, keep: window !== undefined });
   }
+}
+
+// What a field of Datasette's forms without a label is for.
+const FIELDS = { _filter_column: "Column", _filter_op: "Condition", _filter_value: "Value", _sort: "Sort by", sql: "SQL" };
+
+/** What Datasette's pages lack for readers who do not see them, the names of columns in words, and a short link where a row has a long key. */
+function said() {
+  document.documentElement.lang = "en";
+  for (const field of $$("section.content :is(select, input, textarea)")) {
+    const words = Object.entries(FIELDS).find(([name]) => field.name.startsWith(name))?.[1];
+    if (words && !field.labels?.length) field.setAttribute("aria-label", words);
+  }
+  for (const column of $$("th[data-column-description]")) column.title = column.dataset.columnDescription;
+  for (const anchor of $$("td.col-Link a")) Object.assign(anchor, { title: anchor.textContent, textContent: "row" });
+  $(".cm-content")?.setAttribute("aria-label", "SQL");
+}
+
+/** The zone in what leads from one of Datasette's pages to another. */
+function datasette() {
+  for (const anchor of $$("section.content a[href], .crumbs a[href]")) {
+    const { origin, pathname, search, hash } = anchor;
+    if (origin !== location.origin || /\.(csv|json)$/.test(pathname) || anchor.getAttribute("href").startsWith("#")) continue;
+    anchor.href = url.carry(pathname + search) + hash;
+  }
+  for (const form of $$("section.content form[method=get]")) url.keepZone(form);
 }
 
 /** Bind the page's keys to {range(name), move(part), zoom(factor), unzoom()}. */
@@ -83,7 +117,6 @@ export function keys(does) {
     "=": () => does.zoom(0.5),
     "-": () => does.zoom(2),
     0: () => does.unzoom(),
-    u: () => $("#utc")?.click(),
     p: () => $("#p95")?.click(),
     "?": () => help(),
   };
@@ -91,7 +124,7 @@ export function keys(does) {
   addEventListener("click", (event) => closeMenus((menu) => !menu.contains(event.target)));
   addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeMenus();
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+    if (!isForPage(event)) return;
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();
@@ -99,6 +132,10 @@ export function keys(does) {
   });
   $("#keys")?.addEventListener("click", help);
 }
+
+/** Whether a key is meant for the page, not for the browser or for a field that is typed in. */
+const isForPage = ({ ctrlKey, metaKey, altKey, target }) =>
+  !(ctrlKey || metaKey || altKey || target.closest?.("input, select, textarea, dialog, [contenteditable]"));
 
 /** Close the panels' menus that are open; who was in one is back at its button. */
 function closeMenus(which = () => true) {
@@ -114,7 +151,12 @@ function help() {
 
 $("#scheme")?.setAttribute("aria-pressed", String(shownScheme() === "dark"));
 $("#scheme")?.addEventListener("click", switchScheme);
-$("#utc")?.addEventListener("click", () => url.set({ utc: url.get("utc") === "1" ? null : "1" }, { quiet: true }));
+$("#utc")?.addEventListener("click", url.switchZone);
+addEventListener("keydown", (event) => {
+  if (event.key === "u" && isForPage(event)) $("#utc")?.click();
+});
 dark.addEventListener("change", coloured);
 url.changed(settle);
 settle();
+// Once Datasette's own scripts have run.
+if (!document.body.dataset.frame) addEventListener("DOMContentLoaded", said);

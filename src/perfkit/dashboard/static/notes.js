@@ -24,7 +24,7 @@ const KINDS = {
 };
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
-// The figures that the findings shown belong to.
+// The figures that the findings shown belong to, and those findings.
 let judged = null;
 
 /** What stands in a box until its content has come. */
@@ -57,11 +57,12 @@ export async function findings({ tables }, stats, view) {
     place.replaceChildren(loading());
     return;
   }
-  if (stats === judged) return;
-  judged = stats;
-  const query = `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
-  const answer = await ask("findings", { query }).catch((error) => ({ error: error.message, findings: [] }));
-  if (stats !== judged) return;
+  if (stats !== judged?.stats) {
+    const query = `${url.windowQuery()}&limits=${encodeURIComponent(limits.text())}`;
+    judged = { stats, told: ask("findings", { query }).catch((error) => ({ error: error.message, findings: [] })) };
+  }
+  const answer = await judged.told;
+  if (stats !== judged?.stats) return;
   // What to do is said once of all that it helps.
   const first = ({ advice }, i) => advice && answer.findings.findIndex((other) => other.advice === advice) === i;
   const shown = answer.findings
@@ -142,7 +143,7 @@ function told({ kind, subject, from_timestamp: from, to_timestamp: to, missed, d
     subject ? ` ${subject}` : "",
     ` at ${instant(from, view.utc)}`,
     to > from ? `, ${span(to - from)}` : "",
-    missed ? `, ${missed} samples missed` : "",
+    missed ? `, ${missed} sample${missed === 1 ? "" : "s"} missed` : "",
     detail ? h("small", {}, ` ${detail}`) : null,
   ];
 }

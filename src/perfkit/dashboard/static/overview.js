@@ -1,7 +1,7 @@
 // The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
 import { $, figures as table, h, heading } from "./dom.js";
-import { byDevice, moment, show, span, wholeDisks, zone } from "./format.js";
+import { byDevice, moment, show, span, wholeDisks } from "./format.js";
 import { around, containers, findings, phases, quality, who } from "./notes.js";
 import { LoadPanel, Panel, lanes, measured, quiet } from "./panel.js";
 import { records } from "./series.js";
@@ -9,11 +9,8 @@ import { frame } from "./source.js";
 import * as url from "./url.js";
 import { run } from "./view.js";
 
-// What the load tool said stands on top as far as it is what the test is about.
-const LEADING = 2;
 // A mean over a minute says something about a stretch of several.
 const MINUTES_FROM = 120_000;
-const DAY = 86_400_000;
 // How long a request took, by the first of these that a load tool reports.
 const LATENCIES = [
   ["latency_p95_ms", "latency P95"],
@@ -50,22 +47,20 @@ window.perfkit = run({
     ...($("#containers") ? ["containers"] : []),
   ],
   build: (answer) => {
-    const load = lanes(answer.tables.load).flatMap((runs) => frame.load.map((spec) => [spec, new LoadPanel(spec, runs)]));
-    const leads = ([spec]) => frame.load.indexOf(spec) < LEADING;
+    const load = lanes(answer.tables.load).flatMap((runs) => frame.load.map((spec) => new LoadPanel(spec, runs)));
     const there = (spec) => !spec.sparse || Object.keys(answer.tables[spec.table]?.devices ?? {}).length > 0;
     const machine = frame.panels.filter(there).map((spec) => new Panel(spec, { devices: devicesOf(spec, answer), folds: spec.table === "host" ? "zero" : true }));
     // First what was asked of the machine, what it used and who, then what was found, then what waited.
     const uses = ({ spec }) => spec.table === "host" || spec.sparse;
     const [used, waits] = [machine.filter(uses), machine.filter((panel) => !uses(panel))];
-    const [first, rest] = [load.filter(leads), load.filter((one) => !leads(one))].map((some) => some.map(([, panel]) => panel));
     const places = (some) => some.map(({ element }) => element);
-    $("#panels").replaceChildren(...places([...first, ...used]), $("#between"), ...places([...waits, ...rest]));
-    return (made = [...first, ...machine, ...rest]);
+    $("#panels").replaceChildren(...places([...load, ...used]), $("#between"), ...places(waits));
+    return (made = [...load, ...machine]);
   },
   after: (answer, stats, view, worst) => {
     $("#tiles").replaceChildren(...asked(answer, view), ...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
-    because(view);
+    because();
     if (frame.run) numbers(view);
     phases(view);
     quality(answer, view);
@@ -87,17 +82,16 @@ const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.m
 
 const newest = (values) => values.findLast((v) => v !== null);
 
-/** The verdict's reason with its instant as the page shows instants, a link to the minutes around it. A run of days has that clock twice. */
-function because(view) {
-  const place = $("#because");
-  if (!place) return;
-  place.dataset.told ??= place.textContent;
-  const [, before, clock, after] = place.dataset.told.match(/^(.*?)(\d\d:\d\d:\d\d) UTC(.*)$/s) ?? [];
-  const [from, to] = [place.dataset.from, place.dataset.to].map(Number);
-  if (!clock || to - from >= DAY) return;
-  const at = new Date(from).setUTCHours(...clock.split(":").map(Number), 0);
-  const found = at < from - 1000 ? at + DAY : at;
-  place.replaceChildren(before, h("a", { href: around(found) }, moment(found, view)), ` ${zone(found, view.utc)}`, after);
+/** The instant in the verdict leads to the minutes around it. */
+function because() {
+  const time = $("#because time");
+  if (!time) return;
+  if (time.parentElement.localName !== "a") {
+    const link = h("a");
+    time.replaceWith(link);
+    link.append(time);
+  }
+  time.parentElement.href = around(Date.parse(time.dateTime));
 }
 
 /** The numbers of the run and of each of its phases, a row each. */

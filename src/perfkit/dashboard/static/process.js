@@ -1,7 +1,7 @@
 // The processes of one command: what they used over time, and a row for each with its command line.
 
 import { $, h, heading } from "./dom.js";
-import { instant, show } from "./format.js";
+import { show, stretch } from "./format.js";
 import { Panel, quiet } from "./panel.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
@@ -19,7 +19,7 @@ const COLUMNS = [
 const TEXTS = ["Process", "Command line", "Service", "User", "Active"];
 
 let made = [];
-let shownFor = null;
+let asked = null;
 
 window.perfkit = run({
   tables: ["host"],
@@ -30,16 +30,19 @@ window.perfkit = run({
   },
   after: (answer, stats, view) => {
     $("#quiet").replaceChildren(...quiet(made));
-    if (stats && stats !== shownFor) table(stats, view);
+    if (stats) table(stats, view);
   },
 });
 
+/** Asked for once with each set of figures. */
 async function table(stats, view) {
-  shownFor = stats;
-  const query = url.windowQuery();
-  query.set("command", frame.process);
-  const found = await ask("process", { query }).catch(() => null);
-  if (!found || stats !== shownFor) return;
+  if (asked?.stats !== stats) {
+    const query = url.windowQuery();
+    query.set("command", frame.process);
+    asked = { stats, found: ask("process", { query }).catch(() => null) };
+  }
+  const found = await asked.found;
+  if (!found || asked.stats !== stats) return;
   const row = (one) =>
     h(
       "tr",
@@ -47,8 +50,8 @@ async function table(stats, view) {
       h("th", { scope: "row", class: "text", title: one.parent === null ? null : `child of ${one.parent}` }, one.pid),
       h("td", { class: "text", title: one.executable }, one.cmdline || one.executable || ""),
       h("td", { class: "text" }, one.service),
-      h("td", { class: "text" }, one.uid === null ? "" : String(one.uid)),
-      h("td", { class: "text" }, `${instant(one.first, view.utc)} – ${instant(one.last, view.utc)}`),
+      h("td", { class: "text" }, one.uid === null ? "–" : String(one.uid)),
+      h("td", { class: "text" }, stretch(one.first, one.last, view.utc)),
       COLUMNS.map(([name, , unit]) => h("td", {}, show(one[name], unit))),
     );
   $("#list").replaceChildren(...found.processes.map(row));

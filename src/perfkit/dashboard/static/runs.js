@@ -41,10 +41,10 @@ function row(one) {
   });
   box.checked = chosen.has(one.id);
   const cell = (name, attributes, ...content) => h("td", { "data-head": name, ...attributes }, ...content);
-  const utc = url.get("utc") === "1";
+  const utc = url.utc();
   const busy = one.figures.cpu_busy;
   const before = previous(one);
-  const verdict = judged(one);
+  const verdict = judged(one, utc);
   return h(
     "tr",
     {},
@@ -54,7 +54,7 @@ function row(one) {
     $("#site") ? cell("Site", { class: "text" }, one.site) : null,
     cell("Start", { class: "text" }, `${instant(one.from, utc)} ${zone(one.from, utc)}`),
     cell("Length", {}, span(one.to - one.from)),
-    cell("Verdict", { class: "text verdict", title: one.verdict.sentence }, h("b", { class: verdict.looks }, verdict.word), h("small", {}, ` ${verdict.because}`)),
+    cell("Verdict", { class: "text verdict", title: verdict.sentence }, h("b", { class: verdict.looks }, verdict.word), h("small", {}, ` ${verdict.because}`)),
     cell("Recorded", { class: one.verdict.trusted ? null : "warn", title: one.recorded }, recorded(one.certificate)),
     cell("CPU busy", {}, show(busy?.avg, "%")),
     cell("Peak", {}, show(busy?.max, "%")),

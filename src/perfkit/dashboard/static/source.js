@@ -1,7 +1,7 @@
 // Where a page's data come from: this server's API. A page that carries its data with it calls `use`, and then nobody is asked.
 
 /** What the server put into the page. */
-export const frame = JSON.parse(document.body.dataset.frame ?? "{}");
+export const frame = JSON.parse(document.querySelector("[data-frame]")?.dataset.frame ?? "{}");
 
 /** The path under which a proxy serves us, "" without one: every path starts with it. */
 export const base = frame.base ?? "";

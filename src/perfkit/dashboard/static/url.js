@@ -1,5 +1,6 @@
 // What the page shows stands in its URL, so that a link shows the same to a colleague. A file opened from disk keeps it behind the #.
 
+import { h } from "./dom.js";
 import { base, frame } from "./source.js";
 
 export const onDisk = location.protocol === "file:";
@@ -65,8 +66,22 @@ export const RANGES = frame.ranges;
 /** Where the range in the URL begins in data from `first` to `last` (ms, both included). */
 export const rangeStart = (first, last) => Math.max(first, last - (RANGES[get("range")] ?? Infinity) + 1);
 
-// How instants are shown, on whichever page.
-const KEPT_KEYS = ["utc"];
+// The key that says in which zone instants are shown. In Datasette's pages, which are the database's, any key is a column to filter by, but
+// for those that begin with _.
+const zoneKey = (path) => (/^\/perfkit([/.]|$)/.test(path.slice(base.length)) ? "_utc" : "utc");
+const ZONE = zoneKey(location.pathname);
+
+/** Whether instants are shown in UTC instead of the reader's own zone. */
+export const utc = () => params().get(ZONE) === "1";
+
+/** Show them in the other zone. */
+export const switchZone = () => set({ [ZONE]: utc() ? null : "1" }, { quiet: true });
+
+/** Have a form that leads to Datasette's pages keep the zone. */
+export function keepZone(form) {
+  for (const input of form.querySelectorAll(`input[name="${ZONE}"]`)) input.remove();
+  if (utc()) form.append(h("input", { type: "hidden", name: ZONE, value: "1" }));
+}
 
 /** No window: what a range button, a phase or a zoom puts its own into. */
 export const NO_WINDOW = Object.fromEntries(WINDOW_KEYS.map((key) => [key, null]));
@@ -90,16 +105,16 @@ export function windowQuery() {
   return query;
 }
 
-/** `path` of another page of ours with its own `changes`, the zone that is shown here, and the window if `keep` says so. */
+/** `path` of another page with its own `changes`, the zone that is shown here, and the window if `keep` says so. */
 export function carry(path, { changes = {}, keep = false } = {}) {
   const [place, own = ""] = path.split("?");
-  const kept = Object.fromEntries([...KEPT_KEYS, ...(keep ? WINDOW_KEYS : [])].map((key) => [key, get(key)]));
-  const query = changedBy({ ...kept, ...changes }, new URLSearchParams(own));
+  const kept = Object.fromEntries((keep ? WINDOW_KEYS : []).map((key) => [key, get(key)]));
+  const query = changedBy({ [zoneKey(place)]: utc() ? "1" : null, ...kept, ...changes }, new URLSearchParams(own));
   return place + (query ? `?${query}` : "");
 }
 
 /** The URL of the page at `path` under where we are served, as `carry`. */
-export const link = (path, options) => base + carry(path, options);
+export const link = (path, options) => carry(base + path, options);
 
 /** The page of the processes of one command, with the window that is shown. */
 export const processHref = (command) => link(`/collectors/${frame.collector}/processes/${encodeURIComponent(command)}`, { keep: true });

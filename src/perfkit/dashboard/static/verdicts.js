@@ -99,7 +99,7 @@ function line(row, scale, labels, { margin, said, called }) {
   return h(
     "tr",
     { class: row.verdict },
-    h("th", { scope: "row", class: "text", title: row.metric }, `${frame.labels[row.metric] ?? row.metric} ${figure}${row.device ? ` ${row.device}` : ""}${many}`),
+    h("th", { scope: "row", class: "text", title: row.metric }, `${frame.labels[row.metric] ?? row.metric}${row.device ? ` ${row.device}` : ""} `, h("small", {}, figure), many),
     h("td", {}, show(row.baseline.value, row.unit)),
     h("td", {}, show(row.other.value, row.unit)),
     h("td", {}, percent === null ? apart : `${apart} (${percent})`),

@@ -177,7 +177,7 @@ function emptiness({ data }, view) {
 }
 
 function setControls(view) {
-  view.utc = url.get("utc") === "1";
+  view.utc = url.utc();
   view.p95 = url.get("p95") !== "0";
   for (const link of $$("[data-range]")) {
     link.href = url.href({ ...url.NO_WINDOW, range: link.dataset.range });
