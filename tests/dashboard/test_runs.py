@@ -80,6 +80,9 @@ def test_the_page_of_all_runs(marked, open_page):
     module = page.locator("script[type=module]").first.evaluate("(one) => new URL('format.js', one.src).href")
     spans = page.evaluate("async ([module, all]) => { const { span } = await import(module); return all.map(span); }", [module, lengths])
     assert spans == [format_duration(length / 1000) for length in lengths], "lengths are shown as the command line shows them"
+    page.evaluate("document.documentElement.classList.add('printing')")
+    assert page.locator(".cards").evaluate("(one) => getComputedStyle(one).breakInside") == "auto", "a long list begins on the first sheet"
+    page.evaluate("document.documentElement.classList.remove('printing')")
     page.locator("#rows input").nth(0).check()
     page.locator("#rows input").nth(1).check()
     assert page.locator("#compare").get_attribute("href") == "/compare?c=1%401&c=2%401"
