@@ -32,6 +32,8 @@ def test_every_run_is_listed_the_newest_first(marked):
     assert vm_a["certificate"]["samples"] == vm_a["certificate"]["samples_expected"] == 201
     assert vm_a["certificate"]["ended"] == "end mark"
     assert vm_a["verdict"]["trusted"] is True
+    assert vm_a["verdict"]["from"] == "2026-01-01T00:03:20.000Z", "the instant in its sentence"
+    assert f"from {vm_a['verdict']['from'][11:19]} UTC on" in vm_a["verdict"]["sentence"]
     assert vm_b["verdict"]["sentence"].startswith("Not to be trusted: ")
     assert vm_b["verdict"]["trusted"] is False
     assert asking.get(f"{marked.url}/api/v1/runs?collector=2", timeout=60).json()["runs"] == [vm_b]
