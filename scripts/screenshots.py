@@ -66,7 +66,7 @@ PAGES = {
     "collectors": "/",
     "runs": "/runs",
     "fleet": "/fleet?site=lab&range=1h",
-    "run": "/runs/1@1",
+    "run": "/runs/1@3",
     "run-untrusted": "/runs/1@2",
     "report": "report.html",
     "overview": "/collectors/1",

@@ -1,6 +1,6 @@
 """What the dashboard costs: server time and bytes of a page's data, first paint, zoom, live samples, and the list of 100 collectors.
 
-    python tests/bench/dashboard.py          # makes its databases in a temporary folder; about three minutes
+    python tests/bench/dashboard.py          # makes its databases in a temporary folder; about five minutes
 
 Each figure stands beside its limit. The peer is Datasette's own JSON of the same rows, which stops at 1,000 of them.
 """

@@ -166,8 +166,8 @@ def test_the_page_shows_them_and_an_empty_database_says_what_to_do(served: Site,
     times = page.locator("#heatmap .times span").all_inner_texts()
     assert (times[0], len(times)) == ("01:00", 5)
     assert "times in UTC+1" in page.inner_text("#heatmap .legend")
-    shares = page.locator("#top td.bar").evaluate_all("(all) => all.map((one) => parseFloat(one.style.getPropertyValue('--share')))")
-    figures = [float(text.split()[0]) for text in page.locator("#top td.bar").all_inner_texts()]
+    shares = page.locator("#top td.filled").evaluate_all("(all) => all.map((one) => parseFloat(one.style.getPropertyValue('--share')))")
+    figures = [float(text.split()[0]) for text in page.locator("#top td.filled").all_inner_texts()]
     assert shares == pytest.approx(figures, abs=0.06), "as long as the figure is of 100 %"
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -32,6 +32,8 @@ def test_every_run_is_listed_the_newest_first(marked):
     assert vm_a["certificate"]["samples"] == vm_a["certificate"]["samples_expected"] == 201
     assert vm_a["certificate"]["ended"] == "end mark"
     assert vm_a["verdict"]["trusted"] is True
+    assert vm_a["verdict"]["from"] == "2026-01-01T00:03:20.000Z", "the instant in its sentence"
+    assert f"from {vm_a['verdict']['from'][11:19]} UTC on" in vm_a["verdict"]["sentence"]
     assert vm_b["verdict"]["sentence"].startswith("Not to be trusted: ")
     assert vm_b["verdict"]["trusted"] is False
     assert asking.get(f"{marked.url}/api/v1/runs?collector=2", timeout=60).json()["runs"] == [vm_b]
@@ -80,6 +82,9 @@ def test_the_page_of_all_runs(marked, open_page):
     module = page.locator("script[type=module]").first.evaluate("(one) => new URL('format.js', one.src).href")
     spans = page.evaluate("async ([module, all]) => { const { span } = await import(module); return all.map(span); }", [module, lengths])
     assert spans == [format_duration(length / 1000) for length in lengths], "lengths are shown as the command line shows them"
+    page.evaluate("document.documentElement.classList.add('printing')")
+    assert page.locator(".cards").evaluate("(one) => getComputedStyle(one).breakInside") == "auto", "a long list begins on the first sheet"
+    page.evaluate("document.documentElement.classList.remove('printing')")
     page.locator("#rows input").nth(0).check()
     page.locator("#rows input").nth(1).check()
     assert page.locator("#compare").get_attribute("href") == "/compare?c=1%401&c=2%401"

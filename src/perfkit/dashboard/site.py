@@ -25,17 +25,20 @@ SQL_THREADS = 6
 READ_SECONDS = 30.0
 """How long one of our own pages may read."""
 _STEPS = 10_000
+_BOOKKEEPING = ("judged", "levels", "live_lines", "live_positions", "segments")
 _SIGNED = "actor"
 
 Answer = TypeVar("Answer")
 
 
 def _tables() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What Datasette is told of our tables: label and unit of each column; the rollups stand behind a link, as hidden tables."""
+    """What Datasette is told of our tables: label and unit of each column; rollups and bookkeeping stand behind a link, hidden."""
     for table in TABLES:
         yield table.database_name, {"columns": {c.name: ", ".join(filter(None, (c.label, c.unit))) for c in table.values}}
         for level in LEVELS:
             yield f"{table.database_name}_{level}", {"hidden": True}
+    for name in _BOOKKEEPING:
+        yield name, {"hidden": True}
 
 
 class Dashboard(Datasette):

@@ -22,6 +22,9 @@ const WHO = [
   ["z", { title: "Robust z: the distance from the median in units of the usual spread" }],
 ];
 
+// So many metrics of a machine that is unlike its peers, before any more are asked for.
+const OF_EACH = 6;
+
 let answer = null;
 let asked = "";
 
@@ -120,12 +123,27 @@ function unlike({ unlike: found }) {
     heading("Run", { class: "text" }),
     heading("Peers"),
   ];
-  const rows = found.map((row) => {
+  const line = (row) => {
     const as = number(row.unit);
     const run = row.label + (row.phase ? `, ${row.phase}` : "");
     return h("tr", {}, ...who(row), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), text(run), h("td", {}, row.machines));
+  };
+  // Where one thing is wrong with a machine, most of its metrics are unlike its peers': the furthest of each stand for them, in one run or phase.
+  const seen = new Map();
+  const first = found.filter(({ collector, metric }) => {
+    const metrics = seen.get(collector) ?? new Set();
+    seen.set(collector, metrics);
+    return !metrics.has(metric) && metrics.size < OF_EACH && metrics.add(metric);
   });
-  return scroller("Machines unlike their peers", figures(heads, rows));
+  const rest = found.length - first.length;
+  const rows = (all) => scroller("Machines unlike their peers", figures(heads, (all ? found : first).map(line)));
+  const place = h("div", {}, rows(false));
+  const more = h("button", { type: "button", class: "link" }, `Show all ${found.length} rows`);
+  more.addEventListener("click", () => {
+    place.replaceChildren(rows(true));
+    more.remove();
+  });
+  return [place, rest ? h("p", {}, more) : ""];
 }
 
 function top({ top: found, metric }) {
@@ -160,7 +178,7 @@ function top({ top: found, metric }) {
 
 /** A cell whose ground is filled as far as the value is of the whole. */
 function bar(value, whole, content) {
-  const cell = h("td", { class: "bar" }, content);
+  const cell = h("td", { class: "filled" }, content);
   cell.style.setProperty("--share", `${whole ? Math.min(100, Math.max(0, (100 * (value ?? 0)) / whole)) : 0}%`);
   return cell;
 }

@@ -86,6 +86,9 @@ function settle() {
 // What a field of Datasette's forms without a label is for.
 const FIELDS = { _filter_column: "Column", _filter_op: "Condition", _filter_value: "Value", _sort: "Sort by", sql: "SQL" };
 
+// A table that is wider than the page is scrolled by keyboard too.
+const SCROLLS = { tabindex: "0", role: "region", "aria-label": "Rows" };
+
 /** What Datasette's pages lack for readers who do not see them, the names of columns in words, and a short link where a row has a long key. */
 function said() {
   document.documentElement.lang = "en";
@@ -95,7 +98,7 @@ function said() {
   }
   for (const column of $$("th[data-column-description]")) column.title = column.dataset.columnDescription;
   for (const anchor of $$("td.col-Link a")) Object.assign(anchor, { title: anchor.textContent, textContent: "row" });
-  $(".cm-content")?.setAttribute("aria-label", "SQL");
+  for (const table of $$(".table-wrapper")) for (const [name, value] of Object.entries(SCROLLS)) table.setAttribute(name, value);
 }
 
 /** The zone in what leads from one of Datasette's pages to another. */
@@ -158,5 +161,7 @@ addEventListener("keydown", (event) => {
 dark.addEventListener("change", coloured);
 url.changed(settle);
 settle();
-// Once Datasette's own scripts have run.
-if (!document.body.dataset.frame) addEventListener("DOMContentLoaded", said);
+if (!document.body.dataset.frame) {
+  said();
+  addEventListener("load", () => $(".CodeMirror textarea")?.setAttribute("aria-label", "SQL")); // Datasette makes its editor then
+}
