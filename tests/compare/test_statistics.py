@@ -229,6 +229,20 @@ def test_holm() -> None:
             assert stand(level * (1 + 1e-6))[number]
 
 
+def test_what_would_differ_alone_says_why_it_does_not_in_its_family() -> None:
+    """Ten figures, one of which has a p of 0.03."""
+    spread = 0.7071067811865476
+    apart = statistics.quantile(1 - 0.03 / 2, 16)
+    alike, other = figure(1.0, metric="memory.used_percent", spread=spread), figure(1 + apart, metric="memory.used_percent", spread=spread)
+    pairs = [judging.Pair("new", [alike], [alike], "")] * 9 + [judging.Pair("new", [alike], [other], "")]
+    row = judging.judged(pairs)[-1]
+    assert row.difference is not None
+    assert row.difference.p == pytest.approx(0.03)
+    assert row.difference.low > 0
+    assert (row.verdict, row.reason) == (judging.NO_DIFFERENCE, "alone it would differ; among so many figures chance makes some")
+    assert judging.judged(pairs[-1:])[0].verdict == judging.DIFFERS
+
+
 def test_t_is_that_of_the_basis() -> None:
     assert statistics.quantile((1 + comparable.LEVEL) / 2, BASIS) == pytest.approx(comparable.T, rel=1e-15)
 

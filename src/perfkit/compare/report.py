@@ -82,6 +82,7 @@ def _words(row: JudgedFigure, margin: float) -> str:
     if row.verdict == NOT_JUDGED:
         return f"not judged: {row.reason}{drift}"
     if row.verdict == NO_DIFFERENCE and row.difference:
+        drift = (f" ({row.reason})" if row.reason else "") + drift
         bound = max(abs(row.difference.low), abs(row.difference.high))
         least = margin / 100 * abs(row.baseline.value)
         if margin and bound <= least:

@@ -62,5 +62,7 @@ WITH means AS (
     FROM differences LEFT JOIN family USING (pair)
 )
 SELECT a_value, a_low, a_high, a_n, a_effective, b_value, b_low, b_high, b_n, b_effective, difference, low, high, p, detectable, verdict,
-       iif(verdict = 'differs' AND runs < :several, 'these two recordings differ; whether the change did it, only repeated runs can tell', reason) AS reason
+       CASE WHEN verdict = 'differs' AND runs < :several THEN 'these two recordings differ; whether the change did it, only repeated runs can tell'
+            WHEN verdict = 'no_difference' AND stands >= :alpha AND low * high > 0 THEN 'alone it would differ; among so many figures chance makes some'
+            ELSE reason END AS reason
 FROM said ORDER BY pair

@@ -117,8 +117,9 @@ function words(row, margin, said, called) {
   if (row.verdict === "not_judged") return said.has(row.reason) ? `not judged${drift}` : `not judged: ${called(row.reason)}${drift}`;
   if (row.verdict !== "no_difference") return WORDS[row.verdict] + drift;
   const bound = Math.max(Math.abs(row.low), Math.abs(row.high));
-  if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) return `no difference of ${margin} % or more${drift}`;
-  return bound ? `no difference of ${show(bound, row.unit)} or more${drift}` : `no difference${drift}`;
+  const more = (row.reason ? ` (${row.reason})` : "") + drift;
+  if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) return `no difference of ${margin} % or more${more}`;
+  return bound ? `no difference of ${show(bound, row.unit)} or more${more}` : `no difference${more}`;
 }
 
 /** A bar from the interval's low to its high end with the difference on it, a line at zero, and one at the margin on each side. */
