@@ -13,7 +13,7 @@ from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, gather, iso_ms
-from perfkit.loadtools.timeline import Timeline, number
+from perfkit.loadtools.timeline import Timeline, figure, number
 
 HEY = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read"
 OHA = "request-start,"
@@ -157,7 +157,7 @@ def _read_vegeta(output: Output, parse: Callable[[str], _Hit | None]) -> list[Ti
 def _vegeta_json(line: str) -> _Hit | None:
     try:
         hit = orjson.loads(line)
-        return _Hit(iso_ms(hit["timestamp"]), float(hit["latency"]) / 1e6, float(hit["code"]), str(hit.get("error") or ""))
+        return _Hit(iso_ms(hit["timestamp"]), figure(hit["latency"]) / 1e6, figure(hit["code"]), str(hit.get("error") or ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
