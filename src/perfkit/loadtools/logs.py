@@ -102,12 +102,13 @@ def read_h2load(output: Output, _start: Start) -> list[Timeline]:
 
 def _h2load(output: Output) -> Iterator[ToolReport]:
     for line in output.lines():
-        cells = [number(cell) for cell in line.split("\t")]
-        begun, status, took = cells if len(cells) == 3 else (None, None, None)
-        if begun is None or status is None or took is None:
+        cells = line.split("\t")
+        begun, status, took = map(number, cells) if len(cells) == 3 else (None, None, None)
+        no_status = len(cells) == 3 and cells[1] == "-1"
+        if begun is None or took is None or (status is None and not no_status):
             output.unread += 1
         else:
-            failed = status < 0 or status >= _FAILED
+            failed = status is None or status >= _FAILED
             yield ToolReport((begun + took) / 1000, 0, operations=1, errors=int(failed), latency=took / 1000)
 
 
