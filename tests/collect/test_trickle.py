@@ -167,6 +167,9 @@ REJECTIONS: list[Any] = [
     (200, {}, b'{"success":false}'),
     (200, {}, b'{"status":"failed to store"}'),
     (200, {}, b'{"Error":"bad"}'),
+    (200, {}, b'{"status":"error: disk full"}'),
+    (200, {}, b'{"status":"500 Internal Server Error"}'),
+    (200, {}, b'{"code":401,"message":"bad"}'),
 ]
 
 

@@ -8,6 +8,7 @@ import http.server
 import json
 import lzma
 import random
+import re
 import shutil
 import sqlite3
 import statistics
@@ -197,6 +198,10 @@ JTL = loads.jtl()
         (loads.gatling() + "REQUEST\t\thome page\t1767225", 40, 1),
         (loads.vegeta_json() + '{"attack":"","seq":40,"code":2', 40, 1),
         (loads.pgbench_log() + "0 41 12", 40, 1),
+        (loads.k6_json() + loads.k6_json().splitlines()[-1].replace('"value":', '"value":-', 1) + "\n", 40, 1),
+        (loads.k6_csv() + "http_reqs,1767225600,-3.0,,,,,,,,,,,,,,,\n", 40, 1),
+        (loads.vegeta_json() + re.sub(r'("latency": ?)', r"\1-", loads.vegeta_json().splitlines()[-1]) + "\n", 40, 1),
+        (loads.vegeta_json() + re.sub(r'("latency": ?)\d+', r"\g<1>1e400", loads.vegeta_json().splitlines()[-1]) + "\n", 40, 1),
     ],
     ids=[
         "jmeter-in-time",
@@ -212,6 +217,10 @@ JTL = loads.jtl()
         "gatling",
         "vegeta",
         "pgbench",
+        "k6-negative",
+        "k6-csv-negative",
+        "vegeta-negative",
+        "vegeta-infinite",
     ],
 )
 def test_a_damaged_row_costs_a_row(tmp_path: Path, text: str, requests: int, unread: int) -> None:
@@ -759,6 +768,9 @@ def test_iperf3_counts_blocks_and_datagrams(tmp_path: Path) -> None:
     later = json.dumps(events[0]).replace(str(whole["start"]["timestamp"]["timesecs"]), "1795589999")
     twice = [*map(json.dumps, events), later, *map(json.dumps, events[1:])]
     assert [one.summary.requests for one in read_runs(write(tmp_path, "\n".join(twice)))] == [tcp.summary.requests] * 2
+    lost = [*whole["intervals"], {"streams": []}]
+    found = read_one(write(tmp_path, json.dumps({**whole, "intervals": lost})), None)
+    assert (found.rows, found.summary.unread) == (tcp.rows, 1)
     whole["start"]["test_start"]["omit"] = 2
     assert read_one(write(tmp_path, json.dumps(whole)), None).rows[0].timestamp == 1795582687000
 

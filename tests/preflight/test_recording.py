@@ -216,8 +216,9 @@ def test_the_nudge_leaves_room_for_a_sample_in_a_short_wait(tmp_path: Path, coll
 
 def test_a_wait_that_is_too_short_names_one_that_fits_the_period(tmp_path: Path, collector: Start) -> None:
     collector(tmp_path / "vm.json", "--frequency", "2s")
-    _, checks = preflight("--collection", tmp_path / "vm.json", "--wait", "1s")
-    assert "--wait 6s" in checks["growing"]["advice"]
+    report = check_recording(tmp_path / "vm.json", wait=1.0)
+    advice = {check.name: check.advice for check in report.checks}["growing"]
+    assert (report.verdict, "--wait 6s" in advice) == ("not proven to be recording: the wait is too short", True)
     wait_for(lambda: preflight("--collection", tmp_path / "vm.json", "--wait", "6s")[0] == 0, 120)
 
 

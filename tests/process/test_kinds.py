@@ -298,6 +298,20 @@ def statfs(*systems: tuple[str, int, int, int]) -> str:
     return "\n".join(json.dumps({**dict(zip(keys, one)), "blocks_available": one[3]}) for one in systems)
 
 
+def impossible() -> Iterator[tuple[str, Lines]]:
+    """Machines with values that cannot be."""
+    for hz in (0, -100, "x", 2**40):
+        yield f"hz-{hz}", own(f"hz-{hz}", seconds(6), hz=hz, page_size=hz)
+    yield (
+        "interface-garbled",
+        pcc(*({"/proc/net/dev": dev(n, "eth0").replace(" 0 0", " -5 0", int(n == 3)), "/proc/stat": stat(n)} for n in range(6))),
+    )
+    empty = {"mount_point": "/", "block_size": 0, "blocks_total": 10, "blocks_free": 5, "blocks_available": 5}
+    yield "block-size-0", pcc(*({"statfs[*]": json.dumps(empty), "/proc/stat": stat(n)} for n in range(3)))
+    periods = [containers(cpu_periods=10 * n, cpu_throttled=n if n != 3 else 0) for n in range(6)]
+    yield "throttled-back", pcc(*({"container/docker/c": text(n), "/proc/stat": stat(n)} for n, text in enumerate(periods)))
+
+
 def made() -> Iterator[tuple[str, Lines]]:
     """Every machine, by name."""
     yield (
@@ -315,6 +329,7 @@ def made() -> Iterator[tuple[str, Lines]]:
         yield f"line-{name}", pcc(*({"/proc/stat": stat(n), "container/docker/cc": one} for n, one in enumerate(told)))
     for name in ("venet0", "tap0", "tun0", "wg0", "ppp0"):
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
+    yield from impossible()
     yield "ports-alone", pcc(*({"/proc/net/dev": dev(n, "lo", "lan1", "br-lan"), "/proc/stat": stat(n)} for n in range(3)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
     heads = [disks(n, "nvme0c0n1", "nvme0c1n1").replace("\n", "\n") + "   8       9 nvme0n1 0 0 0 0 0 0 0 0 0 0 0\n" for n in range(3)]
@@ -677,6 +692,29 @@ def test_garbage_of_a_container_costs_its_own_cells(world: World, name: str) -> 
     assert used[1:3] == used[5:] == [50, 50]
     assert used[3] is None
     assert world.column(name, "memory_percent", "containers") == [10, 10, 10, None, 10, 10, 10]
+
+
+@pytest.mark.parametrize("hz", [0, -100, "x", 2**40])
+def test_ticks_a_second_that_cannot_be_are_the_usual_ones(world: World, hz: object) -> None:
+    assert world.column(f"hz-{hz}", "cpu_user") == pytest.approx([30] * 5)
+    assert world.events(f"hz-{hz}") == set()
+
+
+def test_a_line_of_an_interface_that_is_not_understood_was_not_reset(world: World) -> None:
+    assert world.column("interface-garbled", "net_rx_bytes") == [1000, 1000, None, None, 1000]
+    assert world.events("interface-garbled") == {("unusable", "network eth0")}
+
+
+def test_blocks_of_no_bytes_are_no_size(world: World) -> None:
+    assert world.rows("block-size-0", "SELECT DISTINCT size_bytes, free_bytes, used_percent FROM filesystem WHERE machine = $m") == [
+        (None, None, 50)
+    ]
+    assert world.events("block-size-0") == {("unusable", "filesystem /")}
+
+
+def test_a_count_of_throttled_periods_that_goes_back_is_a_reset(world: World) -> None:
+    assert world.column("throttled-back", "cpu_throttled_percent", "containers") == [None, 10, 10, None, 40, 10]
+    assert {kind for kind, _ in world.events("throttled-back")} == {"reset"}
 
 
 # ---- files as people have them ----

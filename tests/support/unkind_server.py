@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 OK = (200, {}, b'{"error":null}')
-ACKNOWLEDGEMENTS = (OK[2], b"{}", b'{"status":"ok"}', b"")  # of pcd, of the portal, of others
+ACKNOWLEDGEMENTS = (OK[2], b"{}", b'{"status":"ok"}', b'{"status":"0 errors","code":200}', b"")  # of pcd, of the portal, of others
 
 
 class UnkindServer(ThreadingHTTPServer):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 import time
 import zlib
@@ -38,7 +39,7 @@ LATER = "later"  # no answer, or none of a receiver: try again
 
 _BY_STATUS = {400: REJECTED, 401: REFUSED, 403: REFUSED, 413: TOO_LARGE, 415: REJECTED, 422: REJECTED}
 _MAY_BE_THE_GZIP = frozenset({400, 415, 500, 501})  # how a receiver that knows no gzip answers it
-_BAD_WORDS = frozenset({"error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid"})
+_BAD_WORDS = frozenset({"error", "fail", "failed", "failure", "rejected", "refused", "denied", "invalid", "exception", "false"})
 _GOOD_WORDS = frozenset({"ok", "okay", "success", "accepted", "stored", "created", "received"})
 
 
@@ -237,6 +238,14 @@ def _judge(response: http.client.HTTPResponse, text: bytes) -> Answer:
     return answer
 
 
+def _says_no(status: str) -> bool:
+    """Whether a status, in words or as HTTP has it, tells of an error: "error: disk full", "500 Internal Server Error"."""
+    words = re.findall("[a-z]+|[0-9]+", status)
+    if words[:1] in (["no"], ["0"], ["without"]):  # "no error"
+        return False
+    return not _BAD_WORDS.isdisjoint(words) or (bool(words) and len(words[0]) == 3 and "400" <= words[0] <= "599")
+
+
 def _read(text: bytes) -> tuple[Any, str, str]:
     """(the body as JSON, what it means as the body of a success, what error it tells)."""
     try:
@@ -250,12 +259,7 @@ def _read(text: bytes) -> tuple[Any, str, str]:
     found = {key.lower(): value for key, value in found.items()}
     error, status = found.get("error"), str(found.get("status", "")).lower()
     said = str(error or found.get("message") or found.get("detail") or status)[:200]
-    if (
-        error
-        or not _BAD_WORDS.isdisjoint(status.split())
-        or (status.isdecimal() and int(status) >= 400)
-        or False in (found.get("ok"), found.get("success"))
-    ):
+    if error or _says_no(status) or _says_no(str(found.get("code", ""))) or False in (found.get("ok"), found.get("success")):
         return found, REJECTED, said
     acknowledges = not found or "error" in found or "status" in found or True in (found.get("ok"), found.get("success"))
     return found, TAKEN if acknowledges else UNCLEAR, said if not acknowledges else ""

@@ -13,7 +13,7 @@ from perfkit.errors import BadInput
 from perfkit.loadtools.marks import Start
 from perfkit.loadtools.output import Output
 from perfkit.loadtools.requests import NEW_SECTION, STARVED, LoadTool, ToolReport, gather, iso_ms
-from perfkit.loadtools.timeline import Timeline, number
+from perfkit.loadtools.timeline import Timeline, figure, number
 
 HEY = "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read"
 OHA = "request-start,"
@@ -102,12 +102,13 @@ def read_h2load(output: Output, _start: Start) -> list[Timeline]:
 
 def _h2load(output: Output) -> Iterator[ToolReport]:
     for line in output.lines():
-        cells = [number(cell) for cell in line.split("\t")]
-        begun, status, took = cells if len(cells) == 3 else (None, None, None)
-        if begun is None or status is None or took is None:
+        cells = line.split("\t")
+        begun, status, took = map(number, cells) if len(cells) == 3 else (None, None, None)
+        no_status = len(cells) == 3 and cells[1] == "-1"
+        if begun is None or took is None or (status is None and not no_status):
             output.unread += 1
         else:
-            failed = status < 0 or status >= _FAILED
+            failed = status is None or status >= _FAILED
             yield ToolReport((begun + took) / 1000, 0, operations=1, errors=int(failed), latency=took / 1000)
 
 
@@ -157,7 +158,7 @@ def _read_vegeta(output: Output, parse: Callable[[str], _Hit | None]) -> list[Ti
 def _vegeta_json(line: str) -> _Hit | None:
     try:
         hit = orjson.loads(line)
-        return _Hit(iso_ms(hit["timestamp"]), float(hit["latency"]) / 1e6, float(hit["code"]), str(hit.get("error") or ""))
+        return _Hit(iso_ms(hit["timestamp"]), figure(hit["latency"]) / 1e6, figure(hit["code"]), str(hit.get("error") or ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

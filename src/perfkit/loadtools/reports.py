@@ -25,7 +25,9 @@ def _iperf3(output: Output) -> Iterable[Timeline]:
         if not document.get("intervals"):
             why = document.get("error")
             raise BadInput(f"{output.path} holds no interval of iperf3" + (f" ({why})." if why else "; it was ended before the first."))
-        yield _iperf3_run(document["start"], document["intervals"])
+        whole = [one for one in document["intervals"] if one.get("sum")]
+        output.unread += len(document["intervals"]) - len(whole)
+        yield _iperf3_run(document["start"], whole)
 
 
 def _iperf3_documents(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -156,4 +158,5 @@ def _documents(tool: str, output: Output, read: Callable[[Output], Iterable[Time
         raise BadInput(f"{output.path} holds no whole result of {tool}, which was ended before it wrote one; let it run to its end.")
     if any(len(timeline.rows) > MOST_ROWS for timeline in found):
         raise BadInput(f"{output.path} holds more than {MOST_ROWS:,} rows; split it by time and import the parts.")
+    found[0].summary.unread, found[-1].summary.cut = output.unread, output.cut
     return found

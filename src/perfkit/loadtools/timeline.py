@@ -124,17 +124,17 @@ def spans(counts: Iterable[tuple[int, float]], width: int) -> list[Span]:
 
 
 def figure(value: object) -> float:
-    """The finite number that `value` says; ValueError where it says none."""
+    """The finite number that `value` says, 0 or more; ValueError where it says none."""
     found = number(value)
     if found is None:
-        raise ValueError(f"{value!r:.50} is not a number")
+        raise ValueError(f"{value!r:.50} is no number that can be")
     return found
 
 
 def number(text: object) -> float | None:
-    """A finite number that `text` says, or None: "N/A", "nan", "" and "-" are unknown, and what is too large to be measured."""
+    """A finite number that `text` says, or None: "N/A", "nan", "" and "-" are unknown, and what is below 0 or too large to be measured."""
     try:
         value = float(text)  # type: ignore[arg-type]  # what is no number at all raises
     except (TypeError, ValueError):
         return None
-    return value if abs(value) < _LARGEST else None  # not so for nan either
+    return value if 0 <= value < _LARGEST else None  # not so for nan either

@@ -83,7 +83,7 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Tool("pgbench", _begins(pgbench.INTERVAL), pgbench.read_intervals),
     _Tool("pgbench", _has(pgbench.PROGRESS.pattern), pgbench.read_progress),
     _Tool("fio", _begins(fio.LOG_LINE), fio.read_log),
-    _Tool("fio", _has(r'(?:^\s*|\A\s*\{\s*)"fio version"\s*:'), fio.read_json),
+    _Tool("fio", _has(r'^\s*(?:\{\s*)?"fio version"\s*:'), fio.read_json),
     _Tool("iperf3", _has(r'\A\s*\{\s*"start"\s*:\s*\{|^\{"event":\s*"start"'), reports.read_iperf3),
     _Tool("artillery", _has(r'\A\s*\{\s*"aggregate"\s*:\s*\{\s*"(?:counters|rates|firstCounterAt)"'), reports.read_artillery),
     _Tool("autocannon", _has(r'\A\s*\{.*"sampleInt"\s*:'), reports.read_autocannon),

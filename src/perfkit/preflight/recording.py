@@ -59,7 +59,7 @@ def check_recording(path: Path, wait: float | None = None) -> Report:
         return _unusable(seen.path, "no line of it is a measurement", cause)
     certificate = None if seen.skipped else state.certificate(seen.is_held)
     checks = (*(check(seen) for check in CHECKS), so_far(certificate))
-    return Report(str(seen.path), checks, WORDS, certificate=certificate)
+    return Report(str(seen.path), checks, words_for(seen, WORDS), certificate=certificate)
 
 
 def _await(path: Path, wait: float) -> Check | None:
@@ -207,6 +207,17 @@ def sources(seen: Observation) -> Check:
     )
 
 
+def is_too_short(seen: Observation) -> bool:
+    """Whether it was watched for too short a time for two samples."""
+    return seen.recording.period is not None and seen.elapsed < 2 * seen.recording.period
+
+
+def words_for(seen: Observation, words: Words) -> Words:
+    """`words`, which say nothing of what two samples would have shown where the wait was too short for them."""
+    unproven = "not proven to be recording: the wait is too short"
+    return words._replace(by_check={**words.by_check, "growing": unproven, "arriving": unproven}) if is_too_short(seen) else words
+
+
 def growing(seen: Observation) -> Check:
     """At least two samples arrived while we watched."""
     count = len(seen.arrived)
@@ -217,7 +228,7 @@ def growing(seen: Observation) -> Check:
         f"{count or 'no'} sample{'s' if count != 1 else ''} in {seen.elapsed:.1f} s, last write {format_duration(max(seen.age, 0.001))} ago"
     )
     period = seen.recording.period
-    if period and seen.elapsed < 2 * period:
+    if period and is_too_short(seen):
         cause = f"samples come every {period:g} s, so two need longer than that; use --wait {fitting_wait(seen.recording)}s."
     else:
         cause = "the file has stopped growing; look at the collector's messages and at the disk (df), then start it again."

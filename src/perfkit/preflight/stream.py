@@ -123,7 +123,7 @@ def check_stream(folder: Path, wait: float | None = None, server: str | None = N
         recording.clock(seen),
         recording.so_far(certificate),
     )
-    return Report(str(folder), checks, WORDS, certificate=certificate)
+    return Report(str(folder), checks, recording.words_for(seen, WORDS), certificate=certificate)
 
 
 def process_of(spool: SpoolState) -> Check:
@@ -160,7 +160,7 @@ def arriving(seen: Observation, spool: SpoolState) -> Check:
         return Check("arriving", OK, f"{count} samples acknowledged in {seen.elapsed:.1f} s, the last {max(seen.age, 0):.1f} s ago")
     evidence = f"{count or 'no'} sample{'s' if count != 1 else ''} acknowledged in {seen.elapsed:.1f} s; {spool.waiting_text()}"
     period = seen.recording.period
-    if period and seen.elapsed < 2 * period:
+    if period and recording.is_too_short(seen):
         cause = f"samples come every {period:g} s, so two need longer than that; use --wait {fitting_wait(seen.recording)}s."
         return Check("arriving", FAIL, evidence, cause)
     return Check("arriving", FAIL, evidence, _not_draining(spool))

@@ -56,7 +56,8 @@ SELECT machine, timestamp, id, container_name, runtime,
        whole_bytes(memory_oom_kills) AS oom_kills,                                  -- processes that were killed at its memory limit, since its start
        share_of_time(rate(cpu_pressure_usec, stalled_before, seconds) / 1e4) AS cpu_stalled_percent,              -- % of the time, some task waiting
        CASE WHEN is_another AND prefix = 'container/' THEN 'reset'  -- it was started again; services do that all the time
-            WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before THEN 'reset'
+            WHEN cpu_usage_usec < usage_before OR io_read_bytes < read_before OR io_write_bytes < written_before OR cpu_periods < periods_before
+                 OR cpu_throttled < throttled_before OR cpu_pressure_usec < stalled_before THEN 'reset'
             WHEN is_beyond(told_percent, cpus, seconds) OR is_beyond(told_user, cpus, seconds) OR is_beyond(told_system, cpus, seconds) THEN 'CPU time moves faster than the clock'
             WHEN is_above_limit THEN 'memory is larger than its limit'
             WHEN increase(cpu_throttled, throttled_before) > cpu_periods - periods_before THEN 'more periods were throttled than there were'

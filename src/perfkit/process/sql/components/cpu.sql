@@ -45,7 +45,7 @@ WITH lines AS (
            CASE WHEN NOT follows OR follows IS NULL THEN NULL
                 WHEN reset THEN 'reset'
                 WHEN still.machine IS NOT NULL THEN 'the counters of /proc/stat stand still'
-                WHEN total > coalesce(hz, 100) * if(label = 'cpu ', cpus, 1) * (4 * seconds + if(by_wall, 1.1, 0.1))
+                WHEN total > ticks_per_second(hz) * if(label = 'cpu ', cpus, 1) * (4 * seconds + if(by_wall, 1.1, 0.1))
                     THEN 'CPU time moves faster than the clock'
                 WHEN total = 0 AND (ever = 0 OR seconds < 0.2) THEN 'its ticks did not move'
                 WHEN total IS NULL THEN 'its counters are no numbers'

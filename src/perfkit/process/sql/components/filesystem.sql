@@ -7,7 +7,7 @@ WITH mounts AS (
     SELECT machine, timestamp, unnest(string_split(measurement, chr(10))) AS line FROM raw WHERE subsystem = 'statfs[*]'
 ), fields AS (
     SELECT DISTINCT ON (machine, timestamp, mount) machine, timestamp, line ->> '$.mount_point' AS mount,
-           sane(try_cast(line ->> '$.block_size' AS DOUBLE)) AS block_size, sane(try_cast(line ->> '$.blocks_total' AS DOUBLE)) AS total,
+           nullif(sane(try_cast(line ->> '$.block_size' AS DOUBLE)), 0) AS block_size, sane(try_cast(line ->> '$.blocks_total' AS DOUBLE)) AS total,
            part_of(sane(try_cast(line ->> '$.blocks_free' AS DOUBLE)), total) AS free,
            part_of(sane(try_cast(line ->> '$.blocks_available' AS DOUBLE)), total) AS available
     FROM mounts

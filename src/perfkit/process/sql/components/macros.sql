@@ -20,6 +20,9 @@ CREATE OR REPLACE MACRO is_whole_scan(text) AS regexp_full_match(text,
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
     coalesce(clock - clock_before, (wall - wall_before) / 1000);
 
+-- The kernel's ticks in a second (HZ for programs), 100 where the session does not tell a number that can be.
+CREATE OR REPLACE MACRO ticks_per_second(told) AS if(told >= 1 AND told <= 10000, told, 100);
+
 -- The lines of a text.
 CREATE OR REPLACE MACRO lines_of(text) AS string_split(text, chr(10));
 

@@ -25,7 +25,8 @@ WITH lines AS (
     FROM reads
     WINDOW previous AS (PARTITION BY machine, stretch, interface ORDER BY clock)
 ), increases AS (
-    SELECT machine, timestamp, seconds, interface, follows, increase(rx.bytes, rx_before.bytes) AS rx_bytes, increase(tx.bytes, tx_before.bytes) AS tx_bytes,
+    SELECT machine, timestamp, seconds, interface, follows, rx.bytes + tx.bytes + rx_before.bytes + tx_before.bytes IS NOT NULL AS known,
+           increase(rx.bytes, rx_before.bytes) AS rx_bytes, increase(tx.bytes, tx_before.bytes) AS tx_bytes,
            increase(rx.packets, rx_before.packets) AS rx_packets, increase(tx.packets, tx_before.packets) AS tx_packets,
            increase(rx.errors, rx_before.errors) AS rx_errors, increase(tx.errors, tx_before.errors) AS tx_errors,
            increase(rx.drops, rx_before.drops) AS rx_drops, increase(tx.drops, tx_before.drops) AS tx_drops
@@ -48,6 +49,6 @@ SELECT paced.machine, timestamp, interface,
        in_total,                                   -- 1: counted in the host's total
        speed_mbit,                                 -- Mbit/s of the link, from the session; empty where its driver does not tell (most virtual ones)
        100 * 8 * if(shared_link, rx_bytes + tx_bytes, greatest(rx_bytes, tx_bytes)) * per_second / (speed_mbit * 1e6) AS util_percent,  -- % of it
-       CASE WHEN follows AND seconds > 0 AND per_second IS NULL THEN 'reset' END AS why
+       CASE WHEN follows AND seconds > 0 AND per_second IS NULL THEN if(known, 'reset', 'its line is not understood') END AS why
 FROM paced
 JOIN devices ON devices.kept AND devices.kind = 'interface' AND devices.machine = paced.machine AND devices.device = paced.interface

@@ -36,7 +36,7 @@ WITH scans AS MATERIALIZED (
     WINDOW w AS (PARTITION BY machine, stretch, pid, start ORDER BY scan)
 ), timed AS (
     -- From the scan before in which the process was looked at, whether its numbers had changed or not.
-    SELECT s.*, n.timestamp, coalesce(hz, 100) AS hz, coalesce(page_size, 4096) AS page_size, m.cpus, coalesce(since.scan, earlier.scan) AS since,
+    SELECT s.*, n.timestamp, ticks_per_second(hz) AS hz, if(page_size BETWEEN 512 AND 1e9, page_size, 4096) AS page_size, m.cpus, coalesce(since.scan, earlier.scan) AS since,
            seconds_between(coalesce(since.monotonic, earlier.monotonic), n.monotonic, coalesce(since.timestamp, earlier.timestamp), n.timestamp) AS seconds
     FROM steps AS s
     JOIN numbered AS n ON n.machine = s.machine AND n.stretch = s.stretch AND n.scan = s.scan
