@@ -30,7 +30,7 @@ PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
 # A window with so many samples is prepared at its import: a shorter one is computed quickly and seldom judged, one of over two hours is
 # computed when it is asked for.
 _FEWEST, _MOST = 90, 8000
-_TOGETHER = 1_000_000  # values of which figures are made at once: copies of them take half a gigabyte, and more at once gain no time
+_TOGETHER = 1_000_000  # values of which figures are made at once: copies of them take half a gigabyte; fewer take longer
 
 
 class Figure(NamedTuple):
