@@ -25,10 +25,11 @@ import typer
 
 from perfkit import originals
 from perfkit.catalog import TABLES, Table
-from perfkit.cli import app, main
+from perfkit.cli import app, compare, main
 from perfkit.collection.certificate import TRUSTED
 from perfkit.commands import COMMANDS, TARGET
 from perfkit.dashboard.plugin import ROUTES
+from perfkit.errors import BadInput, Failed
 from perfkit.process.findings import LIMITS, Rule, rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,7 +128,18 @@ def cli() -> str:
     """docs/cli.md as the commands have it now."""
     root = cast("click.Group", typer.main.get_command(app))
     parent = click.Context(root, info_name="perfkit", terminal_width=100, max_content_width=100)
-    return page("cli.md", commands=(part for name in COMMANDS for part in help_of(root, parent, name)))
+    return page("cli.md", exits=exits(), commands=(part for name in COMMANDS for part in help_of(root, parent, name)))
+
+
+def exits() -> Iterator[str]:
+    """A row per exit code: those of the errors, those of `compare --fail-on`, and the load's."""
+    yield "| 0 | every command | done |\n"
+    for error in (Failed, BadInput):
+        said = (inspect.getdoc(error) or "").partition("\n")[0].rstrip(".")
+        yield f"| {error.exit_code} | every command | {said[0].lower()}{said[1:]}{', or it was interrupted' * (error is Failed)} |\n"
+    yield f"| {compare.WORSE} | `compare --fail-on worse` | something is worse, by `--at-least` or more |\n"
+    yield f"| {compare.UNJUDGED} | `compare --fail-on worse` | nothing, or not all that was named, could be judged |\n"
+    yield "| the load's, 128 + N where signal N ended it | `preflight -- COMMAND` | it was recorded; 1 where the certificate fails |\n"
 
 
 def help_of(group: click.Group, parent: click.Context, name: str) -> Iterator[str]:

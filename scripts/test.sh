@@ -20,7 +20,7 @@ fitting_python() { # the machine's own if it will do
 }
 
 # Command, then the package that has it. Tests that miss one skip, and say so.
-system_packages="chromium-headless-shell:chromium-headless-shell sar:sysstat shellcheck:shellcheck sysbench:sysbench wrk:wrk sqlite3:sqlite3 pg_ctlcluster:postgresql pypy3:pypy3"
+system_packages="chromium-headless-shell:chromium-headless-shell sar:sysstat shellcheck:shellcheck sysbench:sysbench wrk:wrk sqlite3:sqlite3 pg_ctlcluster:postgresql pypy3:pypy3 zsh:zsh fish:fish firefox-esr:firefox-esr"
 
 install_system_packages() {
     local pair missing=()

@@ -191,6 +191,24 @@ def test_an_interval_that_the_data_does_not_reach_is_open() -> None:
     assert row.reason == "the recording is too short for this quantile's interval"
 
 
+def test_figures_are_the_same_however_many_metrics_are_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of a day would need gigabytes, were all of its metrics."""
+    with duckdb.connect() as con:
+        comparable.prepare(con)
+        con.execute("SELECT setseed(0.5)")
+        con.execute(
+            "INSERT INTO series SELECT run, 'm' || m, d, i, random()"
+            " FROM range(2) r(run), range(5) a(m), (VALUES ('a'), ('b')) b(d), range(90) c(i)"
+        )
+        at_once = comparable.estimates(con)
+        monkeypatch.setattr(comparable, "_TOGETHER", 400)  # a metric has 360
+        assert comparable.estimates(con) == at_once
+        batches = con.execute(schema.text("duckdb/batches"), {"most": 400}).fetchall()
+    assert len(at_once[0]) == len(at_once[1]) == 50
+    assert [metric for (one,) in batches for metric in one] == ["m0", "m1", "m2", "m3", "m4"]
+    assert len(batches) > 3
+
+
 def test_values_that_never_change_have_no_width() -> None:
     found = estimates([5.0] * 100, [5.0] * 100)
     row = judged(*([found[run, "avg"]._replace(metric="host.cpu_busy")] for run in (0, 1)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perfkit.compare.judging import Comparison, ComparisonAsked
 
 app = typer.Typer(**APP_SETTINGS)
-_WORSE, _UNJUDGED = 3, 4  # exit codes of --fail-on worse
+WORSE, UNJUDGED = 3, 4  # exit codes of --fail-on worse
 
 
 @app.command(
@@ -83,6 +83,6 @@ def _percent(text: str | None) -> float:
 def _gate(found: Comparison, asked: ComparisonAsked) -> None:
     """Exit with 3 where something is worse, with 4 where nothing of it, or not all that was named, could be judged."""
     if any(found.is_worse(row, asked.margin) for row in found.rows):
-        raise typer.Exit(_WORSE)
+        raise typer.Exit(WORSE)
     if found.unjudged(asked):
-        raise typer.Exit(_UNJUDGED)
+        raise typer.Exit(UNJUDGED)

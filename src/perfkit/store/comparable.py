@@ -30,6 +30,7 @@ PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
 # A window with so many samples is prepared at its import: a shorter one is computed quickly and seldom judged, one of over two hours is
 # computed when it is asked for.
 _FEWEST, _MOST = 90, 8000
+_TOGETHER = 1_000_000  # values of which figures are made at once: copies of them take half a gigabyte; fewer take longer
 
 
 class Figure(NamedTuple):
@@ -106,10 +107,12 @@ def prepare(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def estimates(duck: duckdb.DuckDBPyConnection) -> dict[int, list[Figure]]:
-    """The figures of each run of `series`."""
+    """The figures of each run of `series`, so many metrics at a time that the copies of their values fit into memory."""
     found: dict[int, list[Figure]] = {}
-    for run, *figure in duck.execute(schema.text("duckdb/estimates"), {"levels": LEVELS, "basis": BASIS, "t": T}).fetchall():
-        found.setdefault(run, []).append(Figure(*figure))
+    asked = {"levels": LEVELS, "basis": BASIS, "t": T}
+    for (metrics,) in duck.execute(schema.text("duckdb/batches"), {"most": _TOGETHER}).fetchall():
+        for run, *figure in duck.execute(schema.text("duckdb/estimates"), {**asked, "metrics": metrics}).fetchall():
+            found.setdefault(run, []).append(Figure(*figure))
     return found
 
 

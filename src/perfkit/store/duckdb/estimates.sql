@@ -1,4 +1,4 @@
--- What is known of each metric of each run, from `series` (run, metric, device, timestamp, value): a row per figure.
+-- What is known of each of $metrics of each run, from `series` (run, metric, device, timestamp, value): a row per figure.
 --   value        avg, or the quantile p that lies between neighbours as everywhere
 --   low, high    its 95 % interval, for neighbours that resemble each other; NULL for an end that the data does not reach
 --   spread       the standard error of avg; of a quantile that of its level
@@ -13,7 +13,7 @@
 -- p - t s and p + t s (Woodruff 1952).
 WITH listed AS (
     SELECT run, metric, device, list(value ORDER BY timestamp) AS samples, list(value ORDER BY value) AS sorted, count(*) AS n
-    FROM series WHERE value IS NOT NULL GROUP BY run, metric, device
+    FROM series WHERE value IS NOT NULL AND list_contains($metrics, metric) GROUP BY run, metric, device
 ), averaged AS (
     -- Of lists, as sums over rows change their last digits with the order in which threads bring them. Not below, where it would be in a lambda.
     SELECT *, list_avg(samples) AS mean FROM listed
