@@ -7,25 +7,33 @@
 --
 -- student(t, freedom) is the distribution of Student's t and t_below(probability, freedom) its inverse (statistics.py); :level is that of one end
 -- of an interval: 0.975 of one that holds 95 %.
-WITH means AS (
-    SELECT pair, side, count(*) AS runs, iif(min(value) = max(value), min(value), avg(value)) AS mean FROM figures GROUP BY pair, side
+--
+-- Joins of what has no index would take minutes for a machine with a thousand disks: windows take their place.
+WITH runs_of AS (
+    SELECT *, count(*) OVER arm AS runs, iif(min(value) OVER arm = max(value) OVER arm, value, avg(value) OVER arm) AS mean
+    FROM figures WINDOW arm AS (PARTITION BY pair, side)
 ), spreads AS (
     SELECT pair, side, runs, mean, max(low) AS low, max(high) AS high, sum(n) AS n, iif(runs = 1, max(n_effective), runs) AS n_effective,
            iif(runs = 1, max(spread), sqrt(sum((value - mean) * (value - mean)) / (runs - 1) / runs)) AS error, iif(runs = 1, :basis, runs - 1) AS freedom
-    FROM figures JOIN means USING (pair, side)
-    GROUP BY pair, side
+    FROM runs_of
+    GROUP BY pair, side, runs, mean
 ), sides AS MATERIALIZED (
     SELECT pair, side, runs, mean AS value, n, n_effective, error, freedom,
            iif(runs = 1, low, mean - t_below(:level, freedom) * error) AS low, iif(runs = 1, high, mean + t_below(:level, freedom) * error) AS high
     FROM spreads
+), both AS (
+    SELECT pair, side, value AS a_value, low AS a_low, high AS a_high, n AS a_n, n_effective AS a_effective, runs AS a_runs, error AS a_error,
+           freedom AS a_freedom, lead(value) OVER other AS b_value, lead(low) OVER other AS b_low, lead(high) OVER other AS b_high, lead(n) OVER other AS b_n,
+           lead(n_effective) OVER other AS b_effective, lead(runs) OVER other AS b_runs, lead(error) OVER other AS b_error,
+           lead(freedom) OVER other AS b_freedom
+    FROM sides WINDOW other AS (PARTITION BY pair ORDER BY side)
 ), pairs AS (
-    SELECT compared.*, a.value AS a_value, a.low AS a_low, a.high AS a_high, a.n AS a_n, a.n_effective AS a_effective,
-           b.value AS b_value, b.low AS b_low, b.high AS b_high, b.n AS b_n, b.n_effective AS b_effective,
-           b.value - a.value AS difference, min(a.runs, b.runs) AS runs, min(a.n_effective, b.n_effective) AS effective,
-           (a.runs > 1) <> (b.runs > 1) AS is_lopsided, percent IS NOT NULL AND a.runs = 1 AND b.runs = 1 AS by_ends,
-           a.error * a.error + b.error * b.error AS variance,
-           coalesce(a.error * a.error * a.error * a.error / a.freedom, 0) + coalesce(b.error * b.error * b.error * b.error / b.freedom, 0) AS of_freedom
-    FROM compared JOIN sides AS a ON a.pair = compared.pair AND a.side = 0 JOIN sides AS b ON b.pair = compared.pair AND b.side = 1
+    SELECT both.*, percent, part, weight, worse, forbidden, b_value - a_value AS difference, min(a_runs, b_runs) AS runs,
+           min(a_effective, b_effective) AS effective, (a_runs > 1) <> (b_runs > 1) AS is_lopsided,
+           percent IS NOT NULL AND a_runs = 1 AND b_runs = 1 AS by_ends, a_error * a_error + b_error * b_error AS variance,
+           coalesce(a_error * a_error * a_error * a_error / a_freedom, 0) + coalesce(b_error * b_error * b_error * b_error / b_freedom, 0) AS of_freedom
+    FROM both JOIN compared USING (pair)
+    WHERE side = 0
 ), errors AS MATERIALIZED (
     -- The standard error of the difference, downwards and upwards: MOVER's ends are so many of them away. Empty where an interval has an open end.
     SELECT *, iif(by_ends OR variance = 0, :basis, variance * variance / of_freedom) AS freedom,
@@ -45,21 +53,21 @@ WITH means AS (
                 WHEN down + up IS NULL OR effective * (100 - percent) < 100 * :fewest_beyond THEN 'the recording is too short for this quantile''s interval'
                 ELSE '' END AS reason
     FROM errors
-), parts AS (
-    SELECT pair, p, weight / count(*) OVER (PARTITION BY part) AS weight FROM differences WHERE reason = ''
+), weighed AS (
+    SELECT *, reason = '' AS is_judged, weight / count(*) OVER (PARTITION BY reason = '', part) AS share FROM differences
 ), ordered AS (
-    SELECT pair, p, weight, sum(weight) OVER () - coalesce(sum(weight) OVER before_it, 0) AS weight_left, row_number() OVER by_p AS place
-    FROM parts
-    WINDOW by_p AS (ORDER BY p / weight, pair), before_it AS (ORDER BY p / weight, pair ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    SELECT *, sum(share) OVER (PARTITION BY is_judged) - coalesce(sum(share) OVER before_it, 0) AS share_left
+    FROM weighed
+    WINDOW before_it AS (PARTITION BY is_judged ORDER BY p / share, pair ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ), family AS (
-    SELECT pair, max(min(1, p * max(weight_left / weight, 1))) OVER (ORDER BY place) AS stands FROM ordered
+    SELECT *, iif(is_judged, max(min(1, p * max(share_left / share, 1))) OVER (PARTITION BY is_judged ORDER BY p / share, pair), NULL) AS stands FROM ordered
 ), said AS (
     SELECT *, CASE WHEN reason <> '' THEN 'not_judged'
                    WHEN stands >= :alpha OR (low <= :margin / 100 * abs(a_value) AND high >= -:margin / 100 * abs(a_value)) THEN 'no_difference'
                    WHEN runs < :several OR worse = 0 THEN 'differs'
                    WHEN (difference > 0) = (worse > 0) THEN 'worse'
                    ELSE 'better' END AS verdict
-    FROM differences LEFT JOIN family USING (pair)
+    FROM family
 )
 SELECT a_value, a_low, a_high, a_n, a_effective, b_value, b_low, b_high, b_n, b_effective, difference, low, high, p, detectable, verdict,
        CASE WHEN verdict = 'differs' AND runs < :several THEN 'these two recordings differ; whether the change did it, only repeated runs can tell'
