@@ -59,6 +59,7 @@ ALL = frozenset({"errors", "p50", "p99", "max", "users"})
 FORMS: dict[str, tuple[str, str, frozenset[str]]] = {  # tool, output, and what of the figures it has
     "jmeter": ("jmeter", loads.jtl(), ALL),
     "jmeter-semicolon": ("jmeter", loads.jtl(delimiter=";"), ALL),
+    "jmeter-for-excel": ("jmeter", "sep=;\n" + loads.jtl(delimiter=";"), ALL),
     "jmeter-tab": ("jmeter", loads.jtl(delimiter="\t"), ALL),
     "jmeter-colon": ("jmeter", loads.jtl(delimiter=":"), ALL),
     "jmeter-caret": ("jmeter", loads.jtl(delimiter="^"), ALL),

@@ -14,6 +14,7 @@ from perfkit.loadtools.timeline import Timeline
 
 _DELIMITERS = ",;\t|"
 _OWN_DELIMITER = re.compile(r'[#\ufeff]*"?timeStamp"?([^\w"\n])"?elapsed\b')
+_EXCEL = re.compile(r'\ufeff?"?sep=.?"?\s*$')  # a first line that tells Excel what separates the columns
 _LONGEST_SAMPLE = 1 << 20  # characters; a longer row has lost its closing quote
 _TRANSACTION = "Number of samples in transaction :"  # how a transaction controller's row begins its responseMessage
 _TOOL = LoadTool(
@@ -83,7 +84,7 @@ def header(line: str) -> _Columns | None:
 
 def is_jmeter(head: str) -> bool:
     """Whether a file that begins so holds JMeter's samples as CSV, with a header or without."""
-    first = next((line for line in head.split("\n") if line.strip()), "")
+    first = next((line for line in head.split("\n") if line.strip() and not _EXCEL.match(line)), "")
     return header(first) is not None or _FIRST_ROW.match(first) is not None
 
 
@@ -125,6 +126,8 @@ def _samples(output: Output) -> Iterator[tuple[str | None, _Columns | None]]:
     held: str | None = None
     for line in output.lines():
         if columns is None:
+            if _EXCEL.match(line):
+                continue
             named = header(line)
             columns = named or _headerless(line)
             if columns is None:
