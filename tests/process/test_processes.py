@@ -55,7 +55,7 @@ class Recording:
                 "SELECT timestamp, command, cpu_percent, service, rss_bytes FROM processes ORDER BY 1, pid"
             ).fetchall()
             told = engine.con.execute(
-                "SELECT kind, subject, from_timestamp, to_timestamp FROM quality WHERE starts_with(subject, 'process')"
+                "SELECT kind, subject, from_timestamp, to_timestamp FROM quality WHERE contains(subject, 'process')"
             ).fetchall()
         self.events = {(kind, subject, first // 1000 - START, last // 1000 - START) for kind, subject, first, last in told}
         return {
@@ -80,6 +80,17 @@ def test_shares_are_of_one_core_and_what_is_left_is_told(tmp_path: Path) -> None
     assert (2, "db") not in found  # it did nothing
     assert found[2, "(not attributed)"][0] == pytest.approx(60)
     assert (0, "(not attributed)") not in found
+
+
+def test_processes_that_used_more_than_the_host_leave_the_rest_unknown(tmp_path: Path) -> None:
+    one = Recording()
+    one.who(5, 9, "db")
+    one.sample(10, [row(5, 9, "0", 0)])
+    one.sample(20, [row(5, 9, "1", 90)])
+    found = one.tables(tmp_path)
+    assert found[1, "db"][0] == 90
+    assert found[1, "(not attributed)"][0] is None
+    assert one.events == {("unusable", "all processes together", 1, 1)}
 
 
 def test_a_new_process_starts_from_nothing_and_an_old_one_that_is_seen_first_does_not(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ WITH spans AS (
     UNION ALL SELECT machine, timestamp, 'pressure ' || resource, why FROM pressure WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'container ' || container_id, why FROM containers WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'service ' || service, why FROM services WHERE why <> 'reset'
-    UNION ALL SELECT machine, timestamp, 'process ' || pid, why FROM processes WHERE why <> 'reset'
+    UNION ALL SELECT machine, timestamp, if(pid = '0', 'all processes together', 'process ' || pid), why FROM processes WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'limits of cpu ' || cpu, why FROM cpu_limits WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'limits of ' || interface, why FROM interface_limits WHERE why <> 'reset'
     UNION ALL SELECT machine, timestamp, 'limits', why FROM limits WHERE why IS NOT NULL
