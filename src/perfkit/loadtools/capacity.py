@@ -15,8 +15,8 @@ from perfkit import sql
 from perfkit.catalog import table
 from perfkit.compare.statistics import quantile
 from perfkit.process.findings import Span
-from perfkit.store import columnar, rollup, runs, schema
-from perfkit.store.comparable import BASIS, LEVEL, LEVELS
+from perfkit.store import columnar, comparable, rollup, runs, schema
+from perfkit.store.comparable import BASIS, LEVEL
 from perfkit.units import format_bytes, format_duration
 
 VARIED = 1.25  # times as much load at the 95th percentile as at the 5th, at least
@@ -168,10 +168,9 @@ def of_tables(
     duck.execute(schema.text("duckdb/at_level"))
     t = quantile((1 + LEVEL) / 2, _FREEDOM)
     slopes: dict[str, dict[str, Slope]] = {}
-    estimates = duck.execute(schema.text("duckdb/estimates"), {"levels": LEVELS, "basis": BASIS, "t": t})
-    for window, metric, _, figure, value, low, high, *_ in estimates.fetchall():
-        if figure == "avg":
-            slopes.setdefault(window, {})[metric] = Slope(value, low, high)
+    for window, figures in comparable.estimates(duck, t).items():
+        means = (one for one in figures if one.figure == "avg")
+        slopes[window] = {one.metric: Slope(one.value, one.low, one.high) for one in means if one.low is not None and one.high is not None}
     cursor = duck.execute("SELECT * FROM knees")
     names = [column[0] for column in cursor.description]
     told = {row[0]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import orjson
@@ -106,10 +106,10 @@ def prepare(duck: duckdb.DuckDBPyConnection) -> None:
     duck.execute("CREATE OR REPLACE TABLE series (run INTEGER, metric VARCHAR, device VARCHAR, timestamp BIGINT, value DOUBLE)")
 
 
-def estimates(duck: duckdb.DuckDBPyConnection) -> dict[int, list[Figure]]:
-    """The figures of each run of `series`, so many metrics at a time that the copies of their values fit into memory."""
-    found: dict[int, list[Figure]] = {}
-    asked = {"levels": LEVELS, "basis": BASIS, "t": T}
+def estimates(duck: duckdb.DuckDBPyConnection, t: float = T) -> dict[Any, list[Figure]]:
+    """The figures of each run of `series`, so many metrics at a time that the copies of their values fit into memory; `t` of their intervals."""
+    found: dict[Any, list[Figure]] = {}
+    asked = {"levels": LEVELS, "basis": BASIS, "t": t}
     for (metrics,) in duck.execute(schema.text("duckdb/batches"), {"most": _TOGETHER}).fetchall():
         for run, *figure in duck.execute(schema.text("duckdb/estimates"), {**asked, "metrics": metrics}).fetchall():
             found.setdefault(run, []).append(Figure(*figure))
