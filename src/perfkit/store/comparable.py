@@ -107,7 +107,7 @@ def prepare(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def estimates(duck: duckdb.DuckDBPyConnection, t: float = T) -> dict[Any, list[Figure]]:
-    """The figures of each run of `series`, so many metrics at a time that the copies of their values fit into memory; `t` of their intervals."""
+    """The figures of each run of `series`; `t` is of their intervals. So many metrics at a time that copies of their values fit into memory."""
     found: dict[Any, list[Figure]] = {}
     asked = {"levels": LEVELS, "basis": BASIS, "t": t}
     for (metrics,) in duck.execute(schema.text("duckdb/batches"), {"most": _TOGETHER}).fetchall():
