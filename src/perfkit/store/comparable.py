@@ -107,7 +107,7 @@ def prepare(duck: duckdb.DuckDBPyConnection) -> None:
 
 
 def estimates(duck: duckdb.DuckDBPyConnection, t: float = T) -> dict[Any, list[Figure]]:
-    """The figures of each run of `series`; `t` is of their intervals. So many metrics at a time that copies of their values fit into memory."""
+    """The figures of each run of `series`, so many metrics at a time that memory suffices; `t` is that of their intervals."""
     found: dict[Any, list[Figure]] = {}
     asked = {"levels": LEVELS, "basis": BASIS, "t": t}
     for (metrics,) in duck.execute(schema.text("duckdb/batches"), {"most": _TOGETHER}).fetchall():
