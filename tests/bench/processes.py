@@ -3,7 +3,7 @@
     build/venv/bin/python tests/bench/processes.py [cost] [shares]
 
 Prints ours, pidstat's and their ratio, by how many bytes they make a sample in a .gz of `collect` larger, and that collector's memory,
-each beside its limit. Processes that sleep are started for it; every tenth works a little once a second. Then, what is attributed to
+each beside its limit. Processes that sleep are started for it; 15 work a little once a second, as on a machine under load. Then, what is attributed to
 processes of known shares over a minute, beside what the scheduler's own counter of nanoseconds says.
 """
 
@@ -29,6 +29,7 @@ from perfkit.collection import line_head
 ROOT = Path(__file__).parents[2]
 SAMPLES = 31
 SECONDS = 60
+WORKING = 15
 BURNS = """
 import sys, time
 share = float(sys.argv[1])
@@ -137,7 +138,8 @@ def costs() -> None:
     sleeping: list[subprocess.Popen[bytes]] = []
     try:
         for wanted in (100, 1000):
-            sleeping += [subprocess.Popen(WORKS if n % 10 == 0 else ["sleep", "600"]) for n in range(wanted - there - len(sleeping))]
+            started = range(len(sleeping), wanted - there)
+            sleeping += [subprocess.Popen(WORKS if n < WORKING else ["sleep", "600"]) for n in started]
             cost, peer = statistics.median(ours() for _ in range(3)), pidstat()
             with tempfile.TemporaryDirectory() as folder:
                 size, peak = recorded(Path(folder))
