@@ -3,8 +3,8 @@
     build/venv/bin/python tests/bench/processes.py [cost] [shares]
 
 Prints ours, pidstat's and their ratio, by how many bytes they make a sample in a .gz of `collect` larger, and that collector's memory,
-each beside its limit. Processes that sleep are started for it; 15 work a little once a second, as on a machine under load. Then, what is attributed to
-processes of known shares over a minute, beside what the scheduler's own counter of nanoseconds says.
+each beside its limit. Processes that sleep are started for it; 15 work a little once a second, as on a machine under load. Then, what is
+attributed to processes of known shares over a minute, beside what the scheduler's own counter of nanoseconds says.
 """
 
 from __future__ import annotations
