@@ -274,6 +274,8 @@ CONTAINER_LINES = {  # a container's line in second 3, and the events
     "half": ('{"container_id":"', {("unusable", "container/docker/cc", 3, 3)}),
     "list": ("[1, 2]", {("unusable", "container/docker/cc", 3, 3)}),
     "empty": ("", {("unusable", "container/docker/cc", 3, 3)}),
+    "truth": (containers(memory_current=True)(3), {("unusable", "container/docker/cc", 3, 3)}),
+    "listed": (containers(pids_current=[1])(3), {("unusable", "container/docker/cc", 3, 3)}),
     "null": (containers(cpu_usage_usec=None)(3), {("unusable", f"container {'c' * 64}", 3, 4)}),
     "negative": (
         containers(cpu_usage_usec=-1)(3),

@@ -14,7 +14,7 @@ WITH reads AS MATERIALIZED (  -- else a filter on a field would parse the JSON a
         "io_read_bytes": "DOUBLE", "io_write_bytes": "DOUBLE", "io_read_ops": "DOUBLE", "io_write_ops": "DOUBLE", "pids_current": "DOUBLE",
         "cpu_pressure_usec": "DOUBLE", "memory_oom_kills": "DOUBLE", "before": "DOUBLE"}') AS c
     FROM raw JOIN samples USING (machine, timestamp)
-    WHERE starts_with(subsystem, prefix) AND starts_with(measurement, '{') AND json_valid(measurement)
+    WHERE starts_with(subsystem, prefix) AND is_flat_object(measurement)
 ), fields AS (
     SELECT * EXCLUDE (c), unnest(c), coalesce(nullif(c.container_id, ''), nullif(c.unit, ''), subsystem) AS id FROM reads WHERE c IS NOT NULL
 ), steps AS (

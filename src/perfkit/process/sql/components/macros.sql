@@ -16,6 +16,10 @@ CREATE OR REPLACE MACRO limit_rows() AS TABLE
 CREATE OR REPLACE MACRO is_whole_scan(text) AS regexp_full_match(text,
     'scan \d{1,15} \d+(\n(gone \d+ \d+|\d+ \d+ \+?\d+ \S( -?\d+){10}( (\d+|-)){6}))*');
 
+-- Whether the text of a line 'container/...' or 'service/...' is an object of texts and numbers: a true or a list is no number of the kernel's.
+CREATE OR REPLACE MACRO is_flat_object(text) AS
+    starts_with(text, '{') AND json_valid(text) AND NOT regexp_matches(text, '"[a-z_]+"\s*:\s*(?:true|false|\[|\{)');
+
 -- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
     coalesce(clock - clock_before, (wall - wall_before) / 1000);

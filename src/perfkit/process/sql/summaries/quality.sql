@@ -67,7 +67,7 @@ WITH spans AS (
     ) WHERE line <> '' AND NOT json_valid(line)
     UNION ALL
     SELECT machine, timestamp, subsystem FROM raw
-    WHERE (starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/')) AND NOT (starts_with(measurement, '{') AND json_valid(measurement)) AND machine IN (
+    WHERE (starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/')) AND NOT is_flat_object(measurement) AND machine IN (
         SELECT machine FROM (
             SELECT machine, count(*) AS n FROM raw WHERE starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/') GROUP BY machine
         ) LEFT JOIN (
