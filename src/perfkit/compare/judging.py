@@ -224,7 +224,7 @@ def compare(
     known = {
         id(arm): [comparable.of_stretch(run.con, run.collector_id, run.stretch, tables) for run in arm.runs] for arm in (baseline, *others)
     }
-    first, *rest = _figures_of([known[id(arm)] for arm in (baseline, *others)])
+    first, *rest = _of_arms([known[id(arm)] for arm in (baseline, *others)])
     for arm in (baseline, *others):
         of_runs = [guard for run, one in zip(arm.runs, known[id(arm)], strict=True) for guard in _guards(run, one, (FORBID, WARN))]
         told[id(arm)] = [*of_runs, *_within(arm)]
@@ -306,15 +306,18 @@ def _judged(pair: Pair, row: Sequence[Any]) -> JudgedFigure:
     )
 
 
+def known_metrics() -> dict[str, list[str]]:
+    """What can be compared: the columns of each table, and of "load"."""
+    tables = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE}
+    return {**tables, "load": list(_LOAD), PROCESSES: [_CPU_OF_COMMANDS.partition(".")[2]]}
+
+
 def _tables(asked: ComparisonAsked) -> list[str] | None:
     """The tables that are read, None for all. Raises BadInput for a metric or a figure that there is not."""
     for figure in asked.figures:
         if figure not in FIGURES:
             raise BadInput(f"there is no figure {figure[:40]!r}; there are {', '.join(FIGURES)}.")
-    known = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE} | {
-        "load": list(_LOAD),
-        PROCESSES: [_CPU_OF_COMMANDS.partition(".")[2]],
-    }
+    known = known_metrics()
     for metric in asked.metrics:
         name, _, column = metric.partition(".")
         if name not in known or (column and column not in known[name]):
@@ -404,7 +407,7 @@ def figures_of(found: Iterable[Figure]) -> Figures:
     return {(one.metric, one.device, one.figure): one for one in found}
 
 
-def _figures_of(arms: Sequence[Sequence[Known]]) -> list[list[Figures]]:
+def _of_arms(arms: Sequence[Sequence[Known]]) -> list[list[Figures]]:
     """The figures of each run. A command that ran in another one alone used nothing here, if it is known which processes there were."""
     found = [[figures_of(run.figures) for run in arm] for arm in arms]
     commands = sorted({key for arm in found for run in arm for key in run if key[0] == _CPU_OF_COMMANDS})

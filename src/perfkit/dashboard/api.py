@@ -252,8 +252,7 @@ async def comparison(request: Any, datasette: Dashboard) -> Any:
     def compared(con: sqlite3.Connection) -> Any:
         arms = [*(_arm(con, text) for text in named), *(judging.Arm(name, (subject(con, name),)) for name in names)]
         crowded = _crowded(con, {run.collector_id for arm in arms for run in arm.runs})
-        tables = {one.name for one in DENSE} | {"load", "processes"}
-        metrics = tuple(one for one in wanted.metrics or sorted(tables) if one not in crowded)
+        metrics = tuple(one for one in wanted.metrics or sorted(judging.known_metrics()) if one not in crowded)
         if not metrics:
             raise BadInput(f"{_too_many(crowded, wanted.metrics)}.")
         asked = replace(wanted, metrics=metrics) if crowded else wanted

@@ -215,7 +215,8 @@ def _heatmap(con: sqlite3.Connection, asked: FleetAsked, start: int, end: int) -
 
     fill(coarsest)
     named = {row[0]: row[1:] for row in con.execute("SELECT id, machinename, sitename FROM collectors")}
-    for collector in named.keys() - cells.keys():  # too short for a whole bucket of the coarsest
+    reaching = "SELECT id FROM collectors WHERE last_timestamp >= :start AND first_timestamp <= :end AND coalesce(sitename = :site, 1)"
+    for (collector,) in con.execute(reaching, values).fetchall():  # too short for a whole bucket of the coarsest
         for level in finer:
             if collector not in cells:
                 fill(level, collector)
