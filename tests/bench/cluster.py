@@ -7,47 +7,23 @@ installed). The same collections with one worker and with two, and half of them 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from support import invent
-from support.running import ENVIRONMENT, wait_for
-
-
-@contextlib.contextmanager
-def cluster(folder: Path, workers: int, environment: dict[str, str]) -> Iterator[str]:
-    """dask://host:port of a scheduler that has so many workers."""
-    told = Path(tempfile.mkdtemp(dir=folder), "scheduler.json")
-    common = ["--no-dashboard", "--scheduler-file", str(told)]
-    with contextlib.ExitStack() as stack, (folder / "cluster.log").open("ab") as log:
-
-        def start(*words: str) -> None:
-            started = subprocess.Popen([sys.executable, "-m", *words, *common], env=environment, cwd=folder, stdout=log, stderr=log)
-            stack.callback(started.wait)
-            stack.callback(started.kill)
-
-        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-        wait_for(told.exists, 120)
-        for _ in range(workers):
-            start(
-                *("distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1"),
-                *("--local-directory", str(folder)),
-            )
-        wait_for(lambda: told.read_bytes().endswith(b"}"))
-        time.sleep(5)  # until all workers are there
-        yield json.loads(told.read_bytes())["address"].replace("tcp://", "dask://")
+from support.cluster import cluster
+from support.running import ENVIRONMENT
 
 
 def took(folder: Path, workers: int, files: Sequence[Path], environment: dict[str, str]) -> float:
     """Seconds of `process --on` for `files`."""
-    with cluster(folder, workers, environment) as address:
+    with cluster(folder, workers, environment) as (address, _):
+        time.sleep(5)  # until all workers are there
         lake = folder / f"lake-{workers}-{len(files)}"
         words = [sys.executable, "-m", "perfkit", "process", *map(str, files), "--lake", str(lake), "--site", "lab", "--on", address]
         began = time.perf_counter()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support import cluster as dask
 from support import invent
 from support.running import ENVIRONMENT, perfkit, wait_for
 
@@ -32,23 +31,8 @@ def bare(desk_cache: Path) -> dict[str, str]:
 @pytest.fixture
 def cluster(tmp_path: Path, desk_cache: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """dask://host:port of a scheduler, and its two workers."""
-    told = tmp_path / "scheduler.json"
-    common = ["--no-dashboard", "--scheduler-file", str(told)]
-    with contextlib.ExitStack() as stack, (tmp_path / "cluster.log").open("wb") as log:
-
-        def start(*words: str) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-m", *words, *common]
-            started = subprocess.Popen(command, env=bare(desk_cache), cwd=tmp_path, stdout=log, stderr=log)
-            stack.callback(started.wait)
-            stack.callback(started.kill)
-            return started
-
-        start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-        wait_for(told.exists, 120)
-        words = ("--nthreads", "1", "--no-nanny", "--host", "127.0.0.1", "--local-directory", str(tmp_path))
-        workers = [start("distributed.cli.dask_worker", *words) for _ in range(2)]
-        wait_for(lambda: told.read_bytes().endswith(b"}"))
-        yield json.loads(told.read_bytes())["address"].replace("tcp://", "dask://"), workers
+    with dask.cluster(tmp_path, 2, bare(desk_cache)) as found:
+        yield found
 
 
 @needs_dask
