@@ -9,6 +9,10 @@ import time
 
 from perfkit.errors import PerfkitError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
 
 def main(argv: list[str]) -> int:
     """Run `argv` (without the program's name) and return the exit code: 0, 1 or 2.
@@ -62,16 +66,30 @@ def _run_unpacked(archive: str, argv: list[str]) -> int:
     return code
 
 
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C: KeyboardInterrupt, but only once no module is being loaded; a native one aborts the interpreter when its start fails."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return _send_again()
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 def _keep_interrupt(ignored: sys.UnraisableHookArgs) -> None:
     """Where Ctrl-C came within a callback of the interpreter's, which prints and ignores every error, send it again."""
     if ignored.exc_type is KeyboardInterrupt:
-        _thread.start_new_thread(_interrupt_soon, (_thread.get_ident(),))
+        _send_again()
     else:
         sys.__unraisablehook__(ignored)
 
 
+def _send_again() -> None:
+    """Send the calling thread the interrupt once more, in a hundredth of a second."""
+    _thread.start_new_thread(_interrupt_soon, (_thread.get_ident(),))
+
+
 def _interrupt_soon(thread: int) -> None:
-    time.sleep(0.01)  # by then the callback has ended
+    time.sleep(0.01)
     signal.pthread_kill(thread, signal.SIGINT)
 
 
@@ -80,7 +98,7 @@ def run() -> None:
     sys.unraisablehook = _keep_interrupt
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on there may be something to clean up
+            signal.signal(signal.SIGINT, _interrupted)  # from here on there may be something to clean up
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         print("perfkit: interrupted.", file=sys.stderr)
