@@ -11,6 +11,8 @@ from perfkit.collection.repair import repair
 from perfkit.errors import BadInput, Failed, reason
 
 _LEVEL = 8  # 455 bytes a sample where 6 gives 490, for a sixth more of a tenth of a millisecond
+# Short matches far back cost more than the digits that they stand for: without them 491 bytes a sample for 510, 15 busy processes among 99.
+_STRATEGY = zlib.Z_FILTERED
 _ENDINGS = (".json.gz", ".json", ".gz")
 
 
@@ -29,7 +31,7 @@ class CollectionFile:
         except BadInput:
             os.close(self._descriptor)
             raise
-        self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31) if path.endswith(".gz") else None
+        self._deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31, zlib.DEF_MEM_LEVEL, _STRATEGY) if path.endswith(".gz") else None
 
     def write(self, lines: bytes) -> None:
         """Add whole lines; they are in the file when this returns."""

@@ -14,6 +14,7 @@ A line `perfkit/process` says who a process is, when it is seen first and when i
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import time
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-FEW = 100  # so many processes are all read in every scan; of more the busy and the large ones, and all in every SLOW-th
+FEW = 100  # fewer processes are all read in every scan; of more the busy and the large ones, and all in every SLOW-th
 _BUSY, _LARGE = 32, 8
 _BUFFER = 1024
 _NAME, _CMDLINE = 64, 200  # bytes that are kept
@@ -36,7 +37,8 @@ _KERNEL_THREAD = 0x00200000  # PF_KTHREAD, linux/sched.h
 # Where the wanted fields of /proc/PID/stat stand behind the name in brackets: fields 3, 10, 12, 14 to 19, 20, 24, 42; and 22, 9.
 _STATE, _MINFLT, _MAJFLT, _TICKS, _THREADS, _RSS, _BLKIO, _START, _FLAGS = 0, 7, 9, 11, 17, 21, 39, 19, 6
 # Those that are computed with, and the parent: where one of them is no number, the text is not the kernel's.
-_NUMBERS = (1, _FLAGS, _TICKS, _TICKS + 1, _START, _RSS)
+_NUMBERS = operator.itemgetter(1, _FLAGS, _TICKS, _TICKS + 1, _START, _RSS)
+_MOVED = re.compile(rb"(?m)^(read_bytes|write_bytes): (\S+)")  # in /proc/PID/io
 _SPARE = 128  # descriptors that are left to the rest of the collector
 
 
@@ -45,7 +47,7 @@ class _Process:
 
     __slots__ = (
         *("about", "io", "is_alone", "line", "name", "pid", "ran", "rss", "scan", "schedstat", "start", "stat", "text", "ticks"),
-        "ticks_before",
+        *("ticks_before", "turn"),
     )
 
     def __init__(self, pid: bytes) -> None:
@@ -55,6 +57,7 @@ class _Process:
         self.about: dict[str, Any] | None = None  # who it is, where that was read before the first scan
         self.stat = self.schedstat = self.io = -1
         self.scan = self.ticks = self.ticks_before = self.rss = 0
+        self.turn = int(pid) % SLOW  # which of so many scans of all reads its `stat` though it has done nothing
 
 
 class Processes:
@@ -64,6 +67,7 @@ class Processes:
         self._proc, self._cmdline, self._monotonic = proc, cmdline, monotonic
         self._known: dict[bytes, _Process] = {}
         self._hot: list[_Process] = []
+        self._changed: set[_Process] = set()  # since it was last chosen who is hot
         self._scan = self._listed = 0  # numbers of the last scan, and of the last that has seen all
         self._last = float("-inf")  # when, by the monotonic clock
         self._rows: list[bytes] = []  # of the scan that is being made
@@ -101,16 +105,17 @@ class Processes:
         rows = self._rows = [b""]
         lines: list[bytes] = []
         pread = os.pread  # a local name: this loop is most of what a sample costs
-        # Reading `stat` takes two and a half times as long as `schedstat`. Memory may shrink though the process does nothing: now and then
-        # all are read.
-        trusts = not self._whole and self._scan % SLOW > 0
+        # Reading `stat` takes two and a half times as long as `schedstat`. Memory may shrink though the process does nothing: each scan of
+        # all reads a tenth of those too.
+        turn = -1 if self._scan % SLOW else self._scan // SLOW % SLOW
+        trusts = not self._whole
         if every:
             self._list()
         for process in list(self._known.values()) if every else self._hot:
             try:
                 if process.is_alone:
                     ran, process.ran = process.ran, pread(process.schedstat, _BUFFER, 0)
-                    if ran == process.ran and trusts:
+                    if ran == process.ran and trusts and process.turn != turn:
                         process.scan = self._scan
                         continue
                 text = pread(process.stat, _BUFFER, 0) if process.stat >= 0 else self._read(process)
@@ -157,6 +162,7 @@ class Processes:
         process.ticks, process.rss = int(fields[_TICKS]) + int(fields[_TICKS + 1]), int(fields[_RSS])
         waited = self._waited(process)
         self._rows.append(b" ".join((process.pid, start, age, line, waited, self._moved(process))))
+        self._changed.add(process)
         # Where the kernel does not count, it writes zeros.
         process.is_alone = fields[_THREADS] == b"1" and process.schedstat >= 0 and not waited.startswith(b"0 ")
         return about
@@ -192,11 +198,13 @@ class Processes:
             return b""
 
     def _waited(self, process: _Process) -> bytes:
-        fields = (process.ran if process.is_alone else self._extra(process, "schedstat")).split()
+        if not process.is_alone:
+            process.ran = self._extra(process, "schedstat")
+        fields = process.ran.split()
         return b" ".join(fields) if len(fields) == 3 else b"- - -"
 
     def _moved(self, process: _Process) -> bytes:
-        found = dict(row.split(b": ", 1) for row in self._extra(process, "io").splitlines() if b": " in row)
+        found = dict(_MOVED.findall(self._extra(process, "io")))
         return b"%b %b" % (found.get(b"read_bytes", b"-"), found.get(b"write_bytes", b"-"))
 
     def _about(self, process: _Process, fields: list[bytes]) -> dict[str, Any]:
@@ -232,16 +240,17 @@ class Processes:
     def _choose(self) -> None:
         """Who is read in every sample: those that used most CPU since the last choice, and those with most memory."""
         everybody = list(self._known.values())
-        if len(everybody) < FEW:
-            return
-        busy = sorted(everybody, key=lambda process: process.ticks_before - process.ticks)[:_BUSY]
-        large = sorted(everybody, key=lambda process: -process.rss)[:_LARGE]
-        self._hot = list({id(process): process for process in (*busy, *large)}.values())
-        for process in everybody:
+        changed, self._changed = self._changed, set()
+        busy = sorted(changed, key=lambda process: process.ticks_before - process.ticks)[:_BUSY]
+        for process in changed:
             process.ticks_before = process.ticks
+        if len(everybody) >= FEW:
+            chosen = {*busy, *sorted(everybody, key=operator.attrgetter("rss"))[-_LARGE:]}
+            self._hot = [process for process in everybody if process in chosen]  # in one order, which compresses better
 
     def _forget(self, process: _Process) -> None:
         self._known.pop(process.pid, None)
+        self._changed.discard(process)
         if process in self._hot:
             self._hot = [one for one in self._hot if one is not process]
         for descriptor in (process.stat, process.schedstat, process.io):
@@ -258,7 +267,7 @@ def _taken_apart(text: bytes) -> tuple[bytes, list[bytes]]:
     """The name in /proc/PID/stat, which may hold anything, and the fields behind it, from field 3 on; none where it is cut or damaged."""
     end = text.rfind(b")")
     fields = text[end + 2 :].split()
-    is_whole = len(fields) > _RSS and all(fields[place].isdigit() for place in _NUMBERS)
+    is_whole = len(fields) > _RSS and b"".join(_NUMBERS(fields)).isdigit()
     return text[text.find(b"(") + 1 : end], fields if is_whole else []
 
 
