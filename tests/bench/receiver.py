@@ -122,9 +122,9 @@ def flat_out(port: int, key: str, seconds: float, connections: int = 16) -> tupl
     """Bytes acknowledged, and seconds, with every connection sending its next batch as soon as the last was acknowledged."""
 
     async def one(number: int, samples: list[list[bytes]], end: float) -> int:
-        client, done, first = Client(port, key, packed=False), 0, 0
+        client, done, first, start = Client(port, key, packed=False), 0, 0, int(time.time()) - 86_400
         while time.perf_counter() < end:
-            content = body(f"flat-{number}", samples, first, 1_000_000 + first)
+            content = body(f"flat-{number}", samples, first, start + first)
             if await client.send(content) == 200:
                 done += len(content)
             first += BATCH
