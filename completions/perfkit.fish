@@ -106,7 +106,7 @@ for program in perfkit perfkit.pyz
     complete -c $program -n '__fish_seen_subcommand_from compare' -F
     complete -c $program -n '__fish_seen_subcommand_from compare' -l arm -x -d 'Several runs of the same thing; the baseline first.'
     complete -c $program -n '__fish_seen_subcommand_from compare' -l phase -x -d 'Compare this phase of every run.'
-    complete -c $program -n '__fish_seen_subcommand_from compare' -l metric -x -d 'Only this metric (host.cpu_busy), or this table (disk, load); again for more.'
+    complete -c $program -n '__fish_seen_subcommand_from compare' -l metric -x -d 'Only this metric (host.cpu_busy), or this whole table (disk, load); again for more.'
     complete -c $program -n '__fish_seen_subcommand_from compare' -l figure -x -a 'avg p50 p90 p95 p99' -d 'Only this figure; again for more.'
     complete -c $program -n '__fish_seen_subcommand_from compare' -l at-least -x -d 'The smallest difference that matters, such as 5%.'
     complete -c $program -n '__fish_seen_subcommand_from compare' -l fail-on -x -a 'worse' -d 'Exit with 3 if something is worse by --at-least or more, with 4 if it could not be judged.'
