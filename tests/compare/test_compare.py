@@ -18,7 +18,8 @@ import yaml
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
-from perfkit.compare.judging import FORBID, OK, WARN, Pair, judged
+from perfkit.compare.judging import FORBID, OK, WARN, Arm, Comparison, Pair, judged
+from perfkit.compare.report import summary
 from perfkit.process.findings import rules, rules_file
 from perfkit.store import open_database, transaction
 from perfkit.store.comparable import PACKAGE, Figure
@@ -341,6 +342,13 @@ def test_a_quantile_near_the_end_of_the_data_is_not_judged(db: Path) -> None:
 def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float, verdict: str) -> None:
     side = Figure("host.cpu_busy", "", "p95", 1.0, 0.9, 1.1, 0.01, 600, n_effective, None, 1.0, 1.0)
     assert [row.verdict for row in judged([Pair("new", [side], [side], "")])] == [verdict]
+
+
+@pytest.mark.parametrize(("reasons", "last"), [(3, "Not judged: reason 2."), (4, "1 more reason; --format csv has each figure's.")])
+def test_the_text_says_how_many_reasons_it_leaves_out(reasons: int, last: str) -> None:
+    side = Figure("host.cpu_busy", "", "avg", 1.0, 0.9, 1.1, 0.01, 600, 99.0, None, 1.0, 1.0)
+    rows = tuple(judged([Pair("new", [side], [side], f"reason {number}") for number in range(reasons)]))
+    assert summary(Comparison(Arm("old", ()), (Arm("new", ()),), rows, ()), [])[-1] == last
 
 
 def test_one_run_against_several_is_not_judged(db: Path) -> None:

@@ -10,6 +10,7 @@ import orjson
 
 from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, WORDS, Comparison, JudgedFigure
 
+_REASONS = 3  # that are told, of those that nothing else in the text tells
 _COLUMNS = ("reference", "metric", "device", "figure", "unit", "baseline", "other", "difference", "low", "high", "percent", "detectable")
 
 
@@ -102,7 +103,9 @@ def summary(found: Comparison, shown: Sequence[JudgedFigure]) -> list[str]:
         f"{len(found.rows)} figures compared: {len(found.rows) - alike - len(unjudged)} differ, {alike} do not, {len(unjudged)} not judged."
     ]
     reasons = list(dict.fromkeys(row.reason for row in unjudged if row not in shown))
-    return lines + [WORDS[FORBID].format(sentence=reason) for reason in reasons[:3]]
+    lines += [WORDS[FORBID].format(sentence=reason) for reason in reasons[:_REASONS]]
+    more = len(reasons) - _REASONS
+    return [*lines, f"{more} more reason{'s' * (more > 1)}; --format csv has each figure's."] if more > 0 else lines
 
 
 def _number(value: float) -> str:
