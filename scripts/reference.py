@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the generated pages of docs/: `PYTHONPATH=src python3 scripts/reference.py`. A test checks that it was done.
 
-metrics.md comes from the catalog and the definitions in pages/, findings.md from the rules, cli.md from the commands, http.md from the
-routes, from-pcc.md from the table of pcc's variables, and tutorial.md from what the commands print of two invented recordings.
+metrics.md comes from the catalog and the definitions in pages/, findings.md and compare-rules.md from the rules, cli.md from the commands,
+http.md from the routes, from-pcc.md from the table of pcc's variables, and tutorial.md from what commands print of two invented recordings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import io
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -30,7 +30,8 @@ from perfkit.collection.certificate import TRUSTED
 from perfkit.commands import COMMANDS, TARGET
 from perfkit.dashboard.plugin import ROUTES
 from perfkit.errors import BadInput, Failed
-from perfkit.process.findings import LIMITS, Rule, rules
+from perfkit.process.findings import LIMITS, Rule, rules, rules_file
+from perfkit.store.comparable import PACKAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -93,16 +94,54 @@ change in the page's address, are another thing: they mark single figures.
 
 def row(rule: Rule) -> str:
     """One rule as a row; in its condition, names are columns of metrics.md."""
-    condition = (
-        rule.when.replace("|", "\\|")
-        .replace("{cpus}", "CPUs")
-        .replace("{period_ms}", "period")
-        .replace("{foreign}", "command is background work")
+    limit = LIMITS.get(rule.limit, "")
+    return f"| `{rule.name}` | {rule.kind} | {limit} | `{condition(rule)}` | {least(rule)} | {rule.advice} | {rule.source} |\n"
+
+
+def condition(rule: Rule) -> str:
+    """When a rule holds of a sample."""
+    values = (("|", "\\|"), ("{cpus}", "CPUs"), ("{period_ms}", "period"), ("{foreign}", "command is background work"))
+    text = rule.when
+    for name, value in values:
+        text = text.replace(name, value)
+    return f"{text}`; `{rule.having}" if rule.having else text
+
+
+def least(rule: Rule) -> str:
+    """How many samples it has to hold of."""
+    return f"{rule.share:g} %, {rule.samples}" if rule.share else f"{rule.samples}"
+
+
+EFFECTS = {
+    "forbid": "no verdict",
+    "warn": "a note",
+    "generator": "no verdict, where the run is `--generator`'s",
+    "machine": "no verdict; a note with `--across-machines`",
+}
+# What stands in a sentence for what is put in; else its own name.
+EXAMPLES = {"worst": "N", "share": "N", "beyond": "TIME", "length": "TIME", "a": "A", "b": "B", "tables": "TABLE (N devices)"}
+
+
+def compare_rules() -> str:
+    """docs/compare-rules.md as the rules have it now."""
+    of_two, of_arms = rules_file(PACKAGE)["pair"], rules_file(PACKAGE)["arm"]
+    return page(
+        "compare-rules.md",
+        of_runs=(compare_row(vars(one), f"`{condition(one)}` | {least(one)}", one.advice) for one in rules(PACKAGE)),
+        of_pairs=(compare_row(one, f"`{one['when']}`") for one in of_two),
+        of_arms=(compare_row(one, one["when"].format(**one.get("limits", {}))) for one in of_arms),
     )
-    if rule.having:
-        condition += f"`; `{rule.having}"
-    least = f"{rule.share:g} %, {rule.samples}" if rule.share else f"{rule.samples}"
-    return f"| `{rule.name}` | {rule.kind} | {LIMITS.get(rule.limit, '')} | `{condition}` | {least} | {rule.advice} | {rule.source} |\n"
+
+
+def compare_row(rule: Mapping[str, str], when: str, *more: str) -> str:
+    """One rule of a comparison as a row."""
+    cells = (f"`{rule['name']}`", EFFECTS[rule["kind"]], when, example(rule["sentence"]), rule["source"], *more)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def example(sentence: str) -> str:
+    """A rule's sentence with words for what is put in: "{a[cpus]}" becomes "A", "{subject}" "SUBJECT"."""
+    return re.sub(r"{(\w+)[^}]*}", lambda found: EXAMPLES.get(found[1], found[1].upper()), sentence)
 
 
 def metrics() -> str:
@@ -213,7 +252,15 @@ def run(command: str) -> str:
     return f"{mark}\n\n    python3 perfkit.pyz {command}\n\n```text\n{printed.strip()}\n```"
 
 
-PAGES = {"tutorial.md": tutorial, "metrics.md": metrics, "findings.md": findings, "cli.md": cli, "http.md": http, "from-pcc.md": from_pcc}
+PAGES = {
+    "tutorial.md": tutorial,
+    "metrics.md": metrics,
+    "findings.md": findings,
+    "compare-rules.md": compare_rules,
+    "cli.md": cli,
+    "http.md": http,
+    "from-pcc.md": from_pcc,
+}
 
 if __name__ == "__main__":
     for name, made in PAGES.items():

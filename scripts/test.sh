@@ -65,7 +65,11 @@ make_environment
 scripts/biome.sh --fetch & # the tests that need it skip where it cannot be had
 biome=$!
 audit=
-if [ -n "${CI:-}" ]; then # a weakness becomes known without a change here: it is told, and fails nothing
+musl=
+if [ -n "${CI:-}" ]; then # elsewhere scripts/musl.py is for who wants it; the tests skip without
+    build/venv/bin/python scripts/musl.py &
+    musl=$!
+    # a weakness becomes known without a change here: it is told, and fails nothing
     scripts/audit.sh >build/audit.log 2>&1 &
     audit=$!
 fi
@@ -73,6 +77,7 @@ fi
 say "build"
 build/venv/bin/python build_zipapp.py
 wait "$biome" || true
+[ -z "$musl" ] || wait "$musl" || true
 
 say "tests"
 code=0

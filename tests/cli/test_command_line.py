@@ -76,6 +76,7 @@ def test_help_of_a_command_is_what_its_option_prints(tmp_path: Path) -> None:
         ("zzz", "No such command 'zzz'; see perfkit --help."),
         ("collect --durration 1m", "No such option: --durration; did you mean --duration? See perfkit collect --help."),
         ("compare --at-last 5", "No such option: --at-last; did you mean --at-least? See perfkit compare --help."),
+        ("process a.json --outdir", "Option '--outdir' requires an argument; see perfkit process --help."),
         ("--verson", "No such option: --verson; did you mean --version? See perfkit --help."),
         ("mark", "Missing argument 'LABEL'; see perfkit mark --help."),
     ],

@@ -18,8 +18,9 @@ import yaml
 from typer.testing import CliRunner
 
 from perfkit.cli.compare import app
-from perfkit.compare.judging import FORBID, OK, WARN, Pair, judged
-from perfkit.process.findings import rules
+from perfkit.compare.judging import FORBID, OK, WARN, Arm, Comparison, Pair, judged
+from perfkit.compare.report import summary
+from perfkit.process.findings import rules, rules_file
 from perfkit.store import open_database, transaction
 from perfkit.store.comparable import PACKAGE, Figure
 from support import invent
@@ -205,8 +206,12 @@ USED: dict[str, tuple[dict[str, Callable[[int], float]], dict[str, Callable[[int
 }
 
 
+ELSEWHERE = {"generator_busy", "same_run", "same_run_twice", "too_many"}  # tests of their own below
+
+
 def test_every_rule_is_tried() -> None:
-    assert {rule.name for rule in rules(PACKAGE)} | {"only_there"} == {*TRIPS, *USED, "generator_busy"}
+    of_arms = {rule["name"] for rule in rules_file(PACKAGE)["arm"]}
+    assert {rule.name for rule in rules(PACKAGE)} | of_arms == {*TRIPS, *USED} | ELSEWHERE
 
 
 @pytest.mark.parametrize("rule", USED)
@@ -339,11 +344,24 @@ def test_a_quantile_needs_five_independent_samples_beyond_it(n_effective: float,
     assert [row.verdict for row in judged([Pair("new", [side], [side], "")])] == [verdict]
 
 
+@pytest.mark.parametrize(("reasons", "last"), [(3, "Not judged: reason 2."), (4, "1 more reason; --format csv has each figure's.")])
+def test_the_text_says_how_many_reasons_it_leaves_out(reasons: int, last: str) -> None:
+    side = Figure("host.cpu_busy", "", "avg", 1.0, 0.9, 1.1, 0.01, 600, 99.0, None, 1.0, 1.0)
+    rows = tuple(judged([Pair("new", [side], [side], f"reason {number}") for number in range(reasons)]))
+    assert summary(Comparison(Arm("old", ()), (Arm("new", ()),), rows, ()), [])[-1] == last
+
+
 def test_one_run_against_several_is_not_judged(db: Path) -> None:
     for number in range(3):
         record(db, steady(50, SAMPLES, number), start=START + number * LATER)
     row = busy(compared(db, "vm-a@1", "--arm", "new=vm-a@2,vm-a@3"))
     assert row["verdict"] == "not_judged"
+
+
+def test_a_run_that_is_compared_with_itself_is_noted(db: Path) -> None:
+    record(db, steady(50, 120, 1))
+    itself = compared(db, "vm-a@1", "vm-a@1", "--metric", "host.cpu_busy")
+    assert (state(itself, "same_run"), busy(itself)["verdict"]) == (WARN, "no_difference")
 
 
 LOAD_AND_STEADY = [(0, "start", "load"), (10, "start", "steady"), (110, "end", "steady"), (119, "end", "load")]
@@ -497,6 +515,29 @@ def test_what_cannot_be_compared_is_said_in_a_sentence(db: Path, arguments: list
     with pytest.raises(BadInput) as refused:
         run(db, *arguments)
     assert words in str(refused.value)
+
+
+def test_a_table_of_very_many_devices_is_left_out_and_named_unless_it_is_asked_for(db: Path) -> None:
+    rows = {"disk": lambda tick: {"device": "sda", "in_total": 1, "util_percent": 50.0 + tick % 7}}
+    for number in range(2):
+        record(db, steady(50, 120, number), start=START + number * LATER, rows=rows)
+    assert "disk.util_percent" in {row["metric"] for row in compared(db, "vm-a@1", "vm-a@2")["metrics"]}
+    with closing(open_database(db)) as con, transaction(con):
+        con.execute("DELETE FROM percentiles WHERE metric LIKE 'disk.%'")
+        add = (
+            "INSERT INTO percentiles (collector_id, range, metric, device, from_timestamp, to_timestamp, samples)"
+            " VALUES (1, 'all', 'disk.util_percent', ?, 0, 1, 9)"
+        )
+        con.executemany(add, [(f"sd{number}",) for number in range(201)])
+    whole = compared(db, "vm-a@1", "vm-a@2")
+    assert {row["metric"].partition(".")[0] for row in whole["metrics"]} == {"host"}
+    told = "not compared, because there are so many: disk (201 devices); name one metric, such as disk.read_ops"
+    assert {"rule": "too_many", "state": WARN, "sentence": told} in whole["guards"]
+    assert f"Note: {told}." in run(db, "vm-a@1", "vm-a@2")[1]
+    for named in ("disk.util_percent", "disk"):
+        found = compared(db, "vm-a@1", "vm-a@2", "--metric", named, "--figure", "avg")
+        assert [row["metric"] for row in found["metrics"]] == ["disk.util_percent"]
+        assert state(found, "too_many") == OK
 
 
 def test_the_forms_say_the_same(db: Path) -> None:

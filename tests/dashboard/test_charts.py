@@ -138,7 +138,7 @@ def test_what_was_zero_all_through_is_a_line(large, open_page):
 
 
 def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
-    """The largest by name; the rest from the smallest to the largest of them, in a stack their sum."""
+    """The largest by name; the rest from the smallest to the largest of them, in a stack of ten their sum."""
     page = open_page(f"{large.url}/collectors/1/containers")
     con = sqlite3.connect(large.database)
     ranked = [
@@ -166,14 +166,14 @@ def test_more_than_eight_series_are_eight_and_a_band(large, open_page):
     assert [found["data"][top + 1][t], found["data"][top + 2][t]] == pytest.approx([most, least], abs=0.01)
     stack = page.evaluate(SERIES, "cpu")
     shown = page.evaluate("async () => (await window.perfkit).panels[0].shown.series.at(-1).avg[60]")
-    assert stack["names"][8:] == ["6 others"]
+    assert stack["names"][10:] == ["4 others"]
     ranked = [
         row[0]
         for row in con.execute(
             "SELECT container_id FROM container_metrics WHERE collector_id = 1 GROUP BY 1 ORDER BY avg(cpu_percent) DESC"
         )
     ]
-    rest = "', '".join(ranked[8:])
+    rest = "', '".join(ranked[10:])
     (total,) = con.execute(
         f"SELECT sum(cpu_percent) FROM container_metrics WHERE collector_id = 1 AND container_id IN ('{rest}')"
         f" AND timestamp = {FIRST + 60_000}"

@@ -32,7 +32,7 @@ ALL = (*panels.OVERVIEW, *panels.HOST, *panels.CONTAINERS, *panels.CONTAINER)
 SERIES = {
     **{f"{panel.table}: {panel.title}": [colour for _, colour in panel.series] for panel in ALL if len(panel.series) > 1},
     **{f"load: {one['title']}": [series["colour"] for series in one["series"]] for one in panels.LOAD},
-    "devices, machines": [f"c{i}" for i in range(1, 9)],
+    "devices, machines": [f"c{i}" for i in range(1, 11)],
 }
 
 

@@ -114,14 +114,15 @@ def test_a_c_library_that_is_too_old_is_told_the_one_it_takes() -> None:
         tier.select({"tiers": {"linux-x86_64/3.12": {"glibc": "99.1"}}}, "linux-x86_64", "3.12")
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.10", "pypy 3.9"])
+@pytest.mark.parametrize("version", ["3.9", "3.10", "pypy 3.9", "musl 3.13"])
 def test_a_python_without_packages_in_the_file_exits_with_2_and_unpacks_nothing(version: str, pyz: Path, fresh: Path) -> None:
     path = pythons.found().get(version)
     if path is None:
         pytest.skip(f"no Python {version} on this machine: its refusal was not seen")
     done = perfkit(pyz, "process", python=path)
     assert done.returncode == 2
-    assert f"here is {tier.here()} with Python {version.rsplit(maxsplit=1)[-1]}" in done.stderr
+    library, _, number = version.rpartition(" ")
+    assert f"here is {tier.here()}{'-musl' * (library == 'musl')} with Python {number}" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not fresh.exists()
 

@@ -15,7 +15,7 @@ import pytest
 from perfkit.commands import COMMANDS, DESK, of_desk
 from support import pythons
 
-VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy 3.9")
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy 3.9", "musl 3.13")
 DESK_PACKAGES = {"duckdb", "orjson", "datasette", "jinja2", "markupsafe", "yaml", "starlette", "uvicorn", "httpx", "anyio"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit import units
 from perfkit.catalog import TABLES
 from perfkit.errors import BadInput
 from perfkit.process.pipeline import process
@@ -67,6 +68,18 @@ def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, db: Path) -> None:
     assert [row["timestamp"] for row in contents(tmp_path / "out" / "host.csv")] == [iso(START + s) for s in range(10, 20)]
 
 
+def test_a_run_can_be_asked_for_by_its_name(tmp_path: Path, db: Path) -> None:
+    import_input(
+        db, invent.write(tmp_path / "a.json", seconds=60, marks=[(20, "load", "start"), (40, "load", "end")]), collector_name="vm-a"
+    )
+    with closing(open_database(db)) as con:
+        found = export(con, "vm-a@1", tmp_path / "out")
+        (start, end) = con.execute("SELECT from_timestamp, to_timestamp FROM runs").fetchone()
+    times = [row["timestamp"] for row in contents(tmp_path / "out" / "samples.csv")]
+    assert len(times) == found.rows["samples"] == 21
+    assert (times[0], times[-1]) == (units.iso(start), units.iso(end))
+
+
 @pytest.fixture(scope="module")
 def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of one machine's name at two sites; not to be changed."""
@@ -78,7 +91,7 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "site", "says"),
-    [("vm-x", None, "there are: vm-a"), ("vm-a", None, "several sites"), ("vm-a", "north", "at north")],
+    [("vm-x", None, "there are: vm-a"), ("vm-a", None, "say which: east/vm-a or west/vm-a"), ("vm-a", "north", "at north")],
     ids=["unknown", "two sites", "unknown site"],
 )
 def test_an_unknown_or_ambiguous_collector_is_one_sentence(tmp_path: Path, two_sites: Path, name: str, site: str | None, says: str) -> None:

@@ -8,15 +8,20 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-_ASK = "import sys; print(*sys.version_info[:2], sys.implementation.name)"
+_MUSL = Path(__file__).resolve().parents[2] / "build" / "musl" / "bin" / "python3"  # scripts/musl.py
+_ASK = """
+import sys, sysconfig
+print(*sys.version_info[:2], "musl" if "musl" in (sysconfig.get_config_var("SOABI") or "") else sys.implementation.name)
+"""
 
 
 @cache
 def found() -> dict[str, str]:
-    """Path of one interpreter per version: "3.9", "3.12", "pypy 3.9"; pyenv's first, then those on the PATH."""
+    """Path of one interpreter per version: "3.9", "3.12", "pypy 3.9", "musl 3.13"; pyenv's first, then those on the PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [str(path) for path in sorted(pyenv.glob("versions/*/bin/python3"))]
     candidates += [path for name in ("python3", *(f"python3.{n}" for n in range(6, 16)), "pypy3") if (path := shutil.which(name))]
+    candidates += [str(_MUSL)] if _MUSL.exists() else []
     versions: dict[str, str] = {}
     for path in candidates:
         answer = subprocess.run([path, "-c", _ASK], capture_output=True, text=True, check=False).stdout.split()

@@ -132,7 +132,7 @@ def main(argv: list[str]) -> int:
             raise
         return _complain(str(error), error.exit_code)
     except click.UsageError as error:
-        return _complain(_usage(error), 2)
+        return _complain(_usage(error, argv), 2)
     except (click.Abort, KeyboardInterrupt):
         return _complain("interrupted.", 1)
     except BrokenPipeError:
@@ -166,9 +166,9 @@ def _run(argv: list[str]) -> int:
         return done.exit_code
 
 
-def _usage(error: click.UsageError) -> str:
+def _usage(error: click.UsageError, argv: list[str]) -> str:
     """What is wrong with the command line, what may have been meant, and where to look."""
-    where = error.ctx.command_path if error.ctx else "perfkit"
+    where = error.ctx.command_path if error.ctx else " ".join(["perfkit", *(word for word in argv[:1] if word in COMMANDS)])
     meant = getattr(error, "possibilities", None)
     if not meant:
         return f"{error.format_message().rstrip('.')}; see {where} --help."

@@ -28,7 +28,9 @@ def compare(
     ),
     arm: Optional[list[str]] = typer.Option(None, metavar="NAME=REF,REF,REF", help="Several runs of the same thing; the baseline first."),
     phase: Optional[str] = typer.Option(None, help="Compare this phase of every run."),
-    metric: Optional[list[str]] = typer.Option(None, help="Only this metric (host.cpu_busy), or this table (disk, load); again for more."),
+    metric: Optional[list[str]] = typer.Option(
+        None, help="Only this metric (host.cpu_busy), or this whole table (disk, load); again for more."
+    ),
     figure: Optional[list[str]] = typer.Option(None, metavar="avg|p50|p90|p95|p99", help="Only this figure; again for more."),
     at_least: Optional[str] = typer.Option(
         None, metavar="PERCENT", help="The smallest difference that matters, such as 5%.  [default: 0%]"
@@ -56,7 +58,7 @@ def compare(
     if fail_on not in (None, "worse"):
         raise BadInput("--fail-on knows one thing: worse.")
     margin = _percent(at_least)
-    asked = ComparisonAsked(tuple(metric or ()), tuple(figure or FIGURES), margin, across_machines)
+    asked = ComparisonAsked(tuple(metric or ()), tuple(figure or FIGURES), margin, across_machines, however_many=True)
     with opened(db or default_path()) as names:
         arms = [*(names.arm(one, phase) for one in arm or []), *names.arms(references or [], phase)]
         if len(arms) < 2:

@@ -29,9 +29,9 @@ FILE = typer.Option(None, "--keys", envvar="PERFKIT_KEYS", help="The key file; d
 def add(
     name: str = typer.Argument(help="What to call it, such as the machines that will use it."),
     site: Optional[str] = typer.Option(None, "--site-name", "--site", help="The site that what it sends belongs to."),
-    identifier: list[str] = typer.Option([], "--identifier", help="Bind it to this identifier; may be given several times. Default: any."),
+    identifier: list[str] = typer.Option([], "--identifier", help="Bind it to this identifier; again for more.  [default: any]"),
     expires: Optional[str] = typer.Option(
-        None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d. Default: until revoked."
+        None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d.  [default: until revoked]"
     ),
     file: Optional[Path] = FILE,
 ) -> None:

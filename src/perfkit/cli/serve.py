@@ -63,7 +63,7 @@ def serve(
         None, "--lake", metavar="DIR|URL", help="Write each complete day of every machine into this lake, for `perfkit query`."
     ),
     retain: Optional[str] = typer.Option(
-        None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d. Default: for good."
+        None, "--retain", metavar="DURATION", help="Keep what was streamed this long, such as 30d.  [default: for good]"
     ),
     most_devices: Optional[int] = typer.Option(
         None,

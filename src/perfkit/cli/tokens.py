@@ -24,7 +24,7 @@ DB = typer.Option(None, "--db", envvar="PERFKIT_DB", help="The database; its tok
 def add(
     name: str = typer.Argument(help="What to call it, such as the program that will use it."),
     expires: Optional[str] = typer.Option(
-        None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d. Default: until revoked."
+        None, "--expires", metavar="DURATION", help="How long it is valid, such as 90d.  [default: until revoked]"
     ),
     db: Optional[Path] = DB,
 ) -> None:

@@ -5,12 +5,10 @@ Target tier: standard library, Python 3.9.
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import lzma
 import os
 import re
-import sys
+from functools import partial
 from itertools import chain
 
 from perfkit.collection.gzip import MAGIC as GZIP_MAGIC
@@ -91,22 +89,31 @@ class Opening:
                 self.layers.append(kind)
                 if kind in (BOM, UTF_16):
                     break
-                unpack = self._unpackers().get(kind)
+                unpack = self._unpacker_of(kind)
                 if unpack is None:
                     yield from chunks
                     return
                 chunks = unpack(chunks)
             yield from self._as_utf_8(chunks)
 
-    def _unpackers(self) -> dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]]:
-        found: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
-            GZIP: self._gunzip,
-            XZ: self._unxz,
-            BZIP2: self._bunzip,
-        }
-        if sys.version_info >= (3, 14):
-            found[ZSTD] = self._unzstd
-        return found
+    def _unpacker_of(self, kind: str) -> Callable[[Iterator[bytes]], Iterator[bytes]] | None:
+        """What unpacks `kind`; None where nothing here does: a Python may be built without bz2 or lzma, and zstd came with 3.14."""
+        try:
+            if kind == XZ:
+                import lzma
+
+                return partial(self._streams, make=lzma.LZMADecompressor, damage=lzma.LZMAError)
+            if kind == BZIP2:
+                import bz2
+
+                return partial(self._streams, make=bz2.BZ2Decompressor, damage=OSError)
+            if kind == ZSTD:
+                from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+
+                return partial(self._streams, make=zstd.ZstdDecompressor, damage=zstd.ZstdError)
+        except ImportError:
+            return None
+        return self._gunzip if kind == GZIP else None
 
     def _as_utf_8(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         head, chunks = _peeked(chunks)
@@ -129,17 +136,6 @@ class Opening:
         for data in chunks:
             yield from inflater.feed(data)
         self.truncated = self.truncated or inflater.damaged or inflater.within
-
-    def _unxz(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        return self._streams(chunks, lzma.LZMADecompressor, lzma.LZMAError)
-
-    def _bunzip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        return self._streams(chunks, bz2.BZ2Decompressor, OSError)
-
-    def _unzstd(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-
-        return self._streams(chunks, zstd.ZstdDecompressor, zstd.ZstdError)
 
     def _streams(self, chunks: Iterator[bytes], make: Callable[[], object], damage: type[Exception]) -> Iterator[bytes]:
         """Decompressed streams, one after the other, up to the first damage."""

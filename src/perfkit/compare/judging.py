@@ -9,8 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from perfkit import sql
@@ -19,12 +18,26 @@ from perfkit.compare import statistics
 from perfkit.errors import BadInput
 from perfkit.process.findings import rules, rules_file
 from perfkit.store import comparable, schema
-from perfkit.store.comparable import BASIS, LEVEL, PACKAGE, PROCESSES, Figure, Known
+from perfkit.store.comparable import BASIS, EVERY, LEVEL, PACKAGE, PROCESSES, Figure, Known
 from perfkit.store.runs import Stretch
 
 FIGURES = ("avg", "p50", "p90", "p95", "p99")
 WORSE, BETTER, NO_DIFFERENCE, DIFFERS, NOT_JUDGED = "worse", "better", "no_difference", "differs", "not_judged"
 FORBID, WARN, OK = "forbid", "warn", "ok"
+# How it is said, in the terminal (report.py) and on the page (static/verdicts.js).
+WORDS = {
+    WORSE: "worse",
+    BETTER: "better",
+    DIFFERS: "differs",
+    NO_DIFFERENCE: "no difference",
+    NOT_JUDGED: "not judged",
+    "less_than": "no difference of {bound} or more",
+    "because": "not judged: {reason}",
+    "with_reason": "{verdict} ({reason})",
+    "drifts": "{verdict} (it drifts: {first} in the first third, {last} in the last)",
+    FORBID: "Not judged: {sentence}.",
+    WARN: "Note: {sentence}.",
+}
 # What a load tester looks at first, (metric, figure), and its part of the error rate of a report; all the rest together has _REST of it.
 HEADLINE = {
     ("host.cpu_busy", "avg"): 0.5,
@@ -54,8 +67,6 @@ _LOAD = {
     **dict.fromkeys(("throughput", "errors"), "1/s"),
     **dict.fromkeys([f"latency_{figure}_ms" for figure in ("avg", "p50", "p90", "p95", "p99")], "ms"),
 }
-_FOREIGN = 5.0  # % of the machine's CPU time: what took more in one arm should have run in the other, too
-_ABSENT = 0.5
 
 
 Figures = dict[tuple[str, str, str], Figure]  # by metric, device and figure
@@ -81,12 +92,16 @@ class Arm:
 
 @dataclass(frozen=True)
 class ComparisonAsked:
-    """What a comparison is narrowed to: metrics (<table>.<column>, or a table), figures; `margin` in % is the least that matters."""
+    """What a comparison is narrowed to: metrics (<table>.<column>, or a table), figures; `margin` in % is the least that matters.
+
+    A table with very many devices is left out unless one of its metrics is named, or itself and `however_many`.
+    """
 
     metrics: tuple[str, ...] = ()
     figures: tuple[str, ...] = FIGURES
     margin: float = 0.0
     across_machines: bool = False
+    however_many: bool = False
 
 
 class Side(NamedTuple):
@@ -217,9 +232,11 @@ class Comparison:
 def compare(
     baseline: Arm, others: Sequence[Arm], asked: ComparisonAsked | None = None, generators: Sequence[ComparedRun] = ()
 ) -> Comparison:
-    """Compare each of `others` with `baseline`. Raises BadInput for a metric or a figure that there is not."""
+    """Compare each of `others` with `baseline`. Raises BadInput for a metric or a figure that there is not, and where all is left out."""
     asked = asked or ComparisonAsked()
-    tables = _tables(asked)
+    _check(asked)
+    asked, left_out = _without_crowds([run for arm in (baseline, *others) for run in arm.runs], asked)
+    tables = sorted({metric.partition(".")[0] for metric in asked.metrics}) or EVERY
     told: dict[int, list[RuleOutcome]] = {}
     known = {
         id(arm): [comparable.of_stretch(run.con, run.collector_id, run.stretch, tables) for run in arm.runs] for arm in (baseline, *others)
@@ -233,7 +250,7 @@ def compare(
         for run in generators
         for guard in _guards(run, comparable.of_stretch(run.con, run.collector_id, run.stretch, ()), ("generator",))
     ]
-    guards: list[RuleOutcome] = []
+    guards = left_out
     pairs: list[Pair] = []
     for other, figures in zip(others, rest, strict=True):  # what is wrong with one arm says nothing of another
         of_pair = [*of_all, *told[id(baseline)], *told[id(other)], *_between(baseline, other, asked.across_machines)]
@@ -312,8 +329,8 @@ def known_metrics() -> dict[str, list[str]]:
     return {**tables, "load": list(_LOAD), PROCESSES: [_CPU_OF_COMMANDS.partition(".")[2]]}
 
 
-def _tables(asked: ComparisonAsked) -> list[str] | None:
-    """The tables that are read, None for all. Raises BadInput for a metric or a figure that there is not."""
+def _check(asked: ComparisonAsked) -> None:
+    """Raises BadInput for a metric or a figure that there is not."""
     for figure in asked.figures:
         if figure not in FIGURES:
             raise BadInput(f"there is no figure {figure[:40]!r}; there are {', '.join(FIGURES)}.")
@@ -323,7 +340,27 @@ def _tables(asked: ComparisonAsked) -> list[str] | None:
         if name not in known or (column and column not in known[name]):
             there = [f"{name}.{one}" for one in known[name]] if name in known else list(known)
             raise BadInput(f"there is no metric {metric[:60]!r}; there are {', '.join(there)}.")
-    return sorted({metric.partition(".")[0] for metric in asked.metrics}) or None
+
+
+def _without_crowds(runs: Iterable[ComparedRun], asked: ComparisonAsked) -> tuple[ComparisonAsked, list[RuleOutcome]]:
+    """What is asked for without tables that have too many devices, and what the rule says of these. Raises BadInput if nothing is left."""
+    if asked.metrics and asked.however_many:
+        return asked, []
+    wanted = asked.metrics or EVERY
+    crowds: dict[str, int] = {}
+    for con, collector_id in {(run.con, run.collector_id) for run in runs}:
+        for name, devices in con.execute(_sql("crowds"), {"collector_id": collector_id, **_arm_rule("too_many")["limits"]}):
+            if name in wanted:
+                crowds[name] = max(devices, crowds.get(name, 0))
+    if not crowds:
+        return asked, []
+    told = ", ".join(f"{name} ({devices:,} devices)" for name, devices in sorted(crowds.items()))
+    first = min(crowds)
+    said = _arm_says("too_many", tables=told, table=first, column=known_metrics()[first][0])
+    asked = replace(asked, metrics=tuple(one for one in wanted if one not in crowds))
+    if not asked.metrics:
+        raise BadInput(f"{said.sentence}.")
+    return asked, [said]
 
 
 def _guards(run: ComparedRun, known: Known, kinds: Sequence[str]) -> list[RuleOutcome]:
@@ -337,23 +374,20 @@ def _guards(run: ComparedRun, known: Known, kinds: Sequence[str]) -> list[RuleOu
 
 def _foreign(baseline: tuple[Arm, Sequence[Known]], other: tuple[Arm, Sequence[Known]]) -> Iterator[RuleOutcome]:
     """Commands that took much of the CPU time in one arm, and did not run in the other. Nothing is said where nobody recorded processes."""
+    limits = _arm_rule("only_there")["limits"]
     for (arm, runs), (_, others) in ((baseline, other), (other, baseline)):
         elsewhere = [one.commands for one in others if one.commands is not None]
         for run, one in zip(arm.runs, runs, strict=True):
             for command, share in (one.commands or {}).items():
-                if share > _FOREIGN and elsewhere and all(known.get(command, 0) < _ABSENT for known in elsewhere):
-                    yield RuleOutcome(
-                        "only_there",
-                        WARN,
-                        f"{run.reference}: {command} took {share:.0f} % of the CPU time, and did not run on the other side",
-                    )
+                if share > limits["above"] and elsewhere and all(known.get(command, 0) < limits["below"] for known in elsewhere):
+                    yield _arm_says("only_there", run=run.reference, command=command, share=share)
 
 
 def _within(arm: Arm) -> Iterator[RuleOutcome]:
     """What the runs of one arm must not have in common: a run that counts twice, or two of its phases, are no repetition."""
     numbers = [(run.con, run.collector_id, run.stretch.run) for run in arm.runs]
     if len(set(numbers)) < len(numbers):
-        yield RuleOutcome("same_run_twice", FORBID, f"{arm.name} holds one run more than once: it is no repetition")
+        yield _arm_says("same_run_twice", arm=arm.name)
 
 
 def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[RuleOutcome]:
@@ -361,7 +395,7 @@ def _between(baseline: Arm, other: Arm, across_machines: bool) -> Iterator[RuleO
     if any(
         (one.con, one.collector_id, one.stretch) == (run.con, run.collector_id, run.stretch) for one in baseline.runs for run in other.runs
     ):
-        yield RuleOutcome("same_run", WARN, f"{other.name} holds a run of {baseline.name}: it is compared with itself")
+        yield _arm_says("same_run", arm=other.name, baseline=baseline.name)
     first, *runs = (*baseline.runs, *other.runs)
     for run in runs:
         yield from _between_machines(_facts(first), _facts(run), across_machines)
@@ -371,7 +405,7 @@ def _between_machines(facts: Mapping[str, Any], others: Mapping[str, Any], acros
     """What the rules of pairs say of two runs."""
     values = {**{f"a_{name}": value for name, value in facts.items()}, **{f"b_{name}": value for name, value in others.items()}}
     with closing(sqlite3.connect(":memory:")) as con:
-        for rule in _pairs():
+        for rule in rules_file(PACKAGE)["pair"]:
             if con.execute(_sql("pair").format(when=rule["when"], **{f"{side}": _of(side, facts) for side in "ab"}), values).fetchone()[0]:
                 state = rule["kind"] if rule["kind"] != "machine" else WARN if across_machines else FORBID
                 yield RuleOutcome(rule["name"], state, rule["sentence"].format(a=facts, b=others))
@@ -381,10 +415,15 @@ def _of(side: str, facts: Mapping[str, Any]) -> str:
     return ", ".join(f":{side}_{name} AS {name}" for name in facts)
 
 
-@cache
-def _pairs() -> tuple[dict[str, Any], ...]:
-    """The rules about two runs."""
-    return tuple(rules_file(PACKAGE)["pair"])
+def _arm_rule(name: str) -> dict[str, Any]:
+    """The rule about arms of that name."""
+    return next(rule for rule in rules_file(PACKAGE)["arm"] if rule["name"] == name)
+
+
+def _arm_says(name: str, **values: object) -> RuleOutcome:
+    """What the rule about arms of that name says."""
+    rule = _arm_rule(name)
+    return RuleOutcome(name, rule["kind"], rule["sentence"].format(**values))
 
 
 def _facts(run: ComparedRun) -> dict[str, Any]:
@@ -397,7 +436,7 @@ def _facts(run: ComparedRun) -> dict[str, Any]:
 def _all_guards(found: Sequence[RuleOutcome]) -> tuple[RuleOutcome, ...]:
     """What was found, and behind it every rule that found nothing."""
     known = {guard.rule for guard in found}
-    names = [*(rule.name for rule in rules(PACKAGE)), *(rule["name"] for rule in _pairs())]
+    names = [*(rule.name for rule in rules(PACKAGE)), *(rule["name"] for kind in ("pair", "arm") for rule in rules_file(PACKAGE)[kind])]
     calm = [RuleOutcome(name, OK, "") for name in dict.fromkeys(names) if name not in known]
     return (*sorted(found, key=lambda guard: guard.state != FORBID), *calm)
 

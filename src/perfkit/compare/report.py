@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
-from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, Comparison, JudgedFigure
+from perfkit.compare.judging import FORBID, HEADLINE, NO_DIFFERENCE, NOT_JUDGED, OK, ORDER, WORDS, Comparison, JudgedFigure
 
+_REASONS = 3  # that are told, of those that nothing else in the text tells
 _COLUMNS = ("reference", "metric", "device", "figure", "unit", "baseline", "other", "difference", "low", "high", "percent", "detectable")
 
 
@@ -58,7 +59,7 @@ def _title(found: Comparison) -> str:
 
 
 def _guards(found: Comparison) -> list[str]:
-    return [f"{'Not judged' if guard.state == FORBID else 'Note'}: {guard.sentence}." for guard in found.guards if guard.state != OK]
+    return [WORDS[guard.state].format(sentence=guard.sentence) for guard in found.guards if guard.state != OK]
 
 
 def headline(found: Comparison) -> list[JudgedFigure]:
@@ -78,17 +79,21 @@ def cells_of(row: JudgedFigure, margin: float) -> tuple[str, ...]:
 
 
 def _words(row: JudgedFigure, margin: float) -> str:
-    drift = "".join(f" (it drifts: {_number(one.first)} in the first third, {_number(one.last)} in the last)" for one in row.drifts[:1])
+    said = WORDS[row.verdict]
     if row.verdict == NOT_JUDGED:
-        return f"not judged: {row.reason}{drift}"
+        said = WORDS["because"].format(reason=row.reason)
     if row.verdict == NO_DIFFERENCE and row.difference:
-        drift = (f" ({row.reason})" if row.reason else "") + drift
         bound = max(abs(row.difference.low), abs(row.difference.high))
-        least = margin / 100 * abs(row.baseline.value)
-        if margin and bound <= least:
-            return f"no difference of {margin:g} % or more{drift}"
-        return f"no difference of {_number(bound)} or more{drift}" if bound else f"no difference{drift}"
-    return row.verdict + drift
+        if margin and bound <= margin / 100 * abs(row.baseline.value):
+            said = WORDS["less_than"].format(bound=f"{margin:g} %")
+        elif bound:
+            said = WORDS["less_than"].format(bound=_number(bound))
+        if row.reason:
+            said = WORDS["with_reason"].format(verdict=said, reason=row.reason)
+    if row.drifts:
+        first, last = row.drifts[0]
+        said = WORDS["drifts"].format(verdict=said, first=_number(first), last=_number(last))
+    return said
 
 
 def summary(found: Comparison, shown: Sequence[JudgedFigure]) -> list[str]:
@@ -98,7 +103,9 @@ def summary(found: Comparison, shown: Sequence[JudgedFigure]) -> list[str]:
         f"{len(found.rows)} figures compared: {len(found.rows) - alike - len(unjudged)} differ, {alike} do not, {len(unjudged)} not judged."
     ]
     reasons = list(dict.fromkeys(row.reason for row in unjudged if row not in shown))
-    return lines + [f"Not judged: {reason}." for reason in reasons[:3]]
+    lines += [WORDS[FORBID].format(sentence=reason) for reason in reasons[:_REASONS]]
+    more = len(reasons) - _REASONS
+    return [*lines, f"{more} more reason{'s' * (more > 1)}; --format csv has each figure's."] if more > 0 else lines
 
 
 def _number(value: float) -> str:

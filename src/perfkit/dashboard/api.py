@@ -7,8 +7,8 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,6 @@ MOST_DEVICES = 64
 _GZIP_FROM = 2048
 _WIDEST = 604_800_000
 MOST_COMPARED = 6
-MOST_OF_A_TABLE = 200  # devices, of which all metrics are compared
 MOST_RUNS = 20  # of an arm
 _SUBJECT = re.compile(r"(?P<collector>\d{1,9})(?:@(?P<run>[^:]{1,200}(?::\d\d[^:]{0,40})*))?(?::(?P<phase>.{1,200}))?")
 
@@ -251,36 +250,10 @@ async def comparison(request: Any, datasette: Dashboard) -> Any:
 
     def compared(con: sqlite3.Connection) -> Any:
         arms = [*(_arm(con, text) for text in named), *(judging.Arm(name, (subject(con, name),)) for name in names)]
-        crowded = _crowded(con, {run.collector_id for arm in arms for run in arm.runs})
-        metrics = tuple(one for one in wanted.metrics or sorted(judging.known_metrics()) if one not in crowded)
-        if not metrics:
-            raise BadInput(f"{_too_many(crowded, wanted.metrics)}.")
-        asked = replace(wanted, metrics=metrics) if crowded else wanted
-        found = judging.compare(arms[0], arms[1:], asked, [subject(con, name) for name in generators]).as_json()
-        if left_out := [one for one in wanted.metrics or sorted(crowded) if one in crowded]:
-            found["guards"] += [vars(judging.RuleOutcome("too_many", judging.WARN, _too_many(crowded, left_out)))]
-        return {**found, "at_least": wanted.margin}
+        found = judging.compare(arms[0], arms[1:], wanted, [subject(con, name) for name in generators])
+        return {**found.as_json(), "at_least": wanted.margin}
 
     return await datasette.read(compared)
-
-
-def _crowded(con: sqlite3.Connection, collectors: Collection[int]) -> dict[str, int]:
-    """The tables of which a machine has more than MOST_OF_A_TABLE devices, and how many it has."""
-    found: dict[str, int] = {}
-    for collector_id in collectors:
-        counts = con.execute(
-            "SELECT metric, count(*) FROM percentiles WHERE collector_id = ? AND range = 'all' GROUP BY metric HAVING count(*) > ?",
-            (collector_id, MOST_OF_A_TABLE),
-        )
-        for metric, count in counts:
-            table = metric.partition(".")[0]
-            found[table] = max(count, found.get(table, 0))
-    return found
-
-
-def _too_many(crowded: Mapping[str, int], tables: Sequence[str]) -> str:
-    told = ", ".join(f"{table} ({crowded[table]:,} devices)" for table in tables)
-    return f"not compared, because there are so many: {told}; name one metric, such as metrics={tables[0]}.NAME"
 
 
 def _arm(con: sqlite3.Connection, text: str) -> judging.Arm:

@@ -169,6 +169,7 @@ def comparing(collectors: Sequence[Mapping[str, Any]], root_path: str = "") -> d
         "labels": {f"{t.name}.{c.name}": words.metric(t, c) for t in TABLES for c in t.values},
         "panels": [panel.as_json() for panel in COMPARE.panels],
         "order": judging.ORDER,
+        "words": judging.WORDS,
         "series": root_path + COMPARE.series("ID"),
     }
 

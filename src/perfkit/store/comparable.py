@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ LEVELS = [0.5, 0.9, 0.95, 0.99]  # of the quantiles that are estimated
 BASIS = 8  # cosines of a series: the degrees of freedom of its mean (Lazarus, Lewis, Stock and Watson 2018)
 T = 2.3060041352041662  # Student's t of so many degrees beyond which (1 - LEVEL) / 2 lie
 PROCESSES = "processes"  # the sparse table that is compared, by command
+EVERY = (*(one.name for one in DENSE if not one.seldom), "load", PROCESSES)  # the tables that are compared where none is named
 PACKAGE = "perfkit.store"  # whose rules.toml tells what forbids a verdict
 # A window with so many samples is prepared at its import: a shorter one is computed quickly and seldom judged, one of over two hours is
 # computed when it is asked for.
@@ -66,8 +67,8 @@ class Known(NamedTuple):
     commands: Mapping[str, float] | None
 
 
-def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables: Sequence[str] | None = None) -> Known:
-    """What is known of a run or phase; of the metrics of `tables` alone (names of the catalog's, and "load") where they are given."""
+def of_stretch(con: sqlite3.Connection, collector_id: int, one: Stretch, tables: Collection[str] = EVERY) -> Known:
+    """What is known of a run or phase, at least of the metrics of `tables` (names of the catalog's, and "load")."""
     stored = con.execute(
         "SELECT comparable FROM judged WHERE collector_id = ? AND range = ? AND from_timestamp = ? AND to_timestamp = ?",
         (collector_id, one.window, one.start, one.end),
@@ -91,7 +92,7 @@ def keep(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, machine: Mach
     ]
     names = ("collector_id", "range", *_columns())
     insert = schema.insert("estimates", names)
-    for one, known in zip(chosen, _known(con, duck, machine, chosen, None), strict=True):
+    for one, known in zip(chosen, _known(con, duck, machine, chosen, EVERY), strict=True):
         told = {"made_of": _made_of(con, machine.number, one), "signs": [list(sign) for sign in known.signs], "commands": known.commands}
         con.execute(
             "UPDATE judged SET comparable = ? WHERE collector_id = ? AND range = ?",
@@ -121,7 +122,7 @@ def _columns() -> tuple[str, ...]:
     return tuple({"first": "first_third", "last": "last_third"}.get(name, name) for name in Figure._fields)
 
 
-def _read(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, one: Stretch, tables: Sequence[str] | None) -> Known:
+def _read(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, one: Stretch, tables: Collection[str]) -> Known:
     machine = columnar.stage(con, duck, collector_id, one.start, one.end)
     return _known(con, duck, machine, [one], tables)[0]
 
@@ -131,7 +132,7 @@ def _known(
     duck: duckdb.DuckDBPyConnection,
     machine: MachineFacts,
     stretches: Sequence[Stretch],
-    tables: Sequence[str] | None,
+    tables: Collection[str],
 ) -> list[Known]:
     if not stretches:
         return []
@@ -139,12 +140,12 @@ def _known(
     told = []
     for number, one in enumerate(stretches):
         for table in DENSE:
-            if table.name in tables if tables is not None else not table.seldom:
+            if table.name in tables:
                 _add_series(duck, number, one, table)
-        if tables is None or "load" in tables:
+        if "load" in tables:
             _add_load(con, duck, number, machine.number, one)
         told.append(_signs(con, duck, machine, one))
-        if tables is None or PROCESSES in tables:
+        if PROCESSES in tables:
             duck.execute(schema.text("duckdb/commands"), {"run": number})
     figures = estimates(duck)
     return [Known(tuple(figures.get(number, ())), *signs) for number, signs in enumerate(told)]

@@ -18,6 +18,7 @@ from perfkit.process import folder as output
 from perfkit.process.engine import Engine, statement
 from perfkit.process.findings import Span, judge
 from perfkit.store import columnar, runs, schema
+from perfkit.store.references import resolve
 from perfkit.units import FOREVER
 
 
@@ -32,36 +33,21 @@ class Exported:
 def export(
     con: sqlite3.Connection, collector: str, outdir: Path, *, site: str | None = None, start: int | None = None, end: int | None = None
 ) -> Exported:
-    """Write the samples of a collector (its machine's name, or its id) in [start, end] ms as a processed folder.
+    """Write the samples of a machine, or of one of its runs or phases (see references.py), in [start, end] ms as a processed folder.
 
     The files are those of `process`, value by value, so that `import` takes the folder. `outdir` is written whole or not at all.
-    Raises BadInput for a collector that is unknown or stands at several sites, and where `outdir` exists.
+    Raises BadInput for a machine that is unknown or stands at several sites, and where `outdir` exists.
     """
-    collector_id = find(con, collector, site)
+    one = resolve(con, collector, site)
     if outdir.exists():
         raise BadInput(f"{outdir} exists already; name another folder with --outdir.")
-    first, last = max(0, start or 0), (FOREVER if end is None else end)
+    whole = (one.stretch.start, one.stretch.end) if one.stretch else (0, FOREVER)
+    first, last = max(whole[0], start or 0), min(whole[1], FOREVER if end is None else end)
     with _beside(outdir) as folder, Engine() as engine:
-        rows = _write(con, engine, collector_id, folder, first, last)
+        rows = _write(con, engine, one.collector_id, folder, first, last)
         if not rows["samples"]:
             raise BadInput(f"{collector} has no samples in that time; leave out --from and --to to see what it has.")
     return Exported(outdir, rows)
-
-
-def find(con: sqlite3.Connection, name: str, site: str | None) -> int:
-    """The id of the collector of that name or id. Raises BadInput where there is none, or one at each of several sites."""
-    found = con.execute(
-        """SELECT id, sitename FROM collectors
-        WHERE (machinename = :name OR CAST(id AS TEXT) = :name) AND (:site IS NULL OR sitename = :site)
-        ORDER BY machinename = :name DESC""",
-        {"name": name, "site": site},
-    ).fetchall()
-    if not found:
-        known = [row[0] for row in con.execute("SELECT DISTINCT machinename FROM collectors ORDER BY 1 LIMIT 10")]
-        raise BadInput(f"there is no collector {name!r}{f' at {site}' if site else ''}; there are: {', '.join(known) or 'none'}.")
-    if len(found) > 1:
-        raise BadInput(f"{name} stands at several sites ({', '.join(row[1] for row in found)}); name one with --site-name.")
-    return int(found[0][0])
 
 
 def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: Path, first: int, last: int) -> dict[str, int]:

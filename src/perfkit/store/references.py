@@ -10,7 +10,6 @@ from perfkit.catalog import TABLES
 from perfkit.collection.certificate import RECORDING
 from perfkit.errors import BadInput
 from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
-from perfkit.store.export import find
 from perfkit.store.runs import Stretch
 from perfkit.units import FOREVER, iso
 
@@ -31,10 +30,26 @@ def resolve(con: sqlite3.Connection, text: str, site: str | None = None) -> Refe
     parts = _FORM.fullmatch(text)
     if parts is None:
         raise BadInput(f"{text[:60]!r} names no machine; write [SITE/]MACHINE[@RUN][:PHASE], as in vm-a@2:steady.")
-    collector_id = find(con, parts["machine"], parts["site"] or site)
+    collector_id = _find(con, parts["machine"], parts["site"] or site)
     if not parts["run"] and not parts["phase"]:
         return Reference(text, collector_id)
     return Reference(text, collector_id, runs.pick(runs.stretches(con, collector_id), parts["run"], parts["phase"]))
+
+
+def _find(con: sqlite3.Connection, name: str, site: str | None) -> int:
+    """The id of the collector of that name or id. Raises BadInput where there is none, or one at each of several sites."""
+    found = con.execute(
+        """SELECT id, sitename FROM collectors
+        WHERE (machinename = :name OR CAST(id AS TEXT) = :name) AND (:site IS NULL OR sitename = :site)
+        ORDER BY machinename = :name DESC""",
+        {"name": name, "site": site},
+    ).fetchall()
+    if not found:
+        known = [row[0] for row in con.execute("SELECT DISTINCT machinename FROM collectors ORDER BY 1 LIMIT 10")]
+        raise BadInput(f"there is no collector {name!r}{f' at {site}' if site else ''}; there are: {', '.join(known) or 'none'}.")
+    if len(found) > 1:
+        raise BadInput(f"{name} stands at several sites; say which: {' or '.join(f'{row[1]}/{name}' for row in found)}.")
+    return int(found[0][0])
 
 
 def rename(con: sqlite3.Connection, one: Reference, name: str) -> None:

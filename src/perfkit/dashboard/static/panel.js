@@ -15,8 +15,8 @@ const MANY = 6;
 const THIRD = { width: 560, many: 2 };
 // A legend with a line more is folded behind a button.
 const LINES = 2;
-// More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band.
-export const DRAWN = 8;
+// More series than this on one chart tell nothing apart: the largest are drawn, the rest is a band. Areas have room for more than lines.
+const DRAWN = { lines: 8, stack: 10 };
 // What the server calls those of which it gives the sum alone (dashboard/series.py).
 const OTHERS = "(all others)";
 const FIGURES = [
@@ -276,8 +276,9 @@ export class Panel extends Plot {
     const column = this.spec.series[0].column;
     const size = (device) => (table.devices[device]?.[column]?.avg ?? []).reduce((sum, v) => sum + (v ?? 0), 0);
     const named = this.devices.filter((device) => device !== OTHERS);
-    const ordered = named.length > DRAWN ? [...named].sort((a, b) => size(b) - size(a)) : named;
-    const chosen = new Set(ordered.slice(0, DRAWN));
+    const most = this.spec.stack ? DRAWN.stack : DRAWN.lines;
+    const ordered = named.length > most ? [...named].sort((a, b) => size(b) - size(a)) : named;
+    const chosen = new Set(ordered.slice(0, most));
     this.largest = this.devices.filter((device) => chosen.has(device));
     this.others = this.devices.filter((device) => !chosen.has(device));
     this.rankedFor = answer;

@@ -6,8 +6,10 @@ import { ask, frame } from "./source.js";
 import * as url from "./url.js";
 
 const SHOWN = ["avg", "p95"];
-const WORDS = { worse: "worse", better: "better", no_difference: "no difference", differs: "differs", not_judged: "not judged" };
 const MOST = 40;
+
+/** A sentence of perfkit.compare.judging with the values put in. */
+const say = (name, values = {}) => frame.words[name].replace(/{(\w+)}/g, (_, key) => values[key]);
 
 /** Fill the table for the subjects, the baseline first; hidden where one of them is no run. */
 export async function verdicts(found) {
@@ -26,7 +28,7 @@ export async function verdicts(found) {
   const names = new Map(found.map((one) => [reference(one), one.label]));
   const called = (sentence) => parted(sentence, names).filter(Boolean).join(": ");
   const guards = answer.guards.filter(({ state }) => state !== "ok");
-  const counts = Object.keys(WORDS).map((verdict) => [verdict, answer.metrics.filter((row) => row.verdict === verdict).length]);
+  const counts = Object.keys(frame.words).map((verdict) => [verdict, answer.metrics.filter((row) => row.verdict === verdict).length]);
   const hardware = guards.some(({ rule, state }) => rule === "hardware" && state === "forbid");
   const said = new Set(guards.map(({ sentence }) => sentence));
   const few = Math.min(...answer.runs_per_arm) < 3;
@@ -46,7 +48,7 @@ export async function verdicts(found) {
       `${answer.metrics.length} figures compared: `,
       counts
         .filter(([, n]) => n)
-        .map(([verdict, n]) => `${n} ${WORDS[verdict]}`)
+        .map(([verdict, n]) => `${n} ${say(verdict)}`)
         .join(", "),
       few
         ? ". Two runs can only show that these two recordings differ; whether the change did it, three runs or more of each tell (perfkit compare --arm)."
@@ -67,8 +69,8 @@ function together(guards, names) {
   const groups = Map.groupBy(guards, ({ state, sentence }) => `${state} ${parted(sentence, names)[1]}`);
   return [...groups.values()].map(([first, ...more]) => {
     const of = [first, ...more].map(({ sentence }) => parted(sentence, names)[0]).filter(Boolean);
-    const words = `${of.length ? `${of.join(", ")}: ` : ""}${parted(first.sentence, names)[1].replace(/\.+$/, "")}.`;
-    return { state: first.state, sentence: `${first.state === "forbid" ? "Not judged" : "Note"}: ${words}` };
+    const sentence = `${of.length ? `${of.join(", ")}: ` : ""}${parted(first.sentence, names)[1].replace(/\.+$/, "")}`;
+    return { state: first.state, sentence: say(first.state, { sentence }) };
   });
 }
 
@@ -110,16 +112,16 @@ function line(row, scale, labels, { margin, said, called }) {
 
 /** The verdict in words. What stands above the table as the reason for all is not said again. */
 function words(row, margin, said, called) {
-  const drift = row.drift
-    .slice(0, 1)
-    .map(({ first, last }) => ` (it drifts: ${show(first, row.unit)} in the first third, ${show(last, row.unit)} in the last)`)
-    .join("");
-  if (row.verdict === "not_judged") return said.has(row.reason) ? `not judged${drift}` : `not judged: ${called(row.reason)}${drift}`;
-  if (row.verdict !== "no_difference") return WORDS[row.verdict] + drift;
   const bound = Math.max(Math.abs(row.low), Math.abs(row.high));
-  const more = (row.reason ? ` (${row.reason})` : "") + drift;
-  if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) return `no difference of ${margin} % or more${more}`;
-  return bound ? `no difference of ${show(bound, row.unit)} or more${more}` : `no difference${more}`;
+  let verdict = say(row.verdict);
+  if (row.verdict === "not_judged" && !said.has(row.reason)) verdict = say("because", { reason: called(row.reason) });
+  if (row.verdict === "no_difference") {
+    if (margin && bound <= (margin / 100) * Math.abs(row.baseline.value)) verdict = say("less_than", { bound: `${margin} %` });
+    else if (bound) verdict = say("less_than", { bound: show(bound, row.unit) });
+    if (row.reason) verdict = say("with_reason", { verdict, reason: row.reason });
+  }
+  const [drift] = row.drift;
+  return drift ? say("drifts", { verdict, first: show(drift.first, row.unit), last: show(drift.last, row.unit) }) : verdict;
 }
 
 /** A bar from the interval's low to its high end with the difference on it, a line at zero, and one at the margin on each side. */
