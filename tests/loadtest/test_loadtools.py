@@ -730,6 +730,31 @@ def test_fio_2_says_microseconds_and_no_count(tmp_path: Path) -> None:
     assert (row.latency_avg_ms, row.latency_p50_ms, row.latency_max_ms) == (1, 0.9, 5)
 
 
+@pytest.mark.parametrize("written", ["nan", "-nan", "-nan(ind)", "NaN", "inf", "-Infinity", "1.#QNAN0", "-1.#IND00"])
+def test_a_figure_that_is_no_number_costs_itself(tmp_path: Path, written: str) -> None:
+    """fio's deviations of one value, iperf3's lost share of no packet; what stands in a text stays."""
+    jsonplus = re.sub(r'("(?:stddev|iops_stddev|bw_dev|bw_agg)" : )[\d.]+', rf"\g<1>{written}", (OUTPUTS / "fio_jsonplus.json").read_text())
+    assert jsonplus.count(written) > 5
+    jsonplus = jsonplus.replace('"jobname" : "', f'"jobname" : "a \\" : {written}, ', 1)
+    assert read_one(write(tmp_path, jsonplus), None).rows == read_one(OUTPUTS / "fio_jsonplus.json", None).rows
+    udp = (OUTPUTS / "iperf_udp.json").read_text()
+    lossy = re.sub(r'("(?:lost_percent|jitter_ms)":\t)[\d.]+', rf"\g<1>{written}", udp)
+    assert written in lossy
+    assert read_one(write(tmp_path, lossy), None).rows == read_one(OUTPUTS / "iperf_udp.json", None).rows
+    before, sums, after = udp.partition('"sum":')
+    found = read_one(write(tmp_path, before + sums + re.sub(r'("packets":\t)\d+', rf"\g<1>{written}", after, count=1)), None)
+    assert (found.rows, found.summary.unread) == (read_one(OUTPUTS / "iperf_udp.json", None).rows[1:], 1)
+
+
+def test_fio_that_is_not_understood_is_refused_with_the_reason(tmp_path: Path) -> None:
+    text = fio_json({"read": {"total_ios": "?", "runtime": 10_000}}, elapsed=10)
+    with pytest.raises(BadInput, match=r"is not as fio writes it \(ValueError: '\?' is no number that can be\)"):
+        read_runs(write(tmp_path, text), None)
+    both = text + "\n" + fio_json({}, elapsed=10)
+    found = read_one(write(tmp_path, both), None)
+    assert (found.summary.requests, found.summary.unread) == (1000, 1)
+
+
 def test_fio_logs_of_averages_and_of_single_ios(tmp_path: Path) -> None:
     found = read_one(OUTPUTS / "job_iops.1.log")
     assert column(found, "timestamp")[:2] == [MS, MS + 500]

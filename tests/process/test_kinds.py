@@ -333,6 +333,9 @@ def made() -> Iterator[tuple[str, Lines]]:
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
     yield from impossible()
     yield "ports-alone", pcc(*({"/proc/net/dev": dev(n, "lo", "lan1", "br-lan"), "/proc/stat": stat(n)} for n in range(3)))
+    for name, carries in (("ports-told", 3), ("ports-of-their-own", 1)):
+        told = (f"  eth0: {1000 * n} {carries * (10**4 + 10 * n)} 0 0 0 0 0 0 5 {15 * carries} 0 0 0 0 0 0\n" for n in range(3))
+        yield name, pcc(*({"/proc/net/dev": dev(n, "swp0", "port1", "p2") + line, "/proc/stat": stat(n)} for n, line in enumerate(told)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
     heads = [disks(n, "nvme0c0n1", "nvme0c1n1").replace("\n", "\n") + "   8       9 nvme0n1 0 0 0 0 0 0 0 0 0 0 0\n" for n in range(3)]
     yield "old-multipath", pcc(*({"/proc/diskstats": head, "/proc/stat": stat(n)} for n, head in enumerate(heads)))
@@ -542,6 +545,13 @@ def test_names_tell_what_counts_where_there_is_no_topology(world: World) -> None
 @pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin", "ports-alone"])
 def test_without_a_physical_interface_what_leads_out_counts(world: World, name: str) -> None:
     assert world.column(name, "net_rx_bytes") == [1000, 1000]
+    assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]
+
+
+@pytest.mark.parametrize(("name", "received"), [("ports-told", 1000), ("ports-of-their-own", 4000)])
+def test_ports_of_a_switch_count_unless_another_interface_carries_what_they_carry(world: World, name: str, received: int) -> None:
+    """Names such as swp0 are those of a switch's ports behind eth0, and those of ports of their own next to eth0."""
+    assert world.column(name, "net_rx_bytes") == [received] * 2
     assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]
 
 
