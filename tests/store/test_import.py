@@ -334,6 +334,17 @@ def test_a_cell_that_cannot_be_is_empty_and_named(tmp_path: Path, db: Path, quer
         (5, 100.2, 100, 7),
     ]
     assert "vm.csv: made empty, because it cannot be: cpu_user (1), cpu_idle (1), mem_total (1), net_rx_bytes (1)" in found.notes
+    told = (
+        "SELECT subject, from_timestamp / 1000 - ?, to_timestamp / 1000 - ?, missed FROM quality_events WHERE kind = 'unusable' ORDER BY 1"
+    )
+    assert query(told, START, START) == [("cpu_idle", 1, 1, 1), ("cpu_user", 0, 0, 1), ("mem_total", 0, 0, 1), ("net_rx_bytes", 0, 0, 1)]
+
+
+def test_a_time_before_1970_is_refused(tmp_path: Path, db: Path) -> None:
+    """Go's zero time, where a program never set it."""
+    (path := tmp_path / "vm.csv").write_text(f"timestamp,cpu_user\n0001-01-01T00:00:00Z,5\n{START},5\n")
+    with pytest.raises(BadInput, match="before 1970 in 1 of its rows"):
+        import_input(db, path, collector_name="vm-a")
 
 
 def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:

@@ -16,6 +16,7 @@ import duckdb
 from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, Column, Table
 from perfkit.collection.opening import Opening
 from perfkit.errors import BadInput, reason
+from perfkit.process.quality import Event
 from perfkit.store import schema
 from perfkit.units import iso
 
@@ -138,17 +139,19 @@ def _end_whole(text: Path, delimiter: str) -> bool:
         return is_cut or len(whole) < len(tail)
 
 
-def drop_impossible(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """Make the cells of `host` empty that cannot be: negative, more than all of the time, or near the end of 64 bits; say which."""
+def drop_impossible(con: duckdb.DuckDBPyConnection) -> list[Event]:
+    """Make the cells of `host` empty that cannot be: negative, more than all of the time, or near the end of 64 bits; an event a column."""
     found = []
     for column in HOST.values:
         most = _MOST_SHARE if column.kind == SHARE else _MOST
         where = f'"{column.name}" < 0 OR "{column.name}" > {most}'
-        [(count,)] = con.execute(schema.count("host", f"WHERE {where}")).fetchall()
-        if count:
+        instants = [at for (at,) in con.execute(schema.select(["timestamp"], "host", f"WHERE {where}")).fetchall()]
+        if instants:
             con.execute(f'UPDATE host SET "{column.name}" = NULL WHERE {where}')  # noqa: S608 - names and limits of the catalog
-            found.append(f"{column.name} ({count})")
-    return [f"{path.name}: made empty, because it cannot be: {', '.join(found)}"] if found else []
+            found.append(
+                Event("unusable", min(instants), max(instants), column.name, len(instants), "the file says a number that cannot be")
+            )
+    return found
 
 
 def fill_busy(con: duckdb.DuckDBPyConnection, tables: Collection[Table]) -> None:
@@ -270,6 +273,9 @@ def _check_timestamps(con: duckdb.DuckDBPyConnection, table: Table, path: Path) 
     if bad and bad[0]:
         where = _first_bad_line(path)
         raise BadInput(f"{path}{where}: the timestamp is neither ISO 8601 nor Unix seconds; nothing was imported.")
+    early = con.execute(schema.count(table.name, "WHERE timestamp < 0")).fetchone()
+    if early and early[0]:
+        raise BadInput(f"{path} says a time before 1970 in {early[0]:,} of its rows, which cannot be; nothing was imported.")
 
 
 def _first_bad_line(path: Path) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -183,11 +183,15 @@ def _of_host_csv(path: Path) -> Iterator[Staged]:
     try:
         with csv_input.as_text(path) as (text, cut):
             csv_input.read_table(con, HOST, text)
-            dropped = csv_input.drop_impossible(con, text)
+            dropped = csv_input.drop_impossible(con)
             name = csv_input.machine_named_in(con, text)
-            notes = [*csv_input.note(con, HOST, text), *cut, *dropped]
+            notes = [*csv_input.note(con, HOST, text), *cut]
+            if dropped:
+                told = ", ".join(f"{event.subject} ({event.missed})" for event in dropped)
+                notes.append(f"{path.name}: made empty, because it cannot be: {told}")
         csv_input.fill_busy(con, (HOST,))
         found, samples = _recorded(con, path, (HOST,), None)
+        found = replace(found, events=(*found.events, *dropped))
         if name is None and path.name == "host.csv":
             name = _hostname(_quality(path.parent / "quality.json"))
         yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=notes)
