@@ -146,6 +146,7 @@ INTERFACES = (
         "wt0",
     ),
     *("lan1", "lan4", "wan"),  # of a switch that eth0 leads to
+    *("enp3s0f0npf0vf1", "en3f0pf0sf0", "pf0hpf"),  # representors
     *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",

@@ -16,6 +16,7 @@ FROM (VALUES
     ('interface', '^(vmbr\d|fwbr|fwpr|fwln|vif\d|xenbr|xapi|brq|qbr|qvb|qvo|ovn-k8s|cbr\d|eni[0-9a-f]{8}|gke[0-9a-f]{8}|hassio|mpqemubr|waydroid|anbox)', 'made'),
     ('interface', '^(macsec|vrf|bat\d|nlmon|vsockmon|hsr|prp\d|l2tpeth|nm-|datapath$|pimreg|hostveth|nsim|lowpan|gtp\d|amt\d|bareudp|vcan|vxcan|clat|nat64|siit|p2p-dev)', 'made'),
     ('interface', '^(lagg|lacp|port-channel|po\d|trunk\d|agg\d|ae\d)|mon\d*$|(^|[a-z-])br\d*$', 'made'),  -- aggregates and bridges as people name them
+    ('interface', 'pf\d+(vf\d+|sf\d+|hpf)$', 'made'),  -- what stands for a function of a card with a switch in it (networking/switchdev.rst)
     ('interface', '^enP\d+', 'twin'),
     ('interface', '^(lan\d+|wan)$', 'twin'),  -- a switch's ports (DSA): ethN leads to the switch, and carries all of them
     -- Labels of such ports in the kernel's device trees (arch/*/boot/dts), and Cumulus' names for ports that nothing stands before
