@@ -374,6 +374,9 @@ def made() -> Iterator[tuple[str, Lines]]:
     one, other = own("clone", seconds(10)), own("clone", seconds(10, (0, 0.5)), boot=BOOT + "4", start=700.5)
     yield "clone", [*one, *other]
 
+    yield "starts-later", own("starts-later", seconds(6), started=1e6)
+    yield "session-is-a-list", [line(T0, "perfkit/session", "[1, 2]", 100.0), *own("session-is-a-list", seconds(6))[1:]]
+
     flat = stat(0, 0, 0).replace("1000", "0").replace("9000", "0")
     yield "zeros", pcc(*({"/proc/stat": flat} for _ in range(6)))
     yield "steal", pcc(*({"/proc/stat": stat(n, steal=-50 if n == 3 else 0)} for n in range(6)))
@@ -784,3 +787,9 @@ def test_marks_beside_a_foreign_file_and_a_file_of_containers_alone_come_in(tmp_
     with closing(sqlite3.connect(db)) as con:
         assert con.execute("SELECT label FROM runs WHERE collector_id = 1 AND marked").fetchall() == [("load",)]
         assert con.execute("SELECT count(*), max(cpu_percent) FROM container_metrics WHERE collector_id = 2").fetchall() == [(9, 50)]
+
+
+def test_what_a_session_says_that_cannot_be_is_left_out(world: World) -> None:
+    assert world.column("starts-later", "net_rx_bytes") == world.column("session-is-a-list", "net_rx_bytes") == [1000] * 5
+    assert world.events("starts-later") == set()
+    assert world.events("session-is-a-list") == {("unusable", "perfkit/session")}
