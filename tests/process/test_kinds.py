@@ -303,6 +303,11 @@ def statfs(*systems: tuple[str, int, int, int]) -> str:
 
 def impossible() -> Iterator[tuple[str, Lines]]:
     """Machines with values that cannot be."""
+    yield "starts-later", own("starts-later", seconds(6), started=1e6)
+    yield "session-is-a-list", [line(T0, "perfkit/session", "[1, 2]", 100.0), *own("session-is-a-list", seconds(6))[1:]]
+
+    marks = ({"label": "a", "kind": "start"}, {"label": "b", "kind": 7}, {"kind": "end"})
+    yield "marks", [*own("marks", seconds(6)), *(line(T0 + 3, "perfkit/mark", json.dumps(mark), 103.0) for mark in marks)]
     for hz in (0, -100, "x", 2**40):
         yield f"hz-{hz}", own(f"hz-{hz}", seconds(6), hz=hz, page_size=hz)
     yield (
@@ -373,9 +378,6 @@ def made() -> Iterator[tuple[str, Lines]]:
     yield "two", [*own("two", seconds(10)), *own("other", seconds(10, (0, 0.5)), boot=BOOT + "3", start=100.5)]
     one, other = own("clone", seconds(10)), own("clone", seconds(10, (0, 0.5)), boot=BOOT + "4", start=700.5)
     yield "clone", [*one, *other]
-
-    yield "starts-later", own("starts-later", seconds(6), started=1e6)
-    yield "session-is-a-list", [line(T0, "perfkit/session", "[1, 2]", 100.0), *own("session-is-a-list", seconds(6))[1:]]
 
     flat = stat(0, 0, 0).replace("1000", "0").replace("9000", "0")
     yield "zeros", pcc(*({"/proc/stat": flat} for _ in range(6)))
@@ -793,3 +795,8 @@ def test_what_a_session_says_that_cannot_be_is_left_out(world: World) -> None:
     assert world.column("starts-later", "net_rx_bytes") == world.column("session-is-a-list", "net_rx_bytes") == [1000] * 5
     assert world.events("starts-later") == set()
     assert world.events("session-is-a-list") == {("unusable", "perfkit/session")}
+
+
+def test_a_mark_without_a_label_or_a_kind_is_none_and_told(world: World) -> None:
+    assert world.rows("marks", "SELECT label, kind FROM marks WHERE machine = $m") == [("a", "start")]
+    assert world.rows("marks", "SELECT kind, subject, missed FROM quality WHERE machine = $m") == [("unusable", "perfkit/mark", 1)]

@@ -17,6 +17,10 @@ CREATE OR REPLACE MACRO is_whole_scan(text) AS
     coalesce(try_cast(regexp_extract(text, '^scan \d+ \d+ (\d+)', 1) AS BIGINT) = len(string_split(text, chr(10))) - 1, true) AND regexp_full_match(text,
     'scan \d{1,15} \d+( \d{1,15})?(\n(gone \d+ \d+|\d+ \d+ \+?\d+ \S( -?\d+){10}( (\d+|-)){6}))*');
 
+-- Whether the text of a line 'perfkit/mark' is one: a label, and one of the three kinds.
+CREATE OR REPLACE MACRO is_mark(text) AS
+    CASE WHEN json_valid(text) THEN coalesce(text ->> '$.kind' IN ('start', 'end', 'point') AND text ->> '$.label' <> '', false) ELSE false END;
+
 -- Whether the text of a line 'container/...' or 'service/...' is an object of texts and numbers: a true or a list is no number of the kernel's.
 CREATE OR REPLACE MACRO is_flat_object(text) AS
     starts_with(text, '{') AND json_valid(text) AND NOT regexp_matches(text, '"[a-z_]+"\s*:\s*(?:true|false|\[|\{)');

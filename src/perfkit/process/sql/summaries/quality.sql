@@ -60,7 +60,7 @@ WITH spans AS (
 ), unread AS (
     -- Lines that hold no JSON where there should be some. Those of containers and services are many: they are looked through where rows are missing.
     SELECT machine, timestamp, subsystem AS subject FROM raw
-    WHERE starts_with(subsystem, 'perfkit/') AND NOT (starts_with(measurement, '{') AND json_valid(measurement))
+    WHERE starts_with(subsystem, 'perfkit/') AND NOT (starts_with(measurement, '{') AND if(subsystem = 'perfkit/mark', is_mark(measurement), json_valid(measurement)))
     UNION ALL
     SELECT machine, timestamp, 'filesystem' FROM (
         SELECT machine, timestamp, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = 'statfs[*]'
