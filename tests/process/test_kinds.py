@@ -314,6 +314,8 @@ def impossible() -> Iterator[tuple[str, Lines]]:
         "interface-garbled",
         pcc(*({"/proc/net/dev": dev(n, "eth0").replace(" 0 0", " -5 0", int(n == 3)), "/proc/stat": stat(n)} for n in range(6))),
     )
+    told = statfs(("/", 4096, 1000, 250))
+    yield "mounts-in-a-list", pcc(*({"statfs[*]": told if n != 1 else f"[{told}]", "/proc/stat": stat(n)} for n in range(3)))
     empty = {"mount_point": "/", "block_size": 0, "blocks_total": 10, "blocks_free": 5, "blocks_available": 5}
     yield "block-size-0", pcc(*({"statfs[*]": json.dumps(empty), "/proc/stat": stat(n)} for n in range(3)))
     periods = [containers(cpu_periods=10 * n, cpu_throttled=n if n != 3 else 0) for n in range(6)]
@@ -800,3 +802,8 @@ def test_what_a_session_says_that_cannot_be_is_left_out(world: World) -> None:
 def test_a_mark_without_a_label_or_a_kind_is_none_and_told(world: World) -> None:
     assert world.rows("marks", "SELECT label, kind FROM marks WHERE machine = $m") == [("a", "start")]
     assert world.rows("marks", "SELECT kind, subject, missed FROM quality WHERE machine = $m") == [("unusable", "perfkit/mark", 1)]
+
+
+def test_a_filesystem_without_a_mount_point_is_told(world: World) -> None:
+    assert world.column("mounts-in-a-list", "used_percent", "filesystem") == [75, 75]
+    assert world.events("mounts-in-a-list") == {("unusable", "filesystem")}

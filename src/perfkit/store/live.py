@@ -370,7 +370,8 @@ class Live:
     def _add(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], grown: Mapping[int, _Machine], skip: list[str]) -> int:
         """Compute the new samples of the machines that have `grown`, and add them; how many host samples that were."""
         self._derive(rows, after, skip)
-        self._happened = any(line.subsystem == KERNEL_LOG.name or _has_unnamed_process(line) or _is_unread(line) for _, line in rows)
+        self._happened = any(line.subsystem == KERNEL_LOG.name or _has_unnamed_process(line) for _, line in rows)
+        self._happened = self._happened or any(line.stamp > after[machine] and _is_unread(line) for machine, line in rows)
         new = sum(self._append(table, grown, rows, after) for table in TABLES if table.name not in skip)
         self._note(grown, skip, after)
         return new
@@ -487,7 +488,7 @@ class Live:
         keys = [key.name for key in table.keys]
         for collector_id, rows in self._by_machine(table.name, ["timestamp", *keys]).items():
             for row in rows:
-                slow[collector_id][row["timestamp"]].add("".join(row[key] or "" for key in keys))
+                slow.setdefault(collector_id, {}).setdefault(row["timestamp"], set()).add("".join(row[key] or "" for key in keys))
         return any(
             at > after[collector_id] and len(there) < len(set().union(*of.values()))
             for collector_id, of in slow.items()

@@ -64,7 +64,7 @@ WITH spans AS (
     UNION ALL
     SELECT machine, timestamp, 'filesystem' FROM (
         SELECT machine, timestamp, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = 'statfs[*]'
-    ) WHERE line <> '' AND NOT json_valid(line)
+    ) WHERE line <> '' AND CASE WHEN json_valid(line) THEN line ->> '$.mount_point' IS NULL ELSE true END
     UNION ALL
     SELECT machine, timestamp, subsystem FROM raw
     WHERE (starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/')) AND NOT is_flat_object(measurement) AND machine IN (
