@@ -95,15 +95,15 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 def test_the_first_scan_has_all_and_the_next_what_changed(tmp_path: Path, watched: Watched) -> None:
     rows, who = watched.scan()
-    assert rows[0] == "scan 1 3"
+    assert rows[0] == "scan 1 3 3"
     assert sorted(rows[1:]) == [f"{pid} 50 0 S 5 2 0 3 1 1 20 0 4 10 6 - - - - -" for pid in (1, 7, 9)]
     assert {one["pid"]: one["name"] for one in who} == {1: "init", 7: "a b) (c", 9: "new\nline"}
     assert who[0] | {"pid": 0, "name": ""} == {
         "pid": 0, "start": 50, "parent": 1, "name": "", "uid": os.getuid(), "cgroup": "/system.slice/x.service", "cmdline": "x --token ***"
     }  # fmt: skip
-    assert watched.scan() == (["scan 2 3"], [])
+    assert watched.scan() == (["scan 2 3 0"], [])
     (tmp_path / "7" / "stat").write_text(stat(7, name="a b) (c", ticks=40))
-    assert watched.scan() == (["scan 3 3", "7 50 1 S 5 2 40 3 1 1 20 0 4 10 6 - - - - -"], [])
+    assert watched.scan() == (["scan 3 3 1", "7 50 1 S 5 2 40 3 1 1 20 0 4 10 6 - - - - -"], [])
 
 
 def test_a_process_that_comes_says_so_and_takes_another_name(tmp_path: Path, watched: Watched) -> None:
@@ -113,7 +113,7 @@ def test_a_process_that_comes_says_so_and_takes_another_name(tmp_path: Path, wat
     assert (rows[1][:10], who[0]["name"]) == ("12 99 +1 S", "sh")
     (tmp_path / "12" / "stat").write_text(stat(12, name="nginx", ticks=3, start=99))
     rows, who = watched.scan()
-    assert (rows, who[0]["name"]) == (["scan 3 4"], "nginx")
+    assert (rows, who[0]["name"]) == (["scan 3 4 0"], "nginx")
 
 
 def test_a_new_file_is_understood_alone(watched: Watched) -> None:

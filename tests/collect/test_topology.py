@@ -95,6 +95,15 @@ def test_a_switch_may_be_led_to_by_a_bond(tmp_path: Path) -> None:
     assert {name for name, counts in found.items() if counts} == {"eth0", "eth1", "ib1"}
 
 
+def test_representors_are_counted_by_the_port_of_their_card(tmp_path: Path) -> None:
+    """Of a card with a switch in it: the kernel links them to the card too."""
+    names = {"enp3s0f0np0": "p0", "enp3s0f0npf0vf0": "pf0vf0", "eth5": "c1pf0sf2", "pf0hpf": "pf0"}
+    for name, port in names.items():
+        build(tmp_path / "class" / "net" / name, {"phys_port_name": f"{port}\n"})
+    found = network(tmp_path, lo={}, eth0={"device": ""}, **{name: {"device": ""} for name in names})
+    assert {name for name, counts in found.items() if counts} == {"eth0", "enp3s0f0np0"}
+
+
 def test_inside_a_container_what_leads_out_counts(tmp_path: Path) -> None:
     found = network(tmp_path, lo={}, eth0={"link": "77"}, dummy0={})
     assert found == {"lo": False, "eth0": True, "dummy0": False}

@@ -730,6 +730,31 @@ def test_fio_2_says_microseconds_and_no_count(tmp_path: Path) -> None:
     assert (row.latency_avg_ms, row.latency_p50_ms, row.latency_max_ms) == (1, 0.9, 5)
 
 
+@pytest.mark.parametrize("written", ["nan", "-nan", "-nan(ind)", "NaN", "inf", "-Infinity", "1.#QNAN0", "-1.#IND00"])
+def test_a_figure_that_is_no_number_costs_itself(tmp_path: Path, written: str) -> None:
+    """fio's deviations of one value, iperf3's lost share of no packet; what stands in a text stays."""
+    jsonplus = re.sub(r'("(?:stddev|iops_stddev|bw_dev|bw_agg)" : )[\d.]+', rf"\g<1>{written}", (OUTPUTS / "fio_jsonplus.json").read_text())
+    assert jsonplus.count(written) > 5
+    jsonplus = jsonplus.replace('"jobname" : "', f'"jobname" : "a \\" : {written}, ', 1)
+    assert read_one(write(tmp_path, jsonplus), None).rows == read_one(OUTPUTS / "fio_jsonplus.json", None).rows
+    udp = (OUTPUTS / "iperf_udp.json").read_text()
+    lossy = re.sub(r'("(?:lost_percent|jitter_ms)":\t)[\d.]+', rf"\g<1>{written}", udp)
+    assert written in lossy
+    assert read_one(write(tmp_path, lossy), None).rows == read_one(OUTPUTS / "iperf_udp.json", None).rows
+    before, sums, after = udp.partition('"sum":')
+    found = read_one(write(tmp_path, before + sums + re.sub(r'("packets":\t)\d+', rf"\g<1>{written}", after, count=1)), None)
+    assert (found.rows, found.summary.unread) == (read_one(OUTPUTS / "iperf_udp.json", None).rows[1:], 1)
+
+
+def test_fio_that_is_not_understood_is_refused_with_the_reason(tmp_path: Path) -> None:
+    text = fio_json({"read": {"total_ios": "?", "runtime": 10_000}}, elapsed=10)
+    with pytest.raises(BadInput, match=r"is not as fio writes it \(ValueError: '\?' is no number that can be\)"):
+        read_runs(write(tmp_path, text), None)
+    both = text + "\n" + fio_json({}, elapsed=10)
+    found = read_one(write(tmp_path, both), None)
+    assert (found.summary.requests, found.summary.unread) == (1000, 1)
+
+
 def test_fio_logs_of_averages_and_of_single_ios(tmp_path: Path) -> None:
     found = read_one(OUTPUTS / "job_iops.1.log")
     assert column(found, "timestamp")[:2] == [MS, MS + 500]
@@ -786,8 +811,10 @@ def test_artillery_periods_and_the_users_it_skipped(tmp_path: Path) -> None:
     assert found.summary.dropped_spans == [(MS + 10_000, MS + 19_999, 3)]
 
 
-def test_autocannon_is_a_level_between_the_instants_that_it_says() -> None:
+def test_autocannon_is_a_level_between_the_instants_that_it_says(tmp_path: Path) -> None:
     found = read_one(OUTPUTS / "autocannon.json", None)
+    pretty = json.dumps(json.loads((OUTPUTS / "autocannon.json").read_text()), indent=2)
+    assert read_one(write(tmp_path, pretty), None).rows == found.rows
     first, last = found.rows
     assert (first.timestamp, last.timestamp) == (1795582682380, 1795582685391)
     assert (first.throughput, first.users, first.latency_p95_ms) == (pytest.approx(272 / 3.011), 4, None)
@@ -873,6 +900,8 @@ REFUSED = {
     "iperf3": ("Connecting to host 127.0.0.1, port 5201\n[ ID] Interval           Transfer     Bitrate\n", "--json"),
     "iperf3-error": ('{"start":{"connected":[]},"intervals":[],"end":{},"error":"unable to connect to server"}', "unable to connect"),
     "bombardier": ("Bombarding http://sut/ for 10s using 125 connection(s)\n", "bombardier.*k6"),
+    "vegeta-report-jq": ('{\n  "latencies": {\n    "total": 1\n  }\n}', "vegeta encode"),
+    "bombardier-jq": ('{\n  "spec": {\n    "numberOfConnections": 125\n  }\n}', "bombardier"),
     "bombardier-json": ('{"spec":{"numberOfConnections":125,"testType":"timed"},"result":{}}', "bombardier"),
     "drill": ("Concurrency 4\nIterations 10\n\nTime taken for tests      0.1 seconds\nTotal requests            10\n", "drill"),
     "siege": ('{\t"transactions":\t\t\t        2945,\n\t"availability":\t\t\t       90.45,\n}\n', "siege"),
@@ -889,6 +918,17 @@ REFUSED = {
     "iperf3-server": ("-------\nServer listening on 5201 (test #1)\n-------\n", "--json"),
     "fortio": ('{\n  "RunType": "HTTP",\n  "StartTime": "2026-01-01T00:00:00Z",\n  "DurationHistogram": {}\n}', "of fortio"),
     "ghz": ('{"count":10,"total":1,"average":1,"fastest":1,"slowest":1,"rps":10,"details":[]}', "of ghz"),
+    "ghz-pretty": ('{\n  "count": 10,\n  "average": 1,\n  "fastest": 1,\n  "slowest": 1,\n  "rps": 10\n}', "of ghz"),
+    "ghz-text": ("\nSummary:\n  Count:\t200\n  Total:\t181.57 ms\n", "of ghz"),
+    "nighthawk": ('{\n "options": {\n  "requests_per_second": 5\n },\n "results": []\n}', "of nighthawk"),
+    "cassandra-stress": ("type,      total ops,    op/s,    pk/s,   row/s,    mean\ntotal, 1000, 1000\n", "of cassandra-stress"),
+    "dd": ("1048576+0 records in\n1048576+0 records out\n", "of dd"),
+    "hammerdb": ("Vuser 1:TEST RESULT : System achieved 12345 NOPM from 28000 PostgreSQL TPM\n", "of HammerDB"),
+    "httperf": ("httperf --client=0/1 --server=sut --port=80\n", "of httperf"),
+    "mysqlslap": ("Benchmark\n\tAverage number of seconds to run all queries: 0.5 seconds\n", "of mysqlslap"),
+    "rados-bench": ("  sec Cur ops   started  finished  avg MB/s  cur MB/s last lat(s)  avg lat(s)\n", "of rados bench"),
+    "stress-ng": ("stress-ng: info:  [123] dispatching hogs: 4 cpu\n", "of stress-ng"),
+    "weighttp": ("weighttp 0.4 - a lightweight and simple webserver benchmarking tool\n", "of weighttp"),
     "memtier": ('{\n"configuration":{},\n"ALL STATS":{}\n}', "of memtier"),
     "redis-benchmark": ("====== SET ======\n  100000 requests completed in 1.00 seconds\n", "of redis-benchmark"),
     "ycsb": ("[OVERALL], RunTime(ms), 1000\n", "of YCSB"),

@@ -62,9 +62,10 @@ def test_a_truncated_gzip_gives_what_can_be_read(recording: Path, whole: Path, t
     assert quality(tmp_path / "out")["truncated"] is True
 
 
-def test_unreadable_lines_are_counted_and_the_first_is_located(recording: Path, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [b"\x00\xff garbage\n", b'{"timestamp":-5,"subsystem":"/proc/stat","measurement":"cpu  1"}\n'])
+def test_unreadable_lines_are_counted_and_the_first_is_located(recording: Path, whole: Path, tmp_path: Path, first: bytes) -> None:
     lines = recording.read_bytes().splitlines(keepends=True)
-    lines[20:20] = [b"\x00\xff garbage\n", b'{"timestamp":"soon","subsystem":1}\n']
+    lines[20:20] = [first, b'{"timestamp":"soon","subsystem":1}\n']
     lines.insert(50, b"[1,2,3]\n")
     (damaged := tmp_path / "damaged.json").write_bytes(b"".join(lines))
     process([recording], tmp_path / "whole")

@@ -146,6 +146,7 @@ INTERFACES = (
         "wt0",
     ),
     *("lan1", "lan4", "wan"),  # of a switch that eth0 leads to
+    *("enp3s0f0npf0vf1", "en3f0pf0sf0", "pf0hpf"),  # representors
     *("outline-tun0", "CloudflareWARP", "vpn_client", "ovpns1", "l2tp0", "he-ipv6", "enx001122334455", "end0", "wwan0"),
     *(
         "lo",
@@ -302,12 +303,19 @@ def statfs(*systems: tuple[str, int, int, int]) -> str:
 
 def impossible() -> Iterator[tuple[str, Lines]]:
     """Machines with values that cannot be."""
+    yield "starts-later", own("starts-later", seconds(6), started=1e6)
+    yield "session-is-a-list", [line(T0, "perfkit/session", "[1, 2]", 100.0), *own("session-is-a-list", seconds(6))[1:]]
+
+    marks = ({"label": "a", "kind": "start"}, {"label": "b", "kind": 7}, {"kind": "end"})
+    yield "marks", [*own("marks", seconds(6)), *(line(T0 + 3, "perfkit/mark", json.dumps(mark), 103.0) for mark in marks)]
     for hz in (0, -100, "x", 2**40):
         yield f"hz-{hz}", own(f"hz-{hz}", seconds(6), hz=hz, page_size=hz)
     yield (
         "interface-garbled",
         pcc(*({"/proc/net/dev": dev(n, "eth0").replace(" 0 0", " -5 0", int(n == 3)), "/proc/stat": stat(n)} for n in range(6))),
     )
+    told = statfs(("/", 4096, 1000, 250))
+    yield "mounts-in-a-list", pcc(*({"statfs[*]": told if n != 1 else f"[{told}]", "/proc/stat": stat(n)} for n in range(3)))
     empty = {"mount_point": "/", "block_size": 0, "blocks_total": 10, "blocks_free": 5, "blocks_available": 5}
     yield "block-size-0", pcc(*({"statfs[*]": json.dumps(empty), "/proc/stat": stat(n)} for n in range(3)))
     periods = [containers(cpu_periods=10 * n, cpu_throttled=n if n != 3 else 0) for n in range(6)]
@@ -333,6 +341,9 @@ def made() -> Iterator[tuple[str, Lines]]:
         yield f"only-{name}", pcc(*({"/proc/net/dev": dev(n, "lo", name, "dummy0"), "/proc/stat": stat(n)} for n in range(3)))
     yield from impossible()
     yield "ports-alone", pcc(*({"/proc/net/dev": dev(n, "lo", "lan1", "br-lan"), "/proc/stat": stat(n)} for n in range(3)))
+    for name, carries in (("ports-told", 3), ("ports-of-their-own", 1)):
+        told = (f"  eth0: {1000 * n} {carries * (10**4 + 10 * n)} 0 0 0 0 0 0 5 {15 * carries} 0 0 0 0 0 0\n" for n in range(3))
+        yield name, pcc(*({"/proc/net/dev": dev(n, "swp0", "port1", "p2") + line, "/proc/stat": stat(n)} for n, line in enumerate(told)))
     yield "twin", pcc(*({"/proc/net/dev": dev(n, "lo", "enP2p1s0"), "/proc/stat": stat(n)} for n in range(3)))
     heads = [disks(n, "nvme0c0n1", "nvme0c1n1").replace("\n", "\n") + "   8       9 nvme0n1 0 0 0 0 0 0 0 0 0 0 0\n" for n in range(3)]
     yield "old-multipath", pcc(*({"/proc/diskstats": head, "/proc/stat": stat(n)} for n, head in enumerate(heads)))
@@ -542,6 +553,13 @@ def test_names_tell_what_counts_where_there_is_no_topology(world: World) -> None
 @pytest.mark.parametrize("name", ["only-venet0", "only-tap0", "only-tun0", "only-wg0", "only-ppp0", "twin", "ports-alone"])
 def test_without_a_physical_interface_what_leads_out_counts(world: World, name: str) -> None:
     assert world.column(name, "net_rx_bytes") == [1000, 1000]
+    assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]
+
+
+@pytest.mark.parametrize(("name", "received"), [("ports-told", 1000), ("ports-of-their-own", 4000)])
+def test_ports_of_a_switch_count_unless_another_interface_carries_what_they_carry(world: World, name: str, received: int) -> None:
+    """Names such as swp0 are those of a switch's ports behind eth0, and those of ports of their own next to eth0."""
+    assert world.column(name, "net_rx_bytes") == [received] * 2
     assert world.rows(name, "SELECT subject FROM quality WHERE machine = $m AND kind = 'guessed_totals'") == [("interface",)]
 
 
@@ -773,3 +791,19 @@ def test_marks_beside_a_foreign_file_and_a_file_of_containers_alone_come_in(tmp_
     with closing(sqlite3.connect(db)) as con:
         assert con.execute("SELECT label FROM runs WHERE collector_id = 1 AND marked").fetchall() == [("load",)]
         assert con.execute("SELECT count(*), max(cpu_percent) FROM container_metrics WHERE collector_id = 2").fetchall() == [(9, 50)]
+
+
+def test_what_a_session_says_that_cannot_be_is_left_out(world: World) -> None:
+    assert world.column("starts-later", "net_rx_bytes") == world.column("session-is-a-list", "net_rx_bytes") == [1000] * 5
+    assert world.events("starts-later") == set()
+    assert world.events("session-is-a-list") == {("unusable", "perfkit/session")}
+
+
+def test_a_mark_without_a_label_or_a_kind_is_none_and_told(world: World) -> None:
+    assert world.rows("marks", "SELECT label, kind FROM marks WHERE machine = $m") == [("a", "start")]
+    assert world.rows("marks", "SELECT kind, subject, missed FROM quality WHERE machine = $m") == [("unusable", "perfkit/mark", 1)]
+
+
+def test_a_filesystem_without_a_mount_point_is_told(world: World) -> None:
+    assert world.column("mounts-in-a-list", "used_percent", "filesystem") == [75, 75]
+    assert world.events("mounts-in-a-list") == {("unusable", "filesystem")}

@@ -153,3 +153,22 @@ def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
             ("limits of cpu 1", 4),
             ("limits of eth0", 3),
         ]
+
+
+def test_a_collector_that_is_faster_leaves_limits_out_and_nothing_is_missing(tmp_path: Path) -> None:
+    """With 20 samples a second the slow ones are half a second apart, and limits are read in every other one."""
+    path = invent.write(tmp_path / "vm.json", seconds=62, users=True)
+    first = json.loads(path.read_text().split("\n", 1)[0])["monotonic"]
+    kept = []
+    for line in map(json.loads, path.read_text().splitlines()):
+        second = line["timestamp"] - invent.START
+        line["monotonic"] = first + (line["monotonic"] - first) / 20
+        line["timestamp"], line["nanosecond"] = invent.START + second // 20, second % 20 * 50_000_000
+        if line["subsystem"] not in ("limits", "/proc/schedstat", "/proc/net/softnet_stat") or second // 10 % 2 == 0:
+            kept.append(json.dumps(line) + "\n")
+    path.write_text("".join(kept))
+    with Engine() as found:
+        found.load([(1, path)])
+        found.derive(percentiles=False)
+        assert rows(found, "SELECT count(*) FROM limits") == [(4,)]
+        assert rows(found, "SELECT count(*) FROM quality WHERE starts_with(subject, 'limits')") == [(0,)]

@@ -32,8 +32,8 @@ class Recording:
         value = {"pid": pid, "start": start, "parent": parent, "name": name, "cgroup": f"/system.slice/{name}.service", **facts}
         self.lines.append(self._line(self.second, "perfkit/process", json.dumps(value)))
 
-    def sample(self, busy: int, rows: Sequence[str] | None) -> None:
-        """A second in which the CPUs were busy for `busy` ticks; `rows` are the processes', after "scan N "; None: no such line."""
+    def sample(self, busy: int, rows: Sequence[str] | None, lost: int = 0) -> None:
+        """A second in which the CPUs were busy for `busy` ticks; `rows` are the processes', of which so many are `lost`; None: no line."""
         self.busy += busy
         idle = 200 * (self.second + 1) - self.busy
         cpus = "".join(f"cpu{n} {self.busy // 2} 0 0 {idle // 2} 0 0 0 0 0 0\n" for n in range(2))
@@ -41,7 +41,7 @@ class Recording:
             self._line(self.second, "/proc/stat", f"cpu  {self.busy} 0 0 {idle} 0 0 0 0 0 0\n{cpus}ctxt {self.second + 1}\nbtime 1\n")
         )
         if rows is not None:
-            self.lines.append(self._line(self.second, "processes", "\n".join((f"scan {self.second + 1} 9", *rows))))
+            self.lines.append(self._line(self.second, "processes", "\n".join((f"scan {self.second + 1} 9 {len(rows) + lost}", *rows))))
         self.second += 1
 
     def tables(self, tmp_path: Path) -> dict[tuple[int, str], tuple]:
@@ -164,6 +164,9 @@ DAMAGED_ROWS = {
     ),
     "whose": (lambda rows: [*rows[:3], "?" + rows[3]], {"processes"}, [20, 30, 40], [25, 25, 10]),
     "cut before": (lambda rows: [*rows[:2], rows[2][:1]], {"processes"}, [25, 25, 40], [25, 25, 10]),
+    "gone": (lambda rows: rows[:3], {"processes"}, [20, 30, 40], [25, 25, 10]),
+    "one that ended": (lambda rows: rows[1:], {"processes"}, [20, 30, 40], [20, 30, 10]),
+    "too many": (lambda rows: ["gone 98 1", *rows], {"processes"}, [20, 30, 40], [20, 30, 10]),
     "kernel": (lambda rows: [rows[0], rows[1][:-4], *rows[2:]], {"processes", "process 2"}, [20, 30, 40], [20, 30, 10]),
 }
 
@@ -178,7 +181,9 @@ def test_a_damaged_row_costs_its_own_cells_and_an_event_says_so(tmp_path: Path, 
     one.who(6, 9, "web")
     for used in ((0, 0, 0), (20, 20, 5), (50, 50, 10), (90, 60, 15)):
         rows = [row(2, 1, "1", used[2]), row(5, 9, "1", used[0]), row(6, 9, "1", used[1])]
-        one.sample(150, ["gone 99 1", *rows] if one.second != 1 else change(["gone 99 1", *rows]))
+        told = ["gone 99 1", *rows]
+        changed = change(told) if one.second == 1 else told
+        one.sample(150, changed, len(told) - len(changed))
     found = one.tables(tmp_path)
     assert [found.get((second, "db"), (None,))[0] for second in (1, 2, 3)] == db
     assert [found.get((second, "web"), (None,))[0] for second in (1, 2, 3)] == web

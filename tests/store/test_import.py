@@ -334,6 +334,37 @@ def test_a_cell_that_cannot_be_is_empty_and_named(tmp_path: Path, db: Path, quer
         (5, 100.2, 100, 7),
     ]
     assert "vm.csv: made empty, because it cannot be: cpu_user (1), cpu_idle (1), mem_total (1), net_rx_bytes (1)" in found.notes
+    told = (
+        "SELECT subject, from_timestamp / 1000 - ?, to_timestamp / 1000 - ?, missed FROM quality_events WHERE kind = 'unusable' ORDER BY 1"
+    )
+    assert query(told, START, START) == [("cpu_idle", 1, 1, 1), ("cpu_user", 0, 0, 1), ("mem_total", 0, 0, 1), ("net_rx_bytes", 0, 0, 1)]
+
+
+def test_so_it_is_in_the_files_of_a_folder(tmp_path: Path, db: Path, query) -> None:
+    """As other programs write them; what a clock is behind by, and what is not attributed to processes, may be below 0."""
+    at = f"{START}"
+    (folder := tmp_path / "vm").mkdir()
+    (folder / "host.csv").write_text(f"timestamp,cpu_user,net_rx_bytes\n{at},inf,-5\n{START + 1},5,7\n")
+    (folder / "disk.csv").write_text(
+        f"timestamp,device,read_ops,read_bytes,util_percent\n{at},sda,-1,9223372036854775807,500\n{at},sdb,1,2,3\n"
+    )
+    (folder / "limits.csv").write_text(f"timestamp,clock_offset_ms,open_files\n{at},-5,-5\n")
+    (folder / "processes.csv").write_text(f"timestamp,pid,command,service,cpu_percent\n{at},0,(not attributed),,-2\n")
+    import_input(db, folder, collector_name="vm-a")
+    assert query("SELECT cpu_user, net_rx_bytes FROM host_metrics ORDER BY timestamp") == [(None, None), (5, 7)]
+    assert query("SELECT read_ops, read_bytes, util_percent FROM disk_metrics ORDER BY device") == [(None, None, None), (1, 2, 3)]
+    assert query("SELECT clock_offset_ms, open_files FROM limit_metrics") == [(-5, None)]
+    assert query("SELECT cpu_percent FROM process_metrics") == [(-2,)]
+    told = query("SELECT subject, missed FROM quality_events WHERE kind = 'unusable' ORDER BY 1")
+    wrong = ("cpu_user", "disk read_bytes", "disk read_ops", "disk util_percent", "limits open_files", "net_rx_bytes")
+    assert told == [(name, 1) for name in wrong]
+
+
+def test_a_time_before_1970_is_refused(tmp_path: Path, db: Path) -> None:
+    """Go's zero time, where a program never set it."""
+    (path := tmp_path / "vm.csv").write_text(f"timestamp,cpu_user\n0001-01-01T00:00:00Z,5\n{START},5\n")
+    with pytest.raises(BadInput, match="before 1970 in 1 of its rows"):
+        import_input(db, path, collector_name="vm-a")
 
 
 def test_an_input_that_names_no_machine_needs_a_name(tmp_path: Path, db: Path) -> None:

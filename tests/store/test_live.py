@@ -317,6 +317,7 @@ HOSTILE = (
     ("/proc/pressure/io", (13,), "total=", "total=-"),
     ("processes", (6,), r"\n(40 .*) \S+ \S+", r"\n\1"),  # a row is cut
     ("processes", (9,), r"\n40 ", "\nx "),  # a row does not say whose it is
+    ("processes", (12,), r"\n40 .*", ""),  # a row is lost
     ("limits", (10,), r"\n(?:ethtool|\S+/cpu1/).*", ""),
     ("limits", (20,), r"/proc/sys.*\n|adjtimex.*|receiver.*", ""),
 )
@@ -335,6 +336,8 @@ def hostile(path: Path) -> Path:
         if name == "/proc/stat":
             stat = line["measurement"] = stat if second == 5 else line["measurement"]  # stands still
         line["timestamp"] += 60 if second > 15 else 0  # the clock is set
+    at = next(place for place, line in enumerate(lines) if line["subsystem"] == "/proc/meminfo" and line["timestamp"] - first == 12)
+    lines.insert(at, {**lines[at], "subsystem": "perfkit/mark", "measurement": '{"label": "a", "kind": "stop"}'})
     whole.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return whole
 
@@ -368,12 +371,52 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
         ("guessed_totals", "disk", 0, 83, None),
         ("unusable", "pressure io", 13, 14, 2),
         ("unusable", "process 40", 6, 6, 1),
-        ("unusable", "processes", 6, 9, 2),
+        ("unusable", "processes", 6, 12, 3),
+        ("unusable", "perfkit/mark", 12, 12, 1),
         ("unusable", "limits of eth0", 10, 10, 1),
         ("unusable", "limits of cpu 1", 10, 10, 1),
         ("unusable", "limits", 80, 80, 1),
         ("clock_step", "", 15, 76, None),
     }
+
+
+def test_limits_that_stay_away_are_told_for_each_sample(tmp_path: Path, db: Path, query) -> None:
+    """Some rows in two slow samples, all limits in the next; then an interface is gone with its limits, which is no loss."""
+    collection = invent.write(tmp_path / "vm-h.json", hostname="vm-h", seconds=75, disks=1, users=True)
+    kept = []
+    for line in map(json.loads, collection.read_text().splitlines()):
+        second, name = line["timestamp"] - invent.START, line["subsystem"]
+        if name == "limits" and second in (20, 30):
+            line["measurement"] = re.sub(r"\n(?:ethtool|\S+/cpu1/).*", "", line["measurement"])
+        if name == "limits" and second >= 50:
+            line["measurement"] = re.sub(r"\nethtool.*", "", line["measurement"])
+        if name == "/proc/net/dev" and second >= 50:
+            line["measurement"] = re.sub(r"\n *eth0:.*", "", line["measurement"])
+        if second != 40 or name not in ("limits", "/proc/schedstat", "/proc/net/softnet_stat"):
+            kept.append(f"{json.dumps(line)}\n")
+    collection.write_text("".join(kept))
+    import_input(tmp_path / "file.db", collection)
+    clock = [0]
+    live = Live(db, now=lambda: clock[0])
+    batches = samples(collection)
+    feed_all(live, together(batches[:35], 9), clock, "vm-h")
+    live.close()
+    live = Live(db, now=lambda: clock[0])  # restarted
+    feed_all(live, together(batches[35:], 9), clock, "vm-h")
+    live.close()
+    events = """SELECT kind, subject, from_timestamp, to_timestamp, missed, detail FROM quality_events WHERE kind <> 'guessed_totals'
+        ORDER BY 1, 2"""
+    with closing(open_database(tmp_path / "file.db", read_only=True)) as con:
+        of_file = con.execute(events).fetchall()
+    start = batches[0][0] * 1000
+    assert [(kind, subject, (first - start) // 1000, (last - start) // 1000, *rest) for kind, subject, first, last, *rest in of_file] == [
+        ("unplug", "network eth0", 49, 50, None, None),
+        ("unusable", "limits", 40, 40, 1, "its lines are missing"),
+        ("unusable", "limits of cpu 0", 40, 40, 1, "its lines are missing"),
+        ("unusable", "limits of cpu 1", 20, 40, 3, "a number is missing; its lines are missing"),
+        ("unusable", "limits of eth0", 20, 40, 3, "its lines are missing"),
+    ]
+    assert query(events) == of_file
 
 
 def test_samples_that_share_a_stamp_are_told(tmp_path: Path, db: Path, query) -> None:

@@ -444,7 +444,7 @@ class Users:
                 yield f"service/{name}", json.dumps(value)
         if self.scan % 10 == 1:
             yield from self.limits()
-        rows = [f"scan {self.scan} {len(self.ticks)}"]
+        rows: list[str] = []
         if self.scan == 1:
             yield from (self.about(pid, 100 + pid) for pid in self.ticks)
         child = 1000 + self.scan
@@ -461,7 +461,7 @@ class Users:
                 age = 1 if self.scan > 1 else 0
                 told = " ".join(map(str, ticks))
                 rows.append(f"{pid} {100 + pid} {age} S {ticks[0]} 0 {told} 20 0 1 400 0 {ticks[0]}0000000 5000 9 - -")
-        yield "processes", "\n".join(rows)
+        yield "processes", "\n".join((f"scan {self.scan} {len(self.ticks)} {len(rows)}", *rows))
 
     def limits(self) -> Iterator[tuple[str, str]]:
         """Of two CPUs and an interface in Amazon's cloud."""

@@ -1,6 +1,7 @@
 """Processes: what each has used, in the kernel's own digits, without root and at a cost that does not grow with their number.
 
-A sample has one line of the subsystem `processes`. Its text begins with `scan NUMBER COUNT` (how many processes are known); then come
+A sample has one line of the subsystem `processes`. Its text begins with `scan NUMBER COUNT ROWS` (how many processes are known, and how
+many rows follow, so that one that is lost is noticed); then come
 
     gone PID START                                               for each that has ended since it was read last
     PID START AGE STATE MINFLT MAJFLT UTIME STIME CUTIME CSTIME PRIORITY NICE THREADS RSS BLKIO  RAN WAITED SLICES  READ WRITTEN
@@ -133,7 +134,7 @@ class Processes:
             self._listed = self._scan
             self._choose()
         self._whole = False
-        rows[0] = b"scan %d %d" % (self._scan, len(self._known))
+        rows[0] = b"scan %d %d %d" % (self._scan, len(self._known), len(rows) - 1)
         return [*lines, self._line % (head, now, escape(b"\n".join(rows)))]
 
     def _tell(self, process: _Process, text: bytes) -> dict[str, Any] | None:

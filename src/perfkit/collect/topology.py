@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from perfkit.collect.sources import read_text
 
@@ -26,6 +27,9 @@ _KINDS = {
 _SCSI_CDROM = "5"
 # How interfaces without a device begin that lead out of a machine that has no other.
 _OUTWARD = ("venet", "tap", "tun", "ppp", "slirp", "wwan")
+
+# What the kernel calls the port of such a card that leads to a function of it (Documentation/networking/switchdev.rst); its own are p0, p1.
+_REPRESENTOR = re.compile(r"(?:c\d+)?pf\d")
 
 
 def _entries(folder: str) -> list[str]:
@@ -74,14 +78,16 @@ def interfaces(sys_root: str) -> dict[str, dict[str, Any]]:
 
     Physical is what has a device behind it. A physical interface under a physical master (an accelerated virtual function under
     its synthetic twin) is counted by the master already, and a switch's port (DSA) by the interface that leads to the switch, also where
-    that is a bond. Where nothing has a device, as within a container, what leads out of the namespace counts; where nothing does,
-    tunnels and taps (OpenVZ, slirp). `speed_mbit` and `duplex` are those of the link, where its driver tells them.
+    that is a bond; what stands for a function of a card with a switch in it (a representor), by the card's own port. Where nothing has a
+    device, as within a container, what leads out of the namespace counts; where nothing does, tunnels and taps (OpenVZ, slirp).
+    `speed_mbit` and `duplex` are those of the link, where its driver tells them.
     """
     net = sys_root + "/class/net"
     names = [name for name in _entries(net) if os.path.isdir(f"{net}/{name}")]
     physical = {name for name in names if os.path.exists(f"{net}/{name}/device")}
     masters = {name: _master(f"{net}/{name}") for name in names}
     totals = {name for name in physical if masters[name] not in physical and not _is_port(net, name, physical)}
+    totals = {name for name in totals if not _REPRESENTOR.match(read_text(f"{net}/{name}/phys_port_name"))} or totals
     totals = totals or {name for name in names if _leads_out(net, name)}
     totals = totals or {name for name in names if name.startswith(_OUTWARD) or os.path.exists(f"{net}/{name}/tun_flags")}
     return {

@@ -120,7 +120,6 @@ SLOWER = (STATFS, Subsystem("/proc/net/softnet_stat", sampled=False), Subsystem(
 CONTAINERS = Subsystem("container/")
 SERVICES = Subsystem("service/")
 PROCESSES = Subsystem("processes")
-LIMIT_NAMES = tuple(one.name for one in SLOWER if one is not STATFS)
 ALL = (*HOST, *SLOWER, KERNEL_LOG, CONTAINERS, SERVICES, PROCESSES)
 
 NEEDED = tuple(subsystem.name for subsystem in HOST if subsystem.needed)

@@ -52,7 +52,14 @@ def read_json(output: Output, start: Start) -> list[Timeline]:
     Percentiles of an interval, and of several jobs or directions, need the bins of json+. Groups of jobs that ran one after the other
     (`stonewall`) are a run each.
     """
-    counts = [one for value in whole_json(output) if (one := _counts(value)) is not None]
+    counts, odd = [], ""
+    for value in whole_json(output):
+        try:
+            counts.append(_counts(value))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            odd, output.unread = f"{type(error).__name__}: {error}", output.unread + 1
+    if odd and not counts:
+        raise BadInput(f"{output.path} is not as fio writes it ({odd}); let it write again.")
     if not counts:
         raise BadInput(f"{output.path} holds no whole result of fio, which was ended before it wrote one; let fio run to its end.")
     runs: list[list[_Counts]] = []
@@ -62,20 +69,17 @@ def read_json(output: Output, start: Start) -> list[Timeline]:
         else:
             runs.append([now])
     found = [timeline for snapshots in runs for timeline in _timelines(snapshots, start)]
-    found[-1].summary.cut = output.cut
+    found[0].summary.unread, found[-1].summary.cut = output.unread, output.cut
     return found
 
 
-def _counts(value: dict[str, Any]) -> _Counts | None:
-    try:
-        at = figure(value["timestamp_ms"]) if "timestamp_ms" in value else figure(value["timestamp"]) * 1000
-        counts, groups = _Counts(at), dict[int, _Counts]()
-        for job in _jobs(value):
-            _add(counts, job)
-            _add(groups.setdefault(job.get("groupid", 0), _Counts(at)), job)
-        counts.groups = list(groups.values()) if len(groups) > 1 else []
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
+def _counts(value: dict[str, Any]) -> _Counts:
+    at = figure(value["timestamp_ms"]) if "timestamp_ms" in value else figure(value["timestamp"]) * 1000
+    counts, groups = _Counts(at), dict[int, _Counts]()
+    for job in _jobs(value):
+        _add(counts, job)
+        _add(groups.setdefault(job.get("groupid", 0), _Counts(at)), job)
+    counts.groups = list(groups.values()) if len(groups) > 1 else []
     return counts
 
 

@@ -24,6 +24,10 @@ _HEAD = 1 << 16
 _CHUNK = 1 << 20
 _LONGEST_LINE = 16 << 20  # characters
 _OBJECT = re.compile(r"^\{", re.MULTILINE)
+# A text, and how printf() of glibc, of macOS and of Windows write what is no number or beyond all, which JSON does not have.
+_NO_NUMBER = re.compile(
+    r'"(?:[^"\\]|\\.)*"|[-+]?(?:\bnan(?:\([\w]*\))?|\binf(?:inity)?|\b1\.#(?:IND|[QS]NAN|INF)0*)(?=\s*[,}\]])', re.IGNORECASE
+)
 _MOST_BROKEN = 100  # objects of one file, after which no more is looked for
 _ENDINGS = (".gz", ".bz2", ".xz")
 
@@ -175,13 +179,23 @@ def _clean(text: str) -> str:
 
 
 def whole_json(output: Output) -> Iterator[dict[str, Any]]:
-    """The JSON objects of `output`, each beginning a line, whatever lies between them; one that is cut off is left out."""
-    text, at, broken = output.text(), 0, 0
-    decoder = json.JSONDecoder()
+    """The JSON objects of `output`, each beginning a line, whatever lies between them; one that is cut off is left out.
+
+    A NaN or an infinity is null.
+    """
+    text, at, broken, is_mended = output.text(), 0, 0, False
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)
     while broken < _MOST_BROKEN and (start := _OBJECT.search(text, at)):
         try:
             value, at = decoder.raw_decode(text, start.start())
         except (ValueError, RecursionError):
-            output.cut, broken, at = True, broken + 1, start.end()
+            if is_mended:
+                output.cut, broken, at = True, broken + 1, start.end()
+            else:
+                text, at, is_mended = _NO_NUMBER.sub(_text_or_null, text[start.start() :]), 0, True
         else:
             yield value
+
+
+def _text_or_null(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else "null"

@@ -26,8 +26,14 @@ def _iperf3(output: Output) -> Iterable[Timeline]:
             why = document.get("error")
             raise BadInput(f"{output.path} holds no interval of iperf3" + (f" ({why})." if why else "; it was ended before the first."))
         whole = [one for one in document["intervals"] if one.get("sum")]
-        output.unread += len(document["intervals"]) - len(whole)
-        yield _iperf3_run(document["start"], whole)
+        readable = [one for one in whole if _are_numbers(one["sum"]) and _are_numbers(one.get("sum_bidir_reverse", {}))]
+        output.unread += len(document["intervals"]) - len(readable)
+        yield _iperf3_run(document["start"], readable or whole)
+
+
+def _are_numbers(interval: dict[str, Any]) -> bool:
+    """Whether what an interval says of what is counted are numbers: a NaN costs its interval alone."""
+    return all(number(interval[name]) is not None for name in ("start", "seconds", "bytes", "packets", "lost_packets") if name in interval)
 
 
 def _iperf3_documents(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

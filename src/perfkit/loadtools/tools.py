@@ -54,15 +54,23 @@ _ENCODE = "write it as text with `vegeta encode --to csv results.bin > results.c
 _SAMPLES = "give the file with the single requests or intervals that the tool wrote next to it"
 # Of these perfkit reads no form.
 _UNREAD = {
+    "cassandra-stress": r"^type,? +total ops, +op/s, ",
+    "dd": r"^\d+\+\d+ records in$",
     "fortio": r'"RunType"\s*:\s*"\w+",(?s:.*)"DurationHistogram"|^Fortio \d+\.',
-    "ghz": r'"averages?"\s*:.*"fastest"\s*:.*"slowest"\s*:.*"rps"\s*:',
+    "ghz": r'"averages?"\s*:(?s:.*)"fastest"\s*:(?s:.*)"slowest"\s*:(?s:.*)"rps"\s*:|^Summary:\n\s+Count:\s',
+    "HammerDB": r"^HammerDB CLI v|TEST RESULT : System achieved \d",
+    "httperf": r"^httperf --|^Total: connections \d+ requests \d+ replies ",
     "memtier_benchmark": r'^\s*"ALL STATS"\s*:|^\[RUN #\d+ |^ALL STATS$',
-    "nighthawk": r'"requests_per_second"\s*:.*"results"\s*:|^Nighthawk - ',
+    "nighthawk": r'"requests_per_second"\s*:(?s:.*)"results"\s*:|^Nighthawk - ',
+    "mysqlslap": r"^Benchmark\n(?:\s+Running for engine|\s+Average number of seconds)",
     "netperf": r"^MIGRATED (?:TCP|UDP) \w+ TEST from ",
     "plow": r"^Benchmarking \S+ .*using \d+ connection\(s\)",
+    "rados bench": r"^ +sec Cur ops +started +finished +avg MB/s",
     "redis-benchmark": r"^====== .+ ======\s*\n\s+\d+ requests completed in |^\"test\",\"rps\"",
     "rewrk": r"^Benchmarking \d+ connections @ ",
+    "stress-ng": r"^stress-ng: (?:info|metrc|metric): ",
     "tsung": r"^# stats: dump at \d+",
+    "weighttp": r"^weighttp [\w.-]+ - a lightweight and simple webserver benchmarking tool",
     "YCSB": r"^\[OVERALL\], (?:RunTime\(ms\)|Throughput\(ops/sec\)), ",
 }
 
@@ -84,9 +92,9 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Tool("pgbench", _has(pgbench.PROGRESS.pattern), pgbench.read_progress),
     _Tool("fio", _begins(fio.LOG_LINE), fio.read_log),
     _Tool("fio", _has(r'^\s*(?:\{\s*)?"fio version"\s*:'), fio.read_json),
-    _Tool("iperf3", _has(r'\A\s*\{\s*"start"\s*:\s*\{|^\{"event":\s*"start"'), reports.read_iperf3),
+    _Tool("iperf3", _has(r'\A\s*\{\s*"start"\s*:\s*\{|^\{\s*"event"\s*:\s*"start"'), reports.read_iperf3),
     _Tool("artillery", _has(r'\A\s*\{\s*"aggregate"\s*:\s*\{\s*"(?:counters|rates|firstCounterAt)"'), reports.read_artillery),
-    _Tool("autocannon", _has(r'\A\s*\{.*"sampleInt"\s*:'), reports.read_autocannon),
+    _Tool("autocannon", _has(r'\A\s*\{(?s:.*)"sampleInt"\s*:'), reports.read_autocannon),
     # It prints "test @" as wrk does, so it stands before wrk.
     _Refused("autocannon", _has(r"^Running \S+ test @ .*\n\d+ connections"), "what autocannon shows", "let it write JSON with --json"),
     _Tool("wrk", _has(wrk.BANNER.pattern), wrk.read),
@@ -127,7 +135,9 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
     _Refused("gatling", _has(r'"(?:numberOfRequests|meanNumberOfRequestsPerSecond)"\s*:'), "Gatling's statistics", "give simulation.log"),
     _Refused(
         "vegeta",
-        _has(r'^Requests +\[total, rate(?:, throughput)?\]|\A\s*\{"latencies":\{|^Bucket +# +%|^Value\(ms\) +Percentile +TotalCount'),
+        _has(
+            r'^Requests +\[total, rate(?:, throughput)?\]|\A\s*\{\s*"latencies"\s*:\s*\{|^Bucket +# +%|^Value\(ms\) +Percentile +TotalCount'
+        ),
         "vegeta's report, which has no time line",
         _ENCODE,
     ),
@@ -185,7 +195,12 @@ TOOLS: tuple[_Tool | _Refused, ...] = (
         "let it write JSON with --output FILE",
     ),
     _Refused("artillery", _has(r'\A\s*\{\s*"aggregate"\s*:'), "of Artillery 1", "run the test with Artillery 2 and --output FILE"),
-    _Refused("bombardier", _has(r'^Bombarding |\A\s*\{"spec":\{"numberOfConnections"'), "of bombardier, which writes no times", _ELSEWHERE),
+    _Refused(
+        "bombardier",
+        _has(r'^Bombarding |\A\s*\{\s*"spec"\s*:\s*\{\s*"numberOfConnections"'),
+        "of bombardier, which writes no times",
+        _ELSEWHERE,
+    ),
     _Refused("drill", _has(r"^Time taken for tests {6}[\d.]+ seconds\nTotal requests {6}"), "of drill, which writes no times", _ELSEWHERE),
     _Refused(
         "siege", _has(r'^\s*\{?\s*"?[Tt]ransactions"?:\s+[\d.]+.*\n\s*"?[Aa]vailability"?:'), "of siege, which writes no times", _ELSEWHERE

@@ -13,9 +13,10 @@ from typing import IO, Any
 
 import duckdb
 
-from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, Column, Table
+from perfkit.catalog import CPU, DUCK_TYPES, FIGURES, HOST, KEY, SHARE, TABLES, TEXT, Column, Table
 from perfkit.collection.opening import Opening
 from perfkit.errors import BadInput, reason
+from perfkit.process.quality import Event
 from perfkit.store import schema
 from perfkit.units import iso
 
@@ -26,6 +27,9 @@ _CONVERSION = re.compile(
 )
 _MOST_SHARE = 101  # %, of figures that another program has rounded
 _MOST = 1 << 62
+_SHARED = ("host", "cpu", "memory", "disk", "network", "filesystem", "pressure")  # tables whose shares are all of one whole
+_SIGNED = ("clock_offset_ms", "receiver_ahead_ms")
+_BELOW = 100  # % of a core
 _TAIL = 1 << 16  # bytes; longer than a row
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 _DELIMITERS = (",", ";", "\t")
@@ -138,17 +142,23 @@ def _end_whole(text: Path, delimiter: str) -> bool:
         return is_cut or len(whole) < len(tail)
 
 
-def drop_impossible(con: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """Make the cells of `host` empty that cannot be: negative, more than all of the time, or near the end of 64 bits; say which."""
+def drop_impossible(con: duckdb.DuckDBPyConnection, tables: Collection[Table]) -> list[Event]:
+    """Make the cells of `tables` empty that cannot be: negative, more than the whole, or near the end of 64 bits; an event a column."""
     found = []
-    for column in HOST.values:
-        most = _MOST_SHARE if column.kind == SHARE else _MOST
-        where = f'"{column.name}" < 0 OR "{column.name}" > {most}'
-        [(count,)] = con.execute(schema.count("host", f"WHERE {where}")).fetchall()
-        if count:
-            con.execute(f'UPDATE host SET "{column.name}" = NULL WHERE {where}')  # noqa: S608 - names and limits of the catalog
-            found.append(f"{column.name} ({count})")
-    return [f"{path.name}: made empty, because it cannot be: {', '.join(found)}"] if found else []
+    for table, column in ((of, one) for of in tables for one in of.values if one.type != TEXT):
+        where = f"WHERE {_is_impossible(table, column)}"
+        if instants := [at for (at,) in con.execute(schema.select(["timestamp"], table.name, where)).fetchall()]:
+            con.execute(f'UPDATE {table.name} SET "{column.name}" = NULL {where}')  # noqa: S608 - names and limits of the catalog
+            subject = column.name if table is HOST else f"{table.name} {column.name}"
+            found.append(Event("unusable", min(instants), max(instants), subject, len(instants), "the file says a number that cannot be"))
+    return found
+
+
+def _is_impossible(table: Table, column: Column) -> str:
+    """The SQL condition for a cell that cannot be. A clock may be behind, and what is not attributed to processes a little below 0."""
+    least = -_MOST if column.name in _SIGNED else -_BELOW if table.name == "processes" else 0
+    most = _MOST_SHARE if column.kind == SHARE and table.name in _SHARED else _MOST
+    return f'"{column.name}" < {least} OR "{column.name}" > {most}'
 
 
 def fill_busy(con: duckdb.DuckDBPyConnection, tables: Collection[Table]) -> None:
@@ -243,18 +253,16 @@ def _reader(table: Table, header: Sequence[str], places: dict[str, str], path: P
     return schema.text("duckdb/read_parquet" if path.suffix == ".parquet" else "duckdb/read_csv").format(
         name=table.name,
         types=columns,
-        columns=", ".join(f'{_value(c, places[c.name], types[c.name], is_host=table is HOST)} AS "{c.name}"' for c in table.columns),
+        columns=", ".join(f'{_value(c, places[c.name], types[c.name])} AS "{c.name}"' for c in table.columns),
     )
 
 
-def _value(column: Column, place: str, type_: str, *, is_host: bool) -> str:
+def _value(column: Column, place: str, type_: str) -> str:
     if place == "NULL":
         return f"NULL::{type_}"
     if column.kind == KEY:  # as process writes a name that a spreadsheet would take for a formula
         return f"if(regexp_matches({place}, '^''[-=+@\\t\\r\\n]'), substr({place}, 2), coalesce({place}, ''))"
-    if type_ != "DOUBLE":
-        return place
-    return f"CASE WHEN NOT isnan({place}) THEN {place} END" if is_host else f"CASE WHEN isfinite({place}) THEN {place} END"
+    return f"CASE WHEN NOT isnan({place}) THEN {place} END" if type_ == "DOUBLE" else place
 
 
 def _explain(path: Path, message: str) -> str:
@@ -270,6 +278,9 @@ def _check_timestamps(con: duckdb.DuckDBPyConnection, table: Table, path: Path) 
     if bad and bad[0]:
         where = _first_bad_line(path)
         raise BadInput(f"{path}{where}: the timestamp is neither ISO 8601 nor Unix seconds; nothing was imported.")
+    early = con.execute(schema.count(table.name, "WHERE timestamp < 0")).fetchone()
+    if early and early[0]:
+        raise BadInput(f"{path} says a time before 1970 in {early[0]:,} of its rows, which cannot be; nothing was imported.")
 
 
 def _first_bad_line(path: Path) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -162,19 +162,26 @@ def _of_folder(path: Path) -> Iterator[Staged]:
     try:
         for table, file in files.items():
             csv_input.read_table(con, table, file)
+        dropped = csv_input.drop_impossible(con, files)
         csv_input.fill_busy(con, tuple(files))
         told = _quality(path / "quality.json")
         found, samples = _recorded(con, path, tuple(files), told)
         extras = [path / name for name in FOLDER_EXTRAS if (path / name).is_file()]
         of_path = digest([*files.values(), *extras])
         info = _object(path / "system_info.json")
-        figures = csv_input.read_percentiles(con, path / "percentiles.csv")
+        figures = [] if dropped else csv_input.read_percentiles(con, path / "percentiles.csv")  # which would be of those numbers too
         notes = [sentence for table, file in files.items() for sentence in csv_input.note(con, table, file)]
+        found, notes = replace(found, events=(*found.events, *dropped)), [*notes, *_made_empty(path, dropped)]
         yield Staged(con, path, "folder", of_path, tuple(files), 1, _hostname(found), found, samples, info, figures, notes)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
     finally:
         con.close()
+
+
+def _made_empty(path: Path, dropped: Iterable[Event]) -> list[str]:
+    told = ", ".join(f"{event.subject} ({event.missed})" for event in dropped)
+    return [f"{path.name}: made empty, because it cannot be: {told}"] if told else []
 
 
 @contextmanager
@@ -183,11 +190,12 @@ def _of_host_csv(path: Path) -> Iterator[Staged]:
     try:
         with csv_input.as_text(path) as (text, cut):
             csv_input.read_table(con, HOST, text)
-            dropped = csv_input.drop_impossible(con, text)
+            dropped = csv_input.drop_impossible(con, (HOST,))
             name = csv_input.machine_named_in(con, text)
-            notes = [*csv_input.note(con, HOST, text), *cut, *dropped]
+            notes = [*csv_input.note(con, HOST, text), *cut, *_made_empty(path, dropped)]
         csv_input.fill_busy(con, (HOST,))
         found, samples = _recorded(con, path, (HOST,), None)
+        found = replace(found, events=(*found.events, *dropped))
         if name is None and path.name == "host.csv":
             name = _hostname(_quality(path.parent / "quality.json"))
         yield Staged(con, path, "host.csv", digest([path]), (HOST,), 1, name, found, samples, notes=notes)

@@ -26,7 +26,7 @@ import orjson
 from perfkit.catalog import HOST, TABLES, Table
 from perfkit.collection import MARK
 from perfkit.collection.certificate import CUT_OFF, RECORDING
-from perfkit.collection.subsystems import KERNEL_LOG, LIMIT_NAMES
+from perfkit.collection.subsystems import KERNEL_LOG
 from perfkit.errors import BadInput, Failed
 from perfkit.process.engine import MOST_DEVICES, NEEDS, Engine
 from perfkit.process.quality import Event, Mark, Recording, told_json, window_name
@@ -34,7 +34,7 @@ from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, merge, tell_collector
 from perfkit.store.inputs import digest, of_machine
-from perfkit.store.pending import PROCESSES, Pending, RawLine, parse
+from perfkit.store.pending import PROCESSES, SLOWER, Pending, RawLine, lacks_rows, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
@@ -122,10 +122,18 @@ _STEP_MS = 100  # a wall clock that moved by so much more than the other is look
 
 
 def _has_unnamed_process(line: RawLine) -> bool:
-    """Whether a row of a line 'processes' does not say whose it is, so that no row of the table tells of its damage."""
+    """Whether a row of a line 'processes' is missing or does not say whose it is, so that no row of the table tells of its damage."""
     if line.subsystem != PROCESSES:
         return False
-    return not all(_NAMED.match(row.removeprefix("gone ")) for row in line.measurement.split("\n")[1:])
+    return lacks_rows(line.measurement) or not all(_NAMED.match(row.removeprefix("gone ")) for row in line.measurement.split("\n")[1:])
+
+
+def _is_unread(line: RawLine) -> bool:
+    """Whether a line of perfkit's own does not hold what it should; quality.sql says which."""
+    if not line.subsystem.startswith("perfkit/"):
+        return False
+    told = told_json(line.measurement)
+    return not isinstance(told, dict) or (line.subsystem == MARK and told.get("kind") not in ("start", "end", "point"))
 
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
@@ -162,6 +170,12 @@ def _is_apart(samples: Sequence[Mapping[str, Any]]) -> bool:
         one["stretch"] != later["stretch"] or abs(later["timestamp"] - one["timestamp"] - 1000 * (later["clock"] - one["clock"])) > _STEP_MS
         for one, later in pairwise(by_clock)
     )
+
+
+def _since(samples: Sequence[Sample], after: int) -> list[Sample]:
+    """Those after that instant, and the newest before: lines of older ones are there to be compared with."""
+    newest = max((sample.timestamp for sample in samples if sample.timestamp <= after), default=after)
+    return [sample for sample in samples if sample.timestamp >= newest]
 
 
 def _stops_early(recordings: Sequence[Mapping[str, Any]]) -> bool:
@@ -334,8 +348,8 @@ class Live:
                 after[machine.id] = min(last, taken[0].stamp - 1)
                 rows += [(machine.id, line) for line in (*before, *taken)]
                 new_of.update(line.subsystem for line in taken)
-                if new_of.intersection(LIMIT_NAMES):  # tables that lose their rows are looked at too
-                    new_of.update(line.subsystem for line in before if line.subsystem in LIMIT_NAMES)
+                if new_of.intersection(SLOWER):  # tables that lose their rows are looked at too
+                    new_of.update(line.subsystem for line in before if line.subsystem in SLOWER)
                 machine.facts_changed |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
             return 0
@@ -357,6 +371,7 @@ class Live:
         """Compute the new samples of the machines that have `grown`, and add them; how many host samples that were."""
         self._derive(rows, after, skip)
         self._happened = any(line.subsystem == KERNEL_LOG.name or _has_unnamed_process(line) for _, line in rows)
+        self._happened = self._happened or any(line.stamp > after[machine] and _is_unread(line) for machine, line in rows)
         new = sum(self._append(table, grown, rows, after) for table in TABLES if table.name not in skip)
         self._note(grown, skip, after)
         return new
@@ -437,7 +452,7 @@ class Live:
             self._happened = self._happened or told != len(rows)
         if names[-1] == "why":
             self._happened = self._came_or_went(table, rows, grown) or self._happened or any(row[-1] for row in rows)
-            self._happened = self._has_fewer(table, rows, lines, after, grown) or self._happened
+            self._happened = self._lacks_limits(table, lines, after) or self._happened
             names, rows = names[:-1], [row[:-1] for row in rows]
         if table.keys:
             rows = self._without_too_many(table, names, rows, grown)
@@ -460,29 +475,25 @@ class Live:
             grown[collector_id].seen[table.name] = there[-1]
         return changed
 
-    def _has_fewer(
-        self,
-        table: Table,
-        rows: Sequence[tuple[Any, ...]],
-        lines: Sequence[tuple[int, RawLine]],
-        after: Mapping[int, int],
-        grown: Mapping[int, _Machine],
-    ) -> bool:
-        """Whether the limits of a machine have fewer rows than when they were read before."""
+    def _lacks_limits(self, table: Table, lines: Sequence[tuple[int, RawLine]], after: Mapping[int, int]) -> bool:
+        """Whether a slow sample of a machine may lack limits that were there before."""
         if table.name not in _LIMITED:
             return False
-        counts: dict[int, dict[int, int]] = {}
+        slow: dict[int, dict[int, set[str]]] = {}
         for collector_id, line in lines:
-            if line.subsystem in LIMIT_NAMES and line.stamp > after[collector_id]:
-                counts.setdefault(collector_id, {})[line.stamp] = 0
-        for row in rows:
-            counts[row[0]][row[1]] += 1
-        changed = False
-        for collector_id, of in counts.items():
-            there = [grown[collector_id].seen.get(table.name, 0), *(of[at] for at in sorted(of))]
-            changed |= any(later < before for before, later in pairwise(there))
-            grown[collector_id].seen[table.name] = there[-1]
-        return changed
+            if line.subsystem in SLOWER:
+                slow.setdefault(collector_id, {})[line.stamp] = set()
+        if not slow:
+            return False
+        keys = [key.name for key in table.keys]
+        for collector_id, rows in self._by_machine(table.name, ["timestamp", *keys]).items():
+            for row in rows:
+                slow.setdefault(collector_id, {}).setdefault(row["timestamp"], set()).add("".join(row[key] or "" for key in keys))
+        return any(
+            at > after[collector_id] and len(there) < len(set().union(*of.values()))
+            for collector_id, of in slow.items()
+            for at, there in of.items()
+        )
 
     def _without_too_many(
         self, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]], grown: Mapping[int, _Machine]
@@ -533,7 +544,7 @@ class Live:
                     (Sample(**{name: row[name] for name in Sample._fields}) for row in samples.get(collector_id, ()) if row["counted"]),
                     key=lambda sample: (sample.recording, sample.tick, sample.timestamp),
                 )
-                if taken:
+                if taken := _since(taken, after[collector_id]):
                     known = self._grow(machine, found, taken, [Mark(**row) for row in marks.get(collector_id, ())])
                     self._tell(machine, [one for one in events.get(collector_id, ()) if one.to_timestamp > after[collector_id]], known)
                 if machine.facts_changed and collector_id in facts:

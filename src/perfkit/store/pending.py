@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from perfkit.collection import END, MARK, PROCESS, subsystems
+from perfkit.collection import END, MARK, PROCESS, SESSION, subsystems
 from perfkit.collection.subsystems import SLOW
 from perfkit.process.quality import told_json
 
@@ -21,8 +21,12 @@ PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), "perfkit/self", "perfkit/mark", END})
 _OCCASIONAL = (*subsystems.OCCASIONAL, SERVICE)  # not in every sample
-# Of these the line before counts only where the sample has one too; of the limits, where it has one of them.
-_SELDOM = (SERVICE, *(one.name for one in subsystems.SLOWER))
+SLOWER = frozenset(one.name for one in subsystems.SLOWER)
+# Of these the line before counts only where the sample has one too; of what is read in slow samples, where it has any of it.
+_SELDOM = (SERVICE, *SLOWER)
+_SOFTNET = "/proc/net/softnet_stat"
+_LIMITS = SLOWER - {subsystems.STATFS.name}
+_MOST_FULL = 8  # lines of one source that are kept for the rows that they have
 
 
 class RawLine(NamedTuple):
@@ -61,9 +65,9 @@ class Running:
                 self.who[str(told.get("pid"))] = line
         else:
             first, *rows = line.measurement.split("\n")
-            self.scans = [*self.scans[1 - SLOW :], (line.monotonic, first)]
+            self.scans = [*self.scans[1 - SLOW :], (line.monotonic, " ".join(first.split(" ")[:3]))]  # `before` has other rows
             self.stamp = line.stamp
-            if not all(_has_all_words(row) for row in rows):
+            if lacks_rows(line.measurement) or not all(_has_all_words(row) for row in rows):
                 self.rows = dict.fromkeys(self.rows, "")
             for row in rows:
                 if row.startswith("gone "):
@@ -75,6 +79,12 @@ class Running:
 
 def _pid(row: str) -> str:
     return row.removeprefix("gone ").partition(" ")[0]
+
+
+def lacks_rows(scan: str) -> bool:
+    """Whether the text of a line `processes` has another number of rows than it tells (src/perfkit/collect/processes.py)."""
+    first, *rows = scan.split("\n")
+    return first.split(" ")[3:] not in ([], [str(len(rows))])
 
 
 def _has_all_words(row: str) -> bool:
@@ -95,6 +105,8 @@ class Pending:
     ended: bool = False
     late: dict[int, dict[str, RawLine]] = field(default_factory=dict)
     running: Running = field(default_factory=Running)
+    identity: str = ""  # of the recording that was taken last
+    full: dict[str, list[RawLine]] = field(default_factory=dict)  # by source of limits: lines with all rows that the recording has had
     shared: list[int] = field(default_factory=list)  # stamps that came with two different lines of a source that has no other clock
 
     def add(self, lines: Iterable[RawLine], received_ms: int) -> int:
@@ -165,14 +177,29 @@ class Pending:
         if not taken:
             return [], []
         there = {line.subsystem for line in taken}
-        there.update(subsystems.LIMIT_NAMES if there.intersection(subsystems.LIMIT_NAMES) else ())
+        there.update(SLOWER if there.intersection(SLOWER) else ())
         before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(_SELDOM))]
+        before += [one for name, lines in self.full.items() if name in there for one in lines if one != kept.get(name)]
         before += self.running.before(taken, last)
         for line in taken:
             if line.subsystem in (PROCESSES, PROCESS):
                 self.running.take(line)
+            elif line.subsystem in _LIMITS:
+                self._fill(line)
+            elif line.subsystem == SESSION and _identity(line) != self.identity:
+                self.identity, self.full = _identity(line), {}
+                self.kept = {name: one for name, one in self.kept.items() if name not in _LIMITS or one in taken}
         self._forget()
         return before, taken
+
+    def _fill(self, line: RawLine) -> None:
+        """Remember the rows of a line of limits: a later one that lacks some is noticed by it."""
+        lines = self.full.get(line.subsystem, [])
+        rows = _rows(line)
+        if set().union(*map(_rows, lines)) <= rows:
+            self.full[line.subsystem] = [line]
+        elif len(lines) < _MOST_FULL and not rows <= set().union(*map(_rows, lines)):
+            self.full[line.subsystem] = [*lines, line]
 
     def _is_whole(self, sample: dict[str, RawLine]) -> bool:
         """Whether it has all that the sample before it had.
@@ -193,7 +220,8 @@ class Pending:
         """What `load` makes the same Pending from."""
         waiting, late = ([line for lines in of.values() for line in lines.values()] for of in (self.waiting, self.late))
         running = [self.running.rows, self.running.who, self.running.scans, self.running.stamp]
-        parts = [list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended, late, running]
+        full = [line for lines in self.full.values() for line in lines]
+        parts = [list(self.kept.values()), waiting, self.taken, self.received_ms, self.ended, late, running, full, self.identity]
         return zlib.compress(orjson.dumps(parts, default=tuple), 1)
 
     @classmethod
@@ -209,10 +237,27 @@ class Pending:
             pending.running = Running(
                 rows, {pid: RawLine(*row) for pid, row in who.items()}, [(clock, first) for clock, first in scans], stamp
             )
+        if len(newer) > 3:
+            pending.identity = newer[3]
+            for row in newer[2]:
+                line = RawLine(*row)
+                pending.full.setdefault(line.subsystem, []).append(line)
         for row in newer[0] if newer else ():
             line = RawLine(*row)
             pending.late.setdefault(line.stamp, {})[_key(line)] = line
         return pending
+
+
+def _identity(session: RawLine) -> str:
+    """What names a recording, as process/sql/timeline/sessions.sql has it."""
+    told = told_json(session.measurement)
+    return " ".join(str(told.get(name)) for name in ("boot_id", "pid", "started")) if isinstance(told, dict) else ""
+
+
+def _rows(line: RawLine) -> set[str]:
+    """What names the rows of a line of limits: their first word, or where that is a number of the kernel's, their place."""
+    rows = line.measurement.rstrip("\n").split("\n")
+    return {str(place) if line.subsystem == _SOFTNET else row.partition(" ")[0] for place, row in enumerate(rows)}
 
 
 def _key(line: RawLine) -> str:

@@ -1,6 +1,7 @@
 -- What a device is, by its name alone: for collections without the topology of /sys.
 --   role  'made'     it is made of other devices, or carries what others carry: never counted
 --         'path'     one path of a multipath disk   'twin'  another interface carries what it carries, where there is one named ethN
+--         'port'     a switch's port, or an interface of its own: counted unless others have carried about as many packets as all of these
 --         'outward'  a tunnel or tap: counted where the machine has nothing else
 -- Sources: Linux Documentation/admin-guide/devices.txt; the kernel's drivers/; systemd.net-naming-scheme; the projects that name them.
 CREATE OR REPLACE TABLE device_names AS
@@ -15,7 +16,10 @@ FROM (VALUES
     ('interface', '^(vmbr\d|fwbr|fwpr|fwln|vif\d|xenbr|xapi|brq|qbr|qvb|qvo|ovn-k8s|cbr\d|eni[0-9a-f]{8}|gke[0-9a-f]{8}|hassio|mpqemubr|waydroid|anbox)', 'made'),
     ('interface', '^(macsec|vrf|bat\d|nlmon|vsockmon|hsr|prp\d|l2tpeth|nm-|datapath$|pimreg|hostveth|nsim|lowpan|gtp\d|amt\d|bareudp|vcan|vxcan|clat|nat64|siit|p2p-dev)', 'made'),
     ('interface', '^(lagg|lacp|port-channel|po\d|trunk\d|agg\d|ae\d)|mon\d*$|(^|[a-z-])br\d*$', 'made'),  -- aggregates and bridges as people name them
+    ('interface', 'pf\d+(vf\d+|sf\d+|hpf)$', 'made'),  -- what stands for a function of a card with a switch in it (networking/switchdev.rst)
     ('interface', '^enP\d+', 'twin'),
     ('interface', '^(lan\d+|wan)$', 'twin'),  -- a switch's ports (DSA): ethN leads to the switch, and carries all of them
+    -- Labels of such ports in the kernel's device trees (arch/*/boot/dts), and Cumulus' names for ports that nothing stands before
+    ('interface', '^(lan|lan\d+[a-z]+|wan\d+|sw\d*p\d+(s\d+)?|port\d+|p\d+|sfp\d*)$', 'port'),
     ('interface', '^(tun|tap|wg|tailscale|zt|utun|ppp|venet|nebula|ts\d|nordlynx|proton\d|ipsec\d|vti\d|xfrm|isatap|teredo|cscotun|gpd\d|fortissl|l2tp\d|pptp|sstp|tinc|n2n|ovpn|innernet|netbird|wt\d|headscale|ham\d|hamachi|softether|mullvad|warp|CloudflareWARP|snx|pvpn|ipv6leak|slirp|6in4|6to4|he-ipv6|sixxs|aiccu)|vpn|(tun|tap)\d*$', 'outward')
 ) AS names (kind, pattern, role)

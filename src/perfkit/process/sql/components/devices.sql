@@ -41,6 +41,18 @@ WITH sessions_devices AS (
                             ELSE nullif(regexp_extract(s.device, '^(.+)\.\d+$', 1), '') END AS parent,
            r.role
     FROM places AS s LEFT JOIN roles AS r ON r.machine = s.machine AND r.kind = s.kind AND r.device = s.device
+), carried AS (
+    -- Packets since the boot by the newest read. What leads to a switch carries what its ports do, and little more.
+    SELECT machine, sum(packets) FILTER (role = 'port') BETWEEN 0.8 * max(packets) FILTER (leads) AND 1.1 * max(packets) FILTER (leads)
+                    OR sum(packets) FILTER (role = 'port') BETWEEN 0.8 * sum(packets) FILTER (leads) AND 1.1 * sum(packets) FILTER (leads) AS before
+    FROM (
+        SELECT machine, role, regexp_matches(device, '^(eth\d|en)\w*$') AS leads, numbers[2] + numbers[10] AS packets
+        FROM (
+            SELECT machine, device_of(subsystem, line) AS device, try_cast(regexp_extract_all(regexp_extract(line, '[^:]*$'), '\d+') AS DOUBLE[]) AS numbers
+            FROM (SELECT machine, subsystem, unnest(lines_of(max_by(measurement, timestamp))) AS line FROM raw
+                  WHERE subsystem = '/proc/net/dev' AND machine IN (SELECT machine FROM roles WHERE role = 'port') GROUP BY machine, subsystem)
+        ) LEFT JOIN (FROM roles WHERE kind = 'interface') USING (machine, device)
+    ) GROUP BY machine
 ), guessed AS MATERIALIZED (
     SELECT n.*, NOT n.beyond AND parents.device IS NULL AND CASE
                WHEN role IS NULL THEN true
@@ -48,11 +60,13 @@ WITH sessions_devices AS (
                WHEN role = 'path' THEN NOT coalesce(heads.moved, false)
                -- The fast twin of a paravirtual interface, whose packets that interface counts too.
                WHEN role = 'twin' THEN twins.machine IS NULL
+               WHEN role = 'port' THEN NOT coalesce(carried.before, false)
                ELSE false END AS counts
     FROM named AS n
     LEFT JOIN seen AS parents ON parents.machine = n.machine AND parents.kind = n.kind AND parents.device = n.parent
     LEFT JOIN seen AS heads ON heads.machine = n.machine AND heads.kind = n.kind AND heads.device = regexp_replace(n.device, 'c\d+(n\d+)$', '\1')
                                AND heads.device <> n.device
+    LEFT JOIN carried ON carried.machine = n.machine
     LEFT JOIN (SELECT DISTINCT machine FROM seen WHERE kind = 'interface' AND regexp_matches(device, '^eth\d+$')) AS twins ON twins.machine = n.machine
 ), decided AS (
     -- A window over all devices of a machine would cost 150 us for each of them.

@@ -12,9 +12,14 @@ CREATE OR REPLACE MACRO limit_rows() AS TABLE
     SELECT machine, timestamp, stretch, monotonic, clock, split_part(line, ' ', 1) AS path, try_cast(string_split(line, ' ')[2:] AS DOUBLE[]) AS numbers
     FROM (SELECT * EXCLUDE (measurement), unnest(string_split(measurement, chr(10))) AS line FROM reads_of('limits'));
 
--- Whether the text of a line 'processes' is as the collector writes it (src/perfkit/collect/processes.py), all of its rows.
-CREATE OR REPLACE MACRO is_whole_scan(text) AS regexp_full_match(text,
-    'scan \d{1,15} \d+(\n(gone \d+ \d+|\d+ \d+ \+?\d+ \S( -?\d+){10}( (\d+|-)){6}))*');
+-- Whether the text of a line 'processes' is as the collector writes it (src/perfkit/collect/processes.py), with as many rows as it tells.
+CREATE OR REPLACE MACRO is_whole_scan(text) AS
+    coalesce(try_cast(regexp_extract(text, '^scan \d+ \d+ (\d+)', 1) AS BIGINT) = len(string_split(text, chr(10))) - 1, true) AND regexp_full_match(text,
+    'scan \d{1,15} \d+( \d{1,15})?(\n(gone \d+ \d+|\d+ \d+ \+?\d+ \S( -?\d+){10}( (\d+|-)){6}))*');
+
+-- Whether the text of a line 'perfkit/mark' is one: a label, and one of the three kinds.
+CREATE OR REPLACE MACRO is_mark(text) AS
+    CASE WHEN json_valid(text) THEN coalesce(text ->> '$.kind' IN ('start', 'end', 'point') AND text ->> '$.label' <> '', false) ELSE false END;
 
 -- Whether the text of a line 'container/...' or 'service/...' is an object of texts and numbers: a true or a list is no number of the kernel's.
 CREATE OR REPLACE MACRO is_flat_object(text) AS

@@ -5,4 +5,4 @@ FROM (
     FROM read_json($path, format = 'newline_delimited', ignore_errors = true, maximum_object_size = 16777216, compression = $compression,
                    columns = {timestamp: 'BIGINT', subsystem: 'VARCHAR', measurement: 'VARCHAR'})
 )
-WHERE timestamp IS NULL OR subsystem IS NULL OR measurement IS NULL
+WHERE stamp(timestamp) IS NULL OR subsystem IS NULL OR measurement IS NULL

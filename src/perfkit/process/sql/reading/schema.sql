@@ -43,4 +43,7 @@ CREATE TABLE live_after (machine INTEGER, taken BIGINT);
 -- The window that the user asked for (timeline/cut.sql).
 CREATE TABLE kept (machine INTEGER, from_timestamp BIGINT, to_timestamp BIGINT);
 
+-- Seconds since the epoch that can be; outside of the years 1970 to 9999 a stamp is damage.
+CREATE OR REPLACE MACRO stamp(seconds) AS if(seconds BETWEEN 0 AND 253402300799, seconds, NULL);
+
 CREATE OR REPLACE MACRO place(line, row) AS coalesce(line, row);

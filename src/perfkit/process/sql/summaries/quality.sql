@@ -60,11 +60,11 @@ WITH spans AS (
 ), unread AS (
     -- Lines that hold no JSON where there should be some. Those of containers and services are many: they are looked through where rows are missing.
     SELECT machine, timestamp, subsystem AS subject FROM raw
-    WHERE starts_with(subsystem, 'perfkit/') AND NOT json_valid(measurement)
+    WHERE starts_with(subsystem, 'perfkit/') AND NOT (starts_with(measurement, '{') AND if(subsystem = 'perfkit/mark', is_mark(measurement), json_valid(measurement)))
     UNION ALL
     SELECT machine, timestamp, 'filesystem' FROM (
         SELECT machine, timestamp, unnest(lines_of(measurement)) AS line FROM raw WHERE subsystem = 'statfs[*]'
-    ) WHERE line <> '' AND NOT json_valid(line)
+    ) WHERE line <> '' AND CASE WHEN json_valid(line) THEN line ->> '$.mount_point' IS NULL ELSE true END
     UNION ALL
     SELECT machine, timestamp, subsystem FROM raw
     WHERE (starts_with(subsystem, 'container/') OR starts_with(subsystem, 'service/')) AND NOT is_flat_object(measurement) AND machine IN (
@@ -76,16 +76,33 @@ WITH spans AS (
     UNION ALL
     SELECT machine, timestamp, subsystem FROM raw WHERE subsystem = 'processes' AND NOT is_whole_scan(measurement)
 ), limited AS (
-    SELECT machine, timestamp, 'limits of cpu ' || cpu AS subject FROM cpu_limits
-    UNION ALL SELECT machine, timestamp, 'limits of ' || interface FROM interface_limits
-    UNION ALL SELECT machine, timestamp, 'limits' FROM limits
-), vanished AS (
-    -- What had limits when most had them before.
-    SELECT machine, timestamp, unnest(if(there = before, [], list_filter(before, lambda subject: NOT list_contains(there, subject)))) AS subject
+    SELECT machine, timestamp, 'limits of cpu ' || cpu AS subject, 'cpu ' || cpu AS device FROM cpu_limits
+    UNION ALL SELECT machine, timestamp, 'limits of ' || interface, 'network ' || interface FROM interface_limits
+    UNION ALL SELECT machine, timestamp, 'limits', NULL FROM limits
+), looked AS (
+    -- Filesystems are read in the same samples, so that one that lost all of its limits is known; but limits never twice within 0.75 s.
+    SELECT machine, recording, clock, timestamp, count(subject) AS told
     FROM (
-        SELECT *, max_by(there, len(there)) OVER (PARTITION BY machine ORDER BY timestamp ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-        FROM (SELECT machine, timestamp, list(subject ORDER BY subject) AS there FROM limited GROUP BY ALL)
-    )
+        FROM limited UNION ALL SELECT machine, timestamp, NULL, NULL FROM raw WHERE subsystem = 'statfs[*]' AND machine IN (SELECT machine FROM limited)
+    ) JOIN samples USING (machine, timestamp)
+    GROUP BY machine, recording, clock, timestamp
+    QUALIFY told > 0 OR clock - max(if(told > 0, clock, NULL)) OVER (PARTITION BY machine, recording ORDER BY clock) >= 0.75
+), firsts AS (
+    SELECT machine, recording, subject, any_value(device) AS device, min(clock) AS since
+    FROM limited JOIN samples USING (machine, timestamp) GROUP BY machine, recording, subject
+), fewer AS (
+    -- There are fewer than have been seen by then.
+    FROM looked
+    ASOF JOIN (SELECT machine, recording, since, count(*) OVER (PARTITION BY machine, recording ORDER BY since) AS seen FROM firsts) AS f
+        ON f.machine = looked.machine AND f.recording = looked.recording AND f.since <= looked.clock
+    SELECT looked.* WHERE told < seen
+), vanished AS (
+    -- What had limits before, and is still there.
+    SELECT fewer.machine, fewer.timestamp, firsts.subject
+    FROM fewer JOIN firsts ON firsts.machine = fewer.machine AND firsts.recording = fewer.recording AND firsts.since < fewer.clock
+    LEFT JOIN present ON present.machine = fewer.machine AND present.timestamp = fewer.timestamp AND present.subject = firsts.device
+    ANTI JOIN limited ON limited.machine = fewer.machine AND limited.timestamp = fewer.timestamp AND limited.subject = firsts.subject
+    WHERE firsts.device IS NULL OR present.subject IS NOT NULL
 ), unusable AS (
     SELECT machine, timestamp, subject, 'its lines are missing' AS why FROM vanished
     UNION ALL SELECT machine, timestamp, subject, 'its line cannot be read' AS why FROM unread

@@ -3,8 +3,7 @@
 -- the recording that had begun last by then.
 WITH told AS (
     SELECT machine, file, min(place) AS place, timestamp, measurement ->> '$.kind' AS kind, measurement ->> '$.label' AS label
-    FROM (SELECT *, place(line, rowid) AS place FROM raw WHERE subsystem = 'perfkit/mark' AND json_valid(measurement))
-    WHERE kind IN ('start', 'end', 'point') AND label <> ''
+    FROM (SELECT *, place(line, rowid) AS place FROM raw WHERE subsystem = 'perfkit/mark' AND is_mark(measurement))
     GROUP BY ALL
 )
 SELECT told.machine, coalesce(sessions.recording, recordings.recording, 1) AS recording, told.timestamp, min(told.place) AS place, kind, label

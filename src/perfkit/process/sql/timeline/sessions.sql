@@ -17,7 +17,7 @@ WITH told AS (
     SELECT *, min(place) OVER (PARTITION BY machine, identity) AS first_place FROM read
 )
 SELECT machine, file, place, timestamp, monotonic, facts, boot_id, identity, dense_rank() OVER (PARTITION BY machine ORDER BY first_place) AS recording,
-       CASE WHEN told_start >= 0 AND told_start < 1e10 THEN told_start END AS started,
+       CASE WHEN told_start >= 0 AND told_start <= coalesce(monotonic + 60, 1e10) THEN told_start END AS started,  -- told after it, or a moment before
        CASE WHEN told_period >= 0.001 AND told_period <= 1e7 THEN told_period END AS period,
        CASE WHEN told_duration > 0 AND told_duration < 1e10 THEN told_duration END AS duration
 FROM known
