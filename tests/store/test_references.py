@@ -168,6 +168,18 @@ def test_a_removed_machine_can_be_imported_again(con, tmp_path: Path, db: Path) 
     assert found.new_samples == 59
 
 
+def test_runs_are_named_with_their_site_where_two_have_such_a_machine(
+    con, tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_input(db, invent.write(tmp_path / "twin.json", hostname="vm-b", seconds=30, seed=5), site_name="west")
+    assert main(["runs", "--db", str(db)]) == 0
+    named = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert sorted(named) == ["east/vm-b@1", "vm-a@1", "vm-a@2", "west/vm-b@1"]
+    for one in named:
+        assert main(["runs", one.partition("@")[0], "--db", str(db)]) == 0
+        assert f"{one}  " in capsys.readouterr().out
+
+
 def test_the_commands(con, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "--db", str(db)]) == 0
     out = capsys.readouterr().out

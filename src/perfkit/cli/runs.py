@@ -23,7 +23,7 @@ def runs(
 ) -> None:
     """List the runs in the database, the newest first.
 
-    The first column names a run for other commands: MACHINE@RUN.
+    The first column names a run for other commands: MACHINE@RUN, or SITE/MACHINE@RUN where two sites have a machine of that name.
     """
     import time
 
@@ -36,6 +36,7 @@ def runs(
     with closing(open_database(db or default_path(), read_only=True)) as con:
         collector_id = resolve(con, machine).collector_id if machine else None
         found = runs_listed(con, time.time_ns() // 1_000_000, collector_id)
+        several = {name for (name,) in con.execute("SELECT machinename FROM collectors GROUP BY machinename HAVING count(*) > 1")}
     if json:
         print(orjson.dumps({"runs": found}, option=orjson.OPT_INDENT_2).decode())
         return
@@ -45,5 +46,6 @@ def runs(
         start = datetime.fromtimestamp(one["from"] // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         busy = one["figures"].get("cpu_busy")
         cpu = f" CPU busy {busy['avg']:.1f} %, peak {busy['max']:.1f} %." if busy else ""
-        print(f"{one['machine']}@{one['run']}  {one['label']}  {start}  {format_duration((one['to'] - one['from']) / 1000)}")
+        place = f"{one['site']}/" if one["machine"] in several else ""
+        print(f"{place}{one['machine']}@{one['run']}  {one['label']}  {start}  {format_duration((one['to'] - one['from']) / 1000)}")
         print(f"    {one['verdict']['sentence']}{cpu}")
