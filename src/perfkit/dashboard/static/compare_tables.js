@@ -66,14 +66,14 @@ export function machines(found, choose, view) {
 
 /** The way to arms, where several of the same thing are chosen: by what they are called; of one name the earlier half and the later. */
 function asArms(found) {
-  const usable = found.length >= 4 && found.every(({ key, part }) => part && !key.includes(","));
+  if (found.length < 4 || found.some(({ key, part }) => !part || key.includes(","))) return "";
   const called = ({ collector, part }) => `${machineName(collector)} ${part.phase ?? part.label}`.replace(/[=,]/g, " ");
   const sorted = [...found].sort((a, b) => a.from - b.from);
   const middle = sorted.length / 2;
   const groups = Map.groupBy(sorted, called);
   const halves = groups.size === 1 && Number.isInteger(middle) ? [["earlier", sorted.slice(0, middle)], ["later", sorted.slice(middle)]] : null;
   const arms = groups.size > 1 && groups.size < found.length ? [...groups] : halves;
-  if (!usable || !arms) return "";
+  if (!arms) return "";
   const words = arms.map(([name, runs]) => `${name} (${runs.length} run${runs.length === 1 ? "" : "s"})`).join(" against ");
   const arm = arms.map(([name, runs]) => `${name}=${runs.map(({ key }) => key).join(",")}`);
   const told = arms.every(([, runs]) => runs.length > 2) ? "; then the verdicts are about the change." : ".";
