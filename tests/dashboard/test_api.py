@@ -199,7 +199,9 @@ def test_a_process_has_its_series_and_its_command_line(site):
         max(rss for _, rss in rows),
     )
     assert fetch(f"{site.url}/api/v1/collectors/2/process?command=nobody&{window}")[1]["processes"] == []
-    assert asking.get(f"{site.url}/collectors/2/processes/nginx", timeout=60).status_code == 200
+    page = asking.get(f"{site.url}/collectors/2/processes/nginx", timeout=60)
+    assert page.status_code == 200
+    assert 'id="recorded">recorded ' in page.text, "the trust line of every page"
     missing = asking.get(f"{site.url}/collectors/2/processes/nobody", timeout=60)
     assert (missing.status_code, "No process nobody was seen on vm-b." in missing.text) == (404, True)
 
@@ -241,7 +243,7 @@ def test_with_as_many_devices_as_have_rows_every_page_and_answer_comes_and_none_
         every = "disk.util_percent,disk.await_ms,network.rx_bytes,network.tx_bytes"
         pages += [
             f"/api/v1/collectors/1/series?metrics={every}&points=600",
-            "/collectors/1/host?disks=all&interfaces=all",
+            "/collectors/1/host?disks=disk0&interfaces=network999",
             "/perfkit/disk_metrics",
         ]
         pages += ["/compare?c=1@1&c=1@1", "/api/v1/compare?c=1@1&c=1@1&metrics=disk.util_percent&figures=avg"]

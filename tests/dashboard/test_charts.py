@@ -217,7 +217,9 @@ def test_phases_are_seen_behind_areas(site, open_page):
     """A stack has another shade within the phase, and its edges are drawn over the areas."""
     page = open_page(f"{site.url}/collectors/2", viewport={"width": 1440, "height": 900})
     start, end = FIRST + 400_000, FIRST + 800_000
-    assert page.evaluate(SERIES, "cpu")["bands"] == [{"label": "load", "from": start, "to": end, "reference": "@1"}]
+    assert page.evaluate(SERIES, "cpu")["bands"] == [
+        {"label": "load", "short": "load", "level": 0, "from": start, "to": end, "reference": "@1"}
+    ]
     bottom = {t: page.evaluate(COLUMN, ["cpu", t])[-4] for t in (start - 60_000, start + 60_000, start)}
     assert bottom[start - 60_000] != bottom[start + 60_000]
     edge = page.evaluate(COLUMN, ["cpu", start])
@@ -263,7 +265,7 @@ def test_a_phase_without_a_start_is_not_called_one(tmp_path, serve, open_page):
     con.close()
     found = open_page(f"{serve(database).url}/collectors/1").evaluate(SERIES, "cpu")["bands"]
     assert found == [
-        {"label": "steady", "from": FIRST + 300_000, "to": FIRST + 599_000, "reference": "@2"},
+        {"label": "steady", "short": "steady", "level": 0, "from": FIRST + 300_000, "to": FIRST + 599_000, "reference": "@2"},
     ]
 
 

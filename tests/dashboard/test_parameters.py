@@ -238,6 +238,46 @@ def test_other_addresses_of_runs_that_do_not_exist(app: InProcess) -> None:
         refused(answer, *asked[url], url)
 
 
+@pytest.mark.parametrize("path", ["/collectors/1", "/collectors/1/host", "/api/v1/collectors/1/series", "/api/v1/collectors/1/percentiles"])
+def test_two_answers_to_which_part_are_refused(app: InProcess, path: str) -> None:
+    """Either of them would be another than what was asked for."""
+    both = "name different parts of the data; keep one of them"
+    asked = {
+        "run=1&from=0&to=1": f"from and to / run {both}",
+        "range=1h&from=0": f"range / from {both}",
+        "range=all&phase=load": f"range / phase {both}",
+        "run=1&run=load": "run is given 2 times, with different values; give it once",
+    }
+    answers = app.ask([f"{path}?{query}" for query in (*asked, "run=1&run=1", "range=1h&run=&from=")])
+    for query, said in asked.items():
+        refused(answers.pop(f"{path}?{query}"), 400, said, f"{path}?{query}")
+    assert {answer.status_code for answer in answers.values()} == {200}
+
+
+def test_a_page_refuses_what_its_script_could_only_leave_out(app: InProcess) -> None:
+    asked = {
+        "/compare?c=1@1&range=9h": (400, "'9h' is not a range; use all"),
+        "/compare?c=1@1&align=end": (400, "runs are aligned by start or clock, not by 'end'"),
+        "/compare?c=1@1&at_least=2.5": (400, "at_least '2.5' is not a number"),
+        "/compare?c=1@1&from=5": (400, "a zoom of a comparison is from=N&to=N"),
+        "/compare?c=1@1&from=5&to=-5": (400, "a zoom of a comparison is from=N&to=N"),
+        "/compare?c=1@1&from=now&to=later": (400, "a zoom of a comparison is from=N&to=N"),
+        "/compare?c=1@1&mark=nope": (404, "not all of these have a mark 'nope' to start at; the first without it has: load"),
+        "/compare?arm=new=1@1,1@1&mark=nope": (404, "not all of these have a mark 'nope'"),
+        "/collectors/1/host?disks=sda&disks=nope": (
+            404,
+            "there are no figures of 'nope' in the table disk of this machine; there are those of sda",
+        ),
+        "/fleet?range=9h": (400, "there is no range '9h'"),
+        "/fleet?site=nowhere": (404, "no machine of a site 'nowhere' has data; there are: "),
+    }
+    taken = "/compare?c=1@1&range=1h&align=clock&mark=load&at_least=5&from=-5&to=5"
+    answers = app.ask([*asked, taken, "/fleet?site="])
+    assert [answers.pop(url).status_code for url in (taken, "/fleet?site=")] == [200, 200]
+    for url, answer in answers.items():
+        refused(answer, *asked[url], url)
+
+
 def refused(answer: Answer, status: int, said: str, url: str) -> None:
     """The status, a sentence, and nothing of the data."""
     assert answer.status_code == status, url
@@ -275,7 +315,7 @@ def test_the_parameters_of_every_route_are_known() -> None:
         text = (SOURCE / file).read_text()
         read |= set(re.findall(r'args(?:\.get|\.whole|\.width|\.instant|\.names|\.texts)?[\[(]"([a-z_.]+)"', text))
     known = {name for names in PARAMETERS.values() for name in names}
-    assert read <= known | {"c"}
+    assert read <= known | {"c", "align", "mark"}  # the last two: test_a_page_refuses_what_its_script_could_only_leave_out
     assert 'texts(f"device.{table}")' in (SOURCE / "api.py").read_text()
 
 

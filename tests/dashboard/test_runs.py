@@ -103,6 +103,22 @@ def test_the_page_of_a_run_shows_its_time_alone(marked, open_page):
     assert page.locator("#unzoom").is_hidden()
     page.click("#numbers a:has-text('steady')")
     page.wait_for_function("document.querySelector('#recorded').textContent.startsWith('recorded 121 of 121')")
+    said = "(one) => [one.querySelector('#verdict').textContent, one.querySelector('#found').textContent.replaceAll(/\\s+/g, ' ').trim()]"
+    phase = page.locator("main").evaluate(said)
+    assert phase[0].startswith("steady CPU-bound: "), "verdict and findings are those of what is shown"
+    assert "for 2 m 1 s of 2 m 1 s" in phase[0]
+    again = open_page(page.url)
+    assert again.locator("main").evaluate(said) == phase, "the link says the same"
+    served = asking.get(page.url, timeout=60).text
+    assert '<span class="muted">steady</span> <b>CPU-bound</b>' in served, "before any script"
+
+
+def test_every_page_of_a_machine_says_what_was_recorded_of_the_run(marked):
+    """And the names on a run's page have no number of that run."""
+    for page in ("", "/host", "/tables", "/containers"):
+        answer = asking.get(f"{marked.url}/collectors/1{page}?run=1", timeout=60)
+        assert 'id="recorded">recorded 201 of 201 samples' in answer.text, page
+    assert '<option value="@1">load</option>' in asking.get(f"{marked.url}/runs/1@1", timeout=60).text
 
 
 def test_the_first_screen_of_a_run_answers(marked, open_page):

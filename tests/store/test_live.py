@@ -97,6 +97,10 @@ def test_a_second_at_a_time_gives_the_rows_of_the_file(db: Path, collection: Pat
     check_rollups(query)
     assert query("SELECT machinename, sitename, cpus, samples FROM collectors") == [("vm-a", "default", 4, 13)]
     assert query("SELECT kind, missed FROM quality_events WHERE kind = 'gap'") == [("gap", 3)]
+    assert query("SELECT DISTINCT range FROM percentiles") == [("run:1",)], (
+        "a recording that has ended is judged: lists of machines wait for nothing"
+    )
+    assert query("SELECT range FROM findings WHERE range <> 'run:1'") == []
     with closing(open_database(file_db, read_only=True)) as con:
         for sql in (
             "SELECT first_timestamp, last_timestamp, samples, samples_expected, round(coverage, 9) FROM collections",

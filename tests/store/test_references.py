@@ -168,7 +168,19 @@ def test_a_removed_machine_can_be_imported_again(con, tmp_path: Path, db: Path) 
     assert found.new_samples == 59
 
 
-def test_the_commands(con, tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_named_with_their_site_where_two_have_such_a_machine(
+    con, tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import_input(db, invent.write(tmp_path / "twin.json", hostname="vm-b", seconds=30, seed=5), site_name="west")
+    assert main(["runs", "--db", str(db)]) == 0
+    named = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert sorted(named) == ["east/vm-b@1", "vm-a@1", "vm-a@2", "west/vm-b@1"]
+    for one in named:
+        assert main(["runs", one.partition("@")[0], "--db", str(db)]) == 0
+        assert f"{one}  " in capsys.readouterr().out
+
+
+def test_the_commands(con, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "--db", str(db)]) == 0
     out = capsys.readouterr().out
     assert "vm-a@2  load  2026-01-01T00:00:20Z  10 s" in out
@@ -180,7 +192,4 @@ def test_the_commands(con, tmp_path: Path, db: Path, capsys: pytest.CaptureFixtu
     said, removed = capsys.readouterr().out.splitlines()[1:]
     assert said == "vm-a@peak: run 2 (peak) of vm-a, from 2026-01-01T00:00:20.001Z to 2026-01-01T00:00:30.001Z."
     assert removed == "Removed vm-a@peak: 11 samples."
-    import_input(db, tmp_path / "vm-a.json", site_name="west")
-    assert main(["runs", "--db", str(db)]) == 0
-    assert "west/vm-a@1  " in capsys.readouterr().out
     assert main(["remove", "vm-a@peak", "--db", str(db)]) == 2

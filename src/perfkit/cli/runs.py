@@ -23,7 +23,7 @@ def runs(
 ) -> None:
     """List the runs in the database, the newest first.
 
-    The first column names a run for other commands: MACHINE@RUN, with its site where a machine of that name stands at several.
+    The first column names a run for other commands: MACHINE@RUN, or SITE/MACHINE@RUN where two sites have a machine of that name.
     """
     import time
 
@@ -46,6 +46,6 @@ def runs(
         start = datetime.fromtimestamp(one["from"] // 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         busy = one["figures"].get("cpu_busy")
         cpu = f" CPU busy {busy['avg']:.1f} %, peak {busy['max']:.1f} %." if busy else ""
-        site = f"{one['site']}/" if one["machine"] in several else ""
-        print(f"{site}{one['machine']}@{one['run']}  {one['label']}  {start}  {format_duration((one['to'] - one['from']) / 1000)}")
+        place = f"{one['site']}/" if one["machine"] in several else ""
+        print(f"{place}{one['machine']}@{one['run']}  {one['label']}  {start}  {format_duration((one['to'] - one['from']) / 1000)}")
         print(f"    {one['verdict']['sentence']}{cpu}")

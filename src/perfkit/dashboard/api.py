@@ -17,7 +17,7 @@ from datasette.utils.asgi import Response
 
 from perfkit.catalog import DENSE, TABLES
 from perfkit.compare import judging
-from perfkit.dashboard import fleet, limits, ranges, reading
+from perfkit.dashboard import fleet, limits, ranges, reading, words
 from perfkit.dashboard.parameters import Parameters
 from perfkit.dashboard.series import Wanted, metrics_by_table, read, read_load
 from perfkit.errors import BadInput, NotThere
@@ -348,7 +348,9 @@ def stretches(con: sqlite3.Connection, collector_id: int) -> list[dict[str, Any]
             "run": one.run,
             "phase": one.phase,
             "label": one.label,
-            "name": (one.phase or one.label) + (f" (run {one.run})" if names[one.phase or one.label] > 1 else ""),
+            "name": f"{words.isolated(one.phase or one.label)} (run {one.run})"
+            if names[one.phase or one.label] > 1
+            else one.phase or one.label,
             "from": one.start,
             "to": one.end,
             "open": one.open,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -33,6 +34,8 @@ _OF_A_REQUEST = (DatasetteError, ValueError, LookupError, TypeError, AttributeEr
 SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
 # What the URL of a page says about the stretch of time that is shown.
 WINDOW = ("range", "from", "to", "run", "phase")
+# What lies over one another in a comparison.
+ALIGNED = ("start", "clock")
 # What should be equal in machines that are compared.
 FINGERPRINT = ("cpu_model", "cpus", "memory_mb", "operating_system", "kernel", "architecture", "cloud_vendor", "instance_type", "period_ms")
 
@@ -97,7 +100,10 @@ async def runs(request: Any, datasette: Dashboard) -> Response:
 
 async def all_machines(request: Any, datasette: Dashboard) -> Response:
     """All machines side by side."""
+    asked = fleet.FleetAsked.of(Parameters(request))
     sites, machines = await datasette.read(lambda con: (fleet.sites(con), reading.collectors(con)))
+    if asked.site and machines and asked.site not in sites:
+        raise NotThere(f"no machine of a site {asked.site[:60]!r} has data; there are: {', '.join(sites)}.")
     choices = [{"name": name, "label": words.metric(*of)} for name, of in fleet.metrics().items()]
     shown = {"range": fleet.RANGE, "by": fleet.BY, "metric": fleet.METRIC, "top": fleet.TOP}
     context = {"sites": sites, "metrics": choices, "figures": SORTED_BY, "empty": not machines, **shown}
@@ -156,8 +162,28 @@ async def compare(request: Any, datasette: Dashboard) -> Response:
     """Several collectors, runs or phases over one another."""
     args = Parameters(request)
     collectors, named = await datasette.read(lambda con: (choices(con), api.references(con, args)))
+    _check_comparison(args, {int(re.split("[@:]", one)[0]) for one in named}, collectors)
     frame = {**comparing(collectors, datasette.access.root_path), "named": named}
     return await respond(request, datasette, Page("compare", {}, frame))
+
+
+def _check_comparison(args: Parameters, compared: set[int], collectors: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what the page's script could only leave out, so that it never shows something else than was asked for."""
+    if (name := args.get("range") or "all") not in RANGES:
+        raise BadInput(f"{name[:40]!r} is not a range; use {', '.join(RANGES)}.")
+    if (align := args.get("align") or "start") not in ALIGNED:
+        raise BadInput(f"runs are aligned by {' or '.join(ALIGNED)}, not by {align[:40]!r}.")
+    args.whole("at_least", 0, 0, 1000)
+    ends = [args.get(one) for one in ("from", "to")]
+    if any(ends) and (not all(re.fullmatch(r"-?[0-9]{1,13}", one or "") for one in ends) or int(ends[0] or 0) > int(ends[1] or 0)):
+        raise BadInput("a zoom of a comparison is from=N&to=N, milliseconds since each start, or since 1970 with align=clock.")
+    mark = args.get("mark", "")
+    for one in collectors if mark else ():
+        known = [run["name"] for run in one["runs"] if run["marked"]]
+        if one["id"] in compared and mark not in known:
+            raise NotThere(
+                f"not all of these have a mark {mark[:60]!r} to start at; the first without it has: {', '.join(known) or 'none'}."
+            )
 
 
 def comparing(collectors: Sequence[Mapping[str, Any]], root_path: str = "") -> dict[str, Any]:
@@ -238,7 +264,8 @@ async def _of_collector(
     )
     shown_run = (frame or {}).get("run")
     if shown_run:
-        stretches = [one for one in stretches if one["run"] == shown_run["run"]]
+        # The page is about this run: its number need not stand behind the name of each phase.
+        stretches = [{**one, "name": one["phase"] or one["label"]} for one in stretches if one["run"] == shown_run["run"]]
     shown = (frame or {}).get("container", "")
     if shown and shown not in names:
         raise NotFound(f"{collector['machinename']} has no container {shown[:64]}.")
@@ -256,6 +283,7 @@ async def _of_collector(
         "recorded": recorded,
         "container": shown,
         "container_name": names.get(shown, ""),
+        "newest": (frame or {}).get("newest"),
     }
     known = {
         "now": api.now(),
@@ -272,8 +300,17 @@ async def _of_collector(
     return await respond(
         request,
         datasette,
-        Page(tab.script, {**context, "run": shown_run, "newest": (frame or {}).get("newest")}, {**known, **(frame or {})}, template),
+        Page(tab.script, {**context, **_judged(shown_run, args)}, {**known, **(frame or {})}, template),
     )
+
+
+def _judged(run: dict[str, Any] | None, args: Mapping[str, str]) -> dict[str, Any]:
+    """The run of a page, and the part of it that verdict and findings are about: the phase that is shown, else all of it."""
+    if run is None:
+        return {"run": None}
+    phase = next((one for one in run["phases"] if one["phase"] == args.get("phase")), None)
+    zoomed = "from" in args or "to" in args
+    return {"run": run, "part": phase or run, "part_name": phase["phase"] if phase else "whole run" if zoomed else ""}
 
 
 def _window_args(request: Any, frame: Mapping[str, Any]) -> Mapping[str, str]:

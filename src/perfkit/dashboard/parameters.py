@@ -21,7 +21,7 @@ _NUMBERS_OF_DATASETTE = ("_ttl", "_timelimit", "_facet_size", "_size")
 
 
 class Parameters(Mapping[str, str]):
-    """The parameters of a request's URL; as a mapping, the first text of each name.
+    """The parameters of a request's URL; as a mapping, the text of each name, which is given once.
 
     Every method raises BadInput, with the parameter's name and what it may be, for a value that is not one.
     """
@@ -30,7 +30,10 @@ class Parameters(Mapping[str, str]):
         self._values: dict[str, list[str]] = {name: list(request.args.getlist(name)) for name in request.args}
 
     def __getitem__(self, name: str) -> str:
-        return _text(name, self._values[name][0])
+        first, *others = self._values[name]
+        if any(other != first for other in others):
+            raise BadInput(f"{name} is given {len(others) + 1} times, with different values; give it once.")
+        return _text(name, first)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

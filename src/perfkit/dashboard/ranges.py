@@ -11,6 +11,9 @@ from perfkit.errors import BadInput
 from perfkit.store.percentiles import NamedWindow
 from perfkit.store.runs import Stretch, pick
 
+# What names a part of the data, each in its own way.
+KINDS = (("range",), ("from", "to"), ("run", "phase"))
+
 
 @dataclass(frozen=True)
 class Window:
@@ -32,8 +35,12 @@ class Window:
 def window(args: Mapping[str, str], named: Sequence[NamedWindow], stretches: Sequence[Stretch] = ()) -> Window:
     """The window that a URL's `run` and `phase`, `from` and `to`, or `range` ask for, of the `named` ones of a collector.
 
-    `from` or `to` alone is open to the data's other end. Without any of them it is all. Raises BadInput for what is not one.
+    `from` or `to` alone is open to the data's other end. Without any of them it is all. Raises BadInput for what is not one, and for
+    more than one of these three, because either answer would be another than what was asked.
     """
+    kinds = [" and ".join(name for name in kind if args.get(name)) for kind in KINDS]
+    if len(given := [kind for kind in kinds if kind]) > 1:
+        raise BadInput(f"{' / '.join(given)} name different parts of the data; keep one of them.")
     ranges = {one.name: one for one in named if one.name in RANGES}
     if args.get("run") or args.get("phase"):
         one = pick(stretches, args.get("run"), args.get("phase"))

@@ -12,6 +12,7 @@ from perfkit.catalog import FIGURES, Table, table
 from perfkit.collection.certificate import Certificate
 from perfkit.dashboard import ranges
 from perfkit.dashboard.ranges import Window
+from perfkit.errors import NotThere
 from perfkit.loadtools import capacity
 from perfkit.loadtools.capacity import Capacity
 from perfkit.process.findings import SHOWN, Span, verdict
@@ -25,6 +26,7 @@ PERCENTILES = ("metric", "device", *FIGURES)
 # The device that stands for all others of its table, and how many of a table are shown before any is asked for.
 WHOLE = "all"
 SHOWN_AT_FIRST = 2
+SOME = 20  # devices that are named where one is not there
 
 Row = dict[str, Any]
 
@@ -107,9 +109,14 @@ def devices_to_show(
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """All devices of each table of `asked`, and of these the ones to show.
 
-    They are those asked for; else the one that stands for all; else the first that the host's totals count.
+    They are those asked for; else the one that stands for all; else the first that the host's totals count. Raises NotThere for one that
+    the machine never had.
     """
     known = {name: sorted((str(device) for device in devices(con, table(name), collector_id)), key=_by_number) for name in asked}
+    for name, wanted in asked.items():
+        if missing := [device for device in wanted if device not in known[name]]:
+            there = ", ".join(known[name][:SOME]) or "none"
+            raise NotThere(f"there are no figures of {missing[0][:60]!r} in the table {name} of this machine; there are those of {there}.")
     return known, {name: _chosen(con, collector_id, name, known[name], wanted) for name, wanted in asked.items()}
 
 

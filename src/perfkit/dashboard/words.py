@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from perfkit.units import format_bytes
 
 Row = dict[str, Any]
 _COMPONENTS = {"cpu": "CPU", "mem": "Memory", "disk": "Disk", "net": "Network"}
+_TURNING = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "PDF", "PDI", "FSI"}
 _NOISE = re.compile(r"\((?:R|TM)\)|\bCPU\b|\bProcessor\b|\bIntel\b|\bAMD\b|@.*", re.IGNORECASE)
 
 
@@ -23,6 +25,11 @@ def facts(collector: Row) -> Iterator[str]:
     if memory := collector["memory_mb"]:
         yield format_bytes(memory * 1024 * 1024)
     yield from (str(collector[name]) for name in ("operating_system", "kernel", "architecture", "instance_type") if collector[name])
+
+
+def isolated(name: str) -> str:
+    """A name from outside within a sentence, so that one that is written from right to left does not turn what follows it."""
+    return f"\u2068{name}\u2069" if any(unicodedata.bidirectional(one) in _TURNING for one in name) else name
 
 
 def label(column: Column) -> str:

@@ -142,7 +142,8 @@ def _unneeded(new: set[str], *, facts: bool) -> list[str]:
     return [*_NEVER_LIVE, *(() if facts else ("machines", "system_info")), *without_lines]
 
 
-_CLOSED = """SELECT run, NULL FROM runs WHERE collector_id = :id AND open = 0 AND marked = 1
+_CLOSED = """SELECT run, NULL FROM runs JOIN recordings USING (collector_id, recording)
+    WHERE collector_id = :id AND open = 0 AND (marked = 1 OR ended NOT IN (:still, :cut))
     UNION ALL SELECT run, phase FROM phases WHERE collector_id = :id AND open = 0"""
 
 
@@ -199,6 +200,7 @@ class _Machine:
         self.last = -1  # newest sample in the database
         self.tidied = -1  # when its rollups were brought up to date, in steps of _TIDY_MS
         self.facts_changed = False  # has a session or CPUs that `collectors` does not know yet
+        self.ended: set[str] = set()  # recordings whose end was seen: nothing of them comes later that would have them judged
         self.hour = -1  # the hour up to which its samples are stored by column
         self.guesses = False  # whether names decide what counts in its totals
         self.seen: dict[str, int] = {}  # by table: how many rows its newest sample had
@@ -551,7 +553,9 @@ class Live:
                     told = {name: _one_line(name, value) for name, value in facts[collector_id][0].items() if value is not None}
                     tell_collector(self._con, collector_id, machine.last, machine.last, told)
                     machine.facts_changed = False
-                self._tidy(machine)
+                ended = {one.identity for one in found if one.ended and one.ended not in (RECORDING, CUT_OFF)}
+                self._tidy(machine, at_once=not ended <= machine.ended)
+                machine.ended |= ended
         if "devices" not in skip:
             for collector_id, kind, count, lines in self._engine.con.execute(schema.text("duckdb/live_too_many")).fetchall():
                 last = grown[collector_id].last
@@ -630,14 +634,16 @@ class Live:
                 runs.extend(con, machine.id, one.number, last)
         return taken
 
-    def _tidy(self, machine: _Machine) -> None:
-        """Every few minutes, each machine in a second of its own: rollups, coverage; once an hour: the samples by column."""
+    def _tidy(self, machine: _Machine, at_once: bool) -> None:
+        """Every few minutes, each machine in a second of its own, and when a recording ended: rollups, coverage; once an hour: the samples
+        by column.
+        """
         step = (machine.last - machine.id * 1000 % _TIDY_MS) // _TIDY_MS
-        if machine.last < 0 or step == machine.tidied:
+        if machine.last < 0 or (step == machine.tidied and not at_once):
             return
         machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
-        closed = {window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id})}
+        closed = {window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id, "still": RECORDING, "cut": CUT_OFF})}
         percentiles.refresh(self._con, machine.id, only=lambda window: window.name in closed)
         findings.refresh(self._con, machine.id, only=lambda window: window.name in closed)
         hour = machine.last // _HOUR

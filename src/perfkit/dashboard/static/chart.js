@@ -399,24 +399,24 @@ function edges(u, view, { from, to }) {
 
 /**
  * Where the names stand above the plot, [{text, x, row, from, to}] in the page's pixels: at the edge of what is seen of the phase, in a
- * second row what collides, left out what still does.
+ * second row what collides, left out what still does: runs come before their phases, and these before points.
  */
 function labels(u, view) {
   const plot = u.width / scaleOf(view) - view.gutter - RIGHT;
-  const ends = new Array(LABEL.rows).fill(-Infinity);
+  const rows = Array.from({ length: LABEL.rows }, () => []);
   const at = (t) => view.gutter + Math.min(1, Math.max(0, (t - view.from) / (view.to - view.from))) * plot;
   u.ctx.font = font(view);
   return [...view.bands]
     .filter(({ from, to }) => to >= view.from && from <= view.to)
-    .sort((a, b) => a.from - b.from)
-    .flatMap(({ from, to, label }) => {
-      const text = label.length > LABEL.characters ? `${label.slice(0, LABEL.characters)}…` : label;
+    .sort((a, b) => a.level - b.level || a.from - b.from)
+    .flatMap(({ from, to, short }) => {
+      const text = short.length > LABEL.characters ? `${short.slice(0, LABEL.characters)}…` : short;
       const long = u.ctx.measureText(text).width / pixel(view);
       // What begins near the right end is written before it.
       const x = Math.max(view.gutter, Math.min(at(from), view.gutter + plot + RIGHT - long));
-      const row = ends.findIndex((before) => before <= x);
+      const row = rows.findIndex((taken) => taken.every(([start, end]) => end + LABEL.gap <= x || x + long + LABEL.gap <= start));
       if (row < 0) return [];
-      ends[row] = x + long + LABEL.gap;
+      rows[row].push([x, x + long]);
       return [{ text, x, row, left: at(from), right: at(to) }];
     });
 }

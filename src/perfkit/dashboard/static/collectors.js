@@ -4,7 +4,7 @@ import { $, h } from "./dom.js";
 import { coverage, instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
 import { isLive } from "./series.js";
-import { ask, frame } from "./source.js";
+import { ask, frame, whyNot } from "./source.js";
 import * as url from "./url.js";
 
 const REFRESH_MS = 2000;
@@ -43,7 +43,7 @@ async function refresh() {
     if (!before && list.length) location.reload();
     else if (before) draw();
   } catch (error) {
-    $("#problem").textContent = `No connection to the server (${error.message}); trying again.`;
+    $("#problem").textContent = whyNot(error);
     $("#problem").hidden = false;
   }
 }

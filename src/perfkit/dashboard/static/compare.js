@@ -1,7 +1,7 @@
 // Several collectors, runs or phases over one another, and a table with what differs.
 // One is a subject: a collector, or a run or phase of it ("3", "3@2" or "3@2:steady" in the URL's c).
 
-import { MOST, difference, machines } from "./compare_tables.js";
+import { MOST, difference, machineName, machines } from "./compare_tables.js";
 import { $, $$, h, say } from "./dom.js";
 import { show, span, stretch } from "./format.js";
 import { keys, onLooks } from "./looks.js";
@@ -45,7 +45,7 @@ function subject(key, arm, number) {
   const from = part?.from ?? url.rangeStart(collector.first, to);
   const zero = marked(collector).find((one) => one.name === url.get("mark"))?.from ?? from;
   const look = { colour: `c${(number % COLOURS) + 1}`, dash: number < COLOURS ? undefined : [6, 3] };
-  return { key, collector, part, from, to, zero, ...look, arm, label: collector.name + (part ? ` · ${part.name}` : "") };
+  return { key, collector, part, from, to, zero, ...look, arm, label: machineName(collector) + (part ? ` · ${part.name}` : "") };
 }
 
 /** The marked runs of a collector and their phases. */
@@ -64,9 +64,10 @@ async function load() {
   const found = subjects();
   controls(found);
   machines(found, choose, view);
-  if (!found.length) return nothing();
+  const left = url.all("c").filter((key) => !found.some((one) => one.key === key));
+  if (!found.length) return nothing(left);
   verdicts(found);
-  problem(found.length === 1 && !onDisk ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
+  problem(left.length ? unrecorded(left) : found.length === 1 && !onDisk ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
   document.body.classList.add("loading");
   try {
     const byStart = url.get("align") !== "clock";
@@ -187,8 +188,11 @@ function choose(list) {
   url.set({ arm: null, c: [...new Set(list.map(String).filter(Boolean))], from: null, to: null });
 }
 
+/** That some of those in the address cannot be drawn: the server knows them, but nothing has come of them yet. */
+const unrecorded = (keys) => `No sample has come yet of ${keys.map((key) => byId.get(Number.parseInt(key, 10))?.name ?? key).join(", ")}; what has data is shown.`;
+
 /** Nothing is chosen: what to do, and what there is to choose from. */
-function nothing() {
+function nothing(left) {
   shown = null;
   $("#verdicts").hidden = true;
   for (const plot of plots.values()) {
@@ -197,35 +201,31 @@ function nothing() {
   }
   $("#panels").replaceChildren();
   $("#panels").hidden = true;
-  problem("");
+  problem(left.length ? unrecorded(left).replace(/;.*/, ".") : "");
   const known = frame.collectors.filter((c) => c.last);
   const sentence = known.length
-    ? `Choose 2 to ${MOST} machines or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
+    ? `Choose 2 to ${MOST} machines, runs or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
     : "There is no machine with data yet. ";
-  const where = known.length ? "Or tick them under " : "How to get some stands under ";
+  const where = known.length ? ["Or tick them under ", h("a", { href: url.link("/runs") }, "Runs"), " or "] : ["How to get some stands under "];
   $("#difference").replaceChildren(
-    h("p", {}, sentence, where, h("a", { href: url.link("/") }, "Collectors"), "."),
-    ...(known.length > 1
-      ? [
-          h(
-            "ul",
-            { class: "suggested" },
-            suggestions(known).map(({ c, words }) => h("li", {}, h("a", { href: url.href({ c }) }, words))),
-          ),
-        ]
-      : []),
+    h("p", {}, sentence, ...where, h("a", { href: url.link("/") }, "Collectors"), "."),
+    h("ul", { class: "suggested" }, suggestions(known).map(({ c, words }) => h("li", {}, h("a", { href: url.href({ c }) }, words)))),
   );
 }
 
-/** Pairs that are likely meant: runs or phases of one machine, the newest two machines. */
+/** Pairs that are likely meant: the newest run of a machine and the one before it, of the same label if there is one; the newest two machines. */
 function suggestions(known) {
-  const phases = known.flatMap((one) => {
-    const own = marked(one);
-    return own.length > 1
-      ? [{ c: own.slice(0, 2).map(({ reference }) => one.id + reference), words: `${one.name}: ${own[0].name} and ${own[1].name}` }]
+  const pairs = known.flatMap((one) => {
+    const runs = one.runs.filter(({ phase }) => !phase).sort((a, b) => a.from - b.from);
+    const newest = runs.pop();
+    const before = runs.findLast(({ label }) => label === newest?.label) ?? runs.at(-1);
+    return before
+      ? [{ c: [before, newest].map(({ reference }) => one.id + reference), words: `${machineName(one)}: ${before.name} and ${newest.name}` }]
       : [];
   });
-  return [{ c: known.slice(0, 2).map(({ id }) => String(id)), words: `${known[0].name} and ${known[1].name}` }, ...phases.slice(0, 3)];
+  const machines = known.slice(0, 2);
+  const both = { c: machines.map(({ id }) => String(id)), words: machines.map(machineName).join(" and ") };
+  return [...pairs.slice(0, 3), ...(machines.length > 1 ? [both] : [])];
 }
 
 function problem(sentence) {
@@ -295,7 +295,7 @@ function tabs(first) {
 const zoom = (from, to) => url.set({ from: String(from), to: String(to) });
 const unzoom = () => url.set({ from: null, to: null });
 
-$("#at_least")?.addEventListener("change", (event) => url.set({ at_least: Number(event.target.value) > 0 ? event.target.value : null }));
+$("#at_least")?.addEventListener("change", ({ target }) => url.set({ at_least: Math.min(1000, Math.max(0, Math.round(Number(target.value)))) || null }));
 for (const name of ["align", "mark"])
   $(`#${name}`).addEventListener("change", (event) => url.set({ [name]: event.target.value || null, from: null, to: null }));
 $("#unzoom").addEventListener("click", unzoom);

@@ -1,7 +1,7 @@
 // The tables of a comparison: whose machines they are and what differs between them, and the figures next to one another.
 
 import { $, figures, h, heading, scroller } from "./dom.js";
-import { difference as changed, instant, show, span, zone } from "./format.js";
+import { difference as changed, instant, isolated, show, span, zone } from "./format.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -23,6 +23,11 @@ const FIGURES = [
   ["p95", "P95"],
   ["max", "max"],
 ];
+
+const named = Map.groupBy(frame.collectors, ({ name }) => name);
+
+/** What a machine is called among those that can be compared: with its site where another site has one of the same name. */
+export const machineName = ({ name, site }) => (named.get(name)?.length > 1 ? isolated(`${site}/${name}`) : isolated(name));
 
 /** Who is compared, with what differs between the machines, and the form to choose: `choose(keys)`. */
 export function machines(found, choose, view) {
@@ -53,15 +58,32 @@ export function machines(found, choose, view) {
   );
   $("#chosen").replaceChildren(
     ...(found.length ? [scroller("Machines", figures(heads, rows))] : []),
+    fixed ? "" : asArms(found),
     same.length ? h("p", { class: "muted same" }, `${found.length > 1 ? "The same: " : ""}${same.join(" · ")}`) : "",
     armed ? h("p", { class: "muted" }, `Each arm is several runs of the same thing${url.onDisk ? "" : "; the address names them"}.`) : url.onDisk ? "" : found.length < MOST ? adding(found, choose) : h("p", { class: "muted" }, `${MOST} are as many as one chart can tell apart.`),
   );
 }
 
+/** The way to arms, where several of the same thing are chosen: by what they are called; of one name the earlier half and the later. */
+function asArms(found) {
+  if (found.length < 4 || found.some(({ key, part }) => !part || key.includes(","))) return "";
+  const called = ({ collector, part }) => `${machineName(collector)} ${part.phase ?? part.label}`.replace(/[=,]/g, " ");
+  const sorted = [...found].sort((a, b) => a.from - b.from);
+  const middle = sorted.length / 2;
+  const groups = Map.groupBy(sorted, called);
+  const halves = groups.size === 1 && Number.isInteger(middle) ? [["earlier", sorted.slice(0, middle)], ["later", sorted.slice(middle)]] : null;
+  const arms = groups.size > 1 && groups.size < found.length ? [...groups] : halves;
+  if (!arms) return "";
+  const words = arms.map(([name, runs]) => `${name} (${runs.length} run${runs.length === 1 ? "" : "s"})`).join(" against ");
+  const arm = arms.map(([name, runs]) => `${name}=${runs.map(({ key }) => key).join(",")}`);
+  const told = arms.every(([, runs]) => runs.length > 2) ? "; then the verdicts are about the change." : ".";
+  return h("p", { class: "muted" }, "Several runs of the same thing? ", h("a", { href: url.href({ c: null, arm }) }, `Compare ${words}`), told);
+}
+
 function adding(found, choose) {
   const choices = ({ id, name, site, runs }) => [
     h("option", { value: id }, `${name} (${site})`),
-    ...runs.filter(({ marked }) => marked).map((one) => h("option", { value: id + one.reference }, `${name} · ${one.name}`)),
+    ...runs.filter(({ marked }) => marked).map((one) => h("option", { value: id + one.reference }, `${machineName({ name, site })} · ${one.name}`)),
   ];
   return h(
     "select",
@@ -139,6 +161,6 @@ function apart(value, reference, unit) {
   if (value === null || reference === null) return ["–", "–"];
   const exact = value - reference;
   const delta = unit === "%" ? Math.round(exact * 100) / 100 : exact;
-  const [told, percent] = changed(delta, unit, reference ? (delta / reference) * 100 : null);
+  const [told, percent] = changed(delta, unit, reference ? ((delta && exact) / reference) * 100 : null);
   return [told, percent ?? "–"];
 }

@@ -2,7 +2,7 @@
 // worst, and a heat map of machine and time.
 
 import { $, $$, figures, h, heading, scroller, token } from "./dom.js";
-import { day, digits, instant, moment, show, span, stretch, zone } from "./format.js";
+import { day, digits, instant, isolated, moment, show, span, stretch, zone } from "./format.js";
 import { scale } from "./heatmap.js";
 import { onLooks } from "./looks.js";
 import { ask, frame } from "./source.js";
@@ -45,6 +45,7 @@ async function load() {
   } catch (error) {
     $("#problem").textContent = error.message;
     $("#problem").hidden = false;
+    if (!answer) for (const place of $$("#fleet .body")) place.replaceChildren(nothing("Could not be read."));
   }
   document.body.dataset.drawn = "1";
 }
@@ -125,7 +126,7 @@ function unlike({ unlike: found }) {
   ];
   const line = (row) => {
     const as = number(row.unit);
-    const run = row.label + (row.phase ? `, ${row.phase}` : "");
+    const run = isolated(row.label) + (row.phase ? `, ${isolated(row.phase)}` : "");
     return h("tr", {}, ...who(row), text(row.metric_label), h("td", {}, as(row.value)), h("td", {}, as(row.peers)), text(run), h("td", {}, row.machines));
   };
   // Where one thing is wrong with a machine, most of its metrics are unlike its peers': the furthest of each stand for them, in one run or phase.
@@ -169,7 +170,7 @@ function top({ top: found, metric }) {
       manySites() ? text(row.site) : null,
       devices ? text(row.device) : null,
       ...shown.map((name) => (name === sorted ? bar(row[name], whole, h("b", {}, as(row[name]))) : h("td", {}, as(row[name])))),
-      text([row.label, h("small", {}, ` run ${row.run}`)]),
+      text([isolated(row.label), h("small", {}, ` run ${row.run}`)]),
       text(`${instant(row.from_timestamp, url.utc())} ${zone(row.from_timestamp, url.utc())}`),
     ),
   );
@@ -215,7 +216,7 @@ function heatmap({ heatmap: { from, width_ms: width, machines }, metric }) {
     });
     canvas.addEventListener("mouseleave", () => readout(metric, width));
     canvas.addEventListener("click", (event) => location.assign(url.link(`/collectors/${one.collector}`, { changes: at(under(event)) })));
-    const name = manySites() ? `${one.machine} · ${one.site}` : one.machine;
+    const name = manySites() ? `${isolated(one.machine)} · ${isolated(one.site)}` : one.machine;
     return h("tr", {}, h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, name)), h("td", { class: "cells" }, canvas));
   });
   readout(metric, width);

@@ -33,6 +33,12 @@ export function show(value, unit) {
   return withUnit(number, prefixed);
 }
 
+/** A name from outside within a sentence: one that is written from right to left, or turns what follows it, ends at its own end. */
+export const isolated = (name) => (/[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/.test(name) ? `\u2068${name}\u2069` : name);
+
+/** A share in a list of many: no more than two decimals. */
+export const share = (value) => (value ? show(Math.round(value * 100) / 100, "%") : show(value, "%"));
+
 /** A number with its unit behind it: "4 tasks", "1 task", "12". */
 export function withUnit(number, unit) {
   const text = digits(number);

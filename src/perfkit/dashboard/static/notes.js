@@ -1,7 +1,7 @@
 // The notes under the overview's charts: findings, phases, quality of the recording, containers.
 
 import { $, figures as table, h, heading } from "./dom.js";
-import { digits, instant, moment, show, span, stretch } from "./format.js";
+import { digits, instant, moment, share, show, span, stretch } from "./format.js";
 import * as limits from "./limits.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
@@ -21,6 +21,7 @@ const KINDS = {
   too_many: "too many devices",
   set_aside: "lines not imported",
   oom_kill: "killed for lack of memory",
+  unusable: "figures left out",
 };
 // The steady parts that were asked for, by phase.
 const proposals = new Map();
@@ -72,6 +73,7 @@ export async function findings({ tables }, stats, view) {
   const tablesHref = url.link(`/collectors/${frame.collector}/tables`, { keep: true });
   if (more > 0) shown.push(h("li", {}, h("a", { href: tablesHref }, `${more} more in the tables`)));
   if (answer.error) shown.push(h("li", { class: "bad" }, `The findings could not be read: ${answer.error}`));
+  else if (answer.untold) shown.push(h("li", { class: "muted" }, answer.untold));
   else if (!shown.length) shown.push(fine(tables, "Nothing went beyond a limit in this range."));
   place.replaceChildren(...shown);
 }
@@ -99,7 +101,9 @@ function fine(tables, words) {
 /** A proposal for the steady part of a run or phase, when asked for; applied by its link alone. */
 async function steady(button, reference, view) {
   const chosen = Object.entries(url.stretch(reference)).filter(([, value]) => value);
-  const { steady: found } = await ask("steady", { query: new URLSearchParams(chosen) });
+  const answer = await ask("steady", { query: new URLSearchParams(chosen) }).catch((error) => ({ error: error.message }));
+  if (answer.error) return button.replaceWith(h("span", { class: "bad" }, ` · the steady part could not be asked for: ${answer.error}`));
+  const found = answer.steady;
   const href = found && url.href({ ...url.NO_WINDOW, from: found.from_timestamp, to: found.to_timestamp });
   const words = found
     ? [h("a", { href }, `steady part ${stretch(found.from_timestamp, found.to_timestamp, view.utc)}`), ` (MSER-5, ${Math.round(found.kept_percent)} %)`]
@@ -143,8 +147,8 @@ function told({ kind, subject, from_timestamp: from, to_timestamp: to, missed, d
     subject ? ` ${subject}` : "",
     ` at ${instant(from, view.utc)}`,
     to > from ? `, ${span(to - from)}` : "",
-    missed ? `, ${missed} sample${missed === 1 ? "" : "s"} missed` : "",
-    detail ? h("small", {}, ` ${detail}`) : null,
+    missed ? `, ${kind === "unusable" ? "in " : ""}${missed} sample${missed === 1 ? "" : "s"}${kind === "unusable" ? "" : " missed"}` : "",
+    detail ? h("small", {}, `: ${detail}`) : null,
   ];
 }
 
@@ -156,8 +160,10 @@ export async function who(answer, stats) {
   place.closest("section").hidden = !users.length;
   if (!users.length || !stats || stats === shownWith) return;
   shownWith = stats;
-  const found = await ask("who", { query: url.windowQuery() }).catch(() => null);
-  if (!found || stats !== shownWith) return;
+  const found = await ask("who", { query: url.windowQuery() }).catch((error) => ({ error: error.message }));
+  if (stats !== shownWith) return;
+  if (found.untold) return place.replaceChildren(h("p", { class: "muted" }, found.untold));
+  if (found.error) return place.replaceChildren(h("p", { class: "bad" }, `Who used the machine could not be read: ${found.error}`));
   const name = (command) => (command && !url.onDisk ? h("a", { href: url.processHref(command) }, command) : command || "(unknown)");
   const heads = ["Command", "Service", "CPU avg", "CPU peak", "Waiting for CPU", "Memory", "Read", "Written", "Processes"];
   const line = (one) =>
@@ -166,9 +172,9 @@ export async function who(answer, stats) {
       {},
       h("th", { scope: "row", class: "text" }, name(one.command)),
       h("td", { class: "text" }, one.service),
-      h("td", {}, show(Math.max(one.cpu_avg, 0), "%")),
-      h("td", {}, show(one.cpu_peak, "%")),
-      h("td", {}, show(one.wait_avg, "%")),
+      h("td", {}, share(one.cpu_avg === null ? null : Math.max(one.cpu_avg, 0))),
+      h("td", {}, share(one.cpu_peak)),
+      h("td", {}, share(one.wait_avg)),
       h("td", {}, show(one.memory, "B")),
       h("td", {}, show(one.read_avg, "B/s")),
       h("td", {}, show(one.written_avg, "B/s")),

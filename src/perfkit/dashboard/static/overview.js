@@ -1,7 +1,7 @@
 // The overview: tiles, what the load tool reported, the machine's charts, and the notes below them.
 
 import { $, figures as table, h, heading } from "./dom.js";
-import { byDevice, moment, show, span, wholeDisks } from "./format.js";
+import { byDevice, judged, moment, show, span, wholeDisks, zone } from "./format.js";
 import { around, containers, findings, phases, quality, who } from "./notes.js";
 import { LoadPanel, Panel, lanes, measured, quiet } from "./panel.js";
 import { records } from "./series.js";
@@ -60,6 +60,7 @@ window.perfkit = run({
   after: (answer, stats, view, worst) => {
     $("#tiles").replaceChildren(...asked(answer, view), ...TILES.map((tile) => draw(tile, answer, stats, worst, view)));
     $("#quiet").replaceChildren(...quiet(made));
+    if (frame.run) judgement(view);
     because();
     if (frame.run) numbers(view);
     phases(view);
@@ -81,6 +82,39 @@ function devicesOf(spec, answer) {
 const points = (host, name) => ({ avg: host[name]?.avg ?? [], max: host[name]?.max ?? host[name]?.avg ?? [] });
 
 const newest = (values) => values.findLast((v) => v !== null);
+
+let judgedPart = null;
+
+/** Verdict and findings of the phase that is shown, else those of the run; made anew where another is shown than the page came with. */
+function judgement(view) {
+  const phase = frame.run.phases.find((one) => one.phase === url.get("phase"));
+  const one = phase ?? frame.run;
+  const name = phase?.phase ?? (url.isZoomed() ? "whole run" : "");
+  const key = `${name} ${view.utc}`;
+  if (key === judgedPart) return;
+  judgedPart = key;
+  const { looks, sentence, because } = judged(one, view.utc);
+  const told = one.verdict.from ? `${moment(Date.parse(one.verdict.from), { ...one, utc: view.utc })} ${zone(Date.parse(one.verdict.from), view.utc)}` : "";
+  const [before, after] = told ? because.split(told) : [because];
+  const time = told ? h("time", { datetime: one.verdict.from }, told) : "";
+  $("#verdict").className = looks;
+  $("#verdict").replaceChildren(
+    ...(name ? [h("span", { class: "muted" }, name), " "] : []),
+    h("b", {}, sentence.slice(0, sentence.indexOf(":"))),
+    ": ",
+    h("span", { id: "because" }, before, time, after ?? ""),
+  );
+  const { trusted } = one.verdict;
+  $("#trusted").className = trusted ? "ok" : "bad";
+  $("#trusted").textContent = trusted ? "✓" : "✗ not to be trusted:";
+  const sql = (text) =>
+    url.onDisk
+      ? h("details", {}, h("summary", {}, "SQL"), h("code", {}, text))
+      : h("a", { href: url.link(`/perfkit?${new URLSearchParams({ sql: text })}`) }, "Samples");
+  const found = one.findings.map(({ kind, sentence: words, advice, sql: text }) => h("li", { class: kind }, `${words} `, h("span", { class: "muted" }, advice), " ", sql(text)));
+  const none = h("li", { class: "ok" }, `✓ No finding: nothing in this ${phase ? "phase" : "run"} is near a limit.`);
+  $("#found ul").replaceChildren(...(found.length ? found : [none]));
+}
 
 /** The instant in the verdict leads to the minutes around it. */
 function because() {
@@ -160,8 +194,9 @@ function draw(tile, answer, stats, worst, view) {
   const { t, devices } = answer.tables.host;
   const host = devices[""] ?? {};
   const found = tile.columns.map((name) => points(host, name));
-  const figures = tile.metrics.map((metric) => stats?.[metric]?.[""]);
-  const each = (figure) => figures.map((one) => (stats ? show(one?.[figure], tile.unit) : "…"));
+  const told = (metric, i) => (Object.keys(stats).length ? stats[metric]?.[""] : measured(found[i].avg, found[i].max));
+  const figures = stats ? tile.metrics.map(told) : [];
+  const each = (figure) => tile.metrics.map((_, i) => (stats ? show(figures[i]?.[figure], tile.unit) : "…"));
   const when = found.map(({ max }) => peak(max, t, view));
   const most = each("max");
   const peaks = tile.signs ? [row("peak", most), row("at", when)] : [row("peak", [when[0] === "–" ? "–" : [most[0], " at ", when[0]]])];

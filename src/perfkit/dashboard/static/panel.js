@@ -204,6 +204,7 @@ export class Panel extends Plot {
   /** Take an answer of the API and {metric: {device: figures}}. */
   take(answer, stats, live) {
     this.period = answer.data.period_ms ?? 1000;
+    this.recorded = Object.values(answer.tables).some(({ t }) => t.length);
     this.shown = this.input(this.table(answer), answer, stats);
     if (live) this.shown.figures = [["last", "now"], ...FIGURES];
   }
@@ -239,7 +240,9 @@ export class Panel extends Plot {
   one(device, { column, label, colour, line }, table, stats) {
     const values = table.devices[device]?.[column] ?? {};
     const avg = values.avg ?? table.t.map(() => null);
-    const found = this.spec.sparse ? stats && measured(avg) : stats?.[`${this.spec.table}.${column}`]?.[device];
+    // Where no figures come at all, as of a zoom in a report, those of the points stand for them.
+    const known = stats && (this.spec.sparse || !Object.keys(stats).length);
+    const found = known ? measured(avg, this.spec.sparse ? undefined : values.max) : stats?.[`${this.spec.table}.${column}`]?.[device];
     const key = `${this.name}.${this.devices ? device : column}`;
     return {
       key,
@@ -328,8 +331,13 @@ export class Panel extends Plot {
     });
   }
 
+  /** Why it is empty, where that is known: of a range without any sample nothing is. */
+  get reason() {
+    return this.recorded ? this.spec.missing : "";
+  }
+
   missing() {
-    return this.spec.missing || super.missing();
+    return this.reason || super.missing();
   }
 
   /** What the menu leads to, for the window shown. */
@@ -417,7 +425,7 @@ export function quiet(panels) {
   const zero = folded.filter((panel) => panel.isZero());
   const unknown = Map.groupBy(
     folded.filter((panel) => panel.isEmpty()),
-    (panel) => panel.spec.missing || "not recorded in this range",
+    (panel) => panel.reason || "not recorded in this range",
   );
   return [
     ...(zero.length ? [line(zero, "none")] : []),

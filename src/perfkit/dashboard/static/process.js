@@ -1,7 +1,7 @@
 // The processes of one command: what they used over time, and a row for each with its command line.
 
 import { $, h, heading } from "./dom.js";
-import { show, stretch } from "./format.js";
+import { instant, share, show, stretch, zone } from "./format.js";
 import { Panel, quiet } from "./panel.js";
 import { ask, frame } from "./source.js";
 import * as url from "./url.js";
@@ -39,10 +39,13 @@ async function table(stats, view) {
   if (asked?.stats !== stats) {
     const query = url.windowQuery();
     query.set("command", frame.process);
-    asked = { stats, found: ask("process", { query }).catch(() => null) };
+    asked = { stats, found: ask("process", { query }).catch((error) => ({ error: error.message })) };
   }
   const found = await asked.found;
-  if (!found || asked.stats !== stats) return;
+  if (asked.stats !== stats) return;
+  const line = (looks, words) => $("#list").replaceChildren(h("tr", {}, h("td", { class: `text ${looks}`, colspan: TEXTS.length + COLUMNS.length }, words)));
+  if (found.error) return line("bad", `The processes could not be read: ${found.error}`);
+  if (!found.processes.length) return line("muted", `No process called ${frame.process} was seen in this range.`);
   const row = (one) =>
     h(
       "tr",
@@ -51,8 +54,8 @@ async function table(stats, view) {
       h("td", { class: "text", title: one.executable }, one.cmdline || one.executable || ""),
       h("td", { class: "text" }, one.service),
       h("td", { class: "text" }, one.uid === null ? "–" : String(one.uid)),
-      h("td", { class: "text" }, stretch(one.first, one.last, view.utc)),
-      COLUMNS.map(([name, , unit]) => h("td", {}, show(one[name], unit))),
+      h("td", { class: "text" }, one.last > one.first ? stretch(one.first, one.last, view.utc) : `${instant(one.first, view.utc)} ${zone(one.first, view.utc)}`),
+      COLUMNS.map(([name, , unit]) => h("td", {}, unit === "%" ? share(one[name]) : show(one[name], unit))),
     );
   $("#list").replaceChildren(...found.processes.map(row));
 }

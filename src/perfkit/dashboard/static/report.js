@@ -1,7 +1,8 @@
 // A run's page, or a comparison, in a file of its own: what the server would answer lies packed in the file, and nobody is asked.
 
-import { use } from "./source.js";
+import { frame, use } from "./source.js";
 
+const UNTOLD = "Of a zoom this file has the charts alone: whole runs and phases were judged.";
 const ABSENT = "this is not in the report; the dashboard has it";
 const told = await unpacked(document.querySelector("#data").textContent);
 const answerer = told.compare ? compared : answer;
@@ -21,8 +22,8 @@ function answer(what, query, { version }) {
   const key = reference(query);
   const zoomed = query.has("from") || query.has("to");
   if (what === "percentiles") return zoomed ? { percentiles: [], worst_minutes: [] } : told.percentiles[key];
-  if (what === "findings") return zoomed ? { findings: [] } : told.findings[key];
-  if (what === "who") return zoomed ? { who: [] } : told.who[key];
+  if (what === "findings") return zoomed ? { findings: [], untold: UNTOLD } : told.findings[key];
+  if (what === "who") return zoomed ? { who: [], untold: UNTOLD } : told.who[key];
   if (what === "steady") return zoomed ? { steady: null } : told.steady[key];
   throw new Error(ABSENT);
 }
@@ -57,10 +58,18 @@ function clipped(query) {
   const inside = (at) => at >= from && at <= to;
   return {
     ...whole,
+    recorded: recorded(query, whole),
     window: { ...whole.window, from, to, reference: name ?? (query.has("from") ? null : whole.window.reference) },
     marks: whole.marks.filter((mark) => inside(mark.t)),
     tables: clippedTables(whole, from, to),
   };
+}
+
+/** What was recorded of the phase that is asked for; of a zoom this is not known, and the line says so. */
+function recorded(query, whole) {
+  const phase = frame.run.phases.find((one) => one.phase === query.get("phase"));
+  if (phase) return `recorded ${phase.recorded}`;
+  return query.has("from") || query.has("to") ? `whole run: ${whole.recorded}` : whole.recorded;
 }
 
 function cut(table, from, to) {

@@ -3,6 +3,7 @@
 import { $, h } from "./dom.js";
 import { coverage, instant, judged, show, span, zone } from "./format.js";
 import { onLooks } from "./looks.js";
+import { isLive } from "./series.js";
 import { frame } from "./source.js";
 import * as url from "./url.js";
 
@@ -23,7 +24,9 @@ function draw() {
   const text = (one) => [one.label, one.machine, one.site, one.id].join(" ").toLowerCase();
   const found = all.filter((one) => (!site || one.site === site) && words.every((word) => text(one).includes(word)));
   const nothing = h("tr", {}, h("td", { colspan: 12, class: "text muted" }, "No run matches; clear the search to see all."));
+  const focused = document.activeElement?.id;
   $("#rows").replaceChildren(...(found.length ? found.map(row) : [nothing]));
+  if (focused) document.getElementById(focused)?.focus();
   $("#count").textContent = `${found.length === all.length ? "" : `${found.length} of `}${all.length} run${all.length === 1 ? "" : "s"}`;
   $("#compare").href = compareHref([...chosen]);
   $("#compare").textContent = chosen.size ? `Compare ${chosen.size}` : "Compare…";
@@ -32,6 +35,7 @@ function draw() {
 function row(one) {
   const box = h("input", {
     type: "checkbox",
+    id: `pick-${one.id}`,
     "aria-label": `Compare run ${one.run} of ${one.machine}`,
     change: (event) => {
       if (event.target.checked && chosen.size < frame.most_compared) chosen.add(one.id);
@@ -49,13 +53,13 @@ function row(one) {
     "tr",
     {},
     h("td", { class: "pick" }, box),
-    h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/runs/${one.id}`) }, one.label), h("small", {}, ` run ${one.run}`)),
+    h("th", { scope: "row", class: "text" }, h("a", { href: url.link(`/runs/${one.id}`) }, one.label), h("small", {}, ` run ${one.run}`), records(one) && isLive(frame.now, one.to) ? h("span", { class: "live on" }, "LIVE") : null),
     cell("Machine", { class: "text" }, h("a", { href: url.link(`/collectors/${one.collector}`) }, one.machine)),
     $("#site") ? cell("Site", { class: "text" }, one.site) : null,
     cell("Start", { class: "text" }, `${instant(one.from, utc)} ${zone(one.from, utc)}`),
     cell("Length", {}, span(one.to - one.from)),
     cell("Verdict", { class: "text verdict", title: verdict.sentence }, h("b", { class: verdict.looks }, verdict.word), h("small", {}, ` ${verdict.because}`)),
-    cell("Recorded", { class: one.verdict.trusted ? null : "warn", title: one.recorded }, recorded(one.certificate)),
+    cell("Recorded", { class: one.verdict.trusted ? null : "warn", title: one.recorded }, recorded(one)),
     cell("CPU busy", {}, show(busy?.avg, "%")),
     cell("Peak", {}, show(busy?.max, "%")),
     cell("Throughput", { class: one.figures.load ? null : "none" }, show(one.figures.load?.throughput, "ops/s")),
@@ -63,9 +67,13 @@ function row(one) {
   );
 }
 
-/** "100 %", "77.9 %, 2 gaps"; the whole of the certificate is in the title. */
-function recorded({ coverage: percent, gaps }) {
-  return `${coverage(percent)}${gaps && percent !== null ? `, ${gaps} gap${gaps === 1 ? "" : "s"}` : ""}`;
+/** Whether it goes on: then its figures and its verdict are those of what is there so far. */
+const records = ({ certificate }) => certificate.ended === "still recording";
+
+/** "100 %", "100 % so far", "77.9 %, 2 gaps"; the whole of the certificate is in the title. */
+function recorded(one) {
+  const { coverage: percent, gaps } = one.certificate;
+  return `${coverage(percent)}${records(one) ? " so far" : ""}${gaps && percent !== null ? `, ${gaps} gap${gaps === 1 ? "" : "s"}` : ""}`;
 }
 
 if ($("#rows")) {

@@ -116,11 +116,21 @@ export function pausesOf({ tables, events, data }) {
   return t.flatMap((at, i) => (i && at - t[i - 1] > step && !inGap(t[i - 1], at) ? [[t[i - 1], at]] : []));
 }
 
-/** The marked runs, their phases and the point marks that touch the window, [{from, to, label, reference}] in time order; a point has no length. */
+/**
+ * The marked runs, their phases and the point marks that touch the window, [{from, to, label, short, level, reference}] in time order. A point
+ * has no length; `short` is what a phase is called under the name of its run; `level` is 0 of a run, 1 of a phase, 2 of a point.
+ */
 export function bandsOf({ runs, marks, window, data }) {
   const stretches = runs
     .filter(({ marked }) => marked)
-    .map(({ from, to, open, name, reference }) => ({ from, to: open ? Math.max(to, data.to) : to, label: name, reference }));
-  const points = marks.filter(({ kind }) => kind === "point").map(({ t, label }) => ({ from: t, to: t, label }));
+    .map(({ from, to, open, name, label, phase, reference }) => ({
+      from,
+      to: open ? Math.max(to, data.to) : to,
+      label: frame.run ? (phase ?? label) : name,
+      short: phase ?? (frame.run ? label : name),
+      level: phase ? 1 : 0,
+      reference,
+    }));
+  const points = marks.filter(({ kind }) => kind === "point").map(({ t, label }) => ({ from: t, to: t, label, short: label, level: 2 }));
   return [...stretches, ...points].filter(({ from, to }) => to >= window.from && from <= window.to).sort((a, b) => a.from - b.from || b.to - a.to);
 }

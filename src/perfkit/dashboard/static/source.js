@@ -21,6 +21,10 @@ export function use(other) {
  */
 export const ask = (what, request = {}) => answerer(what, request);
 
+/** Why nothing new came: the server's own sentence where it answered, else that it could not be reached. */
+export const whyNot = (error) =>
+  error instanceof TypeError ? `No connection to the server (${error.message}); trying again.` : error.message.replace(/^./, (first) => first.toUpperCase());
+
 async function byHTTP(what, request) {
   const { signal, version } = request;
   const answer = await fetch(path(what, request), { signal, headers: version ? { "if-none-match": `"${version}"` } : {} });

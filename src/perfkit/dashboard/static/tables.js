@@ -18,6 +18,8 @@ const FIGURES = [
   ["p95", "P95"],
   ["p99", "P99"],
 ];
+// What most are after stands above what it is the sum of.
+const FIRST = "host.cpu_busy";
 const DEVICE_TABLES = new Set(["cpu", "disk", "network", "filesystem", "pressure", "containers"]);
 
 let rows = [];
@@ -33,6 +35,7 @@ window.perfkit = run({
         .map((row) => ({ ...row, metric })),
     );
     rows = rows.filter(({ metric }) => frame.catalog[metric.split(".")[0]]?.columns[metric.split(".")[1]]);
+    rows.sort((a, b) => (b.metric === FIRST) - (a.metric === FIRST));
     draw();
   },
 });
@@ -100,7 +103,7 @@ function draw() {
       : [h("p", { class: "muted" }, rows.length ? "No metric has these words; clear the filter to see all." : "No data in this range.")]),
   );
   const broken = found.filter((row) => worst(row)).length;
-  $("#broken").textContent = `${found.length} rows, ${broken} beyond a threshold`;
+  $("#broken").textContent = `${found.length} row${found.length === 1 ? "" : "s"}, ${broken} beyond a threshold`;
 }
 
 const worst = (row) => ["p95", "max", "min"].some((name) => breaks(row.metric, row[name]));
@@ -175,7 +178,7 @@ async function copy(kind) {
         .join("\n") + "\n",
   }[kind]();
   await navigator.clipboard.writeText(text);
-  say(`${lines.length} rows copied as ${kind}.`);
+  say(`${lines.length} row${lines.length === 1 ? "" : "s"} copied as ${kind}.`);
   const button = $(`[data-copy="${kind}"]`);
   const before = button.textContent;
   button.textContent = "copied";

@@ -60,8 +60,8 @@ export async function verdicts(found) {
 
 /** Sentences begin with the reference of a run: [what the page calls that run, the rest]; ["", sentence] of others. */
 const parted = (sentence, names) => {
-  const [, key, rest] = sentence.match(/^([^\s:]+@[^\s:]+): (.*)$/s) ?? [];
-  return key ? [names.get(key) ?? key, rest] : ["", sentence];
+  const key = [...names.keys()].find((one) => sentence.startsWith(`${one}: `)) ?? sentence.match(/^[^\s:]+@[^\s:]+(?=: )/)?.[0];
+  return key ? [names.get(key) ?? key, sentence.slice(key.length + 2)] : ["", sentence];
 };
 
 /** What stands in the way of a judgement, in sentences: what is the same of several runs is said once. */
@@ -95,13 +95,13 @@ function head(scale) {
 }
 
 function line(row, scale, labels, { margin, said, called }) {
-  const many = labels.size > 1 ? ` · ${labels.get(row.reference)}` : "";
+  const many = labels.size > 1 ? labels.get(row.reference) : "";
   const [apart, percent] = difference(row.difference, row.unit, row.percent);
   const figure = row.figure.replace(/^p(?=\d)/, "P");
   return h(
     "tr",
     { class: row.verdict },
-    h("th", { scope: "row", class: "text", title: row.metric }, `${frame.labels[row.metric] ?? row.metric}${row.device ? ` ${row.device}` : ""} `, h("small", {}, figure), many),
+    h("th", { scope: "row", class: "text", title: [row.metric, row.device, figure, many].filter(Boolean).join(" ") }, `${frame.labels[row.metric] ?? row.metric}${row.device ? ` ${row.device}` : ""} `, h("small", {}, figure), many ? h("small", { class: "of" }, many) : ""),
     h("td", {}, show(row.baseline.value, row.unit)),
     h("td", {}, show(row.other.value, row.unit)),
     h("td", {}, percent === null ? apart : `${apart} (${percent})`),

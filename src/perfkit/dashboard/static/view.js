@@ -4,7 +4,7 @@ import { $, $$, say } from "./dom.js";
 import { span, stretch, zoneName } from "./format.js";
 import { keys, onLooks } from "./looks.js";
 import { Series, age, bandsOf, gapsOf, pausesOf, records, resetsOf } from "./series.js";
-import { ask, frame } from "./source.js";
+import { ask, frame, whyNot } from "./source.js";
 import * as url from "./url.js";
 
 // An answer of "nothing new" costs the server a millisecond.
@@ -36,7 +36,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
       document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
       loadStats();
     } catch (error) {
-      if (error.name !== "AbortError") problem(error.message);
+      if (error.name !== "AbortError") failed(error.message);
     } finally {
       document.body.classList.remove("loading");
     }
@@ -46,7 +46,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
     const query = series.query;
     const started = performance.now();
     page.statsAt = Infinity;
-    const answer = await ask("percentiles", { query: `tables=${tables.join(",")}&${query}` }).catch((error) => problem(error.message));
+    const answer = await ask("percentiles", { query: `tables=${tables.join(",")}&${query}` }).catch((error) => failed(error.message));
     if (query !== series.query) return;
     if (!answer) {
       page.statsAt = performance.now() + STATS_EVERY_MS;
@@ -131,7 +131,7 @@ export async function run({ build, after = () => {}, tables = ["host"] }) {
         problem("");
         headings(view, page.answer);
       } catch (error) {
-        if (error.name !== "AbortError") problem(`No connection to the server (${error.message}); trying again.`);
+        if (error.name !== "AbortError") problem(whyNot(error));
       }
     }
     setTimeout(poll, records(page.answer) ? LIVE_POLL_MS : IDLE_POLL_MS);
@@ -227,6 +227,12 @@ export function problem(sentence) {
   place.textContent = sentence;
   place.hidden = !sentence;
   if (sentence) say(sentence);
+}
+
+/** Say why there is nothing to see, and that what still loads will not come. */
+function failed(sentence) {
+  problem(sentence);
+  for (const place of $$("main .muted")) if (place.textContent === "Loading…") place.textContent = "Could not be read.";
 }
 
 /** Wait for the browser to paint what was drawn, and mark when it has; not in a page that nobody sees, which is not painted. */
