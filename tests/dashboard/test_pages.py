@@ -522,7 +522,7 @@ def test_all_is_never_told_to_show_all(tmp_path, serve, open_page):
 def test_a_comparison_of_nothing_says_what_to_do(site, tmp_path, serve, open_page):
     """What is chosen where, with some that are likely meant; without data where to begin."""
     page = open_page(f"{site.url}/compare", drawn=False)
-    assert "Choose 2 to 6 machines or phases in the list above" in page.inner_text("#difference")
+    assert "Choose 2 to 6 machines, runs or phases in the list above" in page.inner_text("#difference")
     assert not page.locator("#panels").is_visible()
     page.click("#difference .suggested a")
     page.wait_for_selector("body[data-stats]")

@@ -384,6 +384,8 @@ def made() -> Iterator[tuple[str, Lines]]:
     flat = stat(0, 0, 0).replace("1000", "0").replace("9000", "0")
     yield "zeros", pcc(*({"/proc/stat": flat} for _ in range(6)))
     yield "steal", pcc(*({"/proc/stat": stat(n, steal=-50 if n == 3 else 0)} for n in range(6)))
+    guests = (0, 20, 31 + 20, 131, 181, 211)  # 20, 31 (a tick of rounding), 80, 50 and 30 of 30 ticks of user a second
+    yield "guests", pcc(*({"/proc/stat": stat(n).replace("1000 0 0\n", f"1000 {guest} 0\n")} for n, guest in enumerate(guests)))
     yield "fast-ticks", pcc(*({"/proc/stat": stat(n + (1000 if n >= 3 else 0))} for n in range(6)))
     for name, value in {"memory": 9000, "memory-max": MAX, "memory-text": "x"}.items():
         yield name, pcc(*({"/proc/meminfo": meminfo(value if n == 3 else 6000), "/proc/stat": stat(n)} for n in range(6)))
@@ -664,6 +666,12 @@ def test_steal_that_falls_is_unknown_and_the_rest_is_not(world: World) -> None:
     assert world.column("steal", "cpu_user")[0] == 30
     assert all(0 <= value <= 100 for value in world.column("steal", "cpu_user") if value is not None)
     assert {subject for _, subject in world.events("steal")} == {"cpu all", "cpu 0"}
+
+
+def test_guests_that_took_more_than_the_time_they_are_in_are_unknown(world: World) -> None:
+    assert world.column("guests", "guest", "cpu")[::2] == [None, 20, 31, None, None, 30]  # the line of all CPUs and the one CPU are alike
+    assert world.column("guests", "cpu_user") == [30] * 5
+    assert world.events("guests") == {("unusable", "cpu all"), ("unusable", "cpu 0")}
 
 
 @pytest.mark.parametrize("name", ["memory", "memory-max", "memory-text"])

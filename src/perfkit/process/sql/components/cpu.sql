@@ -6,7 +6,7 @@
 --
 -- CPUs are known by label. The denominator is the sum of the non-negative increases of fields 1 to 8; idle and iowait may go
 -- back a little (the kernel says so) and then count as 0. Busy time that goes back in all is a reset: no percentages. Where one field of it goes
--- back, as steal does after a migration, that share is not known.
+-- back, as steal does after a migration, that share is not known. Guests' time is within user or nice, to the tick that rounding makes of each.
 -- A CPU that is listed but whose counters stood still for 0.2 s or more slept without a tick: idle 100, as sysstat has it. All CPUs together
 -- cannot: where the line "cpu" stands still, /proc/stat tells nothing (gVisor). Ticks that move four
 -- times faster than time tell nothing either.
@@ -50,12 +50,12 @@ WITH lines AS (
                 WHEN total = 0 AND (ever = 0 OR seconds < 0.2) THEN 'its ticks did not move'
                 WHEN total IS NULL THEN 'its counters are no numbers'
                 WHEN is_part_unknown THEN 'a part of its time went back'
-                WHEN guest > total OR guest_nice > total OR guest IS NULL OR guest_nice IS NULL THEN 'guests took more time than there was' END AS why
+                WHEN guest > user + 1 OR guest_nice > nice + 1 OR guest IS NULL OR guest_nice IS NULL THEN 'guests took more time than user or nice has' END AS why
     FROM summed AS s
     LEFT JOIN still USING (machine, timestamp)
     LEFT JOIN (SELECT machine, any_value(try_cast(facts ->> '$.hz' AS DOUBLE)) AS hz FROM sessions GROUP BY machine) USING (machine)
 ), share AS (
-    SELECT *, CASE WHEN follows AND (why IS NULL OR why IN ('a part of its time went back', 'guests took more time than there was')) THEN CASE WHEN total > 0 THEN 100 / total
+    SELECT *, CASE WHEN follows AND (why IS NULL OR why IN ('a part of its time went back', 'guests took more time than user or nice has')) THEN CASE WHEN total > 0 THEN 100 / total
                    WHEN total = 0 AND ever > 0 AND seconds >= 0.2 THEN 0 END END AS percent  -- a tick; 0: tickless
     FROM judged
 )
@@ -69,8 +69,8 @@ SELECT machine, timestamp,
        known(softirq) * percent AS softirq,                          -- %
        known(steal) * percent AS steal,                              -- %
        if(percent = 0, 100, at_least(idle, 0) * percent) AS idle,  -- %
-       part_of(at_least(guest, 0), total) * percent AS guest,         -- % of the same total
-       part_of(at_least(guest_nice, 0), total) * percent AS guest_nice,  -- % of the same total
+       part_of(at_least(guest, 0), user + 1) * percent AS guest,      -- % of the same total
+       part_of(at_least(guest_nice, 0), nice + 1) * percent AS guest_nice,  -- % of the same total
        at_least(if(percent = 0, 0, 100 - (at_least(idle, 0) + at_least(iowait, 0)) * percent), 0) AS busy,  -- %: neither idle nor waiting for I/O
        why
 FROM share
