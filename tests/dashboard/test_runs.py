@@ -122,15 +122,15 @@ def test_every_page_of_a_machine_says_what_was_recorded_of_the_run(marked):
 
 
 def test_the_first_screen_of_a_run_answers(marked, open_page):
-    """Verdict, whether to trust it, tiles, and whole charts of what was asked of the machine and what it used, on a laptop."""
+    """Verdict, whether to trust it, a row a phase, tiles, and whole charts of the load and of what it used first, on a laptop."""
     page = open_page(f"{marked.url}/runs/1@1", viewport={"width": 1440, "height": 900})
     page.wait_for_selector("body[data-stats]")
     bottom = "(all) => Object.fromEntries(all.map((one) => [one.id, one.getBoundingClientRect().bottom]))"
     assert hindrances(page) == []
-    low = page.locator("#verdict, .tile, .panel:has(.u-over)").evaluate_all(bottom)
-    first = ["verdict", "tile-cpu", "tile-network", "panel-load.throughput.k6", "panel-load.latency.k6"]
-    first += ["panel-cpu", "panel-memory", "panel-disk", "panel-network"]
+    low = page.locator("#verdict, #recorded, #numbers, .tile, .panel:has(.u-over)").evaluate_all(bottom)
+    first = ["verdict", "recorded", "numbers", "tile-cpu", "tile-network", "panel-load.throughput.k6", "panel-load.latency.k6", "panel-cpu"]
     assert {name: low[name] for name in first if low[name] > 900} == {}
+    assert low["recorded"] < low["numbers"] < low["tile-cpu"] < low["panel-load.throughput.k6"] < low["panel-network"]
     found, waits = page.locator("#found").bounding_box(), page.locator("#panel-some").bounding_box()
     assert low["panel-network"] < found["y"] < waits["y"], "then what was found, then what waited"
 
