@@ -385,7 +385,7 @@ def made() -> Iterator[tuple[str, Lines]]:
     yield "zeros", pcc(*({"/proc/stat": flat} for _ in range(6)))
     yield "steal", pcc(*({"/proc/stat": stat(n, steal=-50 if n == 3 else 0)} for n in range(6)))
     # 20, 31 (a tick of rounding), 80, 50 and 30 of 30 ticks of user a second
-    yield "guests", pcc(*({"/proc/stat": stat(n).replace("1000 0 0\n", f"1000 {at} 0\n")} for n, at in enumerate((0, 20, 51, 131, 181, 211))))
+    yield "guests", pcc(*({"/proc/stat": stat(n).replace("1000 0 0\n", f"1000 {g} 0\n")} for n, g in enumerate((0, 20, 51, 131, 181, 211))))
     yield "fast-ticks", pcc(*({"/proc/stat": stat(n + (1000 if n >= 3 else 0))} for n in range(6)))
     for name, value in {"memory": 9000, "memory-max": MAX, "memory-text": "x"}.items():
         yield name, pcc(*({"/proc/meminfo": meminfo(value if n == 3 else 6000), "/proc/stat": stat(n)} for n in range(6)))
