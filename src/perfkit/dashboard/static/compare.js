@@ -67,7 +67,7 @@ async function load() {
   const left = url.all("c").filter((key) => !found.some((one) => one.key === key));
   if (!found.length) return nothing(left);
   verdicts(found);
-  problem(left.length ? unrecorded(left) : found.length === 1 && !onDisk ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
+  problem(left.length ? `${unrecorded(left)}; what has data is shown.` : found.length === 1 && !onDisk ? "One is chosen: add another above, and each gets a colour and a line on every chart." : "");
   document.body.classList.add("loading");
   try {
     const byStart = url.get("align") !== "clock";
@@ -189,7 +189,7 @@ function choose(list) {
 }
 
 /** That some of those in the address cannot be drawn: the server knows them, but nothing has come of them yet. */
-const unrecorded = (keys) => `No sample has come yet of ${keys.map((key) => byId.get(Number.parseInt(key, 10))?.name ?? key).join(", ")}; what has data is shown.`;
+const unrecorded = (keys) => `No sample has come yet of ${keys.map((key) => byId.get(Number.parseInt(key, 10))?.name ?? key).join(", ")}`;
 
 /** Nothing is chosen: what to do, and what there is to choose from. */
 function nothing(left) {
@@ -201,7 +201,7 @@ function nothing(left) {
   }
   $("#panels").replaceChildren();
   $("#panels").hidden = true;
-  problem(left.length ? unrecorded(left).replace(/;.*/, ".") : "");
+  problem(left.length ? `${unrecorded(left)}.` : "");
   const known = frame.collectors.filter((c) => c.last);
   const sentence = known.length
     ? `Choose 2 to ${MOST} machines, runs or phases in the list above: each gets a colour and a line on every chart, and a table says what differs. `
