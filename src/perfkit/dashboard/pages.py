@@ -15,7 +15,7 @@ from datasette.views.base import DatasetteError
 
 from perfkit.catalog import DENSE, RANGES, SORTED_BY, TABLES, table
 from perfkit.compare import judging
-from perfkit.dashboard import api, assets, fleet, limits, panels, reading, words
+from perfkit.dashboard import api, assets, fleet, limits, panels, ranges, reading, words
 from perfkit.dashboard.foreign_sql import DATABASE
 from perfkit.dashboard.parameters import Parameters
 from perfkit.errors import BadInput, NotThere, PerfkitError
@@ -33,7 +33,7 @@ _OF_A_REQUEST = (DatasetteError, ValueError, LookupError, TypeError, AttributeEr
 # How many points a chart gets on which screen: about one a pixel of it.
 SCREENS = ({"media": "(max-width: 800px)", "points": 360}, {"media": "(min-width: 800.02px)", "points": 640})
 # What the URL of a page says about the stretch of time that is shown.
-WINDOW = ("range", "from", "to", "run", "phase")
+WINDOW = tuple(name for kind in ranges.KINDS for name in kind)
 # What lies over one another in a comparison.
 ALIGNED = ("start", "clock")
 # What should be equal in machines that are compared.

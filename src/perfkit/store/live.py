@@ -24,7 +24,7 @@ import duckdb
 import orjson
 
 from perfkit.catalog import HOST, TABLES, Table
-from perfkit.collection import MARK
+from perfkit.collection import MARK, MARK_KINDS
 from perfkit.collection.certificate import CUT_OFF, RECORDING
 from perfkit.collection.subsystems import KERNEL_LOG
 from perfkit.errors import BadInput, Failed
@@ -133,7 +133,7 @@ def _is_unread(line: RawLine) -> bool:
     if not line.subsystem.startswith("perfkit/"):
         return False
     told = told_json(line.measurement)
-    return not isinstance(told, dict) or (line.subsystem == MARK and told.get("kind") not in ("start", "end", "point"))
+    return not isinstance(told, dict) or (line.subsystem == MARK and told.get("kind") not in MARK_KINDS)
 
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
