@@ -340,8 +340,9 @@ def hostile(path: Path) -> Path:
         if name == "/proc/stat":
             stat = line["measurement"] = stat if second == 5 else line["measurement"]  # stands still
         line["timestamp"] += 60 if second > 15 else 0  # the clock is set
-    at = next(place for place, line in enumerate(lines) if line["subsystem"] == "/proc/meminfo" and line["timestamp"] - first == 12)
-    lines.insert(at, {**lines[at], "subsystem": "perfkit/mark", "measurement": '{"label": "a", "kind": "stop"}'})
+    for second, mark in ((12, '{"label": "a", "kind": "stop"}'), (22 + 60, '{"kind": "end"}')):
+        at = next(place for place, line in enumerate(lines) if line["subsystem"] == "/proc/meminfo" and line["timestamp"] - first == second)
+        lines.insert(at, {**lines[at], "subsystem": "perfkit/mark", "measurement": mark})
     whole.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return whole
 
@@ -376,7 +377,7 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
         ("unusable", "pressure io", 13, 14, 2),
         ("unusable", "process 40", 6, 6, 1),
         ("unusable", "processes", 6, 12, 3),
-        ("unusable", "perfkit/mark", 12, 12, 1),
+        ("unusable", "perfkit/mark", 12, 82, 2),
         ("unusable", "limits of eth0", 10, 10, 1),
         ("unusable", "limits of cpu 1", 10, 10, 1),
         ("unusable", "limits", 80, 80, 1),

@@ -133,7 +133,7 @@ def _is_unread(line: RawLine) -> bool:
     if not line.subsystem.startswith("perfkit/"):
         return False
     told = told_json(line.measurement)
-    return not isinstance(told, dict) or (line.subsystem == MARK and told.get("kind") not in MARK_KINDS)
+    return not isinstance(told, dict) or (line.subsystem == MARK and not (told.get("kind") in MARK_KINDS and told.get("label")))
 
 
 def _unneeded(new: set[str], *, facts: bool) -> list[str]:
