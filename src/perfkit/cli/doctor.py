@@ -85,8 +85,8 @@ def _desk_checks(database: Path | None) -> Iterator[Check]:
     from perfkit.preflight.verdict import FAIL, OK, SKIP, Check
 
     try:
+        import _duckdb as duckdb
         import datasette  # noqa: F401
-        import duckdb
         import orjson  # noqa: F401
     except ImportError as error:
         cure = f"the packages of process, import and serve cannot be loaded ({error}); take the whole perfkit.pyz, or install them."

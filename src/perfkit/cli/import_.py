@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
@@ -44,6 +45,7 @@ def import_(
     Without an input: the newest of them in the current folder. The same input twice changes nothing; inputs of one machine merge by
     timestamp. A machine is known by its name and its site.
     """
+    from perfkit.cli.progress import Display
     from perfkit.store.importing import import_input, target
     from perfkit.store.inputs import newest, parts
 
@@ -51,7 +53,8 @@ def import_(
     spans: list[_Span] = []
     named = [*(inputs or []), *(file or [])] or ([] if load else [newest(Path())])
     for path in (part for one in named for part in parts(one)):
-        with _bar(path, shown=not quiet) as progress:
+        with Display("rows", shown=not quiet) as display:
+            progress = partial(display, path.name)
             found = import_input(place, path, collector_name=collector_name, site_name=site_name, progress=progress)
         for one in [] if quiet else found:
             _print(one)
@@ -100,24 +103,6 @@ def _import_load(
         for note in found.notes:
             print(f"  note: {note}")
     return [(found.collector_id, found.first, found.last) for found in imported]
-
-
-@contextmanager
-def _bar(path: Path, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, gone when it is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn(path.name, markup=False),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
-        task = bar.add_task("", total=0)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(found: Imported) -> None:

@@ -33,7 +33,7 @@ def compact(
     from perfkit.lake.place import open_lake
     from perfkit.units import format_bytes, parse_size
 
-    with Display(counts_bytes=False) as display:
+    with Display("days of tables") as display:
         found = run(
             open_lake(lake, must_exist=True),
             memory=parse_size(memory_limit) if memory_limit else 2 << 30,

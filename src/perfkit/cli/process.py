@@ -109,7 +109,7 @@ def _process_on(
         raise BadInput("--on goes with --lake alone, which every worker can reach; folders, --parquet and windows are for this machine.")
     place = open_lake(lake)
     given = [word for name, value in words.items() if value is not None for word in (name, str(value))]
-    with Display(counts_bytes=False) as display:
+    with Display("recordings") as display:
         outcomes = process_on(on, files, ["--lake", place.name, "--site", options.site, *given], display)
     failed = [one for one in outcomes if one.told is None]
     for one in outcomes:

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.catalog import DENSE, HOST, LOWER_IS_WORSE, RANGES, SORTED_BY, Column, Table, worse
 from perfkit.dashboard import limits, words

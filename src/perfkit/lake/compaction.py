@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.lake.place import Lake
 from perfkit.lake.reading import rows_sql, sharing

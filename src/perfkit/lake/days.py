@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import TABLES

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit import drivers
 from perfkit.errors import BadInput, Failed, PerfkitError, reason

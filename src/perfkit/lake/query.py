@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.catalog import DUCK_TYPES, HOST, LOWER_IS_WORSE, TABLES, Table, worse
 from perfkit.errors import BadInput, Failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.catalog import FLAG, HOST, Table
 from perfkit.lake.place import Lake

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.catalog import DUCK_TYPES, INTEGER, MACHINE, TABLES, Table
 from perfkit.lake.place import Lake

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit import sql

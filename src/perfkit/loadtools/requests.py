@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit import sql
 from perfkit.errors import BadInput, Failed, reason

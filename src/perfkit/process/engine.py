@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit import sql
 from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import tomllib
 
 from perfkit.catalog import TABLES

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import DENSE, RANGES, TABLES, Table

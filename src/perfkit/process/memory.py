@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.process.reading import text_size
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.errors import BadInput, Failed, reason

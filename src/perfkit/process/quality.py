@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.collection.certificate import RECORDING, Certificate, Gap, certify

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit import sql
 from perfkit.collection import decode, lock, looks_like

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import duckdb
+import _duckdb as duckdb
 
 from perfkit.errors import PerfkitError, reason
 from perfkit.receive.batch import SiteMachine

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import DUCK_TYPES, TABLES, Table

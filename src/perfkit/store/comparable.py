@@ -13,7 +13,7 @@ from contextlib import closing
 from functools import cache
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import DENSE, Table

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import TABLES

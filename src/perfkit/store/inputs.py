@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit import catalog

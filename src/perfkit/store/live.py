@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import HOST, TABLES, Table

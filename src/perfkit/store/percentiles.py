@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
-import duckdb
+import _duckdb as duckdb
 import orjson
 
 from perfkit import catalog
