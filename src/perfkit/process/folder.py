@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import _duckdb as duckdb
 import orjson
 
 from perfkit.catalog import DENSE, RANGES, TABLES, Table
-from perfkit.process.engine import statement
+from perfkit.process.engine import statement, with_rows
 from perfkit.process.findings import COLUMNS, Judged
 from perfkit.process.quality import Quality, Run, told_json
 from perfkit.units import iso
@@ -37,16 +37,56 @@ Step = Callable[[str], None]  # is told the name of each file before it is writt
 
 def write(con: duckdb.DuckDBPyConnection, machine: int, quality: Quality, folder: Path, step: Step) -> None:
     """Write everything that is known of `machine` into `folder`, which exists."""
+    tables = Tables(con, machine, folder)
+    there = with_rows(con, {table.name: table.name for table in TABLES}, machine)
     for table in TABLES:
         step(f"{table.name}.csv")
-        write_csv(con, machine, table, folder / f"{table.name}.csv")
+        tables.write(table, has_rows=table.name in there)
     step(SAMPLES)
-    write_samples(con, machine, folder)
+    tables.write_samples()
     step("percentiles.csv")
     write_percentiles(con, machine, folder)
     write_facts(
         quality, dict(con.execute(statement("output/container_names"), {"machine": machine}).fetchall()), system_info(con, machine), folder
     )
+
+
+class Tables:
+    """The tables of a machine as CSV files in `folder`; `con` has them, and `machines` with its column milliseconds."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
+        self._con = con
+        self._machine = machine
+        self._folder = folder
+        fraction = con.execute("SELECT milliseconds FROM machines WHERE machine = ?", [machine]).fetchone()
+        self._instant = "%Y-%m-%dT%H:%M:%S.%gZ" if fraction and fraction[0] else "%Y-%m-%dT%H:%M:%SZ"
+
+    def write(self, table: Table, *, has_rows: bool) -> None:
+        """Write <table>.csv; a table of which no row is there has the header alone."""
+        written = table.columns[: table.written]
+        values, keys = [c.name for c in written if c in table.values], [c.name for c in table.keys]
+        self._write(table.name, values, keys, f"{table.name}.csv", has_rows=has_rows)
+
+    def write_samples(self) -> None:
+        """Write samples.csv: every sample that counts, its recording, its tick in it and how late it was."""
+        self._con.execute(
+            "CREATE OR REPLACE TABLE counted AS FROM samples WHERE counted AND machine = $machine", {"machine": self._machine}
+        )
+        there = bool(with_rows(self._con, {"counted": "counted"}))
+        self._write("counted", SAMPLES_COLUMNS, (), SAMPLES, has_rows=there)
+
+    def _write(self, table: str, values: Sequence[str], keys: Sequence[str], name: str, *, has_rows: bool) -> None:
+        header = ",".join(("timestamp", *keys, *values)) + "\n"
+        if not has_rows:  # planning a statement would cost 10 ms, for nothing
+            (self._folder / name).write_text(header)
+            return
+        parameters: dict[str, object] = {
+            **{"machine": self._machine, "table": table, "file": str(self._folder / name), "header": header, "newline": "\n"},
+            **{"values": list(values), "instant": self._instant},
+        }
+        if keys:
+            parameters |= {"keys": list(keys), "device": keys[0]}
+        self._con.execute(statement("output/csv_keyed" if keys else "output/csv"), parameters)
 
 
 def write_facts(quality: Quality, container_names: dict[str, str], info: dict[str, object], folder: Path) -> None:
@@ -73,24 +113,11 @@ def write_findings(judged: Mapping[str, Judged], folder: Path) -> None:
 def write_parquet(con: duckdb.DuckDBPyConnection, machine: int, folder: Path, site: str, name: str) -> None:
     """Write the tables of `machine` as <folder>/<table>/site=/machine=/date=/*.parquet; tables without a row are left out."""
     folder.mkdir()
-    for table in TABLES:
-        if not _has_rows(con, machine, table.name):
-            continue
+    there = with_rows(con, {table.name: table.name for table in TABLES}, machine)
+    for table in (table for table in TABLES if table.name in there):
         columns = [column.name for column in table.columns]
         values = {"number": machine, "table": table.name, "columns": columns, "site": site, "machine": name}
         con.execute(statement("output/parquet"), {**values, "folder": str(folder / table.name)})
-
-
-def write_csv(con: duckdb.DuckDBPyConnection, machine: int, table: Table, file: Path) -> None:
-    """Write one table of `machine` as CSV; `con` has the table, and `machines` with its column milliseconds."""
-    written = table.columns[: table.written]
-    _write_rows(con, machine, table.name, [c.name for c in written if c in table.values], [c.name for c in table.keys], file)
-
-
-def write_samples(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
-    """Write samples.csv: every sample of `machine` that counts, its recording, its tick in it and how late it was."""
-    con.execute("CREATE OR REPLACE TABLE counted AS FROM samples WHERE counted AND machine = $machine", {"machine": machine})
-    _write_rows(con, machine, "counted", SAMPLES_COLUMNS, (), folder / SAMPLES)
 
 
 def write_percentiles(con: duckdb.DuckDBPyConnection, machine: int, folder: Path) -> None:
@@ -107,32 +134,6 @@ def system_info(con: duckdb.DuckDBPyConnection, machine: int) -> dict[str, objec
     return {
         key: int(value) if isinstance(value, float) and abs(value) < _WHOLE and value.is_integer() else value for key, value in info.items()
     }
-
-
-def _write_rows(
-    con: duckdb.DuckDBPyConnection,
-    machine: int,
-    table: str,
-    values: tuple[str, ...] | list[str],
-    keys: tuple[str, ...] | list[str],
-    file: Path,
-) -> None:
-    header = ",".join(("timestamp", *keys, *values)) + "\n"
-    if not _has_rows(con, machine, table):
-        file.write_text(header)
-        return
-    fraction = con.execute("SELECT milliseconds FROM machines WHERE machine = ?", [machine]).fetchone()
-    parameters: dict[str, object] = {
-        **{"machine": machine, "table": table, "file": str(file), "header": header, "newline": "\n", "values": list(values)},
-        "instant": "%Y-%m-%dT%H:%M:%S.%gZ" if fraction and fraction[0] else "%Y-%m-%dT%H:%M:%SZ",
-    }
-    if keys:
-        parameters |= {"keys": list(keys), "device": keys[0]}
-    con.execute(statement("output/csv_keyed" if keys else "output/csv"), parameters)
-
-
-def _has_rows(con: duckdb.DuckDBPyConnection, machine: int, table: str) -> bool:
-    return bool(con.execute(statement("output/has_rows"), {"table": table, "machine": machine}).fetchall())
 
 
 def _run_cells(run: Run) -> tuple[object, ...]:

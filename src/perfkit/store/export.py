@@ -68,11 +68,12 @@ def _write(con: sqlite3.Connection, engine: Engine, collector_id: int, folder: P
         {"machine": collector_id, "fraction": fraction},
     )
     rows = {"samples": len(samples)}
+    tables = output.Tables(duck, collector_id, folder)
     for table in TABLES:
         columnar.attach(con, duck, collector_id, table, first, last + 1)
-        output.write_csv(duck, collector_id, table, folder / f"{table.name}.csv")
         [(rows[table.name],)] = duck.execute(schema.count(table.name)).fetchall()
-    output.write_samples(duck, collector_id, folder)
+        tables.write(table, has_rows=bool(rows[table.name]))
+    tables.write_samples()
     _take_percentiles(con, engine, collector_id, first, last)
     output.write_percentiles(duck, collector_id, folder)
     names = dict(duck.execute(statement("output/container_names"), {"machine": collector_id}).fetchall())
