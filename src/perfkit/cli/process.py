@@ -56,7 +56,7 @@ def process(
     memory_limit: Optional[str] = typer.Option(
         None, metavar="SIZE", help="Memory for the data; the rest goes to $TMPDIR.  [default: 2.5GB]"
     ),
-    threads: Optional[int] = typer.Option(None, min=1, max=1024, help="CPUs to use.  [default: all; 1 for each task of --on]"),
+    threads: Optional[int] = typer.Option(None, min=1, max=1024, help="CPUs to use.  [default: all; 1 below 8 MB and with --on]"),
     as_json: bool = typer.Option(False, "--json", help="Print the verdict, the certificate and the findings of every run as JSON."),
 ) -> None:
     """Turn collections into CSV files: host, every component, percentiles, quality, findings.

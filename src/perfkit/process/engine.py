@@ -88,7 +88,7 @@ class Engine:
         temp_folder: Path | None = None,
         most_devices: int = MOST_DEVICES,
     ) -> None:
-        """`memory_limit` is in bytes; what does not fit goes to files in `temp_folder`."""
+        """`memory_limit` is in bytes; what does not fit goes to files in `temp_folder`. `threads`: all CPUs, but for a small input one."""
         settings: dict[str, str | bool | int | float | list[str]] = {
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -102,6 +102,7 @@ class Engine:
             settings["temp_directory"] = str(temp_folder)
         self.con = duckdb.connect(config=settings)
         self._memory_limit = memory_limit
+        self._chooses_threads = threads is None
         # What a table's statement is told.
         self._values: dict[str, dict[str, Any]] = {
             "samples": {"subsystems": [s.name for s in (*HOST, *SLOWER)]},
@@ -118,6 +119,8 @@ class Engine:
         """
         before = 0
         load = statement("reading/load")
+        if self._chooses_threads and memory.text_of([file for _, file in files]) < memory.FOR_ONE_THREAD:
+            self.con.execute("SET threads = 1")
         if memory.is_larger_than(self._memory_limit, [file for _, file in files]):
             memory.keep_freed(self.con)  # the limit is what bounds the memory now
             load = memory.clustered(load)

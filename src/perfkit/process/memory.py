@@ -1,4 +1,4 @@
-"""What keeps the memory of a large input in bounds, each trick with its measured gain."""
+"""What keeps the memory of a large input and the cost of a small one in bounds, each trick with its measured gain."""
 
 from __future__ import annotations
 
@@ -17,10 +17,19 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 # For what comes after the kernel's texts are gone: freed pages are used again, 0.9 s less of the kernel's time for a day.
 _KEEP_FREED = ("RESET allocator_flush_threshold", "RESET allocator_bulk_deallocation_flush_threshold")
 
+# Up to so many bytes of text a second thread is not worth its CPU: a tenth more for ten minutes (4 MB), a sixth for three samples, since each
+# statement prepares for every thread; in time it saves 0.1 s at most (November 2026).
+FOR_ONE_THREAD = 8_000_000
+
 
 def is_larger_than(limit: int | None, files: Sequence[Path]) -> bool:
     """Whether the text of `files` takes more than half of `limit` (bytes), so that it will be moved to disk and back."""
-    return limit is not None and 2 * sum(text_size(file) for file in files) > limit
+    return limit is not None and 2 * text_of(files) > limit
+
+
+def text_of(files: Sequence[Path]) -> int:
+    """About how many bytes of text `files` hold together."""
+    return sum(text_size(file) for file in files)
 
 
 def clustered(load: str) -> str:

@@ -35,7 +35,7 @@ class ProcessOptions:
     site: str = "default"
     window: Cut | None = None
     memory_limit: int = 2_500_000_000  # bytes for the data; what does not fit goes to files in the folder for temporary ones
-    threads: int | None = None  # how many CPUs to use; all where it is None
+    threads: int | None = None  # how many CPUs to use; None leaves it to the engine
 
 
 @dataclass(frozen=True)
