@@ -17,8 +17,8 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 # For what comes after the kernel's texts are gone: freed pages are used again, 0.9 s less of the kernel's time for a day.
 _KEEP_FREED = ("RESET allocator_flush_threshold", "RESET allocator_bulk_deallocation_flush_threshold")
 
-# Up to so many bytes of text a second thread is not worth its CPU: a tenth more for ten minutes (4 MB), a sixth for three samples, since each
-# statement prepares for every thread; in time it saves 0.1 s at most (November 2026).
+# Up to so many bytes of text a second thread is not worth its CPU: a tenth more for ten minutes (4 MB), a sixth for three samples, since
+# each statement prepares for every thread; in time it saves 0.1 s at most (November 2026).
 FOR_ONE_THREAD = 8_000_000
 
 
