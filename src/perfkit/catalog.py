@@ -63,6 +63,16 @@ class Table:
         return tuple(c for c in self.columns if c.kind != KEY)
 
     @property
+    def metrics(self) -> tuple[Column, ...]:
+        """What rollups, percentiles and comparisons are made of: the values but for flags."""
+        return tuple(c for c in self.values if c.kind != FLAG)
+
+    @property
+    def device(self) -> str | None:
+        """The column that tells one series from another within a machine; None where a sample is one row, or series are sums."""
+        return self.keys[0].name if self.keys and not self.sparse else None
+
+    @property
     def header(self) -> tuple[str, ...]:
         """The CSV's columns in order."""
         return ("timestamp", *(c.name for c in self.columns[: self.written]))

@@ -22,7 +22,6 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from perfkit.catalog import DENSE  # noqa: E402
 from perfkit.compare import judging  # noqa: E402
 from perfkit.compare.judging import ComparisonAsked  # noqa: E402
-from perfkit.store import schema  # noqa: E402
 from support import simulated  # noqa: E402
 
 CELLS = (
@@ -43,7 +42,7 @@ def coverage(pairs: int, only: str) -> Iterator[tuple[str, str, int, float]]:
 # CPU busy first: it is of the plain kind.
 METRICS = (
     simulated.METRIC,
-    *(f"{one.name}.{column.name}" for one in DENSE for column in schema.metrics(one) if column.name != "cpu_busy"),
+    *(f"{one.name}.{column.name}" for one in DENSE for column in one.metrics if column.name != "cpu_busy"),
     *(f"load.{name}" for name in judging._LOAD),
 )
 

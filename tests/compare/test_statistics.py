@@ -290,7 +290,7 @@ def test_95_of_100_intervals_hold_the_truth(kind: simulated.Kind, samples: int, 
 def test_three_runs_against_three_alike_hardly_ever_differ_and_10_percent_more_is_found() -> None:
     """100 reports of 50 metrics whose runs differ by 1 %; every fourth metric moves in whole steps. More: tests/bench/compare.py."""
     chance = random.Random(3)
-    metrics = ["host.cpu_busy", *(f"{one.name}.{column.name}" for one in TABLES[1:] for column in schema.metrics(one))][:50]
+    metrics = ["host.cpu_busy", *(f"{one.name}.{column.name}" for one in TABLES[1:] for column in one.metrics)][:50]
 
     def figures(more: float) -> dict[tuple[str, str, str], Figure]:
         found = {}

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from perfkit.catalog import DENSE, INTEGER, SHARE, TABLES, table
-from perfkit.store.schema import LEVELS, device_key, metrics
+from perfkit.store.schema import LEVELS
 
 START = 1767225600  # 2026-01-01T00:00:00Z
 DEVICES = {
@@ -75,9 +75,9 @@ def dump(path: Path) -> list[str]:
 def check_rollups(query) -> None:
     """Every rollup row is the aggregate of the samples, and every closed bucket is there."""
     for known in DENSE:
-        device = device_key(known) or "''"
+        device = known.device or "''"
         for level, width in LEVELS.items():
-            column = metrics(known)[0].name
+            column = known.metrics[0].name
             until = f"(SELECT until FROM levels l WHERE l.collector_id = t.collector_id AND width_ms = {width})"
             expected = query(
                 f"SELECT collector_id, {device}, timestamp - timestamp % {width}, count(*), min({column}), round(avg({column}), 6),"

@@ -17,7 +17,7 @@ from perfkit.catalog import DENSE, HIGHER_IS_WORSE, LOWER_IS_WORSE, table, worse
 from perfkit.compare import statistics
 from perfkit.errors import BadInput
 from perfkit.process.findings import rules, rules_file
-from perfkit.store import comparable, schema
+from perfkit.store import comparable
 from perfkit.store.comparable import BASIS, EVERY, LEVEL, PACKAGE, PROCESSES, Figure, Known
 from perfkit.store.runs import Stretch
 
@@ -325,7 +325,7 @@ def _judged(pair: Pair, row: Sequence[Any]) -> JudgedFigure:
 
 def known_metrics() -> dict[str, list[str]]:
     """What can be compared: the columns of each table, and of "load"."""
-    tables = {one.name: [c.name for c in schema.metrics(one)] for one in DENSE}
+    tables = {one.name: [c.name for c in one.metrics] for one in DENSE}
     return {**tables, "load": list(_LOAD), PROCESSES: [_CPU_OF_COMMANDS.partition(".")[2]]}
 
 

@@ -20,7 +20,7 @@ from perfkit.dashboard.reading import query, rows
 from perfkit.errors import BadInput
 from perfkit.lake.query import questions
 from perfkit.lake.tables import text
-from perfkit.store import columnar, schema
+from perfkit.store import columnar
 from perfkit.store.schema import LEVELS
 from perfkit.units import FOREVER
 
@@ -71,7 +71,7 @@ class FleetAsked:
 
 def metrics() -> dict[str, tuple[Table, Column]]:
     """The metrics that machines are sorted and drawn by: the host's, and what of its devices has a limit."""
-    found = {f"{one.name}.{c.name}": (one, c) for one in DENSE for c in schema.metrics(one)}
+    found = {f"{one.name}.{c.name}": (one, c) for one in DENSE for c in one.metrics}
     return {name: of for name, of in found.items() if of[0] is HOST or name in limits.LIMITS}
 
 
@@ -135,7 +135,7 @@ def _figures(con: sqlite3.Connection, listed: list[Row]) -> tuple[list[tuple[obj
 def _rolled_up(con: sqlite3.Connection, collector: int, start: int, end: int) -> list[tuple[object, ...]]:
     """(metric, samples, average) of the host between two instants, by its minutes, or by ten where it is long."""
     level = "10m" if end - start > _LONG else "1m"
-    names = [c.name for c in schema.metrics(HOST)]
+    names = [c.name for c in HOST.metrics]
     # Of a metric that a bucket has not, its samples do not count.
     averages = (f"sum({name}_avg * samples) / sum(CASE WHEN {name}_avg IS NOT NULL THEN samples END)" for name in names)
     sql = query("fleet_rollup").format(averages=", ".join(averages), table=f"{HOST.database_name}_{level}")
@@ -199,7 +199,7 @@ def _heatmap(con: sqlite3.Connection, asked: FleetAsked, start: int, end: int) -
     of, column = metrics()[asked.metric]
     width = next(width * 1000 for width in _WIDTHS if width * 1000 * _CELLS >= end - start)
     coarsest, *finer = sorted((level for level in LEVELS.items() if width % level[1] == 0), key=lambda level: -level[1])
-    device = schema.device_key(of)
+    device = of.device
     sql = query("fleet_heatmap")
     names = {"column": column.name, "worst": "min" if asked.lowest else "max", "device": f", m.{device}" if device else ""}
     first = start - start % width

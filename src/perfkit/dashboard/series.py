@@ -13,7 +13,6 @@ from perfkit import catalog, store
 from perfkit.catalog import GAUGE, RATE, SHARE, TABLES, Column, Table
 from perfkit.dashboard.reading import query
 from perfkit.errors import BadInput
-from perfkit.store import schema
 
 SCALE = 1000
 KINDS = ("avg", "min", "max")  # in the order of store.series
@@ -22,7 +21,7 @@ KINDS = ("avg", "min", "max")  # in the order of store.series
 def charted(table: Table) -> Sequence[Column]:
     """The columns of a table that `read` takes: of a sparse one those of the processes or services that used it."""
     if not table.sparse:
-        return schema.metrics(table)
+        return table.metrics
     return [c for c in table.values if c.kind in (SHARE, RATE, GAUGE)] if table.name in NAMED else ()
 
 

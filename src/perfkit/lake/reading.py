@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import _duckdb as duckdb
 
-from perfkit.catalog import FLAG, HOST, Table
+from perfkit.catalog import HOST, Table
 from perfkit.lake.place import Lake
 from perfkit.lake.tables import INSTANT, LAKE, TYPES, LakeFile, text
 
@@ -37,7 +37,7 @@ def view_sql(table: Table, base: str, files: Sequence[LakeFile]) -> str:
 
 def run_figures_sql() -> str:
     """sql/run_figures.sql, over the views `runs` and `host`."""
-    metrics = [f"{HOST.name}.{c.name}" for c in HOST.values if c.kind != FLAG]
+    metrics = [f"{HOST.name}.{c.name}" for c in HOST.metrics]
     averages = ", ".join(f'avg(h."{metric.partition(".")[2]}") AS "{metric}"' for metric in metrics)
     return text(RUN_FIGURES).format(averages=averages, metrics=", ".join(f'"{metric}"' for metric in metrics))
 

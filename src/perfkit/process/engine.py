@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any
 import _duckdb as duckdb
 
 from perfkit import sql
-from perfkit.catalog import DENSE, FLAG, RANGES, TABLES, Table, table
+from perfkit.catalog import DENSE, RANGES, TABLES, Table, table
 from perfkit.collection.subsystems import HOST, SLOWER
 from perfkit.process import memory
 from perfkit.process.reading import read
@@ -69,6 +69,16 @@ def with_rows(con: duckdb.DuckDBPyConnection, tables: Mapping[str, str], machine
     of = "true" if machine is None else f"machine = {machine:d}"
     one = statement("output/has_rows")
     return {name for (name,) in con.execute("UNION ALL".join(one.format(name=n, table=t, of=of) for n, t in tables.items())).fetchall()}
+
+
+def take_percentiles(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    """Make the table `percentiles`: the metrics of each of `tables`, in each of `windows`."""
+    for name in ("percentiles_table", "distinct_windows"):
+        con.execute(statement(f"summaries/{name}"))
+    for one in tables:
+        metrics = [c.name for c in one.metrics]
+        con.execute(statement("summaries/percentiles"), {"table": one.name, "device": one.device or "machine", "metrics": metrics})
+    con.execute(statement("summaries/percentiles_named"))
 
 
 class Engine:
@@ -209,13 +219,14 @@ class Engine:
         self.con.execute("CREATE OR REPLACE TABLE ranges (name VARCHAR, milliseconds BIGINT)")
         self.con.executemany("INSERT INTO ranges VALUES (?, ?)", [(name, ms) for name, ms in RANGES.items()])
         self._make("timeline", ("windows",), lambda name: None)
-        self.con.execute(statement("summaries/percentiles_table"))
         there = with_rows(self.con, {one.name: one.name for one in DENSE})
-        for one in (one for one in DENSE if one.name in there):
-            tell(f"percentiles of {one.name}")
-            metrics = [c.name for c in one.values if c.kind != FLAG]
-            device = one.keys[0].name if one.keys else "machine"
-            self.con.execute(statement("summaries/percentiles"), {"table": one.name, "device": device, "metrics": metrics})
+
+        def told() -> Iterator[Table]:
+            for one in (one for one in DENSE if one.name in there):
+                tell(f"percentiles of {one.name}")
+                yield one
+
+        take_percentiles(self.con, told())
 
     def judge(self) -> None:
         """Make the table `quality` of what is derived, where `derive` was told to leave it out."""

@@ -156,8 +156,8 @@ def _add_series(duck: duckdb.DuckDBPyConnection, number: int, one: Stretch, tabl
     values = {
         "run": number,
         "table": table.name,
-        "device": schema.device_key(table) or "machine",
-        "metrics": [c.name for c in schema.metrics(table)],
+        "device": table.device or "machine",
+        "metrics": [c.name for c in table.metrics],
         "start": one.start,
         "end": one.end,
     }

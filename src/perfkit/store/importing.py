@@ -232,7 +232,7 @@ def _roll_up(con: sqlite3.Connection, one: Staged, collector_id: int, first: int
             rollup.fill(con, collector_id, level, done, first - first % width)
         until = max(done, last - last % width)
         for table in (table for table in one.filled if until > first and not table.sparse):
-            keys, metrics = [*(c.name for c in table.keys), "timestamp"], [c.name for c in schema.metrics(table)]
+            keys, metrics = [*(c.name for c in table.keys), "timestamp"], [c.name for c in table.metrics]
             values = {"collector_id": collector_id, "machine": one.machine, "table": table.name, "keys": keys, "metrics": metrics}
             cursor = one.con.execute(schema.text("duckdb/copy_rollups"), {**values, "width": width, "until": until})
             names = [column[0] for column in cursor.description or ()][1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import _duckdb as duckdb
 import orjson
 
 from perfkit import catalog
-from perfkit.process.engine import statement
+from perfkit.process.engine import statement, take_percentiles
 from perfkit.store import columnar, rollup, schema
 
 # metric as table.column, device or "", then catalog.FIGURES. A metric without a value in the window has no row.
@@ -85,7 +85,7 @@ def _stored(con: sqlite3.Connection, collector_id: int, start: int, end: int, ta
 
 
 def _metrics(tables: Sequence[str]) -> list[str]:
-    return [f"{name}.{column.name}" for name in tables for column in schema.metrics(catalog.table(name))]
+    return [f"{name}.{column.name}" for name in tables for column in catalog.table(name).metrics]
 
 
 def _compute(
@@ -102,13 +102,12 @@ def _taken(
     start, end = max(kept, min(window.start for window in asked)), max(window.end for window in asked)
     duck.execute("CREATE OR REPLACE TABLE windows (machine INTEGER, range VARCHAR, from_timestamp BIGINT, to_timestamp BIGINT)")
     duck.executemany("INSERT INTO windows VALUES (?, ?, ?, ?)", [(collector_id, *window) for window in asked])
-    duck.execute(statement("summaries/percentiles_table"))
-    for name in tables:
-        table = catalog.table(name)
-        columnar.attach(con, duck, collector_id, table, start, end + 1)
-        metrics = [column.name for column in schema.metrics(table)]
-        duck.execute(
-            statement("summaries/percentiles"), {"table": name, "device": schema.device_key(table) or "machine", "metrics": metrics}
-        )
+
+    def attached() -> Iterator[catalog.Table]:
+        for name in tables:
+            columnar.attach(con, duck, collector_id, catalog.table(name), start, end + 1)
+            yield catalog.table(name)
+
+    take_percentiles(duck, attached())
     ordered = "ORDER BY range, list_position($metrics, metric), device"
     return duck.execute(schema.select(_COLUMNS, "percentiles", ordered), {"metrics": _metrics(tables)}).fetchall()

@@ -14,7 +14,7 @@ from perfkit.store import schema
 
 def devices(con: sqlite3.Connection, table: Table, collector_id: int, level: str = "") -> list[str | None]:
     """The devices of `table` that the collector has rows of, sorted; [None] where a sample is one row."""
-    if schema.device_key(table) is None:
+    if table.device is None:
         return [None]
     return [value for (value,) in con.execute(schema.render("devices", table, level), {"collector_id": collector_id})]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 
 from perfkit import sql
-from perfkit.catalog import FIGURES, FLAG, HOST, INTEGER, MACHINE, REAL, TABLES, Column, Table
+from perfkit.catalog import FIGURES, HOST, INTEGER, MACHINE, REAL, TABLES, Table
 
 VERSION = 3
 APPLICATION_ID = 0x50464B31  # "PFK1": PRAGMA application_id of every perfkit database
@@ -29,7 +29,7 @@ def render(name: str, table: Table, level: str = "") -> str:
     {keys}         its key columns, with a comma    {columns}      its value columns
     {aggregates}   min, avg, max of each metric     {rolled_up}    the rollup's columns for these
     """
-    device = device_key(table)
+    device = table.device
     rolled_up = [name.split()[0] for name in rollup_columns(table)]
     return text(f"sqlite/{name}").format(
         table=f"{table.database_name}_{level}" if level else table.database_name,
@@ -38,7 +38,7 @@ def render(name: str, table: Table, level: str = "") -> str:
         device_is=f"{device} = :device AND " if device else "",
         keys="".join(f"{c.name}, " for c in table.keys),
         columns=", ".join(quoted(c.name for c in table.values)),
-        aggregates=", ".join(f'{a}("{c.name}")' for c in metrics(table) for a in AGGREGATES),
+        aggregates=", ".join(f'{a}("{c.name}")' for c in table.metrics for a in AGGREGATES),
         rolled_up=", ".join(rolled_up),
         excluded=", ".join(f"excluded.{name}" for name in rolled_up),
     )
@@ -83,16 +83,6 @@ def delete(table: str, where: str = "collector_id = ?") -> str:
     return f"DELETE FROM {table} WHERE {where}"  # noqa: S608
 
 
-def metrics(table: Table) -> tuple[Column, ...]:
-    """The columns of `table` that rollups and percentiles are made of: its values but for flags."""
-    return tuple(c for c in table.values if c.kind != FLAG)
-
-
-def device_key(table: Table) -> str | None:
-    """The column that tells one series of `table` from another within a collector; None where a sample is one row, or series are sums."""
-    return table.keys[0].name if table.keys and not table.sparse else None
-
-
 @cache
 def ddl() -> str:
     """Everything an empty database needs, as one script."""
@@ -105,7 +95,7 @@ def ddl() -> str:
 
 
 def _metric_tables(table: Table) -> Iterator[str]:
-    device = device_key(table)
+    device = table.device
     names = {
         "table": table.database_name,
         "key": f"{device}, " if device else "",
@@ -120,7 +110,7 @@ def _metric_tables(table: Table) -> Iterator[str]:
 
 def rollup_columns(table: Table) -> Iterator[str]:
     """The value columns of the table's rollups, each with its type."""
-    for column in metrics(table):
+    for column in table.metrics:
         for aggregate in AGGREGATES:
             whole = column.type == INTEGER and aggregate != "avg"
             yield f"{column.name}_{aggregate} {INTEGER if whole else REAL}"

@@ -46,7 +46,7 @@ def series(
     the same `bucket_ms` continues this one. One `device`, or all of them. Raises KeyError for a table or column not in the catalog.
     """
     known = catalog.table(table)
-    names = tuple(known[c].name if c in {v.name for v in schema.metrics(known)} else _unknown(c) for c in columns)
+    names = tuple(known[c].name if c in {v.name for v in known.metrics} else _unknown(c) for c in columns)
     bucket = _width(con, collector_id, start, end, points) if bucket_ms is None else bucket_ms
     level = _level(bucket)
     values: dict[str, Any] = {"collector_id": collector_id, "start": start, "end": end}
@@ -91,7 +91,7 @@ def _level(bucket: int) -> str:
 @cache
 def _sql(name: str, level: str, columns: tuple[str, ...]) -> str:
     table = catalog.table(name)
-    device = schema.device_key(table)
+    device = table.device
     return schema.text("sqlite/series" if level else "sqlite/series_raw").format(
         table=table.database_name,
         level=level,
