@@ -205,7 +205,7 @@ def _copy(
             columnar.complete(con, collector_id, last + 1, duck)
     elif not merging:
         _roll_up(con, one, collector_id, first, last)
-        for table in one.tables:
+        for table in one.filled:
             columnar.write(con, one.con, collector_id, table, one.machine, first, last + 1)
     return new
 

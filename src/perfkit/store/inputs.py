@@ -58,9 +58,10 @@ class Staged:
     @cached_property
     def filled(self) -> dict[Table, int]:
         """How many rows each table has of the machine; those that have none are left out."""
-        counts = ((table, schema.count(table.name, "WHERE machine = ?")) for table in self.tables)
-        found = {table: self.con.execute(count, [self.machine]).fetchall()[0][0] for table, count in counts}
-        return {table: rows for table, rows in found.items() if rows}
+        of = f"WHERE machine = {self.machine:d}"
+        counts = (f"SELECT {place}, ({schema.count(table.name, of)})" for place, table in enumerate(self.tables))
+        found = self.con.execute(" UNION ALL ".join(counts)).fetchall()
+        return {self.tables[place]: rows for place, rows in sorted(found) if rows}
 
     def facts(self) -> dict[str, Any]:
         """Columns of `collectors` by name, those that are known."""
@@ -127,8 +128,10 @@ def _of_collection(path: Path) -> Iterator[list[Staged]]:
         raise BadInput(f"{path} cannot be read: {reason(error)}.") from error
 
 
-def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine: int, fewest: int = 2) -> Staged:
-    """A machine that was derived in `con` from `path`. Raises BadInput where it has less than the `fewest` samples."""
+def of_machine(
+    con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine: int, *, fewest: int = 2, with_percentiles: bool = True
+) -> Staged:
+    """A machine that was derived in `con` from `path`, with percentiles or without. Raises BadInput for less than the `fewest` samples."""
     found = qualities.of_engine(con, machine)
     if found.facts["samples"] < fewest:
         raise BadInput(f"{path} has fewer than two samples: there is nothing to import.")
@@ -137,7 +140,6 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         [machine],
     ).fetchall()
     figures = ("range", "metric", "device", *catalog.FIGURES)
-    taken = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'percentiles'").fetchall()
     return Staged(
         con,
         path,
@@ -149,7 +151,7 @@ def of_machine(con: duckdb.DuckDBPyConnection, path: Path, of_path: str, machine
         found,
         [Sample(*row) for row in samples],
         system_info(con, machine),
-        con.execute(schema.select(figures, "percentiles", "WHERE machine = ?"), [machine]).fetchall() if taken else [],
+        con.execute(schema.select(figures, "percentiles", "WHERE machine = ?"), [machine]).fetchall() if with_percentiles else [],
     )
 
 

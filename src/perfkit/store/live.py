@@ -407,7 +407,7 @@ class Live:
                 self._add_late_marks(machine, engine)
             new = 0
             for number in numbers:
-                one = of_machine(engine.con, path, digest([path]), number, fewest=1)
+                one = of_machine(engine.con, path, digest([path]), number, fewest=1, with_percentiles=False)
                 quality = replace(one.quality, recordings=tuple(_alive(recording) for recording in one.quality.recordings))
                 new += merge(self._con, replace(one, quality=quality, kind="late", origin=Path("late")), *machine.name).new_samples
             return new
