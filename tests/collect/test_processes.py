@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from perfkit.collect.processes import FEW, Processes, masked
+from perfkit.collect.processes import FEW, Processes, clock_of, masked
 from perfkit.collection import decode, line_head
 from support.proc import InventedClock, build
 
@@ -73,9 +75,9 @@ def put(proc: Path, pid: int, **facts) -> None:
 class Watched:
     """The processes of an invented /proc, a second a scan."""
 
-    def __init__(self, proc: Path) -> None:
+    def __init__(self, proc: Path, cpu_clock: Callable[[int], int] = time.clock_gettime_ns) -> None:
         self.clock = InventedClock()
-        self.processes = Processes(str(proc), monotonic=self.clock.monotonic)
+        self.processes = Processes(str(proc), monotonic=self.clock.monotonic, cpu_clock=cpu_clock)
 
     def scan(self) -> tuple[list[str], list[dict]]:
         self.clock.pass_time(1)
@@ -222,6 +224,117 @@ def test_systemds_escapes_are_undone_as_those_of_services(tmp_path: Path, watche
     _, who = watched.scan()
     assert next(one["cgroup"] for one in who if one["pid"] == 12) == "/system.slice/a-b c\\x2fd.service"
 
+
+class Clocks:
+    """The kernel's clocks of CPU time, by the pid; a process that is not among them is not there."""
+
+    def __init__(self, *pids: int) -> None:
+        self.ran = dict.fromkeys((os.getpid(), *pids), 1)
+
+    def __call__(self, clock: int) -> int:
+        found = next((ran for pid, ran in self.ran.items() if clock_of(pid) == clock), None)
+        if found is None:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return found
+
+
+def own(proc: Path, *, last: int = 1, numbers: str = "") -> None:
+    """Make `proc` that of this pid namespace, in which the number given last is `last`."""
+    build(proc, {"self/status": f"Name:\tx\nNSpid:\t{numbers or os.getpid()}\n", "sys/kernel/ns_last_pid": f"{last}\n"})
+
+
+def test_the_clock_of_a_process_counts_what_all_its_threads_ran() -> None:
+    """The kernel's clock by the name that is made of the pid, beside what the C library tells of this very process."""
+    before = time.process_time_ns()
+    of_it = time.clock_gettime_ns(clock_of(os.getpid()))
+    assert before <= of_it <= time.process_time_ns()
+    with pytest.raises(OSError, match="Invalid argument"):
+        time.clock_gettime_ns(clock_of(1 << 22))  # no kernel gives a larger one
+
+
+def test_no_file_of_a_process_whose_clock_stands_still_is_read_but_in_one_of_ten_scans_of_all(tmp_path: Path) -> None:
+    own(tmp_path)
+    clocks = Clocks(20, 21, 22)
+    for pid, threads in ((20, "99"), (21, "2"), (22, "100")):
+        put(tmp_path, pid)
+        (tmp_path / str(pid) / "stat").write_text(stat(pid).replace(" 20 0 4 0 50", f" 20 0 {threads} 0 50"))
+    found = Watched(tmp_path, clocks)
+    assert len(found.scan()[0]) == 4
+    for pid, threads in ((20, "99"), (21, "2"), (22, "100")):
+        (tmp_path / str(pid) / "stat").write_text(stat(pid, ticks=8).replace(" 20 0 4 0 50", f" 20 0 {threads} 0 50"))
+    assert [row.split()[0] for row in found.scan()[0][1:]] == ["22"]  # of so many threads its clock takes as long as the file
+    clocks.ran[21] += 1
+    assert [row.split()[0] for row in found.scan()[0][1:]] == ["21"]
+    told = {number: [row.split()[0] for row in found.scan()[0][1:]] for number in range(4, 104)}
+    assert [(number, pids) for number, pids in told.items() if pids] == [(100, ["20"])]
+    del clocks.ran[20]
+    (tmp_path / "20" / "stat").unlink()
+    assert found.scan()[0][1:] == ["gone 20 50"]
+    found.processes.close()
+
+
+@pytest.mark.parametrize("numbers", ["{}\t7", "7", "", "x", "1{}"])
+def test_clocks_are_not_asked_where_proc_has_the_numbers_of_another_namespace(tmp_path: Path, numbers: str) -> None:
+    own(tmp_path, numbers=numbers.format(os.getpid()) or " ")
+    put(tmp_path, 20)
+    found = Watched(tmp_path, Clocks(20))
+    assert found.scan()[0][0] == "scan 1 1 1"
+    (tmp_path / "20" / "stat").write_text(stat(20, ticks=8))
+    assert len(found.scan()[0]) == 2
+    found.processes.close()
+
+
+def test_those_that_have_come_are_among_the_numbers_that_were_given(tmp_path: Path) -> None:
+    """Few numbers are tried; all are listed where more were given, where they began again, and in one of ten looks."""
+    own(tmp_path, last=300)
+    clocks = Clocks(20, 280)
+    for pid in (20, 280):
+        put(tmp_path, pid)
+    found = Watched(tmp_path, clocks)
+
+    def came(last: int, *pids: int) -> list[int]:
+        build(tmp_path, {"sys/kernel/ns_last_pid": f"{last}\n"})
+        for pid in pids:
+            put(tmp_path, pid)
+            clocks.ran[pid] = 1
+        return sorted(int(row.split()[0]) for row in found.scan()[0][1:])
+
+    assert came(300) == [20, 280]
+    assert came(310, 302, 310) == [302, 310]
+    put(tmp_path, 312)  # a thread, which has a folder and no clock
+    assert came(314, 313, 350) == [313]  # 350 has got its number in another way
+    put(tmp_path, 315)  # in the making
+    assert came(316) == []
+    assert came(317, 315) == [315]
+    assert came(318) == came(319) == came(319) == []
+    assert came(319) == [350]  # the tenth look
+    assert came(319 + 33, 306) == [306]
+    assert came(301, 290, 301) == [290, 301]
+    found.processes.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to make a namespace")
+def test_in_a_pid_namespace_with_the_proc_of_another_all_is_as_elsewhere() -> None:
+    command = ["unshare", "--pid", "--fork", sys.executable, "-c", FOREIGN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PYTHONPATH": "src"})
+    if "unshare" in done.stderr:
+        pytest.skip(f"no pid namespace here: {done.stderr.strip()}")
+    assert done.stdout == "True True\n", done.stderr
+
+
+FOREIGN = """
+import itertools, os
+from perfkit.collect.processes import Processes
+from perfkit.collection import decode, line_head
+seconds = itertools.count()
+p = Processes("/proc", monotonic=lambda: next(seconds))
+p.read(line_head(1, 2))
+rows = []
+while not rows:  # a process that runs shows, whatever has this number here
+    sum(range(10**6))
+    rows = [row for row in decode(p.read(line_head(1, 2))[-1]).measurement.split("\\n")[1:] if row.split()[0] == os.readlink("/proc/self")]
+print(os.getpid() == 1, len(rows) == 1)
+"""
 
 THREADS = """
 import threading, time
