@@ -248,7 +248,7 @@ class Processes:
             pass
         found["cgroup"] = _cgroup(_first(folder + "/cgroup", 4096).decode("utf-8", "replace"))
         if self._cmdline:
-            found["cmdline"] = masked(_first(folder + "/cmdline", 4096))
+            found["cmdline"] = masked(_first(folder + "/cmdline", 2048))
         return found
 
     def _list(self) -> None:
@@ -353,27 +353,60 @@ def _cgroup(text: str) -> str:
 
 # Command lines may hold secrets.
 
+# Words are told apart by \0, so that a script in one argument and words of their own are looked through alike. No pattern may look at a
+# text of some thousand letters again for each of them: none begins with a repetition, and those in the middle are bounded.
 _WORD = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account|auth)[-_]?keys?|key|credentials?"
-    r"|authorization|bearer)"
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account)[-_]?keys?|key|credentials?"
+    r"|authorization|bearer|cookies?|signature|sig|jwt|[-_]pat)"
 )
-_NAMED = re.compile(rf"(?i)([\w.-]*{_WORD}[\"']?\s*[=:]\s*)(.+)")  # NAME=VALUE, "NAME": VALUE
-_OPTION = re.compile(rf"(?i)--?[\w.-]*{_WORD}")  # the next word is the secret
-_USER = re.compile(r"-u|-U|--user|--proxy-user")  # the next word may be USER:PASSWORD
-_URL = re.compile(r"(?i)([a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)")
-_MASK = "***"
+_HINTS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "auth",
+    "bearer",
+    "cookie",
+    "sig",
+    "jwt",
+    "-pat",
+    "_pat",
+)  # in each of these
+_BEGIN = r"(?:^|(?<=[\s\0\"'(=]))"  # of a word, also within a script
+# Each finds what stays, as its group, and the secret behind it.
+_NAMED = [
+    # NAME=VALUE, "NAME": VALUE, NAME: VALUE in the next word.
+    re.compile(rf"(?i)((?:{_WORD}|auth)[\\\"']*\s*[=:][\s\0]*)(?:(?:bearer|basic|digest)\0)?[^\0]+"),
+    # --NAME VALUE, and names that are no other word.
+    re.compile(rf"(?i)({_BEGIN}--?[\w.-]{{0,60}}?{_WORD}[\\\"']*[\s\0]+)[^\0]+"),
+    re.compile(r"(?i)((?<=[\s\0\"'])(?:password|passwd|passphrase|pwd|bearer)[\s\0]+)[^\0]+"),
+]
+_SHAPED = [
+    # USER:PASSWORD@HOST, with or without a scheme; a long user alone is a token.
+    re.compile(rf"((?:://|{_BEGIN})[^\s\0/:@=]*:)[^\s\0/]+(?=@)(?!@sha256:)"),
+    re.compile(r"(://)[^\s\0/:@]{16,}(?=@)"),
+    # USER:PASSWORD of curl and others, USER%PASSWORD of smbclient, USER/PASSWORD of Oracle's tools.
+    re.compile(rf"({_BEGIN}(?:-[uU]|--(?:proxy-)?user|--auth)[\s\0=]*[^\s\0:%/]{{1,100}}[:%])(?!//)[^\s\0]+"),
+    re.compile(r"((?:\bsqlplus\b[^/;|&]{0,100}?[\s\0]|jdbc:oracle:\w{1,9}:)[\w$.]{1,100}/)[^\s\0@]+"),
+    # Options of one letter, where the program is known.
+    re.compile(r"(\b(?:(?:mysql|mariadb|mycli|sshpass|mongo|7z)[\w-]{0,20}|login)\b[^;|&]{0,200}?[\s\0]-p[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\bab\b[^;|&]{0,200}?[\s\0]-[AP][\s\0]*[^\s\0:]{1,100}:)[^\s\0]+"),
+    re.compile(r"(\bredis-cli\b[^;|&]{0,200}?[\s\0]-a[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\bldap\w{1,20}\b[^;|&]{0,200}?[\s\0]-w[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\b(?:sqlcmd|bcp|(?:un)?zip)\b[^;|&]{0,200}?[\s\0]-P[\s\0]*)[^\s\0]+"),
+]
 
 
 def masked(text: bytes) -> str:
     """A command line, its words apart by blanks, at most 200 bytes; what may be a secret is `***`."""
-    words = text.rstrip(b"\0").decode("utf-8", "replace").split("\0")
-    told = " ".join(_masked_word(before, word) for before, word in zip(["", *words], words))
-    return told.encode()[:_CMDLINE].decode("utf-8", "ignore")
+    told = text.rstrip(b"\0").decode("utf-8", "replace")
+    lower = told.lower()
+    for pattern in [*_SHAPED, *_NAMED] if any(hint in lower for hint in _HINTS) else _SHAPED:
+        told = pattern.sub(_mask, told)
+    return told.replace("\0", " ").encode()[:_CMDLINE].decode("utf-8", "ignore")
 
 
-def _masked_word(before: str, word: str) -> str:
-    if _OPTION.fullmatch(before):
-        return _MASK
-    if _USER.fullmatch(before) and ":" in word:
-        return f"{word.partition(':')[0]}:{_MASK}"
-    return _URL.sub(rf"\g<1>{_MASK}\2", _NAMED.sub(rf"\g<1>{_MASK}", word))
+def _mask(found: re.Match[str]) -> str:
+    return found[1] + "***"
