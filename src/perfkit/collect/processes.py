@@ -399,13 +399,13 @@ _SHAPED = [
 ]
 
 
-def masked(text: bytes) -> str:
-    """A command line, its words apart by blanks, at most 200 bytes; what may be a secret is `***`."""
+def masked(text: bytes, most: int = _CMDLINE) -> str:
+    """A command line as the kernel tells it, its words apart by blanks, at most so many bytes; what may be a secret is `***`."""
     told = text.rstrip(b"\0").decode("utf-8", "replace")
     lower = told.lower()
     for pattern in [*_SHAPED, *_NAMED] if any(hint in lower for hint in _HINTS) else _SHAPED:
         told = pattern.sub(_mask, told)
-    return told.replace("\0", " ").encode()[:_CMDLINE].decode("utf-8", "ignore")
+    return told.replace("\0", " ").encode()[:most].decode("utf-8", "ignore")
 
 
 def _mask(found: re.Match[str]) -> str:
