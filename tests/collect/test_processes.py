@@ -341,7 +341,7 @@ def test_those_that_have_come_are_among_the_numbers_that_were_given(tmp_path: Pa
         put(tmp_path, pid)
     found = Watched(tmp_path, clocks)
 
-    def came(last: int, *pids: int) -> list[int]:
+    def came(last: int | str, *pids: int) -> list[int]:
         build(tmp_path, {"sys/kernel/ns_last_pid": f"{last}\n"})
         for pid in pids:
             put(tmp_path, pid)
@@ -359,6 +359,7 @@ def test_those_that_have_come_are_among_the_numbers_that_were_given(tmp_path: Pa
     assert came(319) == [350]  # the tenth look
     assert came(319 + 33, 306) == [306]
     assert came(301, 290, 301) == [290, 301]
+    assert came("no number", 270) == [270]
     found.processes.close()
 
 

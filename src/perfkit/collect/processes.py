@@ -265,7 +265,8 @@ class Processes:
         began again, and now and then: a process that was hidden may have become this user's, or was restored with a number of its own.
         """
         self._looks += 1
-        first, last = self._givens[0], int(self._given.read() or 0) if self._has_clocks else 0
+        told = self._given.read().strip() if self._has_clocks else b""
+        first, last = self._givens[0], int(told) if told.isdigit() else 0
         self._givens = [self._givens[1], last]
         if first and 0 <= last - first <= max(_TRIED, len(self._known) // 2) and self._looks % SLOW:
             return [b"%d" % pid for pid in range(first + 1, last + 1) if self._is_there(pid)]
