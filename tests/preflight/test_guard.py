@@ -71,13 +71,13 @@ def test_what_is_no_command_was_not_started_either(tmp_path: Path, collector: St
 def test_marks_name_command_exit_code_and_the_file_with_its_output(tmp_path: Path, collector: Start) -> None:
     file = tmp_path / "vm.json"
     collector(file, "--frequency", "200ms")
-    done = perfkit(
-        "preflight", "--collection", file, *PATIENT, "--label", "spike", "--", "sh", "-c", "echo out; echo err >&2; sleep 1; exit 7"
-    )
+    load = ("sh", "-c", "echo out; echo err >&2; sleep 1; exit 7", "x", "--token", "hunter2")
+    done = perfkit("preflight", "--collection", file, *PATIENT, "--label", "spike", "--", *load)
     assert done.returncode == 7
     start, end = marks(file)
     assert (start["label"], start["kind"], end["label"], end["kind"]) == ("spike", "start", "spike", "end")
-    assert "sleep 1; exit 7" in start["command"]
+    assert start["command"] == "sh -c echo out; echo err >&2; sleep 1; exit 7 x --token ***"
+    assert "hunter2" not in file.read_text()
     assert end["exit_code"] == 7
     assert (tmp_path / end["output"]).read_text().split() == ["out", "err"]
     assert (tmp_path / end["output"]).stat().st_mode & 0o077 == 0

@@ -21,7 +21,7 @@ import re
 import time
 
 from perfkit.collect.containers import unescape
-from perfkit.collect.sources import SHORTEST, allow_many_files
+from perfkit.collect.sources import SHORTEST, Source, allow_many_files
 from perfkit.collection import PROCESS, escape, line_template, to_json
 from perfkit.collection.subsystems import PROCESSES, SLOW
 
@@ -35,11 +35,13 @@ _BUSY, _LARGE = 32, 8
 _BUFFER = 1024
 _NAME, _CMDLINE = 64, 200  # bytes that are kept
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD, linux/sched.h
-# Where the wanted fields of /proc/PID/stat stand behind the name in brackets: fields 3, 10, 12, 14 to 19, 20, 24, 42; and 22, 9.
-_STATE, _MINFLT, _MAJFLT, _TICKS, _THREADS, _RSS, _BLKIO, _START, _FLAGS = 0, 7, 9, 11, 17, 21, 39, 19, 6
+# Where the wanted fields of /proc/PID/stat stand behind the name in brackets: fields 14, 20, 24, 42, 22, 9; and those that are told.
+_TICKS, _THREADS, _RSS, _BLKIO, _START, _FLAGS = 11, 17, 21, 39, 19, 6
+_TOLD = operator.itemgetter(0, 7, 9, *range(_TICKS, _THREADS + 1), _RSS, _BLKIO)
 # Those that are computed with, and the parent: where one of them is no number, the text is not the kernel's.
 _NUMBERS = operator.itemgetter(1, _FLAGS, _TICKS, _TICKS + 1, _START, _RSS)
-_MOVED = re.compile(rb"(?m)^(read_bytes|write_bytes): (\S+)")  # in /proc/PID/io
+_LAST_PID = "/proc/sys/kernel/ns_last_pid"  # the number that was given last in this pid namespace
+_TRIED = 32  # so many numbers are tried at least, before all processes are listed
 _SPARE = 128  # descriptors that are left to the rest of the collector
 
 
@@ -47,14 +49,14 @@ class _Process:
     """One process: its descriptors, and what it said last."""
 
     __slots__ = (
-        *("about", "io", "is_alone", "line", "name", "pid", "ran", "rss", "scan", "schedstat", "start", "stat", "text", "ticks"),
+        *("about", "clock", "io", "line", "name", "pid", "ran", "rss", "scan", "schedstat", "start", "stat", "text", "ticks"),
         *("ticks_before", "turn"),
     )
 
-    def __init__(self, pid: bytes) -> None:
+    def __init__(self, pid: bytes, clock: int | None) -> None:
         self.pid, self.start, self.name, self.text, self.line = pid, b"", b"", b"", b""
-        self.ran = b""  # its `schedstat`
-        self.is_alone = False  # it has one thread, so that it has done nothing as long as `ran` stays
+        self.clock = clock  # what tells how long it has run; None where nothing does, and then `stat` is read each time
+        self.ran: object = None  # what that has told: as long as it stays, the process has done nothing
         self.about: dict[str, Any] | None = None  # who it is, where that was read before the first scan
         self.stat = self.schedstat = self.io = -1
         self.scan = self.ticks = self.ticks_before = self.rss = 0
@@ -62,10 +64,20 @@ class _Process:
 
 
 class Processes:
-    """All processes below `proc`, as they come and go. `cmdline` says whether their command lines are recorded."""
+    """All processes below `proc`, as they come and go. `cmdline` says whether their command lines are recorded.
 
-    def __init__(self, proc: str, *, cmdline: bool = True, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._proc, self._cmdline, self._monotonic = proc, cmdline, monotonic
+    `cpu_clock` tells a process's nanoseconds on a CPU by the name of its clock, and raises OSError where there is none.
+    """
+
+    def __init__(
+        self,
+        proc: str,
+        *,
+        cmdline: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[int], int] = time.clock_gettime_ns,
+    ) -> None:
+        self._proc, self._cmdline, self._monotonic, self._cpu_clock = proc, cmdline, monotonic, cpu_clock
         self._known: dict[bytes, _Process] = {}
         self._hot: list[_Process] = []
         self._changed: set[_Process] = set()  # since it was last chosen who is hot
@@ -75,6 +87,13 @@ class Processes:
         self._whole = True  # the next scan writes every process
         self._descriptors = allow_many_files() - _SPARE
         self._line, self._who = line_template(PROCESSES.name), line_template(PROCESS)
+        # A process's clock of CPU time covers all its threads, needs no descriptor and is read in half the time of `schedstat`. It is asked
+        # for by the pid, so that it serves where `proc` is of the pid namespace in which this process lives.
+        self._has_clocks = _is_own(proc) and self._is_there(os.getpid())
+        self._ran: Callable[[int], object] = cpu_clock if self._has_clocks else _text
+        self._given = Source(_LAST_PID, None, proc)
+        self._givens = [0, 0]  # the number that the kernel had given last, at the last two looks for those that have come
+        self._looks = 0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -105,18 +124,18 @@ class Processes:
         every = self._whole or len(self._known) < FEW or self._scan % SLOW == 0
         rows = self._rows = [b""]
         lines: list[bytes] = []
-        pread = os.pread  # a local name: this loop is most of what a sample costs
-        # Reading `stat` takes two and a half times as long as `schedstat`. Memory may shrink though the process does nothing: each scan of
-        # all reads a tenth of those too.
+        pread, ran = os.pread, self._ran  # local names: this loop is most of what a sample costs
+        # Reading `stat` takes five times as long as the clock. Memory may shrink though the process does nothing: each scan of all reads a
+        # tenth of those too.
         turn = -1 if self._scan % SLOW else self._scan // SLOW % SLOW
         trusts = not self._whole
         if every:
             self._list()
         for process in list(self._known.values()) if every else self._hot:
             try:
-                if process.is_alone:
-                    ran, process.ran = process.ran, pread(process.schedstat, _BUFFER, 0)
-                    if ran == process.ran and trusts and process.turn != turn:
+                if process.clock is not None:
+                    before, process.ran = process.ran, ran(process.clock)
+                    if before == process.ran and trusts and process.turn != turn:
                         process.scan = self._scan
                         continue
                 text = pread(process.stat, _BUFFER, 0) if process.stat >= 0 else self._read(process)
@@ -142,7 +161,8 @@ class Processes:
         name, fields = _taken_apart(text)
         process.text = text
         if not fields:
-            return None  # it is read again with the next sample
+            process.ran = None  # it is read again with the next sample
+            return None
         begun, start = process.start, fields[_START]
         if begun and begun != start:  # without a descriptor a pid may have come to be another process
             self._rows.append(b"gone %b %b" % (process.pid, begun))
@@ -154,8 +174,7 @@ class Processes:
             is_known = prepared is not None and name == process.name and prepared["start"] == int(start)
             process.name = name
             about = prepared if is_known else self._about(process, fields)
-        told = fields[_THREADS : _THREADS + 1] + fields[_RSS : _RSS + 1] + (fields[_BLKIO : _BLKIO + 1] or [b"-"])
-        line = b" ".join((fields[_STATE], fields[_MINFLT], fields[_MAJFLT], *fields[_TICKS : _TICKS + 6], *told))
+        line = b" ".join(_TOLD(fields))
         if line == process.line and not self._whole:
             return about
         age = b"%d" % (self._scan - process.scan) if process.scan else b"+%d" % (self._scan - self._listed) if self._listed else b"0"
@@ -164,9 +183,14 @@ class Processes:
         waited = self._waited(process)
         self._rows.append(b" ".join((process.pid, start, age, line, waited, self._moved(process))))
         self._changed.add(process)
-        # Where the kernel does not count, it writes zeros.
-        process.is_alone = fields[_THREADS] == b"1" and process.schedstat >= 0 and not waited.startswith(b"0 ")
+        process.clock = self._clock(process, fields[_THREADS], waited)
         return about
+
+    def _clock(self, process: _Process, threads: bytes, waited: bytes) -> int | None:
+        if self._has_clocks:  # of 100 threads it takes as long as `stat`
+            return clock_of(int(process.pid)) if len(threads) < 3 else None
+        # `schedstat` serves for one thread; where the kernel does not count, it writes zeros.
+        return process.schedstat if threads == b"1" and process.schedstat >= 0 and not waited.startswith(b"0 ") else None
 
     def _read(self, process: _Process) -> bytes:
         """The text of its `stat`, which is opened. Raises OSError where it has ended."""
@@ -199,14 +223,13 @@ class Processes:
             return b""
 
     def _waited(self, process: _Process) -> bytes:
-        if not process.is_alone:
-            process.ran = self._extra(process, "schedstat")
-        fields = process.ran.split()
+        fields = self._extra(process, "schedstat").split()
         return b" ".join(fields) if len(fields) == 3 else b"- - -"
 
     def _moved(self, process: _Process) -> bytes:
-        found = dict(_MOVED.findall(self._extra(process, "io")))
-        return b"%b %b" % (found.get(b"read_bytes", b"-"), found.get(b"write_bytes", b"-"))
+        words = self._extra(process, "io").split()
+        found = dict(zip(words[::2], words[1::2]))
+        return b"%b %b" % (found.get(b"read_bytes:", b"-"), found.get(b"write_bytes:", b"-"))
 
     def _about(self, process: _Process, fields: list[bytes]) -> dict[str, Any]:
         folder = f"{self._proc}/{process.pid.decode()}"
@@ -225,18 +248,39 @@ class Processes:
             pass
         found["cgroup"] = _cgroup(_first(folder + "/cgroup", 4096).decode("utf-8", "replace"))
         if self._cmdline:
-            found["cmdline"] = masked(_first(folder + "/cmdline", 4096))
+            found["cmdline"] = masked(_first(folder + "/cmdline", 2048))
         return found
 
     def _list(self) -> None:
         """Notice those that have come."""
-        try:
-            names = os.listdir(os.fsencode(self._proc))
-        except OSError:
-            return
-        for name in names:
+        for name in self._names():
             if name not in self._known and name.isdigit():
-                self._known[name] = _Process(name)
+                self._known[name] = _Process(name, clock_of(int(name)) if self._has_clocks else None)
+
+    def _names(self) -> list[bytes]:
+        """The names in /proc among which those are that have come: all, or those of the numbers that the kernel has given since.
+
+        Listing takes 2 us for each process there is. The kernel gives numbers in order, so that trying a few takes less; from the look
+        before the last one on, because a process that is being made has its number before it can be found. All are listed where the numbers
+        began again, and now and then: a process that was hidden may have become this user's, or was restored with a number of its own.
+        """
+        self._looks += 1
+        told = self._given.read().strip() if self._has_clocks else b""
+        first, last = self._givens[0], int(told) if told.isdigit() else 0
+        self._givens = [self._givens[1], last]
+        if first and 0 <= last - first <= max(_TRIED, len(self._known) // 2) and self._looks % SLOW:
+            return [b"%d" % pid for pid in range(first + 1, last + 1) if self._is_there(pid)]
+        try:
+            return os.listdir(os.fsencode(self._proc))
+        except OSError:
+            return []
+
+    def _is_there(self, pid: int) -> bool:
+        """Whether there is such a process; a thread is none."""
+        try:
+            return self._cpu_clock(clock_of(pid)) >= 0
+        except OSError:
+            return False
 
     def _choose(self) -> None:
         """Who is read in every sample: those that used most CPU since the last choice, and those with most memory."""
@@ -262,13 +306,29 @@ class Processes:
     def close(self) -> None:
         for process in list(self._known.values()):
             self._forget(process)
+        self._given.close()
+
+
+def clock_of(pid: int) -> int:
+    """The name of a process's clock of CPU time: clock_getcpuclockid(3), which Python does not have."""
+    return ~pid << 3 | 2
+
+
+def _is_own(proc: str) -> bool:
+    """Whether the numbers of processes in `proc` are those by which the kernel knows them here."""
+    own = re.search(rb"(?m)^NSpid:\s*(\d+)$", _first(proc + "/self/status", 4096))  # two numbers: in `proc`, and in a namespace below it
+    return own is not None and int(own[1]) == os.getpid()
+
+
+def _text(descriptor: int) -> bytes:
+    return os.pread(descriptor, _BUFFER, 0)
 
 
 def _taken_apart(text: bytes) -> tuple[bytes, list[bytes]]:
     """The name in /proc/PID/stat, which may hold anything, and the fields behind it, from field 3 on; none where it is cut or damaged."""
     end = text.rfind(b")")
-    fields = text[end + 2 :].split()
-    is_whole = len(fields) > _RSS and b"".join(_NUMBERS(fields)).isdigit()
+    fields = text[end + 2 :].split(b" ", _BLKIO + 1)
+    is_whole = len(fields) > _BLKIO + 1 and b"".join(_NUMBERS(fields)).isdigit()
     return text[text.find(b"(") + 1 : end], fields if is_whole else []
 
 
@@ -294,27 +354,60 @@ def _cgroup(text: str) -> str:
 
 # Command lines may hold secrets.
 
+# Words are told apart by \0, so that a script in one argument and words of their own are looked through alike. No pattern may look at a
+# text of some thousand letters again for each of them: none begins with a repetition, and those in the middle are bounded.
 _WORD = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account|auth)[-_]?keys?|key|credentials?"
-    r"|authorization|bearer)"
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account)[-_]?keys?|key|credentials?"
+    r"|authorization|bearer|cookies?|signature|sig|jwt|[-_]pat)"
 )
-_NAMED = re.compile(rf"(?i)([\w.-]*{_WORD}[\"']?\s*[=:]\s*)(.+)")  # NAME=VALUE, "NAME": VALUE
-_OPTION = re.compile(rf"(?i)--?[\w.-]*{_WORD}")  # the next word is the secret
-_USER = re.compile(r"-u|-U|--user|--proxy-user")  # the next word may be USER:PASSWORD
-_URL = re.compile(r"(?i)([a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)")
-_MASK = "***"
+_HINTS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "auth",
+    "bearer",
+    "cookie",
+    "sig",
+    "jwt",
+    "-pat",
+    "_pat",
+)  # in each of these
+_BEGIN = r"(?:^|(?<=[\s\0\"'(=]))"  # of a word, also within a script
+# Each finds what stays, as its group, and the secret behind it.
+_NAMED = [
+    # NAME=VALUE, "NAME": VALUE, NAME: VALUE in the next word.
+    re.compile(rf"(?i)((?:{_WORD}|auth)[\\\"']*\s*[=:][\s\0]*)(?:(?:bearer|basic|digest)\0)?[^\0]+"),
+    # --NAME VALUE, and names that are no other word.
+    re.compile(rf"(?i)({_BEGIN}--?[\w.-]{{0,60}}?{_WORD}[\\\"']*[\s\0]+)[^\0]+"),
+    re.compile(r"(?i)((?<=[\s\0\"'])(?:password|passwd|passphrase|pwd|bearer)[\s\0]+)[^\0]+"),
+]
+_SHAPED = [
+    # USER:PASSWORD@HOST, with or without a scheme; a long user alone is a token.
+    re.compile(rf"((?:://|{_BEGIN})[^\s\0/:@=]*:)[^\s\0/]+(?=@)(?!@sha256:)"),
+    re.compile(r"(://)[^\s\0/:@]{16,}(?=@)"),
+    # USER:PASSWORD of curl and others, USER%PASSWORD of smbclient, USER/PASSWORD of Oracle's tools.
+    re.compile(rf"({_BEGIN}(?:-[uU]|--(?:proxy-)?user|--auth)[\s\0=]*[^\s\0:%/]{{1,100}}[:%])(?!//)[^\s\0]+"),
+    re.compile(r"((?:\bsqlplus\b[^/;|&]{0,100}?[\s\0]|jdbc:oracle:\w{1,9}:)[\w$.]{1,100}/)[^\s\0@]+"),
+    # Options of one letter, where the program is known.
+    re.compile(r"(\b(?:(?:mysql|mariadb|mycli|sshpass|mongo|7z)[\w-]{0,20}|login)\b[^;|&]{0,200}?[\s\0]-p[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\bab\b[^;|&]{0,200}?[\s\0]-[AP][\s\0]*[^\s\0:]{1,100}:)[^\s\0]+"),
+    re.compile(r"(\bredis-cli\b[^;|&]{0,200}?[\s\0]-a[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\bldap\w{1,20}\b[^;|&]{0,200}?[\s\0]-w[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\b(?:sqlcmd|bcp|(?:un)?zip)\b[^;|&]{0,200}?[\s\0]-P[\s\0]*)[^\s\0]+"),
+]
 
 
-def masked(text: bytes) -> str:
-    """A command line, its words apart by blanks, at most 200 bytes; what may be a secret is `***`."""
-    words = text.rstrip(b"\0").decode("utf-8", "replace").split("\0")
-    told = " ".join(_masked_word(before, word) for before, word in zip(["", *words], words))
-    return told.encode()[:_CMDLINE].decode("utf-8", "ignore")
+def masked(text: bytes, most: int = _CMDLINE) -> str:
+    """A command line as the kernel tells it, its words apart by blanks, at most so many bytes; what may be a secret is `***`."""
+    told = text.rstrip(b"\0").decode("utf-8", "replace")
+    lower = told.lower()
+    for pattern in [*_SHAPED, *_NAMED] if any(hint in lower for hint in _HINTS) else _SHAPED:
+        told = pattern.sub(_mask, told)
+    return told.replace("\0", " ").encode()[:most].decode("utf-8", "ignore")
 
 
-def _masked_word(before: str, word: str) -> str:
-    if _OPTION.fullmatch(before):
-        return _MASK
-    if _USER.fullmatch(before) and ":" in word:
-        return f"{word.partition(':')[0]}:{_MASK}"
-    return _URL.sub(rf"\g<1>{_MASK}\2", _NAMED.sub(rf"\g<1>{_MASK}", word))
+def _mask(found: re.Match[str]) -> str:
+    return found[1] + "***"

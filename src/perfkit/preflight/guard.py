@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfkit.collect.marks import send_mark
+from perfkit.collect.processes import masked
 from perfkit.errors import BadInput, Failed, PerfkitError
 from perfkit.preflight.certificate import report_on
 from perfkit.preflight.load import Load
@@ -23,7 +25,7 @@ from perfkit.preflight.watch import RESUMED, Watch
 NOT_STARTED = "the load was not started"
 _POLL = 0.2
 _WAIT_IN_SILENCE = 3.0
-_LONGEST_COMMAND = 2000  # characters of the command line that a mark keeps
+_LONGEST_COMMAND = 2000  # bytes of the command line that a mark keeps
 
 Tell = Callable[[str], None]
 
@@ -66,7 +68,7 @@ def run_guarded(path: Path, command: list[str], *, label: str, stop_on_loss: boo
     with before_the_load():
         watch = open_watch(path)
         load = Load(command, _output(path))
-    details: dict[str, object] = {"command": " ".join(command)[:_LONGEST_COMMAND], "output": load.output.name}
+    details: dict[str, object] = {"command": masked(os.fsencode("\0".join(command)), _LONGEST_COMMAND), "output": load.output.name}
     try:
         return _Guard(watch, load, _Job(label, details, stop_on_loss, tell)).run()
     finally:

@@ -34,7 +34,7 @@ from perfkit.store import columnar, findings, percentiles, rollup, runs, schema
 from perfkit.store.database import open_database, sentences, transaction
 from perfkit.store.importing import DEFAULT_SITE, find_or_add, insert_sql, merge, tell_collector
 from perfkit.store.inputs import digest, of_machine
-from perfkit.store.pending import PROCESSES, SLOWER, Pending, RawLine, lacks_rows, parse
+from perfkit.store.pending import PROCESSES, SLOWER, Pending, RawLine, is_of_slow_sample, lacks_rows, parse
 from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
@@ -350,7 +350,7 @@ class Live:
                 after[machine.id] = min(last, taken[0].stamp - 1)
                 rows += [(machine.id, line) for line in (*before, *taken)]
                 new_of.update(line.subsystem for line in taken)
-                if new_of.intersection(SLOWER):  # tables that lose their rows are looked at too
+                if any(map(is_of_slow_sample, taken)):  # tables that lose their rows are looked at too
                     new_of.update(line.subsystem for line in before if line.subsystem in SLOWER)
                 machine.facts_changed |= any(line.subsystem in _FACTS for line in taken)
         if not rows:
@@ -483,7 +483,7 @@ class Live:
             return False
         slow: dict[int, dict[int, set[str]]] = {}
         for collector_id, line in lines:
-            if line.subsystem in SLOWER:
+            if is_of_slow_sample(line):
                 slow.setdefault(collector_id, {})[line.stamp] = set()
         if not slow:
             return False

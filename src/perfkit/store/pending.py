@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from perfkit.collection import END, MARK, PROCESS, SESSION, subsystems
+from perfkit.collection import END, MARK, PROCESS, SELF, SESSION, subsystems
 from perfkit.collection.subsystems import SLOW
 from perfkit.process.quality import told_json
 
@@ -19,7 +19,7 @@ _MOST_LATE = 3600  # samples that wait together before they are taken in
 _FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
 PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
-_LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), "perfkit/self", "perfkit/mark", END})
+_LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), SELF, "perfkit/mark", END})
 _OCCASIONAL = (*subsystems.OCCASIONAL, SERVICE)  # not in every sample
 SLOWER = frozenset(one.name for one in subsystems.SLOWER)
 # Of these the line before counts only where the sample has one too; of what is read in slow samples, where it has any of it.
@@ -177,7 +177,7 @@ class Pending:
         if not taken:
             return [], []
         there = {line.subsystem for line in taken}
-        there.update(SLOWER if there.intersection(SLOWER) else ())
+        there.update(SLOWER if any(map(is_of_slow_sample, taken)) else ())
         before = [one for name, one in kept.items() if name not in _LEVELS and (name in there or not name.startswith(_SELDOM))]
         before += [one for name, lines in self.full.items() if name in there for one in lines if one != kept.get(name)]
         before += self.running.before(taken, last)
@@ -246,6 +246,15 @@ class Pending:
             line = RawLine(*row)
             pending.late.setdefault(line.stamp, {})[_key(line)] = line
         return pending
+
+
+def is_of_slow_sample(line: RawLine) -> bool:
+    """Whether a line tells that its sample is one of every SLOW, as process/sql/components/macros.sql has it."""
+    if line.subsystem != SELF:
+        return line.subsystem in SLOWER
+    told = told_json(line.measurement)
+    count = told.get("samples") if isinstance(told, dict) else None
+    return isinstance(count, int) and count % SLOW == 1
 
 
 def _identity(session: RawLine) -> str:

@@ -25,6 +25,12 @@ CREATE OR REPLACE MACRO is_mark(text) AS
 CREATE OR REPLACE MACRO is_flat_object(text) AS
     starts_with(text, '{') AND json_valid(text) AND NOT regexp_matches(text, '"[a-z_]+"\s*:\s*(?:true|false|\[|\{)');
 
+-- Whether a line of a sample tells that it is one of every ten, in which what changes slowly is read: the filesystems, or the collector's own line,
+-- which counts the samples, this one too (src/perfkit/collect/sample.py).
+CREATE OR REPLACE MACRO is_of_slow_sample(subsystem, text) AS
+    subsystem = 'statfs[*]'
+    OR (subsystem = 'perfkit/self' AND coalesce(try_cast(regexp_extract(text, '"samples":\s*(\d{1,15})', 1) AS BIGINT) % 10 = 1, false));
+
 -- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
     coalesce(clock - clock_before, (wall - wall_before) / 1000);

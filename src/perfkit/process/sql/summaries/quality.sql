@@ -80,10 +80,11 @@ WITH spans AS (
     UNION ALL SELECT machine, timestamp, 'limits of ' || interface, 'network ' || interface FROM interface_limits
     UNION ALL SELECT machine, timestamp, 'limits', NULL FROM limits
 ), looked AS (
-    -- Filesystems are read in the same samples, so that one that lost all of its limits is known; but limits never twice within 0.75 s.
+    -- A sample that lost all of its limits is known by the filesystems, or the collector's own line; but limits never twice within 0.75 s.
     SELECT machine, recording, clock, timestamp, count(subject) AS told
     FROM (
-        FROM limited UNION ALL SELECT machine, timestamp, NULL, NULL FROM raw WHERE subsystem = 'statfs[*]' AND machine IN (SELECT machine FROM limited)
+        FROM limited UNION ALL
+        SELECT machine, timestamp, NULL, NULL FROM raw WHERE is_of_slow_sample(subsystem, measurement) AND machine IN (SELECT machine FROM limited)
     ) JOIN samples USING (machine, timestamp)
     GROUP BY machine, recording, clock, timestamp
     QUALIFY told > 0 OR clock - max(if(told > 0, clock, NULL)) OVER (PARTITION BY machine, recording ORDER BY clock) >= 0.75
