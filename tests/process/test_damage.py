@@ -218,6 +218,23 @@ def test_of_very_many_interfaces_the_first_have_rows(tmp_path: Path) -> None:
     assert [(one.subject, one.missed) for one in result.quality.events if one.kind == "too_many"] == [("interface", 500)]
 
 
+def test_among_very_many_bridges_the_one_card_has_rows_and_counts(tmp_path: Path) -> None:
+    """By its name alone, which is the last: the session of this collector tells no topology."""
+    path = tmp_path / "vm-a.json"
+    lines = []
+    for second in (0, 1):
+        devices = [f"{name}: {' '.join([str(1000 * second)] * 16)}" for name in (*(f"br-{number}" for number in range(9)), "wlan0")]
+        texts = {"/proc/stat": f"cpu  {second} 0 0 {second} 0 0 0 0 0 0", "/proc/net/dev": "\n".join(["Inter-|", " face |bytes", *devices])}
+        lines += [json.dumps({"timestamp": second + 1, "subsystem": name, "measurement": text}) for name, text in texts.items()]
+    path.write_text("\n".join(lines) + "\n")
+    with Engine(most_devices=2) as engine:
+        engine.load([(1, path)])
+        engine.derive(percentiles=False)
+        rows = engine.con.execute("SELECT interface, in_total FROM network WHERE rx_bytes = 1000 ORDER BY interface").fetchall()
+        assert rows == [("br-0", 0), ("wlan0", 1)]
+        assert engine.con.execute("SELECT subject, missed FROM quality WHERE kind = 'too_many'").fetchall() == [("interface", 8)]
+
+
 @pytest.mark.parametrize("which", ["one sample", "every sample"])
 def test_no_monotonic_clock_stops_a_file(tmp_path: Path, which: str) -> None:
     """Sessions, ticks and gaps are counted by it: whatever it says, the recording is read."""

@@ -52,9 +52,7 @@ _IMPORTER = (
     + """
 from perfkit.receive.importer import Importer
 from perfkit.receive.journal import Entry, Folder, Journal
-from perfkit.store import live
-live._DERIVED_MOST = 12
-Live = live.Live
+from perfkit.store.live import Live
 journal = Journal(Folder(folder / "journal"), 1 << 20)
 clock = [0]
 importer = Importer(folder, folder / "perfkit.db", lambda db: Live(db, now=lambda: clock[0]))

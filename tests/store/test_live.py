@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.catalog import TABLES
-from perfkit.store import open_database
+from perfkit.store import open_database, pending
 from perfkit.store.importing import import_input
 from perfkit.store.live import Live, LiveBatch, SetAside, Unusable
 from perfkit.store.pending import SLOWER
@@ -221,6 +221,41 @@ def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_
     assert told["containers"] >= 1
     assert query("SELECT count(*) FROM host_metrics") == [(len(whole) - 2,)]
     assert held_back >= sum(told.values())
+
+
+@pytest.mark.parametrize(
+    ("subsystem", "text", "most"),
+    [
+        ("odd/{}", "{{}}", 1),
+        ("perfkit/odd{}", "{{}}", 1),
+        ("container/docker/{:012x}", "{{}}", 6),
+        ("service/u{}.service", "{{}}", 6),
+        ("processes", "scan 1 1\n{} 1 a R 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0", 6),
+        ("perfkit/process", '{{"pid": {}}}', 6),
+    ],
+    ids=["unknown", "unknown of perfkit", "containers", "services", "processes", "who they are"],
+)
+def test_names_that_are_new_in_each_sample_take_no_memory(monkeypatch: pytest.MonkeyPatch, subsystem: str, text: str, most: int) -> None:
+    monkeypatch.setattr(pending, "_MOST_CGROUPS", 5)
+    monkeypatch.setattr(pending, "_MOST_PROCESSES", 5)
+    of = pending.Pending()
+    for second in range(40):
+        named = pending.RawLine(1000 * second, second, subsystem.format(second), text.format(second))
+        of.add([pending.RawLine(1000 * second, second, "/proc/stat", "cpu 1"), named], 1000 * second)
+        of.take(1000 * second + pending.HOLD_MS)
+    assert len(of.kept) <= most
+    assert len(of.running.rows) <= most
+    assert len(of.running.who) <= most
+    assert of.kept["/proc/stat"].stamp == 39_000
+
+
+def test_late_lines_that_never_end_are_taken_in_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending, "_MOST_LATE_LINES", 50)
+    of = pending.Pending(taken=9_000)
+    for number in range(50):
+        assert of.take_late(now_ms=0) == {}
+        of.add([pending.RawLine(1000, 1.0, f"odd/{number}", "")], received_ms=0)
+    assert len(of.take_late(now_ms=0)[1000]) == 50
 
 
 def test_what_cannot_be_taken_in_names_its_machine_and_can_be_forgotten(tmp_path: Path, db: Path, query) -> None:

@@ -39,8 +39,9 @@ from perfkit.store.runs import Sample
 
 CHECKPOINT_MS = 10_000
 _CACHE_KB = 2 << 10  # of the database's pages; more does not make it faster, and memory would grow for minutes until it is filled
-# DuckDB 2.0 keeps some memory of every statement until it is closed (4 KB of a join or a window), so after so many times it is opened anew.
-_DERIVED_MOST = 30
+# DuckDB 2.0 keeps something of every block of memory that its joins and windows let go, 0.3 MB a step, until there are tens of thousands of
+# them; so it is opened anew after so many steps: memory rises and falls by 2 MB with it, and that costs 20 ms a step.
+_DERIVED_MOST = 8
 _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
@@ -218,7 +219,8 @@ class Live:
         self._con = open_database(db)
         self._con.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._most_devices = most_devices
-        self._engine, self._duck = self._open_engines()
+        self._tables = ""  # the statements that make the tables of an engine into which nothing was loaded: 30 ms; to derive them takes 400
+        self._engine = self._open_engine()
         self._derived = 0
         self._now = now
         self._machines: dict[tuple[str, str], _Machine] = {}
@@ -305,14 +307,18 @@ class Live:
     def close(self) -> None:
         """Close the database. Whatever was fed since the last checkpoint will be asked for again, and found to be there."""
         self._engine.close()
-        self._duck.close()
         self._con.close()
 
-    def _open_engines(self) -> tuple[Engine, duckdb.DuckDBPyConnection]:
+    def _open_engine(self) -> Engine:
         engine = Engine(threads=1, most_devices=self._most_devices)
         engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
-        engine.derive(percentiles=False, quality=False)
-        return engine, columnar.connect()
+        if not self._tables:
+            engine.derive(percentiles=False, quality=False)
+            made = engine.con.execute("SELECT sql FROM duckdb_tables()").fetchall()
+            self._tables = "".join(sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1) for (sql,) in made)
+        else:
+            engine.con.execute(self._tables)
+        return engine
 
     def _load_waiting(self) -> None:
         """The machines of which something waited when the database was last left, so that it is taken in although no more may come."""
@@ -428,8 +434,7 @@ class Live:
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
         if self._derived >= _DERIVED_MOST:
             self._engine.close()
-            self._duck.close()
-            self._engine, self._duck = self._open_engines()
+            self._engine = self._open_engine()
             self._derived = 0
         self._derived += 1
         self._engine.clear()
@@ -564,7 +569,8 @@ class Live:
                 self._add_event(collector_id, Event("too_many", last, last, kind, count, detail))
         if self._full_hours:
             machine = self._full_hours.popleft()
-            columnar.complete(self._con, machine.id, machine.hour * _HOUR, self._duck)
+            with columnar.connect() as duck:
+                columnar.complete(self._con, machine.id, machine.hour * _HOUR, duck)
 
     def _events(self) -> dict[int, list[Event]]:
         """What files tell of such samples in their quality.json, by machine."""

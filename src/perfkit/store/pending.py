@@ -16,10 +16,17 @@ from perfkit.process.quality import told_json
 HOLD_MS = 1500  # a newest sample that may lack something is taken for whole when nothing has come for so long
 _FORGET_MS = 600_000  # a subsystem that has been silent for so long (a container that ended) is no predecessor any more
 _MOST_LATE = 3600  # samples that wait together before they are taken in
+_MOST_LATE_LINES = 100_000  # and lines
+# What a machine's memory here is bounded by, whatever it sends: more than the rows that a table has of it (--most-devices), with room.
+_MOST_CGROUPS = 10_000  # containers and services, of which the newest lines are kept
+_MOST_PROCESSES = 100_000  # whose newest rows are kept; beyond, all begin anew
 _FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
 PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
 _LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), SELF, "perfkit/mark", END})
+_CGROUPS = (subsystems.CONTAINERS.name, SERVICE)
+# Sources whose newest line is kept; nothing is computed from others, and a sender could name new ones for ever.
+_SOURCES = frozenset({*(one.name for one in subsystems.ALL), *_LEVELS, SESSION, "/proc/cpuinfo"} - {PROCESSES})
 _OCCASIONAL = (*subsystems.OCCASIONAL, SERVICE)  # not in every sample
 SLOWER = frozenset(one.name for one in subsystems.SLOWER)
 # Of these the line before counts only where the sample has one too; of what is read in slow samples, where it has any of it.
@@ -62,6 +69,8 @@ class Running:
         if line.subsystem == PROCESS:
             told = told_json(line.measurement)
             if isinstance(told, dict):
+                if len(self.who) >= _MOST_PROCESSES:
+                    self.who = {}
                 self.who[str(told.get("pid"))] = line
         else:
             first, *rows = line.measurement.split("\n")
@@ -74,6 +83,8 @@ class Running:
                     self.rows.pop(_pid(row), None)
                 else:
                     self.rows[_pid(row)] = row
+            if len(self.rows) > _MOST_PROCESSES:
+                self.rows = {}
             self.who = {pid: one for pid, one in self.who.items() if pid in self.rows}
 
 
@@ -134,7 +145,8 @@ class Pending:
 
     def take_late(self, now_ms: int) -> dict[int, list[RawLine]]:
         """The late samples by stamp, once nothing has come for some seconds or many wait; until then nothing."""
-        if not self.late or (now_ms - self.received_ms < HOLD_MS and len(self.late) < _MOST_LATE):
+        is_much = len(self.late) >= _MOST_LATE or sum(map(len, self.late.values())) >= _MOST_LATE_LINES
+        if not self.late or (now_ms - self.received_ms < HOLD_MS and not is_much):
             return {}
         found = {stamp: list(lines.values()) for stamp, lines in sorted(self.late.items())}
         self.late = {}
@@ -171,7 +183,7 @@ class Pending:
             if len(self.waiting) == 1 and not (self.ended or now_ms - self.received_ms >= HOLD_MS or self._is_whole(self.waiting[stamp])):
                 break
             lines = self.waiting.pop(stamp).values()
-            self.kept.update((line.subsystem, line) for line in lines if line.subsystem not in (PROCESSES, PROCESS))
+            self.kept.update((line.subsystem, line) for line in lines if line.subsystem in _SOURCES or line.subsystem.startswith(_CGROUPS))
             self.taken = stamp
             taken += lines
         if not taken:
@@ -215,6 +227,9 @@ class Pending:
             limit = {"container": _FORGET_MS, "service": _FORGET_SERVICE_MS}.get(subsystem.partition("/")[0])
             if limit is not None and line.stamp < self.taken - limit:
                 del self.kept[subsystem]
+        cgroups = sorted((-line.stamp, name) for name, line in self.kept.items() if name.startswith(_CGROUPS))
+        for _, name in cgroups[_MOST_CGROUPS:]:
+            del self.kept[name]
 
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""

@@ -4,7 +4,7 @@
 --   kept  whether it has rows in the tables: of more than $most of a kind the first in the order of their names, those in the total before others
 --
 -- perfkit's collections carry the topology of /sys in their session: a disk counts if it is not made of other block devices, an
--- interface if it is physical; a hidden path of a disk has no `in_total` there, and its counters decide. For others, and for a device that no session lists, the name decides (`device_names`): it counts unless it is
+-- interface if it is physical; a hidden path of a disk has no `in_total` there, and its counters decide. For others, and for a device that no session lists, the name decides (`role_of`): it counts unless it is
 -- a partition or a VLAN of a device that is listed too, or its name is one of a device that is made of others. Where nothing would count but
 -- names that may lead out of the machine (tunnels, taps), these count.
 WITH sessions_devices AS (
@@ -28,19 +28,11 @@ WITH sessions_devices AS (
     FROM heads
     WHERE device <> ''
     GROUP BY ALL
-), places AS (
-    -- A pattern that is a column costs 20 us a name: of far too many names the last ones are not guessed at, and count only where the session says so.
-    SELECT *, row_number() OVER (PARTITION BY machine, kind ORDER BY device) > 2 * $most AS beyond FROM seen
-), roles AS (
-    SELECT s.machine, s.kind, s.device, any_value(n.role) AS role
-    FROM (FROM places WHERE NOT beyond) AS s JOIN device_names AS n ON n.kind = s.kind AND regexp_matches(s.device, n.pattern)
-    GROUP BY ALL
-), named AS (
-    SELECT s.*, CASE s.kind WHEN 'disk' THEN coalesce(nullif(regexp_extract(s.device, '^(.*\d)p\d+$', 1), ''),
-                                                      nullif(regexp_extract(s.device, '^(.*\D)\d+$', 1), ''))
-                            ELSE nullif(regexp_extract(s.device, '^(.+)\.\d+$', 1), '') END AS parent,
-           r.role
-    FROM places AS s LEFT JOIN roles AS r ON r.machine = s.machine AND r.kind = s.kind AND r.device = s.device
+), named AS MATERIALIZED (
+    SELECT *, role_of(kind, device) AS role,
+           CASE kind WHEN 'disk' THEN coalesce(nullif(regexp_extract(device, '^(.*\d)p\d+$', 1), ''), nullif(regexp_extract(device, '^(.*\D)\d+$', 1), ''))
+                     ELSE nullif(regexp_extract(device, '^(.+)\.\d+$', 1), '') END AS parent
+    FROM seen
 ), carried AS (
     -- Packets since the boot by the newest read. What leads to a switch carries what its ports do, and little more.
     SELECT machine, sum(packets) FILTER (role = 'port') BETWEEN 0.8 * max(packets) FILTER (leads) AND 1.1 * max(packets) FILTER (leads)
@@ -50,11 +42,11 @@ WITH sessions_devices AS (
         FROM (
             SELECT machine, device_of(subsystem, line) AS device, try_cast(regexp_extract_all(regexp_extract(line, '[^:]*$'), '\d+') AS DOUBLE[]) AS numbers
             FROM (SELECT machine, subsystem, unnest(lines_of(max_by(measurement, timestamp))) AS line FROM raw
-                  WHERE subsystem = '/proc/net/dev' AND machine IN (SELECT machine FROM roles WHERE role = 'port') GROUP BY machine, subsystem)
-        ) LEFT JOIN (FROM roles WHERE kind = 'interface') USING (machine, device)
+                  WHERE subsystem = '/proc/net/dev' AND machine IN (SELECT machine FROM named WHERE role = 'port') GROUP BY machine, subsystem)
+        ) LEFT JOIN (FROM named WHERE kind = 'interface') USING (machine, device)
     ) GROUP BY machine
 ), guessed AS MATERIALIZED (
-    SELECT n.*, NOT n.beyond AND parents.device IS NULL AND CASE
+    SELECT n.*, parents.device IS NULL AND CASE
                WHEN role IS NULL THEN true
                -- The hidden paths of a multipath disk count where its head does not count itself (before Linux 6.4).
                WHEN role = 'path' THEN NOT coalesce(heads.moved, false)
