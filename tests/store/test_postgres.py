@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run(
         [*nobody, BINARIES[-1] / "initdb", "-D", data, "-U", "perfkit", "-A", "trust", "--no-sync"], check=True, capture_output=True
     )
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c jit=off -c autovacuum=off"
     control = [*nobody, BINARIES[-1] / "pg_ctl", "-D", data, "-w", "-t", "200", "-l", folder / "log"]
     subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True)
     try:
