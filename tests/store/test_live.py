@@ -109,6 +109,7 @@ def test_a_second_at_a_time_gives_the_rows_of_the_file(db: Path, collection: Pat
             assert query(sql) == con.execute(sql).fetchall()
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_spool_that_comes_after_newer_samples_is_imported_where_it_belongs(tmp_path: Path, db: Path, query) -> None:
     """Five samples of the middle come last, once and again: every sample is there once, and no gap is left."""
     collection = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=16)
@@ -133,6 +134,7 @@ def test_a_spool_that_comes_after_newer_samples_is_imported_where_it_belongs(tmp
     live.close()
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_one_late_sample_alone_is_taken_in(tmp_path: Path, db: Path, query) -> None:
     whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=12))
     clock = [0]
@@ -154,6 +156,7 @@ def written(second: int, subsystem: str, text: str) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_what_comes_late_without_a_sample_stops_nothing_and_marks_are_kept(tmp_path: Path, db: Path, query) -> None:
     whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=8))
     at = whole[3][0]
@@ -175,6 +178,7 @@ def test_what_comes_late_without_a_sample_stops_nothing_and_marks_are_kept(tmp_p
     assert query("SELECT count(*) FROM samples") == [(8,)]
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_what_waited_at_the_end_is_taken_in_after_a_restart_although_nothing_more_comes(tmp_path: Path, db: Path, query) -> None:
     """Of a collector whose lines have no monotonic clock, the newest sample waits for what may still belong to it; so does a late one."""
     whole = [(at, re.sub(rb'"monotonic":[0-9.]+,', b"", lines)) for at, lines in samples(invent.write(tmp_path / "vm-a.json", seconds=8))]
@@ -197,6 +201,7 @@ def test_what_waited_at_the_end_is_taken_in_after_a_restart_although_nothing_mor
     assert query("SELECT waits FROM live_lines") == [(0,)]
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_machine_has_so_many_devices_in_an_hour_and_an_event_tells_of_further_ones(tmp_path: Path, db: Path, query) -> None:
     whole = samples(invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=6, containers=1))
     clock = [0]
@@ -249,6 +254,7 @@ def test_what_cannot_be_taken_in_names_its_machine_and_can_be_forgotten(tmp_path
     assert query("SELECT kind, subject, missed, detail FROM quality_events") == [("set_aside", "import", 7, "why not")]
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path: Path, db: Path, collection: Path, from_file: dict) -> None:
     clock = [0]
     live = Live(db, now=lambda: clock[0])
@@ -263,6 +269,7 @@ def test_samples_cut_in_two_and_batches_that_come_twice_change_nothing(tmp_path:
     close(everything(db), from_file)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_many_machines_at_once_stay_apart(tmp_path: Path, db: Path) -> None:
     paths = {f"vm-{i}": invent.write(tmp_path / f"{i}.json", hostname=f"vm-{i}", seconds=4, seed=i, cpus=1 + i) for i in range(3)}
     clock = [0]
@@ -274,13 +281,13 @@ def test_many_machines_at_once_stay_apart(tmp_path: Path, db: Path) -> None:
     clock[0] += 5000
     live.feed([], journal="day", position="x")
     live.close()
-    con = open_database(tmp_path / "files.db")
-    con.close()
-    for path in paths.values():
-        import_input(tmp_path / "files.db", path, site_name="lab")
+    mixed = tmp_path / "all.json"
+    mixed.write_bytes(b"".join(path.read_bytes() for path in paths.values()))
+    import_input(tmp_path / "files.db", mixed, site_name="lab")
     close(everything(db), everything(tmp_path / "files.db"))
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_damaged_lines_cost_themselves_alone(db: Path, collection: Path, from_file: dict) -> None:
     clock = [0]
     live = Live(db, now=lambda: clock[0])
@@ -290,6 +297,7 @@ def test_damaged_lines_cost_themselves_alone(db: Path, collection: Path, from_fi
     close(everything(db), from_file)
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_clock_that_is_set_back_costs_the_one_sample_across_the_step(tmp_path: Path, db: Path, query) -> None:
     first = invent.write(tmp_path / "a.json", seconds=10)
     text = first.read_bytes()
@@ -347,6 +355,7 @@ def hostile(path: Path) -> Path:
     return whole
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: Path, query) -> None:
     collection = hostile(tmp_path / "vm-h.json")
     import_input(tmp_path / "file.db", collection)
@@ -385,6 +394,7 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
     }
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_limits_that_stay_away_are_told_for_each_sample(tmp_path: Path, db: Path, query) -> None:
     """Some rows in two slow samples, all limits in the next; then an interface is gone with its limits, which is no loss."""
     collection = invent.write(tmp_path / "vm-h.json", hostname="vm-h", seconds=75, disks=1, users=True)
@@ -439,6 +449,7 @@ def test_samples_that_share_a_stamp_are_told(tmp_path: Path, db: Path, query) ->
     assert found == [(invent.START * 1000, (invent.START + 2) * 1000)]
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_the_position_goes_on_after_a_restart(db: Path, collection: Path, from_file: dict) -> None:
     known = samples(collection)
     clock = [0]
