@@ -42,6 +42,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     return base if worker_id == "master" else base.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _seeds(shared: Path) -> None:
+    """A database that several tests fill alike is filled once per test run."""
+    from support import seed
+
+    seed.kept_in = shared / "seeds"
+    seed.kept_in.mkdir(exist_ok=True)
+
+
 @pytest.fixture(scope="session")
 def built(shared: Path) -> Path:
     """perfkit.pyz made from this checkout for this Python, once per test run; not to be changed."""
