@@ -50,7 +50,7 @@ make_environment() { # in build/, so that a developer's own .venv is left alone
     say "virtual environment: $stamp"
     rm -rf build/venv
     "$python" -m venv build/venv
-    build/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v '^WARNING: Location' >&2)
+    build/venv/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --require-hashes -r requirements.lock 2> >(grep -v '^WARNING: Location' >&2)
     echo "$stamp" >build/venv/stamp
 }
 
@@ -61,9 +61,14 @@ if [ "${1:-}" = --environment ]; then # what scripts/check.sh needs, and no more
     exit
 fi
 install_system_packages
-make_environment
 scripts/biome.sh --fetch & # the tests that need it skip where it cannot be had
 biome=$!
+make_environment
+compiled=
+if [ ! -d tests/support/__pycache__ ]; then # else every worker compiles all tests, and what they import, at the same time
+    build/venv/bin/python -m pytest --collect-only -q >/dev/null 2>&1 &
+    compiled=$!
+fi
 audit=
 musl=
 if [ -n "${CI:-}" ]; then # elsewhere scripts/musl.py is for who wants it; the tests skip without
@@ -77,6 +82,7 @@ fi
 say "build"
 build/venv/bin/python build_zipapp.py
 wait "$biome" || true
+[ -z "$compiled" ] || wait "$compiled" || true # what is wrong the tests below tell
 [ -z "$musl" ] || wait "$musl" || true
 
 say "tests"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -24,11 +25,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: Python need not look through them again whenever it looks for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # DuckDB tells of whatever is left of it when the interpreter ends
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that all worker processes of this test run share."""
     base = tmp_path_factory.getbasetemp()
     return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _seeds(shared: Path) -> None:
+    """A database that several tests fill alike is filled once per test run."""
+    from support import seed
+
+    seed.kept_in = shared / "seeds"
+    seed.kept_in.mkdir(exist_ok=True)
 
 
 @pytest.fixture(scope="session")

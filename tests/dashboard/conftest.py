@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import shutil
 import socket
 import sqlite3
 import threading
@@ -23,7 +21,7 @@ from perfkit.dashboard.app import make_app
 from perfkit.dashboard.users import Users
 from perfkit.store import open_database, runs, transaction
 from perfkit.store.rollup import close_buckets
-from support.database import copy_database
+from support.database import made_once
 from support.seed import START, fill
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")  # the same engine without a browser around it: a fifth less CPU time
@@ -62,16 +60,7 @@ def filled(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     """`filled(name, fill)`: a copy of our own of the database that one worker process of this test run has filled for all."""
 
     def one(name: str, fill: Callable[[Path], None]) -> Path:
-        folder = shared / f"filled-{name}"
-        with folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.exists():
-                building = folder.with_suffix(".new")
-                shutil.rmtree(building, ignore_errors=True)
-                building.mkdir()
-                fill(building / "perfkit.db")
-                building.rename(folder)
-        return copy_database(folder / "perfkit.db", tmp_path_factory.mktemp(name) / "perfkit.db")
+        return made_once(shared / f"filled-{name}", fill, tmp_path_factory.mktemp(name) / "perfkit.db")
 
     return one
 

@@ -43,7 +43,6 @@ def test_a_last_line_without_its_end_costs_that_sample_only(recording: Path, who
     text = recording.read_bytes()
     at = text.rindex(b'"subsystem":"/proc/stat"')
     (cut := tmp_path / "cut.json").write_bytes(text[: at + 60])
-    process([recording], tmp_path / "whole")
     process([cut], tmp_path / "out")
     assert rows(tmp_path / "out" / "host.csv") == rows(whole / "host.csv")[:-1]
     assert quality(tmp_path / "out")["truncated"] is True
@@ -54,7 +53,6 @@ def test_a_last_line_without_its_end_costs_that_sample_only(recording: Path, who
 def test_a_truncated_gzip_gives_what_can_be_read(recording: Path, whole: Path, tmp_path: Path) -> None:
     packed = gzip.compress(recording.read_bytes())
     (cut := tmp_path / "vm-a.json.gz").write_bytes(packed[: len(packed) * 2 // 3])
-    process([recording], tmp_path / "whole")
     process([cut], tmp_path / "out")
     got, all_rows = rows(tmp_path / "out" / "memory.csv"), rows(whole / "memory.csv")
     assert 3 < len(got) < len(all_rows)
@@ -68,7 +66,6 @@ def test_unreadable_lines_are_counted_and_the_first_is_located(recording: Path, 
     lines[20:20] = [first, b'{"timestamp":"soon","subsystem":1}\n']
     lines.insert(50, b"[1,2,3]\n")
     (damaged := tmp_path / "damaged.json").write_bytes(b"".join(lines))
-    process([recording], tmp_path / "whole")
     process([damaged], tmp_path / "out")
     assert (tmp_path / "out" / "host.csv").read_bytes() == (whole / "host.csv").read_bytes()
     found = quality(tmp_path / "out")
@@ -82,7 +79,6 @@ def test_lines_out_of_order_and_lines_sent_twice_change_no_row(recording: Path, 
     twice = lines + lines[30:60]
     random.Random(7).shuffle(twice)
     (shuffled := tmp_path / "shuffled.json").write_bytes(first + b"".join(twice))
-    process([recording], tmp_path / "whole")
     process([shuffled], tmp_path / "out")
     for name in ("host.csv", "cpu.csv", "disk.csv", "containers.csv"):
         assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes(), name

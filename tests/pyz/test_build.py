@@ -117,7 +117,8 @@ def test_a_second_build_asks_no_registry(checkout: Path, tmp_path: Path) -> None
 def test_a_python_whose_pip_is_kept_apart_builds_with_that_of_a_virtual_environment(checkout: Path, tmp_path: Path) -> None:
     """As on Debian with python3-venv and without python3-pip; -S hides the installed one."""
     shutil.rmtree(next(checkout.glob("build/wheels/any-3.11-*")))
-    command = [sys.executable, "-I", "-S", checkout / "build_zipapp.py", "--output", tmp_path / "perfkit.pyz"]
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    command = [sys.executable, "-I", "-S", checkout / "build_zipapp.py", "--python", version, "--output", tmp_path / "perfkit.pyz"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (checkout / "build" / "pip" / "bin" / "pip").exists()

@@ -34,7 +34,7 @@ def perfkit(pyz: Path, *arguments: str | Path, python: str = sys.executable, **e
 @pytest.fixture
 def collection(pyz: Path) -> Path:
     file = pyz.parent / "run.json"
-    invent.write(file, seconds=30)
+    invent.write(file, seconds=5)
     return file
 
 

@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run(
         [*nobody, BINARIES[-1] / "initdb", "-D", data, "-U", "perfkit", "-A", "trust", "--no-sync"], check=True, capture_output=True
     )
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c jit=off -c autovacuum=off"
     control = [*nobody, BINARIES[-1] / "pg_ctl", "-D", data, "-w", "-t", "200", "-l", folder / "log"]
     subprocess.run([*control, "-o", options, "start"], check=True, capture_output=True)
     try:
@@ -74,9 +74,9 @@ def same(url: str, db: Path) -> None:
 
 def test_the_rows_are_those_of_sqlite(url: str, tmp_path: Path, db: Path) -> None:
     inputs = [
-        write_folder(tmp_path / "a", start=START + 450, seconds=200, seed=1),
-        write_folder(tmp_path / "b", start=START + 600, seconds=150, seed=2),
-        write_folder(tmp_path / "c", start=START + 9000, seconds=40, seed=3),
+        write_folder(tmp_path / "a", start=START + 560, seconds=70, seed=1),
+        write_folder(tmp_path / "b", start=START + 600, seconds=60, seed=2),
+        write_folder(tmp_path / "c", start=START + 9000, seconds=20, seed=3),
     ]
     for path in inputs:
         theirs = import_input(url, path, collector_name="vm-a")

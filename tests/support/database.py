@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import shutil
 import sqlite3
 import zlib
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -61,6 +63,19 @@ def copy_database(path: Path, to: Path) -> Path:
     for beside in path.parent.glob(f"{path.name}*"):  # its files of samples and its log too
         (shutil.copytree if beside.is_dir() else shutil.copy)(beside, to.with_name(beside.name.replace(path.name, to.name, 1)))
     return to
+
+
+def made_once(folder: Path, make: Callable[[Path], object], to: Path) -> Path:
+    """A copy, `to`, of the database that `make` made in `folder` for every worker process of this test run."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            building = folder.with_suffix(".new")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            make(building / "perfkit.db")
+            building.rename(folder)
+    return copy_database(folder / "perfkit.db", to)
 
 
 def dump(path: Path) -> list[str]:

@@ -8,6 +8,7 @@ The rows go in through perfkit.store's own statements, and runs, gaps and percen
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -19,6 +20,7 @@ from perfkit.process.quality import Mark, Recording
 from perfkit.store import findings, open_database, percentiles, runs, transaction
 from perfkit.store.importing import insert_sql, tell_collector
 from perfkit.store.rollup import close_buckets
+from support.database import made_once
 
 START = 1767225600  # 2026-01-01T00:00:00Z
 DEVICES = {
@@ -46,6 +48,10 @@ NAMES = {
 }
 
 
+# Where a database that several tests ask for alike is kept, so that it is filled once; tests/conftest.py sets it.
+kept_in: Path | None = None
+
+
 def fill(
     path: Path,
     machinename: str = "vm-a",
@@ -62,6 +68,25 @@ def fill(
     `gap` leaves out the samples from..to, in seconds after the start. The run "load" is the middle third.
     `devices` are those of some tables, in place of DEVICES.
     """
+    asked = {"machinename": machinename, "sitename": sitename, "seconds": seconds, "seed": seed, "gap": gap, "devices": devices}
+    if kept_in is None or start != START or path.exists():
+        return _fill(path, start=start, **asked)
+    name = hashlib.sha256(repr(asked).encode()).hexdigest()
+    made_once(kept_in / name, lambda made: _fill(made, start=start, **asked), path)
+    return 1
+
+
+def _fill(
+    path: Path,
+    machinename: str,
+    sitename: str,
+    *,
+    seconds: int,
+    start: int,
+    seed: int,
+    gap: tuple[int, int] | None,
+    devices: Mapping[str, Sequence[str]] | None,
+) -> int:
     rng = random.Random(seed)
     instants = [(start + i) * 1000 for i in range(seconds) if not (gap and gap[0] <= i < gap[1])]
     con = open_database(path)
