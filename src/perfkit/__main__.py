@@ -38,7 +38,8 @@ def main(argv: list[str]) -> int:
 
         if tier.wanted(argv):
             return _run_unpacked(archive, argv)
-    gc.set_threshold(_NEW_OBJECTS)
+    if hasattr(gc, "set_threshold"):  # PyPy has none
+        gc.set_threshold(_NEW_OBJECTS)
     try:
         from perfkit import cli
     except Exception:
