@@ -14,7 +14,6 @@ from perfkit.catalog import FIGURES, HOST
 from perfkit.dashboard import fleet as dashboard_fleet
 from perfkit.dashboard.fleet import BY, METRIC, RANGE, TOP, FleetAsked
 from perfkit.store import open_database, transaction
-from perfkit.store.schema import metrics
 from support import asking
 from support.database import copy_database
 from support.running import SOURCE
@@ -25,7 +24,7 @@ from .conftest import Site, hindrances
 FROM = START * 1000
 MINUTES = 100
 SLOW = 4
-NAMES = [c.name for c in metrics(HOST)]
+NAMES = [c.name for c in HOST.metrics]
 
 
 def fleet(database: Path, machines: int = 6) -> None:
