@@ -430,6 +430,24 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
     }
 
 
+def test_machines_that_end_together_are_judged_in_turn(db: Path, collection: Path, query, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ended is in the database at once; what it means is found out of one machine in each step, so that no sample waits for all."""
+    monkeypatch.setattr("perfkit.store.live._JUDGE_SECONDS", 0)
+    clock, names, whole = [0], ("vm-a", "vm-b", "vm-c"), samples(collection)
+    live = Live(db, now=lambda: clock[0])
+    for at, lines in together(whole, len(whole)):
+        clock[0] = at * 1000 + 200
+        live.feed([LiveBatch(name, None, at * 1000 + 200, lines) for name in names], journal="day", position="all")
+    told = []
+    while live.unfinished:
+        told.append(query("SELECT count(DISTINCT collector_id), (SELECT count(*) FROM judged) FROM host_metrics"))
+        clock[0] += 5000
+        live.feed([], journal="day", position="all")
+    live.close()
+    assert told == [[(3, judged)] for judged in (1, 2)]
+    assert query("SELECT DISTINCT collector_id, range FROM judged ORDER BY 1") == [(1, "run:1"), (2, "run:1"), (3, "run:1")]
+
+
 @pytest.mark.usefixtures("unjudged")
 def test_limits_that_stay_away_are_told_for_each_sample(tmp_path: Path, db: Path, query) -> None:
     """Some rows in two slow samples, all limits in the next; then an interface is gone with its limits, which is no loss; last, all

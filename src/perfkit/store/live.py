@@ -46,6 +46,7 @@ _TIDY_MS = 300_000
 _HOUR = 3_600_000
 _LATE_SECONDS = 0.5  # for so long, and at least one machine, a step imports what came late; the next ones go on with it
 _LATE_PAUSE = 3  # where it took longer, for so many times as long no step does that has something new, so that this does not wait
+_JUDGE_SECONDS = 0.5  # for so long, and at least one machine, a step takes percentiles and findings of runs that ended
 _SPARSE_TIMES = 10  # a table that has rows only of what was used, such as processes, may have so many times more different ones
 
 # What has nothing to do with the data: the disk, the memory or the database.
@@ -226,6 +227,7 @@ class Live:
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._saved_ms = 0
         self._full_hours: deque[_Machine] = deque()
+        self._to_judge: dict[_Machine, None] = {}  # in the order in which they are due
         self._late_from = 0.0
         self._happened = False  # whether something in this step's rows may be worth an event
         self._changed: set[_Machine] = set()
@@ -271,9 +273,10 @@ class Live:
                 new += self._take_in_late()
                 took = time.monotonic() - began
                 self._late_from = time.monotonic() + (_LATE_PAUSE * took if took > _LATE_SECONDS else 0.0)
+            self._judge()
             if self._now() - self._saved_ms >= CHECKPOINT_MS:
                 self._checkpoint(journal, position)
-        self.unfinished = any(machine.pending.waits for machine in self._machines.values())
+        self.unfinished = bool(self._to_judge) or any(machine.pending.waits for machine in self._machines.values())
         return new
 
     def save(self, journal: str, position: str) -> None:
@@ -641,21 +644,36 @@ class Live:
         return taken
 
     def _tidy(self, machine: _Machine, at_once: bool) -> None:
-        """Every few minutes, each machine in a second of its own, and when a recording ended: rollups, coverage; once an hour: the samples
-        by column.
+        """Every few minutes, each machine in a second of its own, and when a recording ended: rollups, what its runs mean; once an hour:
+        the samples by column.
         """
         step = (machine.last - machine.id * 1000 % _TIDY_MS) // _TIDY_MS
         if machine.last < 0 or (step == machine.tidied and not at_once):
             return
         machine.tidied = step
         rollup.close_buckets(self._con, machine.id, machine.last)
-        closed = {window_name(*row) for row in self._con.execute(_CLOSED, {"id": machine.id, "still": RECORDING, "cut": CUT_OFF})}
-        percentiles.refresh(self._con, machine.id, only=lambda window: window.name in closed)
-        findings.refresh(self._con, machine.id, only=lambda window: window.name in closed)
+        self._to_judge[machine] = None
         hour = machine.last // _HOUR
         if machine.hour not in (-1, hour):
             self._full_hours.append(machine)
         machine.hour = hour
+
+    def _judge(self) -> None:
+        """Percentiles and findings of runs that ended, of one machine or a few in each step: a hundred may end in the same second."""
+        until = time.monotonic() + _JUDGE_SECONDS
+        for machine in list(self._to_judge):
+            del self._to_judge[machine]
+            with _sent_by(machine.name):
+                is_closed = self._closed(machine)
+                percentiles.refresh(self._con, machine.id, only=is_closed)
+                findings.refresh(self._con, machine.id, only=is_closed)
+            if time.monotonic() > until:
+                break
+
+    def _closed(self, machine: _Machine) -> Callable[[percentiles.NamedWindow], bool]:
+        values = {"id": machine.id, "still": RECORDING, "cut": CUT_OFF}
+        names = {window_name(*row) for row in self._con.execute(_CLOSED, values)}
+        return lambda window: window.name in names
 
     def _checkpoint(self, journal: str, position: str) -> None:
         lines = [(machine.id, machine.pending.dump(), machine.pending.waits) for machine in self._changed]
