@@ -360,21 +360,8 @@ _WORD = (
     r"(?:pass(?:word|wd|phrase|code)?|pwd|secret|tokens?|api[-_]?keys?|(?:access|private|account)[-_]?keys?|key|credentials?"
     r"|authorization|bearer|cookies?|signature|sig|jwt|[-_]pat)"
 )
-_HINTS = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "credential",
-    "auth",
-    "bearer",
-    "cookie",
-    "sig",
-    "jwt",
-    "-pat",
-    "_pat",
-)  # in each of these
+# One of these is in each text that _NAMED finds something in; looking for them first more than halves the time (November 2026).
+_HINTS = ("pass", "pwd", "secret", "token", "key", "credential", "auth", "bearer", "cookie", "sig", "jwt", "-pat", "_pat")
 _BEGIN = r"(?:^|(?<=[\s\0\"'(=]))"  # of a word, also within a script
 # Each finds what stays, as its group, and the secret behind it.
 _NAMED = [

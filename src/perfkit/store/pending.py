@@ -23,7 +23,7 @@ _MOST_PROCESSES = 100_000  # whose newest rows are kept; beyond, all begin anew
 _FORGET_SERVICE_MS = 86_400_000  # a service has a line only when it has done something
 PROCESSES, SERVICE = subsystems.PROCESSES.name, subsystems.SERVICES.name
 # Sources without counters: the next sample needs nothing of them.
-_LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), SELF, "perfkit/mark", END})
+_LEVELS = frozenset({*(one.name for one in subsystems.ALL if not one.counters), SELF, MARK, END})
 _CGROUPS = (subsystems.CONTAINERS.name, SERVICE)
 # Sources whose newest line is kept; nothing is computed from others, and a sender could name new ones for ever.
 _SOURCES = frozenset({*(one.name for one in subsystems.ALL), *_LEVELS, SESSION, "/proc/cpuinfo"} - {PROCESSES})
@@ -227,9 +227,10 @@ class Pending:
             limit = {"container": _FORGET_MS, "service": _FORGET_SERVICE_MS}.get(subsystem.partition("/")[0])
             if limit is not None and line.stamp < self.taken - limit:
                 del self.kept[subsystem]
-        cgroups = sorted((-line.stamp, name) for name, line in self.kept.items() if name.startswith(_CGROUPS))
-        for _, name in cgroups[_MOST_CGROUPS:]:
-            del self.kept[name]
+        if len(self.kept) > _MOST_CGROUPS:
+            cgroups = sorted((-line.stamp, name) for name, line in self.kept.items() if name.startswith(_CGROUPS))
+            for _, name in cgroups[_MOST_CGROUPS:]:
+                del self.kept[name]
 
     def dump(self) -> bytes:
         """What `load` makes the same Pending from."""
