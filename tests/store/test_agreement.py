@@ -15,6 +15,7 @@ from perfkit.store import open_database
 from perfkit.store.export import export
 from perfkit.store.importing import import_input
 from support import invent
+from support.tables import apart
 
 Imported = Callable[[str], Path]
 # What tells one way from another by right: where a collection came from, and files of the cache.
@@ -38,14 +39,8 @@ def contents(db: Path) -> dict[str, list[tuple]]:
 
 
 def differences(one: dict[str, list[tuple]], other: dict[str, list[tuple]]) -> dict[str, list[tuple]]:
-    """Rows that stand on one side alone, by table; floating point figures that were added in another order are the same."""
-
-    def rounded(rows: list[tuple]) -> set[tuple]:
-        return {tuple(float(f"{v:.9g}") if isinstance(v, float) else v for v in row) for row in rows}
-
-    return {
-        name: sorted(rounded(one[name]) ^ rounded(other[name]), key=repr)[:4] for name in one if rounded(one[name]) != rounded(other[name])
-    }
+    """Some rows that stand on one side alone, by table."""
+    return {name: rows[:4] for name in one if (rows := apart(one[name], other[name]))}
 
 
 def cut(path: Path) -> None:

@@ -1,8 +1,11 @@
-"""Reading what `process` wrote, for tests that compare it."""
+"""Reading and comparing what `process` and `import` wrote."""
 
 from __future__ import annotations
 
 import csv
+import math
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from perfkit.catalog import TABLES
@@ -30,3 +33,24 @@ def keyed(folder: Path, name: str) -> dict[tuple[str, ...], Row]:
     """A table's rows by timestamp and device."""
     keys = ["timestamp", *(column.name for column in next(t for t in TABLES if t.name == name).keys)]
     return {tuple(row[key] for key in keys): row for row in rows(folder / f"{name}.csv")}
+
+
+def apart(one: Iterable[tuple], other: Iterable[tuple]) -> list[tuple]:
+    """The rows that stand on one side alone. Figures that were added up in another order are equal: they differ in the last digits.
+
+    They are not rounded to be compared: the mean of figures with few digits lies often half-way between two rounded ones.
+    """
+    counts, others = Counter(one), Counter(other)
+    left, right = (sorted(rows.elements(), key=_words_then_figures) for rows in (counts - others, others - counts))
+    if len(left) == len(right) and all(map(_equal, left, right)):
+        return []
+    return [*left, *right]
+
+
+def _words_then_figures(row: tuple) -> tuple:
+    return repr([cell for cell in row if not isinstance(cell, float)]), [cell for cell in row if isinstance(cell, float)]
+
+
+def _equal(one: tuple, other: tuple) -> bool:
+    both = zip(one, other, strict=True)
+    return all(math.isclose(a, b, rel_tol=1e-9) if isinstance(a, float) and isinstance(b, float) else a == b for a, b in both)
