@@ -8,8 +8,6 @@ work=build/lock
 mkdir -p "$work"
 [ -x "$work/venv/bin/uv" ] || { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install --quiet uv; }
 
-# typer's metadata wants a newer click wherever Python is newer; 8.1.8 is the last that still runs on Python 3.9.
-echo "click==8.1.8" >"$work/overrides.txt"
 # datasette names pip and setuptools for its own installer of plugins, which perfkit does not offer.
 echo "youplot==1.0.0" >"$work/static.in"
 
@@ -20,7 +18,7 @@ resolve() { # PYTHON OUTPUT, then what to resolve
     shift 2
     "$work/venv/bin/uv" pip compile --quiet --no-config --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
         --generate-hashes --python-platform x86_64-manylinux_2_28 --python-version "$python" --python "$work/venv/bin/python" \
-        --override "$work/overrides.txt" --constraint "$work/target.txt" "${known[@]/#/--no-emit-package=}" \
+        --constraint "$work/target.txt" "${known[@]/#/--no-emit-package=}" \
         --output-file "$output" "$@" 2> >(grep -v '^warning: The requested Python version' >&2)
 }
 

@@ -274,6 +274,12 @@ def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Pat
     }
 
 
+def test_pip_finds_the_locked_packages_to_agree() -> None:
+    """An installer that resolves, as pipx does, refuses the wheel where one package wants what another forbids; `--no-deps` would hide it."""
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout
+
+
 def test_the_wheel_has_the_same_commands_and_all_their_files(tmp_path: Path) -> None:
     """As pip and pipx install it; only the packages that it needs are those of the tests here."""
     done = build("--target-only", "--wheel", "--output", tmp_path / "dist" / "perfkit.pyz")
