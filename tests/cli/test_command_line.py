@@ -20,6 +20,7 @@ from perfkit.commands import COMMANDS
 from perfkit.compare import judging
 from perfkit.compare import report as comparison
 from perfkit.dashboard import users
+from perfkit.process import memory
 from support import invent
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -118,6 +119,10 @@ def test_help_shows_the_choices_and_another_is_answered_with_them(
     assert done.stderr.count("\n") == 1
     if words != "compare" or option != "--figure":  # judged after the runs are found
         assert all(choice in done.stderr for choice in choices), done.stderr
+
+
+def test_help_names_the_size_below_which_one_cpu_is_used() -> None:
+    assert f"1 below {memory.FOR_ONE_THREAD // 1_000_000} MB" in str(options("process")["--threads"].help)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("words", ["import", "export", "process", "serve", "keys add"])

@@ -275,7 +275,7 @@ def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Pat
 
 
 def test_pip_finds_the_locked_packages_to_agree() -> None:
-    """An installer that resolves, as pipx does, refuses the wheel where one package wants what another forbids; `--no-deps` would hide it."""
+    """An installer that resolves, as pipx does, refuses the wheel where one package forbids what another wants; `--no-deps` hides it."""
     check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert check.returncode == 0, check.stdout
 

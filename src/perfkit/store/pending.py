@@ -198,8 +198,8 @@ class Pending:
                 self.running.take(line)
             elif line.subsystem in _LIMITS:
                 self._fill(line)
-            elif line.subsystem == SESSION and _identity(line) != self.identity:
-                self.identity, self.full = _identity(line), {}
+            elif line.subsystem == SESSION and identity(line) != self.identity:
+                self.identity, self.full = identity(line), {}
                 self.kept = {name: one for name, one in self.kept.items() if name not in _LIMITS or one in taken}
         self._forget()
         return before, taken
@@ -270,13 +270,14 @@ def is_of_slow_sample(line: RawLine) -> bool:
         return line.subsystem in SLOWER
     told = told_json(line.measurement)
     count = told.get("samples") if isinstance(told, dict) else None
-    return isinstance(count, int) and count % SLOW == 1
+    return isinstance(count, int) and count > 0 and count % SLOW == 1
 
 
-def _identity(session: RawLine) -> str:
-    """What names a recording, as process/sql/timeline/sessions.sql has it."""
+def identity(session: RawLine) -> str:
+    """What a recording is known by, as process/sql/timeline/sessions.sql has it; "" of a line that is no session."""
     told = told_json(session.measurement)
-    return " ".join(str(told.get(name)) for name in ("boot_id", "pid", "started")) if isinstance(told, dict) else ""
+    named = [told.get(name) for name in ("boot_id", "pid", "started")] if isinstance(told, dict) else []
+    return " ".join(str(one) for one in named if one is not None)
 
 
 def _rows(line: RawLine) -> set[str]:

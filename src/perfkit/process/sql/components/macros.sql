@@ -29,7 +29,7 @@ CREATE OR REPLACE MACRO is_flat_object(text) AS
 -- which counts the samples, this one too (src/perfkit/collect/sample.py).
 CREATE OR REPLACE MACRO is_of_slow_sample(subsystem, text) AS
     subsystem = 'statfs[*]'
-    OR (subsystem = 'perfkit/self' AND coalesce(try_cast(regexp_extract(text, '"samples":\s*(\d{1,15})', 1) AS BIGINT) % 10 = 1, false));
+    OR (subsystem = 'perfkit/self' AND coalesce(try_cast(regexp_extract(text, '"samples":\s*(\d{1,15})\s*[,}]', 1) AS BIGINT) % 10 = 1, false));
 
 -- Seconds between two reads: by the monotonic clock where both carry it, else by the wall clock (ms).
 CREATE OR REPLACE MACRO seconds_between(clock_before, clock, wall_before, wall) AS
