@@ -374,6 +374,7 @@ _NAMED = [
 _SHAPED = [
     # USER:PASSWORD@HOST, with or without a scheme; a long user alone is a token.
     re.compile(rf"((?:://|{_BEGIN})[^\s\0/:@=]*:)[^\s\0/]+(?=@)(?!@sha256:)"),
+    re.compile(r"(://[^\s\0/:@=]+:)(?!\d{1,5}/)[^\s\0]{1,200}(?=@)"),  # a password with a /; not behind a port
     re.compile(r"(://)[^\s\0/:@]{16,}(?=@)"),
     # USER:PASSWORD of curl and others, USER%PASSWORD of smbclient, USER/PASSWORD of Oracle's tools.
     re.compile(rf"({_BEGIN}(?:-[uU]|--(?:proxy-)?user|--auth)[\s\0=]*[^\s\0:%/]{{1,100}}[:%])(?!//)[^\s\0]+"),
@@ -383,6 +384,7 @@ _SHAPED = [
     re.compile(r"(\bab\b[^;|&]{0,200}?[\s\0]-[AP][\s\0]*[^\s\0:]{1,100}:)[^\s\0]+"),
     re.compile(r"(\bredis-cli\b[^;|&]{0,200}?[\s\0]-a[\s\0]*)[^\s\0]+"),
     re.compile(r"(\bldap\w{1,20}\b[^;|&]{0,200}?[\s\0]-w[\s\0]*)[^\s\0]+"),
+    re.compile(r"(\bcurl\b[^;|&]{0,200}?[\s\0]-b[\s\0]*)[^\0]+"),
     re.compile(r"(\b(?:sqlcmd|bcp|(?:un)?zip)\b[^;|&]{0,200}?[\s\0]-P[\s\0]*)[^\s\0]+"),
 ]
 
