@@ -60,7 +60,8 @@ if [ "${1:-}" = --environment ]; then # what scripts/check.sh needs, and no more
     make_environment
     exit
 fi
-install_system_packages
+install_system_packages & # beside the environment and the build, which need none of them
+packages=$!
 scripts/biome.sh --fetch & # the tests that need it skip where it cannot be had
 biome=$!
 make_environment
@@ -81,6 +82,7 @@ fi
 
 say "build"
 build/venv/bin/python build_zipapp.py
+wait "$packages"
 wait "$biome" || true
 [ -z "$compiled" ] || wait "$compiled" || true # what is wrong the tests below tell
 [ -z "$musl" ] || wait "$musl" || true
