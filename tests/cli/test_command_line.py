@@ -174,6 +174,28 @@ def test_ctrl_c_within_any_command_is_a_sentence(command: str, monkeypatch: pyte
     assert capsys.readouterr().err == "perfkit: interrupted.\n"
 
 
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        ((3, 9, 18), "this command needs Python 3.11 or later, and here is 3.9; collect, preflight and mark run on it."),
+        (
+            (3, 12, 1),
+            "this command needs the package duckdb, which is not installed; pip and pipx install it with perfkit's wheel.",
+        ),
+    ],
+)
+def test_a_package_that_is_not_installed_is_a_sentence(
+    version: tuple[int, ...], sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without(*_: object) -> None:
+        raise ModuleNotFoundError("No module named '_duckdb'", name="_duckdb")
+
+    monkeypatch.setattr("typer.core.TyperCommand.invoke", without)
+    monkeypatch.setattr(sys, "version_info", version)
+    assert main(["runs"]) == 2
+    assert capsys.readouterr().err == f"perfkit: {sentence}\n"
+
+
 def test_a_library_that_the_system_lacks_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def without(*_: object) -> None:
         raise ImportError("libstdc++.so.6: cannot open shared object file: No such file or directory")

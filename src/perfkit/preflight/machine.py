@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from perfkit.collection import escape
 from perfkit.collection.subsystems import HOST, NEEDED, WANTED
+from perfkit.commands import DESK_PYTHON
 from perfkit.preflight.processes import collectors as running_collectors
 from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
@@ -41,7 +42,8 @@ def check_machine(folder: Path, root: Path = Path("/")) -> Report:
 def python(_place: Place) -> Check:
     """The interpreter is one that the collector runs on; the loop itself was started with it."""
     version = ".".join(map(str, sys.version_info[:3]))
-    desk = "evaluates here too" if sys.version_info >= (3, 11) else "records; evaluate on a machine with 3.11 or later"
+    oldest = ".".join(map(str, DESK_PYTHON))
+    desk = "evaluates here too" if sys.version_info >= DESK_PYTHON else f"records; evaluate on a machine with {oldest} or later"
     return Check("python", OK, f"{version} ({desk})")
 
 
