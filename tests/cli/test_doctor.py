@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from perfkit.preflight.environment import check_environment
 from perfkit.store import open_database
 from support import pythons, seed
 from support.server import running
@@ -225,3 +226,10 @@ def test_on_a_target_the_desk_tier_is_no_problem(pyz: Path) -> None:
     done = of_the_file(pyz, "--json", python=pythons.found()["3.9"], PERFKIT_CACHE="/proc/none")
     assert done.returncode == 0, done.stderr
     assert (states(done)["desk"], states(done)["cache"]) == ("warn", "skip")
+
+
+def test_where_the_wheel_runs_on_an_older_python_the_desk_tier_is_no_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    _, _, desk, *_ = check_environment(None, tmp_path)
+    assert desk[:3] == ("desk", "warn", "process, import, serve do not run here")
+    assert desk.advice == "each of them needs Python 3.11 or later, and here is 3.9; collect, preflight and mark run on it."

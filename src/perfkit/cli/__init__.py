@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 import perfkit
-from perfkit.commands import COMMANDS, DESK_PYTHON
+from perfkit.commands import COMMANDS
 from perfkit.errors import BadInput, PerfkitError
 from perfkit.originals import ONE_DASH
 
@@ -151,11 +151,10 @@ def _unexpected(error: Exception) -> tuple[str, int]:
     if isinstance(error, ImportError) and missing:
         return f"{library} is not on this system, and this command needs it; install it (Debian, Ubuntu: apt-get install libstdc++6).", 2
     package = (error.name or "").partition(".")[0].lstrip("_") if isinstance(error, ModuleNotFoundError) else "perfkit"
-    if package != "perfkit" and sys.version_info < DESK_PYTHON:
-        here, oldest = (".".join(map(str, version)) for version in (sys.version_info[:2], DESK_PYTHON))
-        return f"this command needs Python {oldest} or later, and here is {here}; collect, preflight and mark run on it.", 2
-    from perfkit.bootstrap import tier
+    from perfkit.bootstrap import tier, too_old_for_desk
 
+    if package != "perfkit" and (why := too_old_for_desk()):
+        return f"this command {why}", 2
     if mended := tier.mended():
         return mended, 1
     if package != "perfkit":

@@ -8,11 +8,13 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from perfkit.bootstrap import cache, tier
+from perfkit.bootstrap import cache, tier, too_old_for_desk
 from perfkit.errors import PerfkitError
 from perfkit.preflight import machine
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check
 from perfkit.units import format_bytes
+
+_NOT_HERE = "process, import, serve do not run here"
 
 
 def check_environment(archive: str | None, folder: Path) -> tuple[Check, ...]:
@@ -23,7 +25,8 @@ def check_environment(archive: str | None, folder: Path) -> tuple[Check, ...]:
 
 def _of_the_file(archive: str | None) -> tuple[Check, ...]:
     if archive is None:
-        return (Check("file", SKIP, "this is no perfkit.pyz: nothing is unpacked"),)
+        none = Check("file", SKIP, "this is no perfkit.pyz: nothing is unpacked")
+        return (none, Check("desk", WARN, _NOT_HERE, f"each of them {why}")) if (why := too_old_for_desk()) else (none,)
     damage = _damage(archive)
     if damage:
         return (Check("file", FAIL, damage, f"{archive} is damaged; copy or build it again, and compare its SHA-256 with SHA256SUMS."),)
@@ -33,7 +36,7 @@ def _of_the_file(archive: str | None) -> tuple[Check, ...]:
     except PerfkitError as error:
         return (
             sound,
-            Check("desk", WARN, "process, import, serve do not run here", str(error)),
+            Check("desk", WARN, _NOT_HERE, str(error)),
             Check("cache", SKIP, "nothing is unpacked here"),
         )
     return sound, _cache(archive, carried)
