@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import shutil
 import sqlite3
 import zlib
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from perfkit.catalog import DENSE, INTEGER, SHARE, TABLES, table
 from perfkit.store.schema import LEVELS
+from support import running
 
 START = 1767225600  # 2026-01-01T00:00:00Z
 DEVICES = {
@@ -67,15 +67,7 @@ def copy_database(path: Path, to: Path) -> Path:
 
 def made_once(folder: Path, make: Callable[[Path], object], to: Path) -> Path:
     """A copy, `to`, of the database that `make` made in `folder` for every worker process of this test run."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            building = folder.with_suffix(".new")
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir()
-            make(building / "perfkit.db")
-            building.rename(folder)
-    return copy_database(folder / "perfkit.db", to)
+    return copy_database(running.made_once(folder, lambda building: make(building / "perfkit.db")) / "perfkit.db", to)
 
 
 def dump(path: Path) -> list[str]:
