@@ -153,16 +153,22 @@ def test_a_name_with_colons_in_the_variable_is_one_file(collection: Path, tmp_pa
         pytest.param(["--collection", "empty.json", "--outdir", "empty.json"], "empty.json is a file", id="a file in the way"),
     ],
 )
-def test_wrong_use_is_one_sentence_and_exit_code_2(tmp_path: Path, words: list[str], sentence: str) -> None:
+def test_wrong_use_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
     if words:
         (tmp_path / "empty.json").write_bytes(b"")
-    done = _run(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("perfkit: ") and sentence in done.stderr and done.stderr.count("\n") == 1
+    monkeypatch.chdir(tmp_path)
+    assert main(["process", *words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("perfkit: ") and sentence in told and told.count("\n") == 1
     assert not [entry for entry in tmp_path.iterdir() if entry.name != "empty.json"]
 
 
-def test_an_unknown_phase_is_refused_with_those_that_there_are(collection: Path, tmp_path: Path) -> None:
-    done = _run("--collection", collection, "--outdir", "out", "--between", "lunch", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "'lunch'" in done.stderr and "runs and phases: load.\n" in done.stderr
+def test_an_unknown_phase_is_refused_with_those_that_there_are(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["process", "--collection", str(collection), "--outdir", "out", "--between", "lunch"]) == 2
+    told = capsys.readouterr().err
+    assert "'lunch'" in told and "runs and phases: load.\n" in told

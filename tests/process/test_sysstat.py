@@ -135,14 +135,13 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes(shared: Path) -> dict[str, Outcome]:
     """By scenario."""
-    base = made_once(shared / "sysstat", _record)
     recorded = {scenario.name: machines.record(scenario.machine, scenario.steps) for scenario in SCENARIOS}
+    base = made_once(shared / "sysstat", lambda base: _record(base, recorded))
     return {name: _outcome(base / name, states) for name, states in recorded.items()}
 
 
-def _record(base: Path) -> None:
+def _record(base: Path, recorded: dict[str, list[Machine]]) -> None:
     """All scenarios at once, each snapshot in a second of its own: sadc's timestamps are whole seconds."""
-    recorded = {scenario.name: machines.record(scenario.machine, scenario.steps) for scenario in SCENARIOS}
     for name in recorded:
         _prepare(base / name)
     for n in range(max(map(len, recorded.values()))):
