@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import gzip
 import json
-import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from perfkit.process.pipeline import process
-from perfkit.store import findings, open_database
+from perfkit.store import open_database
 from perfkit.store.export import export
 from perfkit.store.importing import import_input
 from support import invent
+from support.database import judge_only
+from support.forms import packed
 from support.tables import apart
 
 # What tells one way from another by right: where a collection came from, and files of the cache.
@@ -116,24 +117,10 @@ def parts_of(path: Path) -> list[Path]:
     return parts
 
 
-def packed(archive: Path, files: Iterable[Path]) -> Path:
-    """Files in one archive, which is one input."""
-    with tarfile.open(archive, "w") as opened:
-        for file in files:
-            opened.add(file, file.name)
-    return archive
-
-
 @pytest.fixture
 def judged_is_the_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings are made of rows that are compared, and take half of an import: those of one machine show that they agree."""
-    refresh = findings.refresh
-
-    def of_the_whole_one(con, collector_id: int, *rest, **options) -> None:
-        if con.execute("SELECT machinename FROM collectors WHERE id = ?", (collector_id,)).fetchone() == (WHOLE,):
-            refresh(con, collector_id, *rest, **options)
-
-    monkeypatch.setattr(findings, "refresh", of_the_whole_one)
+    judge_only(monkeypatch, WHOLE)
     for judging in ("process.findings.of_engine", "store.export.judge"):  # what a folder's findings.csv says is not imported
         monkeypatch.setattr(f"perfkit.{judging}", lambda *arguments: {})
 

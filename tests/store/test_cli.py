@@ -16,6 +16,7 @@ from support.seed import fill
 DOCS = Path(__file__).parents[2] / "docs" / "database.md"
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_import_says_what_came_in_and_what_was_there(tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = write_table(tmp_path / "host.csv", "host", seconds=60)
     two = write_folder(tmp_path / "run", seconds=90)
@@ -31,6 +32,7 @@ def test_import_says_what_came_in_and_what_was_there(tmp_path: Path, db: Path, c
     assert "the same input was imported before" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_import_without_an_input_takes_the_newest_here(
     tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,6 +44,7 @@ def test_import_without_an_input_takes_the_newest_here(
     assert capsys.readouterr().out.startswith("run -> vm-a at default")
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_the_first_bad_input_ends_the_command_and_what_came_before_it_stays(
     tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

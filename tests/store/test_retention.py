@@ -15,6 +15,7 @@ from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
 from support.database import START, copy_database, write_folder
 
+pytestmark = pytest.mark.usefixtures("never_judged")
 SECONDS = 3000
 NOW = START + SECONDS
 KEPT = START + 1800  # what prune(1150) keeps from: 10 min buckets are not cut

@@ -254,9 +254,7 @@ class Machine:
             "hz": HZ,
             "cloud_vendor": "Invented Cloud",
             "instance_type": f"inv.{len(self.cpus)}",
-            "subsystems": [
-                subsystem for subsystem, _ in self.sample(1) if not subsystem.startswith("container/") and subsystem.startswith(self.only or ("",))
-            ],
+            "subsystems": [name for name, _ in self.sample(1) if not name.startswith("container/") and name.startswith(self.only or ("",))],
             "slower": {"statfs[*]": 10, "perfkit/self": 10},
             "containers": bool(self.containers),
             "unavailable": {},
