@@ -13,6 +13,8 @@ from support import invent
 from support.forms import as_pcc
 from support.tables import FILES, rows
 
+SOME = ("/proc/stat", "/proc/meminfo", "/proc/diskstats", "/proc/net/dev")
+
 
 @pytest.fixture(scope="module")
 def mixture(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
@@ -23,10 +25,10 @@ def mixture(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     (folder / "vm-a.json").write_bytes(b"".join(whole[:300]))
     (folder / "vm-a-002.json.gz").write_bytes(gzip.compress(b"".join(whole[:1] + whole[300:])))
-    web = as_pcc(invent.write(folder / "web-whole.json", hostname="web", seconds=30, cpus=2), folder / "web-lines.json")
+    web = as_pcc(invent.write(folder / "web-whole.json", hostname="web", seconds=30, cpus=2, only=SOME), folder / "web-lines.json")
     lines = web.read_bytes().splitlines(keepends=True)
-    (folder / "web.json").write_bytes(b"".join(lines[:200]))
-    (folder / "web-001.json").write_bytes(b"".join(lines[200:]))
+    (folder / "web.json").write_bytes(b"".join(lines[:60]))
+    (folder / "web-001.json").write_bytes(b"".join(lines[60:]))
     as_pcc(invent.write(folder / "db-whole.json", hostname="db", seconds=20, disks=3, containers=1, gaps=[(8, 4)]), folder / "db.json.gz")
     return [folder / name for name in ("vm-a.json", "web.json", "vm-a-002.json.gz", "db.json.gz", "web-001.json")]
 
