@@ -115,21 +115,21 @@ class Fed:
 
 BROKEN = b'{"timestamp": "soon"}\nnot json\n\n{"timestamp":1e400,"subsystem":"x","measurement":"y"}\n[1]\n'
 MACHINES: dict[str, dict[str, Any]] = {
-    "vm-a": {"seconds": 12, "containers": 1, "users": True, "gaps": [(5, 3)]},  # comes a second at a time
-    "vm-cut": {"seconds": 12, "containers": 1, "users": True, "gaps": [(5, 3)]},  # each sample is cut in two, and each batch comes twice
-    "vm-damaged": {"seconds": 12, "containers": 1, "users": True, "gaps": [(5, 3)]},  # batches of three samples, and of lines that are none
+    "vm-a": {"seconds": 9, "containers": 1, "users": True, "gaps": [(4, 2)]},  # comes a second at a time
+    "vm-cut": {"seconds": 9, "containers": 1, "users": True, "gaps": [(4, 2)]},  # each sample is cut in two, and each batch comes twice
+    "vm-damaged": {"seconds": 9, "containers": 1, "users": True, "gaps": [(4, 2)]},  # batches of three samples, and of lines that are none
     "vm-0": {"seconds": 4, "cpus": 1},
     "vm-1": {"seconds": 4, "cpus": 2},
     "vm-2": {"seconds": 4, "cpus": 3},
-    "vm-spool": {"seconds": 12},  # five samples of its middle come last
-    "vm-late": {"seconds": 12, "only": FEW},  # one sample comes last
-    "vm-clock": {"seconds": 10, "only": FEW},  # its clock is set back
+    "vm-spool": {"seconds": 9},  # four samples of its middle come last
+    "vm-late": {"seconds": 9, "only": FEW},  # one sample comes last
+    "vm-clock": {"seconds": 8, "only": FEW},  # its clock is set back
     "vm-marks": {"seconds": 8, "only": FEW},  # what comes last is no sample
     "vm-waits": {"seconds": 8, "only": FEW},  # without a monotonic clock: samples wait for what may belong to them
 }
 AS_FILES = tuple(MACHINES)[:7]
-SEEN = {**dict.fromkeys(AS_FILES[:3], 9), **dict.fromkeys(AS_FILES[3:6], 4)}
-SEEN |= {"vm-spool": 12, "vm-late": 12, "vm-clock": 10, "vm-marks": 8, "vm-waits": 8}
+SEEN = {**dict.fromkeys(AS_FILES[:3], 7), **dict.fromkeys(AS_FILES[3:6], 4)}
+SEEN |= {"vm-spool": 9, "vm-late": 9, "vm-clock": 8, "vm-marks": 8, "vm-waits": 8}
 OF = "collector_id = (SELECT id FROM collectors WHERE machinename = '{}')"
 
 
@@ -142,7 +142,7 @@ def test_whatever_way_it_comes_the_rows_are_those_of_the_file(tmp_path: Path, db
 
     whole = {name: [lines for _, lines in samples(path)] for name, path in files.items()}
     ticks = {name: {at - invent.START: lines for at, lines in samples(path)} for name, path in files.items()}
-    spool = [ticks["vm-spool"].pop(tick) for tick in range(4, 9)]
+    spool = [ticks["vm-spool"].pop(tick) for tick in range(3, 7)]
     late = ticks["vm-late"].pop(5)
     del ticks["vm-marks"][8]  # it still records
     del ticks["vm-waits"]
@@ -152,7 +152,7 @@ def test_whatever_way_it_comes_the_rows_are_those_of_the_file(tmp_path: Path, db
     for name in AS_FILES[:-1]:
         close(everything(db, name), of_files[name], name)
     _says_what_its_file_says(query, tmp_path / "file.db")
-    assert query(f"SELECT count(*) FROM host_metrics WHERE {OF.format('vm-clock')}") == [(9,)]  # the first has no predecessor
+    assert query(f"SELECT count(*) FROM host_metrics WHERE {OF.format('vm-clock')}") == [(7,)]  # the first has no predecessor
     _spool_comes_twice(fed, spool, of_files["vm-spool"], query, db)
     _marks_come_late(fed, query)
     _what_waits_outlives_a_restart(fed, [re.sub(rb'"monotonic":[0-9.]+,', b"", lines) for lines in whole["vm-waits"]], late, query)
@@ -173,11 +173,11 @@ def _feed_all(fed: Fed, ticks: Mapping[str, Mapping[int, bytes]], query) -> None
         sent[name] = dict(together([(tick, sent[name][tick]) for tick in sorted(sent[name])]))
     sent["vm-damaged"] = {tick: BROKEN + lines for tick, lines in sent["vm-damaged"].items()}
     stamp = b'"timestamp":%d'
-    for tick in range(6, 11):
+    for tick in range(5, 9):
         old, new = (stamp % (invent.START + tick - back) for back in (0, 3600))
         sent["vm-clock"][tick] = sent["vm-clock"][tick].replace(old, new)
     newest = []
-    for tick in range(13):
+    for tick in range(10):
         fed.now = (invent.START + tick) * 1000 + 200
         of_all = {name: of[tick] for name, of in sent.items() if tick in of and name != "vm-cut"}
         lines = sent["vm-cut"].get(tick, b"").splitlines(keepends=True)
@@ -195,14 +195,14 @@ def _spool_comes_twice(fed: Fed, spool: Sequence[bytes], expected: Mapping[str, 
     """Every sample is there once, and no gap is left."""
     of = OF.format("vm-spool")
     missing = f"SELECT sum(missed) FROM quality_events WHERE {of} AND kind = 'gap'"
-    assert query(missing) == [(5,)]
+    assert query(missing) == [(4,)]
     for _ in range(2):
         fed.feed({"vm-spool": b"".join(spool)})
         fed.idle()
-        assert query(f"SELECT count(*), count(DISTINCT timestamp), max(recording) FROM samples WHERE {of}") == [(12, 12, 1)]
+        assert query(f"SELECT count(*), count(DISTINCT timestamp), max(recording) FROM samples WHERE {of}") == [(9, 9, 1)]
         assert query(missing) == [(None,)]
         found = everything(db, "vm-spool")
-        assert len(found["memory"]) == len(expected["memory"]) == 12
+        assert len(found["memory"]) == len(expected["memory"]) == 9
         assert len(found["host"]) == len(expected["host"]) - 1  # the first of the late ones has none before it
 
 
@@ -227,12 +227,12 @@ def _what_waits_outlives_a_restart(fed: Fed, waits: Sequence[bytes], late: bytes
     for lines, others in ((waits[:3], {}), (waits[4:-1], {}), ([waits[3]], {"vm-late": late})):
         fed.feed({"vm-waits": b"".join(lines), **others})
     fed.restart()
-    assert [query(count) for count in counts] == [[(6,)], [(11,)]]
+    assert [query(count) for count in counts] == [[(6,)], [(8,)]]
     fed.now += 2000
     assert fed.live.unfinished
     for _ in counts:  # on a slow machine one feed takes in what came late of one machine
         fed.feed({})
-    assert [query(count) for count in counts] == [[(8,)], [(12,)]]
+    assert [query(count) for count in counts] == [[(8,)], [(9,)]]
     assert not fed.live.unfinished
 
 
@@ -240,8 +240,8 @@ def _says_what_its_file_says(query, file_db: Path) -> None:
     """What else the database says of vm-a."""
     of = OF.format("vm-a")
     machine = "FROM collectors WHERE machinename = 'vm-a'"
-    assert query(f"SELECT sitename, cpus, samples {machine}") == [("default", 4, 9)]
-    assert query(f"SELECT kind, missed FROM quality_events WHERE kind = 'gap' AND {of}") == [("gap", 3)]
+    assert query(f"SELECT sitename, cpus, samples {machine}") == [("default", 4, 7)]
+    assert query(f"SELECT kind, missed FROM quality_events WHERE kind = 'gap' AND {of}") == [("gap", 2)]
     # A recording that has ended is judged: lists of machines wait for nothing.
     assert query(f"SELECT DISTINCT range FROM percentiles WHERE {of}") == query("SELECT DISTINCT range FROM judged") == [("run:1",)]
     assert query("SELECT range FROM findings WHERE range <> 'run:1'") == []
