@@ -7,13 +7,18 @@ import itertools
 import json
 import random
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perfkit.collection import Reader
 from perfkit.errors import BadInput, PerfkitError
+from perfkit.process import findings, quality
 from perfkit.process.engine import Engine
 from perfkit.process.pipeline import process
 from support import invent
@@ -26,62 +31,85 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return invent.write(path, seconds=12, cpus=2, disks=1, containers=1, marks=[(2.0, "steady", "start"), (9.0, "steady", "end")])
 
 
-@pytest.fixture(scope="module")
-def whole(recording: Path) -> Path:
-    """What `process` makes of it undamaged; not to be changed."""
-    process([recording], recording.with_name("whole"))
-    return recording.with_name("whole")
+@dataclass(frozen=True)
+class Read:
+    """What an engine makes of recordings that were damaged in different ways, and of the whole one; each is a machine there."""
+
+    engine: Engine
+    names: list[str]
+
+    def rows(self, name: str, table: str) -> list[tuple[object, ...]]:
+        """The rows of a table, without the machine's number."""
+        number = self.names.index(name)
+        of = f"SELECT * EXCLUDE machine FROM {table} WHERE machine = ? ORDER BY ALL"
+        return self.engine.con.execute(of, [number]).fetchall()
+
+    def quality(self, name: str) -> dict[str, Any]:
+        """What quality.json would say."""
+        return quality.of_engine(self.engine.con, self.names.index(name)).as_json()
 
 
-def quality(folder: Path) -> dict[str, object]:
-    found = json.loads((folder / "quality.json").read_text())
-    assert isinstance(found, dict)
+UNREADABLE = {"garbage": b"\x00\xff garbage\n", "negative": b'{"timestamp":-5,"subsystem":"/proc/stat","measurement":"cpu  1"}\n'}
+
+
+def damaged(text: bytes) -> dict[str, bytes]:
+    """The ways of damage by name: what becomes of the recording."""
+    first, *lines = text.splitlines(keepends=True)
+    twice = lines + lines[30:60]
+    random.Random(7).shuffle(twice)
+    packed = gzip.compress(text)
+    found = {
+        "whole": text,
+        "cut": text[: text.rindex(b'"subsystem":"/proc/stat"') + 60],
+        "truncated gzip": packed[: len(packed) * 2 // 3],
+        "shuffled": first + b"".join(twice),
+    }
+    for name, line in UNREADABLE.items():
+        broken = [first, *lines]
+        broken[20:20] = [line, b'{"timestamp":"soon","subsystem":1}\n']
+        broken.insert(50, b"[1,2,3]\n")
+        found[name] = b"".join(broken)
     return found
 
 
-def test_a_last_line_without_its_end_costs_that_sample_only(recording: Path, whole: Path, tmp_path: Path) -> None:
-    text = recording.read_bytes()
-    at = text.rindex(b'"subsystem":"/proc/stat"')
-    (cut := tmp_path / "cut.json").write_bytes(text[: at + 60])
-    process([cut], tmp_path / "out")
-    assert rows(tmp_path / "out" / "host.csv") == rows(whole / "host.csv")[:-1]
-    assert quality(tmp_path / "out")["truncated"] is True
-    assert quality(tmp_path / "out")["end_line"] is False
-    assert quality(tmp_path / "out")["unreadable_lines"] == 0
+@pytest.fixture(scope="module")
+def read(recording: Path) -> Iterator[Read]:
+    contents = damaged(recording.read_bytes())
+    files = []
+    for number, content in enumerate(contents.values()):
+        (file := recording.with_name(f"{number}.json")).write_bytes(content)
+        files.append((number, file))
+    with Engine() as engine:
+        engine.load(files)
+        engine.derive(percentiles=False)
+        yield Read(engine, list(contents))
 
 
-def test_a_truncated_gzip_gives_what_can_be_read(recording: Path, whole: Path, tmp_path: Path) -> None:
-    packed = gzip.compress(recording.read_bytes())
-    (cut := tmp_path / "vm-a.json.gz").write_bytes(packed[: len(packed) * 2 // 3])
-    process([cut], tmp_path / "out")
-    got, all_rows = rows(tmp_path / "out" / "memory.csv"), rows(whole / "memory.csv")
+def test_a_last_line_without_its_end_costs_that_sample_only(read: Read) -> None:
+    assert read.rows("cut", "host") == read.rows("whole", "host")[:-1]
+    told = read.quality("cut")
+    assert (told["truncated"], told["end_line"], told["unreadable_lines"]) == (True, False, 0)
+
+
+def test_a_truncated_gzip_gives_what_can_be_read(read: Read) -> None:
+    got, all_rows = read.rows("truncated gzip", "memory"), read.rows("whole", "memory")
     assert 3 < len(got) < len(all_rows)
     assert got == all_rows[: len(got)]
-    assert quality(tmp_path / "out")["truncated"] is True
+    assert read.quality("truncated gzip")["truncated"] is True
 
 
-@pytest.mark.parametrize("first", [b"\x00\xff garbage\n", b'{"timestamp":-5,"subsystem":"/proc/stat","measurement":"cpu  1"}\n'])
-def test_unreadable_lines_are_counted_and_the_first_is_located(recording: Path, whole: Path, tmp_path: Path, first: bytes) -> None:
-    lines = recording.read_bytes().splitlines(keepends=True)
-    lines[20:20] = [first, b'{"timestamp":"soon","subsystem":1}\n']
-    lines.insert(50, b"[1,2,3]\n")
-    (damaged := tmp_path / "damaged.json").write_bytes(b"".join(lines))
-    process([damaged], tmp_path / "out")
-    assert (tmp_path / "out" / "host.csv").read_bytes() == (whole / "host.csv").read_bytes()
-    found = quality(tmp_path / "out")
-    assert found["unreadable_lines"] == 3
-    (event,) = (e for e in found["events"] if e["kind"] == "damaged")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("first", UNREADABLE)
+def test_unreadable_lines_are_counted_and_the_first_is_located(read: Read, first: str) -> None:
+    assert read.rows(first, "host") == read.rows("whole", "host") != []
+    told = read.quality(first)
+    assert told["unreadable_lines"] == 3
+    (event,) = (e for e in told["events"] if e["kind"] == "damaged")
     assert (event["missed"], event["detail"]) == (3, "first in line 21")
 
 
-def test_lines_out_of_order_and_lines_sent_twice_change_no_row(recording: Path, whole: Path, tmp_path: Path) -> None:
-    first, *lines = recording.read_bytes().splitlines(keepends=True)
-    twice = lines + lines[30:60]
-    random.Random(7).shuffle(twice)
-    (shuffled := tmp_path / "shuffled.json").write_bytes(first + b"".join(twice))
-    process([shuffled], tmp_path / "out")
-    for name in ("host.csv", "cpu.csv", "disk.csv", "containers.csv"):
-        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes(), name
+def test_lines_out_of_order_and_lines_sent_twice_change_no_row(read: Read) -> None:
+    for name in ("host", "cpu", "disk", "containers"):
+        assert read.rows("shuffled", name) == read.rows("whole", name) != [], name
 
 
 @pytest.mark.parametrize(
@@ -149,25 +177,60 @@ def mutate(text: bytes, kind: str, at: int, length: int, data: bytes) -> bytes:
     }[kind]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(changes=mutations(), packed=st.booleans())
-def test_no_damage_ends_in_a_traceback_or_in_half_an_output(
-    recording: Path, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int, int, bytes]], packed: bool
-) -> None:
-    """Any mutation gives the whole output or one sentence, and leaves nothing beside it."""
-    folder = tmp_path_factory.mktemp("mutated")
-    text = gzip.compress(recording.read_bytes(), 1) if packed else recording.read_bytes()
-    for kind, at, length, data in changes:
-        text = mutate(text, kind, at, length, data)
-    (file := folder / "vm-a.json").write_bytes(text)
+MOST = 12  # recordings that are processed together: planning the SQL costs as much as all else of one
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The same seconds of different machines."""
+    folder = tmp_path_factory.mktemp("machines")
+    marks = [(2.0, "steady", "start"), (9.0, "steady", "end")]
+    return [
+        invent.write(folder / f"{n}.json", hostname=f"vm-{n}", seconds=12, cpus=2, disks=1, containers=1, marks=marks).read_bytes()
+        for n in range(MOST)
+    ]
+
+
+def looks_usable(file: Path) -> bool:
+    """Whether it is a collection, as far as one can see."""
+    return any(line.subsystem in ("/proc/stat", "/proc/meminfo") for line in Reader(file))
+
+
+def whole_or_refused(files: list[Path], folder: Path) -> bool:
+    """Whether they were processed: then everything is there, else there is one sentence, and nothing besides the input."""
+    before = set(folder.iterdir())
     try:
-        process([file], folder / "out")
+        found = process(files, folder / "out")
     except PerfkitError as error:
         assert str(error).endswith(".")
-        assert [entry.name for entry in folder.iterdir()] == ["vm-a.json"]
-    else:
-        assert {entry.name for entry in folder.iterdir()} == {"vm-a.json", "out"}
-        assert {entry.name for entry in (folder / "out").iterdir()} == FILES
+        assert set(folder.iterdir()) == before
+        return False
+    assert set(folder.iterdir()) == before | {folder / "out"}
+    assert len(found) >= len(files)
+    for one in found:
+        assert one.folder is not None
+        assert {entry.name for entry in one.folder.iterdir()} == FILES
+    return True
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cases=st.lists(st.tuples(mutations(), st.booleans()), min_size=MOST, max_size=MOST))
+def test_no_damage_ends_in_a_traceback_or_in_half_an_output(
+    machines: list[bytes], tmp_path_factory: pytest.TempPathFactory, cases: list[tuple[list[tuple[str, int, int, bytes]], bool]]
+) -> None:
+    """Any mutation gives the whole output or one sentence, and leaves nothing beside it."""
+    usable, others = [], []
+    folder = tmp_path_factory.mktemp("mutated")
+    for number, (changes, packed) in enumerate(case for place, case in enumerate(cases) if case not in cases[:place]):
+        text = gzip.compress(machines[number], 1) if packed else machines[number]
+        for kind, at, length, data in changes:
+            text = mutate(text, kind, at, length, data)
+        (file := folder / f"mutant-{number}.json").write_bytes(text)
+        (usable if looks_usable(file) else others).append(file)
+    alone = others if not usable or whole_or_refused(usable, folder) else [*usable, *others]
+    for file in alone:  # where one of several is refused, all are
+        place = tmp_path_factory.mktemp("alone")
+        whole_or_refused([file.rename(place / file.name)], place)
 
 
 def test_a_number_without_bounds_in_a_session_costs_itself_alone(tmp_path: Path) -> None:
@@ -206,12 +269,11 @@ def test_whatever_number_a_session_tells_the_recording_is_read(tmp_path: Path) -
 
 
 def test_of_very_many_interfaces_the_first_have_rows(tmp_path: Path) -> None:
-    path = invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=4, interfaces=1500)
-    [result] = process([path], tmp_path / "out")
-    with (tmp_path / "out" / "network.csv").open() as file:
-        names = {line.split(",")[1] for line in file} - {"interface"}
-    assert len(names) == 1000
-    assert [(one.subject, one.missed) for one in result.quality.events if one.kind == "too_many"] == [("interface", 500)]
+    with Engine() as engine:
+        engine.load([(1, invent.write(tmp_path / "vm-a.json", hostname="vm-a", seconds=2, interfaces=1500))])
+        engine.derive(percentiles=False)
+        assert engine.con.execute("SELECT count(DISTINCT interface) FROM network").fetchall() == [(1000,)]
+        assert engine.con.execute("SELECT subject, missed FROM quality WHERE kind = 'too_many'").fetchall() == [("interface", 500)]
 
 
 def test_among_very_many_bridges_the_one_card_has_rows_and_counts(tmp_path: Path) -> None:
@@ -231,19 +293,24 @@ def test_among_very_many_bridges_the_one_card_has_rows_and_counts(tmp_path: Path
         assert engine.con.execute("SELECT subject, missed FROM quality WHERE kind = 'too_many'").fetchall() == [("interface", 8)]
 
 
-@pytest.mark.parametrize("which", ["one sample", "every sample"])
-def test_no_monotonic_clock_stops_a_file(tmp_path: Path, which: str) -> None:
-    """Sessions, ticks and gaps are counted by it: whatever it says, the recording is read."""
+def test_no_monotonic_clock_stops_a_file(tmp_path: Path) -> None:
+    """Sessions, ticks and gaps are counted by it: whatever it says, in one sample or in all, the recording is read and judged."""
     paths = []
-    for number, clock in enumerate([1e-300, 5e-324, 1e11, 1e300, -5.0, 0.0]):
-        path = invent.write(tmp_path / f"vm-{number}.json", hostname=f"vm-{number}", seconds=8)
+    for which, clock in itertools.product(("one", "all"), [1e-300, 5e-324, 1e11, 1e300, -5.0, 0.0]):
+        name = f"{which} {clock}"
+        path = invent.write(tmp_path / f"{name}.json", hostname=name, seconds=8)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         stamps = sorted({line["timestamp"] for line in lines})
         for line in lines:
-            if line["timestamp"] == stamps[4] or which == "every sample":
+            if line["timestamp"] == stamps[4] or which == "all":
                 line["monotonic"] = clock
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         paths.append(path)
-    found = process(paths, tmp_path / "out")
-    assert [result.name for result in found] == [path.stem for path in paths]
-    assert [result.name for result in found if not 1 <= result.quality.facts["samples"] <= 8] == []
+    with Engine() as engine:
+        engine.load(list(enumerate(paths)))
+        engine.derive()
+        for number, path in enumerate(paths):
+            found = quality.of_engine(engine.con, number)
+            assert 1 <= found.facts["samples"] <= 8, path.stem
+            assert json.loads(json.dumps(found.as_json()))["samples"] == found.facts["samples"], path.stem
+            assert findings.of_engine(engine.con, number, found).keys() == {run.window for run in found.runs}, path.stem

@@ -26,6 +26,7 @@ from perfkit.process.machines import group, named_apart
 from perfkit.process.pipeline import process
 from perfkit.process.reading import collections_in
 from perfkit.store.importing import import_input
+from support.database import judge_only
 
 T0 = 1_770_000_000
 BOOT = "11111111-1111-4111-8111-11111111111"
@@ -785,8 +786,9 @@ def test_host_and_containers_of_one_folder_are_one_machine(tmp_path: Path) -> No
     assert (result.folder / "containers.csv").read_text().count("\n") == 4
 
 
-def test_marks_beside_a_foreign_file_and_a_file_of_containers_alone_come_in(tmp_path: Path) -> None:
+def test_marks_beside_a_foreign_file_and_a_file_of_containers_alone_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By process and by import, each without a word more than the file."""
+    judge_only(monkeypatch)
     (path := tmp_path / "pcc.json").write_bytes(dumped(pcc(*({"/proc/stat": stat(n)} for n in range(20)))))
     told = [line(T0 + at, "perfkit/mark", json.dumps({"label": "load", "kind": kind})) for at, kind in ((5, "start"), (15, "end"))]
     (tmp_path / "pcc.json.marks.json").write_bytes(dumped(told))

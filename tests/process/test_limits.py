@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,9 @@ from support import invent
 KILLED = "Memory cgroup out of memory: Killed process 77 (a) (b) total-vm:4kB, anon-rss:1kB"
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def well(path: Path) -> None:
     """A minute of an invented machine; its session tells the speed of eth0, and a process is killed at second 20."""
-    path = invent.write(tmp_path_factory.mktemp("limits") / "vm.json", seconds=60, users=True, containers=1)
+    invent.write(path, seconds=60, users=True, containers=1)
     lines = path.read_text().splitlines()
     told = [json.loads(line) for line in lines]
     session = json.loads(told[0]["measurement"])
@@ -32,14 +31,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
             text = json.loads(one["measurement"]) | {"memory_oom_kills": 3 if one["timestamp"] < invent.START + 40 else 4}
             one["measurement"] = json.dumps(text)
     path.write_text("".join(json.dumps(one) + "\n" for one in told))
-    with Engine() as found:
-        found.load([(1, path)])
-        found.derive(percentiles=False)
-        yield found
 
 
-def rows(engine: Engine, sql: str) -> list[tuple]:
-    return engine.con.execute(sql).fetchall()
+def rows(engine: Engine, sql: str, of: Callable[[Path], None] = well) -> list[tuple]:
+    """What a statement says of one of MACHINES."""
+    mine = re.sub(r"FROM (\w+)", rf"FROM (FROM \1 WHERE machine = {MACHINES.index(of)}) AS \1", sql)
+    return engine.con.execute(mine).fetchall()
 
 
 def test_cpus(engine: Engine) -> None:
@@ -87,19 +84,19 @@ GARBAGE = ["", "x", "ethtool", "ethtool/eth0", "ethtool/eth0/bw_in_allowance_exc
            "/sys/devices/system/cpu/cpu/cpufreq/scaling_cur_freq 1", "/sys/devices/system/cpu/cpu9/cpufreq/base_frequency 0"]  # fmt: skip
 
 
-def test_garbage_stops_nothing(tmp_path: Path) -> None:
+def garbage(path: Path) -> None:
     """Each slow sample but the first has another text that no kernel writes."""
-    path = invent.write(tmp_path / "vm.json", seconds=10 * len(GARBAGE) + 10, users=True)
+    invent.write(path, seconds=10 * len(GARBAGE) + 10, users=True)
     told = [json.loads(line) for line in path.read_text().splitlines()]
     for one in told:
         if one["subsystem"] in ("limits", "/proc/schedstat", "/proc/net/softnet_stat") and one["timestamp"] > invent.START + 5:
             one["measurement"] = GARBAGE[(one["timestamp"] - invent.START) // 10 - 1]
     path.write_text("".join(json.dumps(one) + "\n" for one in told))
-    with Engine() as found:
-        found.load([(1, path)])
-        found.derive(percentiles=False)
-        assert rows(found, "SELECT count(*) FROM limits WHERE open_files = 1000") == [(1,)]
-        assert rows(found, "SELECT count(*) FROM limits WHERE open_files > 0 OR connections > 0") == [(1,)]
+
+
+def test_garbage_stops_nothing(engine: Engine) -> None:
+    assert rows(engine, "SELECT count(*) FROM limits WHERE open_files = 1000", garbage) == [(1,)]
+    assert rows(engine, "SELECT count(*) FROM limits WHERE open_files > 0 OR connections > 0", garbage) == [(1,)]
 
 
 IMPOSSIBLE = (
@@ -124,9 +121,9 @@ IMPOSSIBLE = (
 )
 
 
-def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
+def impossible(path: Path) -> None:
     """Each slow sample but the first two has one thing that cannot be; a counter that goes back is a reset."""
-    path = invent.write(tmp_path / "vm.json", seconds=10 * len(IMPOSSIBLE) + 30, users=True)
+    invent.write(path, seconds=10 * len(IMPOSSIBLE) + 30, users=True)
     told = [json.loads(line) for line in path.read_text().splitlines()]
     for one in told:
         number = (one["timestamp"] - invent.START) // 10 - 2
@@ -136,28 +133,28 @@ def test_what_cannot_be_is_empty_and_an_event_says_why(tmp_path: Path) -> None:
         if number == len(IMPOSSIBLE) and one["subsystem"] == "limits":
             one["measurement"] = re.sub("pps_allowance_exceeded \\d+", "pps_allowance_exceeded 1", one["measurement"])
     path.write_text("".join(json.dumps(one) + "\n" for one in told))
-    with Engine() as found:
-        found.load([(1, path)])
-        found.derive(percentiles=False)
-        events = {(subject, kind): detail for subject, kind, detail in rows(found, "SELECT subject, kind, detail FROM quality")}
-        for _, _, changed, subject, words in IMPOSSIBLE:
-            assert words in events.get((subject, "unusable"), ""), changed
-        assert ("limits of eth0", "reset") in events
-        assert rows(found, "SELECT count(*), count(open_files_percent), count(connections_percent), count(clock_error_ms) FROM limits") == [
-            (19, 17, 17, 17)
-        ]
-        assert rows(found, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'") == [(18,)]
-        assert rows(found, "SELECT subject, missed FROM quality WHERE kind = 'unusable' ORDER BY 1") == [
-            ("limits", 9),
-            ("limits of cpu 0", 4),
-            ("limits of cpu 1", 4),
-            ("limits of eth0", 3),
-        ]
 
 
-def test_a_collector_that_is_faster_leaves_limits_out_and_nothing_is_missing(tmp_path: Path) -> None:
+def test_what_cannot_be_is_empty_and_an_event_says_why(engine: Engine) -> None:
+    events = {(subject, kind): detail for subject, kind, detail in rows(engine, "SELECT subject, kind, detail FROM quality", impossible)}
+    for _, _, changed, subject, words in IMPOSSIBLE:
+        assert words in events.get((subject, "unusable"), ""), changed
+    assert ("limits of eth0", "reset") in events
+    assert rows(
+        engine, "SELECT count(*), count(open_files_percent), count(connections_percent), count(clock_error_ms) FROM limits", impossible
+    ) == [(19, 17, 17, 17)]
+    assert rows(engine, "SELECT count(frequency_percent) FROM cpu_limits WHERE cpu = '0'", impossible) == [(18,)]
+    assert rows(engine, "SELECT subject, missed FROM quality WHERE kind = 'unusable' ORDER BY 1", impossible) == [
+        ("limits", 9),
+        ("limits of cpu 0", 4),
+        ("limits of cpu 1", 4),
+        ("limits of eth0", 3),
+    ]
+
+
+def faster(path: Path) -> None:
     """With 20 samples a second the slow ones are half a second apart, and limits are read in every other one."""
-    path = invent.write(tmp_path / "vm.json", seconds=62, users=True)
+    invent.write(path, seconds=62, users=True)
     first = json.loads(path.read_text().split("\n", 1)[0])["monotonic"]
     kept = []
     for line in map(json.loads, path.read_text().splitlines()):
@@ -167,8 +164,23 @@ def test_a_collector_that_is_faster_leaves_limits_out_and_nothing_is_missing(tmp
         if line["subsystem"] not in ("limits", "/proc/schedstat", "/proc/net/softnet_stat") or second // 10 % 2 == 0:
             kept.append(json.dumps(line) + "\n")
     path.write_text("".join(kept))
+
+
+def test_a_collector_that_is_faster_leaves_limits_out_and_nothing_is_missing(engine: Engine) -> None:
+    assert rows(engine, "SELECT count(*) FROM limits", faster) == [(4,)]
+    assert rows(engine, "SELECT count(*) FROM quality WHERE starts_with(subject, 'limits')", faster) == [(0,)]
+
+
+MACHINES: tuple[Callable[[Path], None], ...] = (well, garbage, impossible, faster)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The tables of all MACHINES."""
+    folder = tmp_path_factory.mktemp("limits")
     with Engine() as found:
-        found.load([(1, path)])
+        for number, write in enumerate(MACHINES):
+            write(path := folder / f"{number}.json")
+            found.load([(number, path)])
         found.derive(percentiles=False)
-        assert rows(found, "SELECT count(*) FROM limits") == [(4,)]
-        assert rows(found, "SELECT count(*) FROM quality WHERE starts_with(subject, 'limits')") == [(0,)]
+        yield found

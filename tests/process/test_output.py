@@ -21,6 +21,7 @@ from perfkit.process.pipeline import ProcessOptions, process
 from support import invent
 from support.tables import FILES
 
+FEW = ("/proc/stat", "/proc/meminfo")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,6 +37,13 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def output(collection: Path) -> Path:
     process([collection], collection.parent / "out", ProcessOptions(parquet=True, site="lab"))
     return collection.parent / "out"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of two sources, where it is not the matter what was read."""
+    path = tmp_path_factory.mktemp("small") / "vm-a.json"
+    return invent.write(path, seconds=30, marks=[(5, "load", "start"), (20, "load", "end")], only=FEW)
 
 
 def _run(*words: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -100,9 +108,9 @@ def test_parquet_holds_the_same_tables_in_hive_folders(output: Path) -> None:
     assert len(ours) == 30 * 4
 
 
-def test_machines_get_a_folder_each(collection: Path, tmp_path: Path) -> None:
-    other = invent.write(tmp_path / "b.json.gz", hostname="vm b/../x", seconds=5)
-    results = process([collection, other], tmp_path / "out")
+def test_machines_get_a_folder_each(small: Path, tmp_path: Path) -> None:
+    other = invent.write(tmp_path / "b.json.gz", hostname="vm b/../x", seconds=5, only=FEW)
+    results = process([small, other], tmp_path / "out")
     assert [result.folder.relative_to(tmp_path / "out").as_posix() for result in results] == ["vm-a", "vm_b_.._x"]
     assert all({entry.name for entry in result.folder.iterdir()} == FILES for result in results)
 
@@ -117,25 +125,25 @@ def test_a_refused_input_leaves_the_output_as_it_was(output: Path, tmp_path: Pat
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
-def test_other_files_in_the_output_folder_stay(collection: Path, tmp_path: Path) -> None:
+def test_other_files_in_the_output_folder_stay(small: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    process([collection], tmp_path / "out")
+    process([small], tmp_path / "out")
     assert {entry.name for entry in (tmp_path / "out").iterdir()} == FILES | {"notes.txt"}
 
 
-def test_the_command_takes_the_newest_collection_here_and_names_what_it_did(collection: Path, tmp_path: Path) -> None:
-    (tmp_path / "vm-a.json").write_bytes(collection.read_bytes())
+def test_the_command_takes_the_newest_collection_here_and_names_what_it_did(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "vm-a.json").write_bytes(small.read_bytes())
     done = _run(cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert "vm-a.json" in done.stdout and "recorded 30 of 30 samples, no gap" in done.stdout
     assert json.loads((tmp_path / "vm-a" / "quality.json").read_bytes())["samples"] == 30
 
 
-def test_a_name_with_colons_in_the_variable_is_one_file(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_colons_in_the_variable_is_one_file(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("vm-12:00:00.json", "b.json", "c:d.json")
     for name in names:
-        shutil.copy(collection, tmp_path / name)
+        shutil.copy(small, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert _named_in("vm-12:00:00.json:b.json:c:d.json:missing") == [Path(name) for name in (*names, "missing")]
     monkeypatch.setenv("PCR_COLLECTION", names[0])
@@ -153,16 +161,22 @@ def test_a_name_with_colons_in_the_variable_is_one_file(collection: Path, tmp_pa
         pytest.param(["--collection", "empty.json", "--outdir", "empty.json"], "empty.json is a file", id="a file in the way"),
     ],
 )
-def test_wrong_use_is_one_sentence_and_exit_code_2(tmp_path: Path, words: list[str], sentence: str) -> None:
+def test_wrong_use_is_one_sentence_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
     if words:
         (tmp_path / "empty.json").write_bytes(b"")
-    done = _run(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith("perfkit: ") and sentence in done.stderr and done.stderr.count("\n") == 1
+    monkeypatch.chdir(tmp_path)
+    assert main(["process", *words]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("perfkit: ") and sentence in told and told.count("\n") == 1
     assert not [entry for entry in tmp_path.iterdir() if entry.name != "empty.json"]
 
 
-def test_an_unknown_phase_is_refused_with_those_that_there_are(collection: Path, tmp_path: Path) -> None:
-    done = _run("--collection", collection, "--outdir", "out", "--between", "lunch", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "'lunch'" in done.stderr and "runs and phases: load.\n" in done.stderr
+def test_an_unknown_phase_is_refused_with_those_that_there_are(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["process", "--collection", str(small), "--outdir", "out", "--between", "lunch"]) == 2
+    told = capsys.readouterr().err
+    assert "'lunch'" in told and "runs and phases: load.\n" in told

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.store import findings, open_database
+from perfkit.store import open_database
+from support.database import judge_only
 
 
 @pytest.fixture
@@ -17,8 +18,16 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imports look for no findings in their runs, which is half of what they cost: for tests of what else an import does."""
-    monkeypatch.setattr(findings, "refresh", lambda *arguments, **options: None)
+    """Imports look for no findings in their runs: for tests of what else an import does."""
+    judge_only(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def never_judged() -> Iterator[None]:
+    """The same for all of a module, and for what its fixtures import; not where support/seed.py fills a database that others share."""
+    with pytest.MonkeyPatch.context() as patch:
+        judge_only(patch)
+        yield
 
 
 @pytest.fixture

@@ -11,14 +11,15 @@ import pytest
 from perfkit.cli import main
 from perfkit.store import open_database
 from support.database import write_folder, write_table
-from support.seed import fill
+from support.seed import DEVICES, fill
 
 DOCS = Path(__file__).parents[2] / "docs" / "database.md"
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_import_says_what_came_in_and_what_was_there(tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = write_table(tmp_path / "host.csv", "host", seconds=60)
-    two = write_folder(tmp_path / "run", seconds=90)
+    two = write_folder(tmp_path / "run", seconds=90, only=("host", "disk"))
     assert main(["import", str(one), "--file", str(two), "--collector-name", "vm-a", "--site-name", "lab", "--db", str(db)]) == 0
     out = capsys.readouterr().out
     assert f"{one} -> vm-a at lab (collector 1)" in out
@@ -31,17 +32,19 @@ def test_import_says_what_came_in_and_what_was_there(tmp_path: Path, db: Path, c
     assert "the same input was imported before" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_import_without_an_input_takes_the_newest_here(
     tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["import", "--db", str(db)]) == 2
     assert "there is no processed folder, host.csv or collection" in capsys.readouterr().err
-    write_folder(tmp_path / "run", seconds=5)
+    write_folder(tmp_path / "run", seconds=5, only=("host",))
     assert main(["import", "--db", str(db), "--collector-name", "vm-a"]) == 0
     assert capsys.readouterr().out.startswith("run -> vm-a at default")
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_the_first_bad_input_ends_the_command_and_what_came_before_it_stays(
     tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,7 +58,7 @@ def test_the_first_bad_input_ends_the_command_and_what_came_before_it_stays(
 
 
 def test_export_and_prune_go_through_the_commands(tmp_path: Path, db: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fill(db, seconds=30)
+    fill(db, seconds=30, devices=dict.fromkeys(DEVICES, ()))
     times = ["--from", "2026-01-01T00:00:10Z", "--to", "2026-01-01T00:00:14Z"]
     assert main(["export", "--collector", "vm-a", *times, "--outdir", str(tmp_path / "out"), "--db", str(db)]) == 0
     assert f"{tmp_path / 'out' / 'host'}.csv  5 rows" in capsys.readouterr().out

@@ -16,7 +16,9 @@ from perfkit.store import open_database
 from perfkit.store.export import export
 from perfkit.store.importing import import_input
 from support import invent
-from support.database import START, iso, write_folder
+from support.database import START, copy_database, iso, write_folder, write_table
+
+pytestmark = pytest.mark.usefixtures("never_judged")  # an export makes its findings anew
 
 
 def contents(path: Path) -> list[dict[str, object]]:
@@ -51,27 +53,32 @@ def test_what_process_wrote_comes_back_word_for_word(tmp_path: Path, db: Path) -
         assert (tmp_path / "again" / name).read_text() == (tmp_path / "processed" / name).read_text(), name
 
 
-def test_an_exported_folder_imports_again_as_the_same_machine(tmp_path: Path, db: Path) -> None:
-    import_input(db, write_folder(tmp_path / "run", seconds=40), collector_name="vm-a")
-    with closing(open_database(db)) as con:
+@pytest.fixture(scope="module")
+def forty_seconds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of forty seconds of vm-a in all tables."""
+    folder = tmp_path_factory.mktemp("forty")
+    import_input(folder / "perfkit.db", write_folder(folder / "run", seconds=40), collector_name="vm-a")
+    return folder / "perfkit.db"
+
+
+def test_an_exported_folder_imports_again_as_the_same_machine(tmp_path: Path, db: Path, forty_seconds: Path) -> None:
+    with closing(open_database(copy_database(forty_seconds, db))) as con:
         export(con, "1", tmp_path / "out")
     [found] = import_input(tmp_path / "other.db", tmp_path / "out")
     assert (found.machinename, found.new_samples) == ("vm-a", 40)
     assert import_input(db, tmp_path / "out")[0].new_rows == 0
 
 
-def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, db: Path) -> None:
-    import_input(db, write_folder(tmp_path / "run", seconds=40), collector_name="vm-a")
-    with closing(open_database(db)) as con:
+def test_a_part_of_the_time_can_be_asked_for(tmp_path: Path, forty_seconds: Path) -> None:
+    with closing(open_database(forty_seconds)) as con:
         found = export(con, "vm-a", tmp_path / "out", start=(START + 10) * 1000, end=(START + 19) * 1000)
     assert found.rows["host"] == 10
     assert [row["timestamp"] for row in contents(tmp_path / "out" / "host.csv")] == [iso(START + s) for s in range(10, 20)]
 
 
 def test_a_run_can_be_asked_for_by_its_name(tmp_path: Path, db: Path) -> None:
-    import_input(
-        db, invent.write(tmp_path / "a.json", seconds=60, marks=[(20, "load", "start"), (40, "load", "end")]), collector_name="vm-a"
-    )
+    marks = [(20, "load", "start"), (40, "load", "end")]
+    import_input(db, invent.write(tmp_path / "vm-a.json", seconds=60, marks=marks, only=("/proc/stat", "/proc/meminfo")))
     with closing(open_database(db)) as con:
         found = export(con, "vm-a@1", tmp_path / "out")
         (start, end) = con.execute("SELECT from_timestamp, to_timestamp FROM runs").fetchone()
@@ -85,7 +92,7 @@ def two_sites(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of one machine's name at two sites; not to be changed."""
     folder = tmp_path_factory.mktemp("sites")
     for place in ("east", "west"):
-        import_input(folder / "perfkit.db", write_folder(folder / place, seconds=5), collector_name="vm-a", site_name=place)
+        import_input(folder / "perfkit.db", write_table(folder / f"{place}.csv", "host", seconds=5), collector_name="vm-a", site_name=place)
     return folder / "perfkit.db"
 
 
@@ -100,9 +107,7 @@ def test_an_unknown_or_ambiguous_collector_is_one_sentence(tmp_path: Path, two_s
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_is_left_behind_where_there_are_no_samples(tmp_path: Path, db: Path) -> None:
-    import_input(db, write_folder(tmp_path / "run", seconds=5), collector_name="vm-a")
-    before = sorted(tmp_path.iterdir())
-    with closing(open_database(db)) as con, pytest.raises(BadInput, match="no samples in that time"):
+def test_nothing_is_left_behind_where_there_are_no_samples(tmp_path: Path, forty_seconds: Path) -> None:
+    with closing(open_database(forty_seconds)) as con, pytest.raises(BadInput, match="no samples in that time"):
         export(con, "vm-a", tmp_path / "out", end=1000)
-    assert sorted(tmp_path.iterdir()) == before
+    assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,10 @@ from support.tables import apart
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").is_dir() else []
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
-pytestmark = pytest.mark.skipif(not BINARIES, reason="no PostgreSQL server is installed (Debian: postgresql)")
+pytestmark = [
+    pytest.mark.skipif(not BINARIES, reason="no PostgreSQL server is installed (Debian: postgresql)"),
+    pytest.mark.usefixtures("never_judged"),  # a mirror has no findings
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +76,7 @@ def test_the_rows_are_those_of_sqlite(url: str, tmp_path: Path, db: Path) -> Non
     inputs = [
         write_folder(tmp_path / "a", start=START + 560, seconds=70, seed=1),
         write_folder(tmp_path / "b", start=START + 600, seconds=60, seed=2),
-        write_folder(tmp_path / "c", start=START + 9000, seconds=20, seed=3),
+        write_folder(tmp_path / "c", start=START + 9000, seconds=20, seed=3, only=("host", "disk", "containers")),
     ]
     for path in inputs:
         theirs = import_input(url, path, collector_name="vm-a")
@@ -94,7 +97,7 @@ def test_a_column_that_the_catalog_has_got_since_is_added(url: str, tmp_path: Pa
 
 def test_two_machines_keep_apart(url: str, tmp_path: Path) -> None:
     for number, name in enumerate(("vm-a", "vm-b", "vm-a")):
-        path = write_folder(tmp_path / str(number), start=START + 100 * number, seconds=20, seed=number)
+        path = write_folder(tmp_path / str(number), start=START + 100 * number, seconds=20, seed=number, only=("host", "disk"))
         import_input(url, path, collector_name=name)
     counts = "SELECT machinename, c.samples, count(*) FROM collectors c JOIN runs r ON r.collector_id = c.id GROUP BY 1, 2 ORDER BY 1"
     assert ask(url, counts) == [("vm-a", 40, 2), ("vm-b", 20, 1)]

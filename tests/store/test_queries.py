@@ -17,8 +17,8 @@ from perfkit.store import columnar, open_database, series
 from perfkit.store.importing import import_input
 from perfkit.store.percentiles import of_window, windows
 from support.at_once import run_apart
-from support.database import copy_database, write_folder, write_table
-from support.seed import START, fill
+from support.database import copy_database, judge_only, write_folder, write_table
+from support.seed import DEVICES, START, fill
 
 PORTAL = (
     "SELECT id, machinename, sitename FROM collectors_collector;",
@@ -124,8 +124,10 @@ def interpolated(values: list[float], q: float) -> float:
 def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two inputs of five minutes with a gap between; not to be changed."""
     folder = tmp_path_factory.mktemp("twice")
-    import_input(folder / "perfkit.db", write_folder(folder / "a", seconds=300, seed=1), collector_name="vm-a")
-    import_input(folder / "perfkit.db", write_folder(folder / "b", start=START + 400, seconds=300, seed=2), collector_name="vm-a")
+    with pytest.MonkeyPatch.context() as patch:
+        judge_only(patch)
+        for name, start in (("a", START), ("b", START + 400)):
+            import_input(folder / "perfkit.db", write_folder(folder / name, start=start, seconds=300, seed=start), collector_name="vm-a")
     return folder / "perfkit.db"
 
 
@@ -151,7 +153,7 @@ def test_percentiles_of_any_window_are_exact(twice: Path, db: Path, columns: str
 
 
 def test_windows_are_the_five_ranges_back_from_the_end_and_the_runs(tmp_path: Path) -> None:
-    fill(tmp_path / "x.db", seconds=3900)
+    fill(tmp_path / "x.db", seconds=3900, devices=dict.fromkeys(DEVICES, ()))
     with closing(open_database(tmp_path / "x.db")) as con:
         found = {window.name: (window.start, window.end) for window in windows(con, 1)}
         [(samples,)] = con.execute("SELECT samples FROM percentiles WHERE range = '1h' AND metric = 'host.cpu_busy'")
@@ -163,11 +165,11 @@ def test_windows_are_the_five_ranges_back_from_the_end_and_the_runs(tmp_path: Pa
     assert set(found) == {"all", "1h", "6h", "24h", "7d", "run:1"}
 
 
-def test_stored_percentiles_are_those_that_would_be_computed(tmp_path: Path, db: Path) -> None:
-    import_input(db, write_folder(tmp_path / "a", seconds=120), collector_name="vm-a")
-    with closing(open_database(db)) as con:
-        start, end = START * 1000, (START + 119) * 1000
+def test_stored_percentiles_are_those_that_would_be_computed(twice: Path, db: Path) -> None:
+    with closing(open_database(copy_database(twice, db))) as con:
+        start, end = START * 1000, (START + 699) * 1000
         stored = of_window(con, 1, start, end)
+        assert con.execute("SELECT count(*) FROM percentiles WHERE from_timestamp = ? AND to_timestamp = ?", (start, end)).fetchone()[0] > 0
         con.execute("DELETE FROM percentiles")
         computed = of_window(con, 1, start, end)
     assert [row[:2] for row in stored] == [row[:2] for row in computed]
@@ -175,12 +177,12 @@ def test_stored_percentiles_are_those_that_would_be_computed(tmp_path: Path, db:
         assert mine[2:] == pytest.approx(theirs[2:])
 
 
-def test_orphaned_column_files_are_swept(tmp_path: Path, db: Path) -> None:
-    import_input(db, write_folder(tmp_path / "a", seconds=10), collector_name="vm-a")
-    with closing(open_database(db)) as con:
+def test_orphaned_column_files_are_swept(twice: Path, db: Path) -> None:
+    with closing(open_database(copy_database(twice, db))) as con:
         orphan = columnar.folder(con) / "left.parquet"
         orphan.write_bytes(b"PAR1")
         known = len(list(orphan.parent.iterdir())) - 1
+        assert known > 10
         columnar.sweep(con)
         assert orphan.exists()  # it may belong to an import under way
         columnar.sweep(con, -1)

@@ -15,9 +15,10 @@ from perfkit.store.retention import prune
 from perfkit.store.schema import LEVELS
 from support.database import START, copy_database, write_folder
 
-SECONDS = 3000
+pytestmark = pytest.mark.usefixtures("never_judged")
+SECONDS = 1500
 NOW = START + SECONDS
-KEPT = START + 1800  # what prune(1150) keeps from: 10 min buckets are not cut
+KEPT = START + 600  # what prune(850) keeps from: 10 min buckets are not cut
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +40,20 @@ def test_old_samples_go_and_their_rollups_stay(con) -> None:
     before = {
         f"{t.name}_{level}": con.execute(f"SELECT count(*) FROM {t.database_name}_{level}").fetchone() for t in DENSE for level in LEVELS
     }
-    gone = prune(con, 1150, now=NOW)
+    gone = prune(con, 850, now=NOW)
     for table in TABLES:
         assert con.execute(f"SELECT min(timestamp) FROM {table.database_name}").fetchone() == (KEPT * 1000,), table.name
         for level in LEVELS if not table.sparse else ():
             assert con.execute(f"SELECT count(*) FROM {table.database_name}_{level}").fetchone() == before[f"{table.name}_{level}"]
-    assert gone.rows > 1800 * len(TABLES)
-    assert prune(con, 1150, now=NOW).rows == 0
+    assert gone.rows > 600 * len(TABLES)
+    assert prune(con, 850, now=NOW).rows == 0
 
 
 def test_rollups_go_later_and_those_of_ten_minutes_never(con) -> None:
     gone = prune(con, 300, now=NOW + 600)
     assert gone.rollup_rows > 0
     oldest = {level: con.execute(f"SELECT min(timestamp) FROM host_metrics_{level}").fetchone()[0] for level in LEVELS}
-    assert oldest == {"10s": (START + 2400) * 1000, "1m": START * 1000, "10m": START * 1000}
+    assert oldest == {"10s": (START + 1200) * 1000, "1m": START * 1000, "10m": START * 1000}
 
 
 def test_the_file_shrinks(con, db: Path) -> None:
@@ -65,7 +66,7 @@ def test_the_file_shrinks(con, db: Path) -> None:
 
 def test_a_chart_over_the_pruned_time_comes_from_the_rollups(con) -> None:
     whole = series(con, "host", 1, ["cpu_user"], START * 1000, NOW * 1000, 5000, bucket_ms=10_000)
-    prune(con, 1150, now=NOW)
+    prune(con, 850, now=NOW)
     found = series(con, "host", 1, ["cpu_user"], START * 1000, NOW * 1000, 5000)
     assert found.bucket_ms == 10_000
     assert found.rows == whole.rows
@@ -74,7 +75,7 @@ def test_a_chart_over_the_pruned_time_comes_from_the_rollups(con) -> None:
 
 def test_percentiles_answer_from_what_is_kept_alone(con) -> None:
     stored = of_window(con, 1, START * 1000, (NOW - 1) * 1000)
-    prune(con, 1150, now=NOW)
+    prune(con, 850, now=NOW)
     assert of_window(con, 1, START * 1000, (NOW - 1) * 1000) == stored  # the whole run's stay
     rows = of_window(con, 1, (START + 60) * 1000, (NOW - 1) * 1000)
     assert rows[0][2] == NOW - KEPT
@@ -88,6 +89,6 @@ def test_collectors_that_came_from_files_stay_when_only_live_ones_are_pruned(con
 
 
 def test_the_same_input_again_does_not_bring_pruned_samples_back(con, imported: Path, db: Path) -> None:
-    prune(con, 1150, now=NOW)
+    prune(con, 850, now=NOW)
     assert import_input(db, imported.with_name("run"), collector_name="vm-a")[0].already
     assert con.execute("SELECT min(timestamp) FROM host_metrics").fetchone() == (KEPT * 1000,)

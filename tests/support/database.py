@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import shutil
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from perfkit.catalog import DENSE, INTEGER, SHARE, TABLES, table
+from perfkit.store import findings
 from perfkit.store.schema import LEVELS
+from support import running
 
 START = 1767225600  # 2026-01-01T00:00:00Z
 DEVICES = {
@@ -50,9 +54,12 @@ def write_table(path: Path, name: str, *, start: int = START, seconds: int = 60,
     return path
 
 
-def write_folder(folder: Path, *, start: int = START, seconds: int = 60, seed: int = 0) -> Path:
+def write_folder(folder: Path, *, start: int = START, seconds: int = 60, seed: int = 0, only: Sequence[str] = ()) -> Path:
+    """A processed folder of all tables, or of those that are named."""
     folder.mkdir()
     for known in TABLES:
+        if only and known.name not in only:
+            continue
         write_table(folder / f"{known.name}.csv", known.name, start=start, seconds=seconds, seed=seed)
     return folder
 
@@ -67,15 +74,19 @@ def copy_database(path: Path, to: Path) -> Path:
 
 def made_once(folder: Path, make: Callable[[Path], object], to: Path) -> Path:
     """A copy, `to`, of the database that `make` made in `folder` for every worker process of this test run."""
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            building = folder.with_suffix(".new")
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir()
-            make(building / "perfkit.db")
-            building.rename(folder)
-    return copy_database(folder / "perfkit.db", to)
+    return copy_database(running.made_once(folder, lambda building: make(building / "perfkit.db")) / "perfkit.db", to)
+
+
+def judge_only(patch: pytest.MonkeyPatch, *machines: str) -> None:
+    """Imports look for findings in the runs of these machines alone: they are made of rows, and take half of what an import costs."""
+    refresh = findings.refresh
+
+    def of_these(con: sqlite3.Connection, collector_id: int, *rest: Any, **options: Any) -> None:
+        [(name,)] = con.execute("SELECT machinename FROM collectors WHERE id = ?", (collector_id,))
+        if name in machines:
+            refresh(con, collector_id, *rest, **options)
+
+    patch.setattr(findings, "refresh", of_these)
 
 
 def dump(path: Path) -> list[str]:

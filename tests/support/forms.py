@@ -1,9 +1,11 @@
-"""Collections in the form of the Go collector: its three keys, one file a source, nothing about the machine."""
+"""Collections in other forms: the Go collector's (three keys, one file a source, nothing about the machine); several in one file."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 _KEYS = ("timestamp", "subsystem", "measurement")
@@ -16,3 +18,11 @@ def as_pcc(collection: Path, file: Path) -> Path:
     text = "".join(json.dumps({key: line[key] for key in _KEYS}, separators=(",", ":")) + "\n" for line in kept).encode()
     file.write_bytes(gzip.compress(text, 1) if file.suffix == ".gz" else text)
     return file
+
+
+def packed(archive: Path, files: Iterable[Path]) -> Path:
+    """Write `files` into one archive, which is one input; return `archive`."""
+    with tarfile.open(archive, "w") as opened:
+        for file in files:
+            opened.add(file, file.name)
+    return archive

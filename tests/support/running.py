@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +27,19 @@ def wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
+    """`folder` with what `make` put there: once for all worker processes of this test run, whichever comes first."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            building = folder.with_suffix(".new")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            make(building)
+            building.rename(folder)
+    return folder
 
 
 def wait_until_open(process: subprocess.Popen[Any], file: Path) -> None:

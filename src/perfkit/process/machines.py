@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 
 from perfkit.collection import SESSION, Line, Reader
@@ -126,6 +126,6 @@ def _safe(name: str) -> str:
 def _unique(names: Iterable[str]) -> list[str]:
     taken: list[str] = []
     for name in names:
-        alternatives = (name, *(f"{name}-{n}" for n in range(2, 10_000)))
+        alternatives = chain([name], (f"{name}-{n}" for n in count(2)))
         taken.append(next(a for a in alternatives if a not in taken))
     return taken

@@ -141,21 +141,24 @@ def uncovered(found: list[Segment], start: int, end: int) -> list[tuple[int, int
     return [*gaps, (start, end)] if start < end else gaps
 
 
-def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> None:
-    """Let DuckDB see each sample of [start, end) as <table.name>: machine (the collector's id), timestamp and the catalog's columns."""
+def attach(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, table: Table, start: int, end: int) -> bool:
+    """Let DuckDB see each sample of [start, end) as <table.name>: machine (the collector's id), timestamp and the catalog's columns.
+
+    False where it has none of them; where there are files of samples nobody has looked.
+    """
     found = segments(con, collector_id, table, start, end)
     duck.execute(f"DROP VIEW IF EXISTS {table.name}")
     loose = f"{table.name}_loose"
     _make(duck, table, loose)
-    for gap in uncovered(found, start, end):
-        _stage(con, duck, collector_id, table, loose, *gap)
+    rows = sum(_stage(con, duck, collector_id, table, loose, *gap) for gap in uncovered(found, start, end))
     if not found:
         duck.execute(f"CREATE VIEW {table.name} AS FROM {loose}")
-        return
+        return rows > 0
     paths = ", ".join("'" + str(segment.path).replace("'", "''") + "'" for segment in found)
     names = {"table": table.name, "loose": loose, "columns": ", ".join(schema.quoted(c.name for c in table.columns))}
     view = schema.text("duckdb/view").format(**names, machine=collector_id, files=f"read_parquet([{paths}])", start=start, until=end)
     duck.execute(view)
+    return True
 
 
 def stage(con: sqlite3.Connection, duck: duckdb.DuckDBPyConnection, collector_id: int, start: int, end: int) -> MachineFacts:
