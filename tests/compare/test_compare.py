@@ -22,7 +22,7 @@ from perfkit.cli.compare import app
 from perfkit.compare.judging import FORBID, OK, WARN, Arm, Comparison, Pair, judged
 from perfkit.compare.report import summary
 from perfkit.process.findings import rules, rules_file
-from perfkit.store import comparable, open_database, transaction
+from perfkit.store import comparable, findings, open_database, transaction
 from perfkit.store.comparable import EVERY, PACKAGE, Figure, Known
 from support import invent
 from support.recorded import START, record, steady
@@ -74,10 +74,45 @@ def busy(found: dict[str, Any], figure: str = "avg") -> dict[str, Any]:
     return next(one for one in found["metrics"] if one["metric"] == "host.cpu_busy" and one["figure"] == figure)
 
 
-def two(db: Path, other: float, **changes: Any) -> dict[str, Any]:
-    """A run of 50 % CPU against one of `other`, which is as `changes` say."""
-    record(db, steady(50, SAMPLES, 1))
-    record(db, steady(other, SAMPLES, 2), start=START + LATER, **changes)
+@pytest.fixture(scope="module")
+def differing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 50 % CPU, one of 55, and one of 60 with a gap; not to be changed."""
+    db = tmp_path_factory.mktemp("differing") / "perfkit.db"
+    for number, level in enumerate((50, 55)):
+        record(db, steady(level, SAMPLES, number + 1), start=START + number * LATER)
+    record(db, steady(60, SAMPLES, 3), start=START + 2 * LATER, missing=range(100, 101))
+    return db
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of 50 % CPU; not to be changed."""
+    db = tmp_path_factory.mktemp("alike") / "perfkit.db"
+    for number in range(2):
+        record(db, steady(50, SAMPLES, number + 1), start=START + number * LATER)
+    return db
+
+
+OLD, NEW = "vm-a@1,vm-a@2,vm-a@3", {45: "vm-a@4,vm-a@5,vm-a@6", 50: "vm-a@7,vm-a@8,vm-a@9", 55: "vm-a@10,vm-a@11,vm-a@12"}
+
+
+@pytest.fixture(scope="module")
+def arms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of OLD, of 50 % CPU and 1000 requests a second, and by their CPU those of NEW, the first of which do 1100; a machine with
+    more CPUs; and what an import stores of all of these. Not to be changed."""
+    db = tmp_path_factory.mktemp("arms") / "perfkit.db"
+    for number, level in enumerate((50, *NEW)):
+        for seed in (range(0, 6, 2), range(1, 6, 2))[number > 0]:
+            load = {"throughput": steady(1100 if level == 45 else 1000, 120, seed)}
+            record(db, steady(level, 120, seed), start=START + (3 * number + seed // 2) * LATER, load=load)
+    record(db, steady(50, 120, 4), machine="vm-b", facts={"cpus": 8})
+    with closing(open_database(db)) as con, transaction(con):
+        for collector_id in (1, 2):
+            findings.refresh(con, collector_id)
+    return db
+
+
+def two(db: Path) -> dict[str, Any]:
     return compared(db, "vm-a@1", "vm-a@2", "--metric", "host")
 
 
@@ -92,8 +127,8 @@ def of_run(found: dict[str, Any], reference: str) -> dict[str, Any]:
     return {"guards": guards, "metrics": [row for row in found["metrics"] if row["reference"] == reference]}
 
 
-def test_two_recordings_that_differ(db: Path) -> None:
-    found = two(db, 55)
+def test_two_recordings_that_differ(differing: Path) -> None:
+    found = two(differing)
     assert (found["baseline"], found["others"], found["runs_per_arm"]) == ("vm-a@1", ["vm-a@2"], [1, 1])
     row = busy(found)
     assert row["verdict"] == "differs"
@@ -105,23 +140,21 @@ def test_two_recordings_that_differ(db: Path) -> None:
     assert {guard["state"] for guard in found["guards"]} == {OK}
 
 
-def test_two_recordings_that_do_not_differ(db: Path) -> None:
-    row = busy(two(db, 50))
+def test_two_recordings_that_do_not_differ(alike: Path) -> None:
+    row = busy(two(alike))
     assert row["verdict"] == "no_difference"
     assert row["low"] < 0 < row["high"]
     assert 0 < row["detectable"] < 1
 
 
 @pytest.mark.parametrize(("level", "verdict"), [(55, "worse"), (45, "better"), (50, "no_difference")])
-def test_from_three_runs_an_arm_on_the_verdict_is_of_the_change(db: Path, level: float, verdict: str) -> None:
-    for number in range(6):
-        record(db, steady(50 if number % 2 == 0 else level, 120, number), start=START + number * LATER)
-    arms = ("--arm", "old=vm-a@1,vm-a@3,vm-a@5", "--arm", "new=vm-a@2,vm-a@4,vm-a@6", "--metric", "host.cpu_busy", "--figure", "avg")
-    found = compared(db, *arms)
+def test_from_three_runs_an_arm_on_the_verdict_is_of_the_change(arms: Path, level: int, verdict: str) -> None:
+    asked = ("--arm", f"old={OLD}", "--arm", f"new={NEW[level]}", "--metric", "host.cpu_busy", "--figure", "avg")
+    found = compared(arms, *asked)
     assert (found["baseline"], found["others"], found["runs_per_arm"]) == ("old", ["new"], [3, 3])
     assert busy(found)["verdict"] == verdict
-    assert run(db, *arms, "--at-least", "5%", "--fail-on", "worse")[0] == (3 if verdict == "worse" else 0)
-    assert run(db, *arms, "--at-least", "20%", "--fail-on", "worse")[0] == 0
+    assert run(arms, *asked, "--at-least", "5%", "--fail-on", "worse")[0] == (3 if verdict == "worse" else 0)
+    assert run(arms, *asked, "--at-least", "20%", "--fail-on", "worse")[0] == 0
 
 
 def test_two_runs_an_arm_can_only_differ(db: Path) -> None:
@@ -131,11 +164,8 @@ def test_two_runs_an_arm_can_only_differ(db: Path) -> None:
     assert busy(found)["verdict"] == "differs"
 
 
-def test_a_better_throughput_is_a_higher_one(db: Path) -> None:
-    for number in range(6):
-        load = {"throughput": steady(1000 if number % 2 == 0 else 1100, 120, number)}
-        record(db, steady(50, 120, number), start=START + number * LATER, load=load)
-    found = compared(db, "--arm", "old=vm-a@1,vm-a@3,vm-a@5", "--arm", "new=vm-a@2,vm-a@4,vm-a@6", "--metric", "load.throughput")
+def test_a_better_throughput_is_a_higher_one(arms: Path) -> None:
+    found = compared(arms, "--arm", f"old={OLD}", "--arm", f"new={NEW[45]}", "--metric", "load.throughput")
     rows = {row["figure"]: row for row in found["metrics"]}
     assert rows["avg"]["verdict"] == "better"
     assert rows["avg"]["unit"] == "1/s"
@@ -379,47 +409,46 @@ def test_the_text_says_how_many_reasons_it_leaves_out(reasons: int, last: str) -
     assert summary(Comparison(Arm("old", ()), (Arm("new", ()),), rows, ()), [])[-1] == last
 
 
-def test_one_run_against_several_is_not_judged(db: Path) -> None:
-    for number in range(3):
-        record(db, steady(50, SAMPLES, number), start=START + number * LATER)
-    row = busy(compared(db, "vm-a@1", "--arm", "new=vm-a@2,vm-a@3"))
+def test_one_run_against_several_is_not_judged(arms: Path) -> None:
+    row = busy(compared(arms, "vm-a@1", "--arm", "new=vm-a@2,vm-a@3"))
     assert row["verdict"] == "not_judged"
 
 
-def test_a_run_that_is_compared_with_itself_is_noted(db: Path) -> None:
-    record(db, steady(50, 120, 1))
-    itself = compared(db, "vm-a@1", "vm-a@1", "--metric", "host.cpu_busy")
+def test_a_run_that_is_compared_with_itself_is_noted(arms: Path) -> None:
+    itself = compared(arms, "vm-a@1", "vm-a@1", "--metric", "host.cpu_busy")
     assert (state(itself, "same_run"), busy(itself)["verdict"]) == (WARN, "no_difference")
 
 
 LOAD_AND_STEADY = [(0, "start", "load"), (10, "start", "steady"), (110, "end", "steady"), (119, "end", "load")]
 
 
-@pytest.mark.parametrize("twice", ["vm-a@3", "vm-a@last", "vm-a@3:steady"])
-def test_a_run_that_counts_twice_is_no_repetition(db: Path, twice: str) -> None:
+@pytest.fixture(scope="module")
+def in_phases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs with a phase each; not to be changed."""
+    db = tmp_path_factory.mktemp("phases") / "perfkit.db"
     for number in range(3):
         record(db, steady(50, 120, number), start=START + number * LATER, marks=LOAD_AND_STEADY)
+    return db
+
+
+@pytest.mark.parametrize("twice", ["vm-a@3", "vm-a@last", "vm-a@3:steady"])
+def test_a_run_that_counts_twice_is_no_repetition(in_phases: Path, twice: str) -> None:
     arms = ("--arm", "old=vm-a@1,vm-a@2", "--arm", f"new=vm-a@3,{twice}", "--metric", "host.cpu_busy")
-    found = compared(db, *arms)
+    found = compared(in_phases, *arms)
     assert state(found, "same_run_twice") == FORBID
     assert busy(found)["verdict"] == "not_judged"
 
 
-def test_every_run_of_an_arm_must_be_of_like_machines(db: Path) -> None:
-    for number in range(3):
-        record(db, steady(50, 120, number), start=START + number * LATER)
-    record(db, steady(50, 120, 4), machine="vm-b", facts={"cpus": 8})
-    arms = ("--arm", "old=vm-a@1,vm-a@2", "--arm", "new=vm-a@3,vm-b@1")
-    assert state(compared(db, *arms), "hardware") == FORBID
-    assert state(compared(db, *arms, "--across-machines"), "hardware") == WARN
+def test_every_run_of_an_arm_must_be_of_like_machines(arms: Path) -> None:
+    asked = ("--arm", "old=vm-a@1,vm-a@2", "--arm", "new=vm-a@3,vm-b@1")
+    assert state(compared(arms, *asked), "hardware") == FORBID
+    assert state(compared(arms, *asked, "--across-machines"), "hardware") == WARN
 
 
-def test_what_is_wrong_with_one_arm_says_nothing_of_another(db: Path) -> None:
-    two(db, 55)
-    record(db, steady(60, SAMPLES, 3), start=START + 2 * LATER, missing=range(100, 101))
+def test_what_is_wrong_with_one_arm_says_nothing_of_another(differing: Path) -> None:
     rows = {
         row["reference"]: row["verdict"]
-        for row in compared(db, "vm-a@1", "vm-a@2", "vm-a@3")["metrics"]
+        for row in compared(differing, "vm-a@1", "vm-a@2", "vm-a@3", "--metric", "host")["metrics"]
         if row["metric"] == "host.cpu_busy" and row["figure"] == "avg"
     }
     assert rows == {"vm-a@2": "differs", "vm-a@3": "not_judged"}
@@ -434,15 +463,14 @@ def test_runs_of_one_figure_do_not_tell_how_far_runs_differ(db: Path) -> None:
 
 
 @pytest.mark.parametrize(("metric", "code"), [("host.cpu_busy", 0), ("load", 4), ("disk.await_ms", 4)])
-def test_a_metric_that_is_named_and_missing_is_not_passed(db: Path, metric: str, code: int) -> None:
-    two(db, 50)
+def test_a_metric_that_is_named_and_missing_is_not_passed(alike: Path, metric: str, code: int) -> None:
     arguments = ("--metric", "host.cpu_busy", "--metric", metric, "--figure", "avg", "--fail-on", "worse")
-    assert run(db, "vm-a@1", "vm-a@2", *arguments)[0] == code
+    assert run(alike, "vm-a@1", "vm-a@2", *arguments)[0] == code
 
 
-def test_the_json_is_as_its_schema_says(db: Path) -> None:
+def test_the_json_is_as_its_schema_says(differing: Path) -> None:
     schema = json.loads((DOCS / "compare.schema.json").read_text())
-    found = two(db, 55)
+    found = two(differing)
     assert set(found) == set(schema["properties"]) >= set(schema["required"])
     of_row = schema["properties"]["metrics"]["items"]
     kinds = {"array": list, "string": str, "number": (int, float), "integer": int, "boolean": bool, "null": type(None)}
@@ -461,11 +489,8 @@ def test_the_json_is_as_its_schema_says(db: Path) -> None:
 
 @pytest.mark.parametrize(("level", "code"), [(50, 0), (55, 3)])
 @pytest.mark.parametrize("service", ["github", "gitlab"])
-def test_the_snippets_for_a_pipeline_run(db: Path, tmp_path: Path, service: str, level: float, code: int) -> None:
+def test_the_snippets_for_a_pipeline_run(arms: Path, tmp_path: Path, service: str, level: int, code: int) -> None:
     """The shell part of docs/compare.md, with three runs an arm."""
-    for number in range(6):
-        load = {"throughput": steady(1000, 120, number)}
-        record(db, steady(50 if number % 2 == 0 else level, 120, number), start=START + number * LATER, load=load)
     blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", (DOCS / "compare.md").read_text(), re.DOTALL)]
     script = blocks[0][0]["run"] if service == "github" else "\n".join(blocks[1]["compare"]["script"])
     (tmp_path / "perfkit.pyz").write_text(
@@ -473,9 +498,9 @@ def test_the_snippets_for_a_pipeline_run(db: Path, tmp_path: Path, service: str,
     )
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-        "PERFKIT_DB": str(db),
-        "MAIN_RUNS": "vm-a@1,vm-a@3,vm-a@5",
-        "THESE_RUNS": "vm-a@2,vm-a@4,vm-a@6",
+        "PERFKIT_DB": str(arms),
+        "MAIN_RUNS": OLD,
+        "THESE_RUNS": NEW[level],
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
         "HOME": str(tmp_path),
     }
@@ -496,8 +521,8 @@ def test_a_drift_is_said(db: Path) -> None:
     assert said in run(db, "vm-a@1", "vm-a@2", "--metric", "host.cpu_busy")[1]
 
 
-def test_a_series_that_stays_does_not_drift(db: Path) -> None:
-    row = busy(two(db, 55))
+def test_a_series_that_stays_does_not_drift(differing: Path) -> None:
+    row = busy(two(differing))
     assert (row["drifts"], row["drift"]) == (False, [])
 
 
@@ -512,10 +537,19 @@ def test_phases_are_compared(db: Path) -> None:
 
 def test_files_stand_for_machines(tmp_path: Path, db: Path) -> None:
     for number in range(2):
-        invent.write(tmp_path / f"{number}.json", seconds=120, seed=number, start=invent.START + number * 1000)
+        invent.write(tmp_path / f"{number}.json", seconds=40, seed=number, start=invent.START + number * 1000)
     found = compared(db, str(tmp_path / "0.json"), str(tmp_path / "1.json"))
     assert found["metrics"]
     assert not db.exists()
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs of a minute; not to be changed."""
+    db = tmp_path_factory.mktemp("short") / "perfkit.db"
+    for number in range(2):
+        record(db, steady(50, 60, number + 1), start=START + number * LATER)
+    return db
 
 
 @pytest.mark.parametrize(
@@ -535,13 +569,11 @@ def test_files_stand_for_machines(tmp_path: Path, db: Path) -> None:
         (["--arm", "vm-a@1", "--arm", "b=vm-a@2"], "is no arm"),
     ],
 )
-def test_what_cannot_be_compared_is_said_in_a_sentence(db: Path, arguments: list[str], words: str) -> None:
+def test_what_cannot_be_compared_is_said_in_a_sentence(short: Path, arguments: list[str], words: str) -> None:
     from perfkit.errors import BadInput
 
-    record(db, steady(50, 60, 1))
-    record(db, steady(50, 60, 2), start=START + LATER)
     with pytest.raises(BadInput) as refused:
-        run(db, *arguments)
+        run(short, *arguments)
     assert words in str(refused.value)
 
 
@@ -568,13 +600,13 @@ def test_a_table_of_very_many_devices_is_left_out_and_named_unless_it_is_asked_f
         assert state(found, "too_many") == OK
 
 
-def test_the_forms_say_the_same(db: Path) -> None:
-    found = two(db, 55)
-    row = busy(found)
-    cells = next(one for one in csv.DictReader(io.StringIO(run(db, "vm-a@1", "vm-a@2", "--format", "csv")[1])) if one["figure"] == "avg")
+def test_the_forms_say_the_same(differing: Path) -> None:
+    row = busy(two(differing))
+    asked = ("vm-a@1", "vm-a@2", "--metric", "host")
+    cells = next(one for one in csv.DictReader(io.StringIO(run(differing, *asked, "--format", "csv")[1])) if one["figure"] == "avg")
     assert (cells["metric"], float(cells["difference"]), cells["verdict"]) == ("host.cpu_busy", row["difference"], "differs")
-    text = run(db, "vm-a@1", "vm-a@2")[1]
+    text = run(differing, *asked)[1]
     assert f"+{row['difference']:.4g} (+{row['percent']:.1f} %)" in text
-    markdown = run(db, "vm-a@1", "vm-a@2", "--format", "md")[1]
+    markdown = run(differing, *asked, "--format", "md")[1]
     assert markdown.startswith("**vm-a\\@2 against vm-a\\@1**")
     assert "| differs |" in markdown

@@ -236,7 +236,7 @@ def test_a_span_shorter_than_a_minute_has_no_worst_minute(site):
 def test_with_as_many_devices_as_have_rows_every_page_and_answer_comes_and_none_is_huge(tmp_path: Path) -> None:
     """What they take is measured by tests/bench/dashboard.py."""
     devices = {table: [f"{table}{number}" for number in range(MOST_DEVICES)] for table in ("disk", "network")}
-    fill(tmp_path / "perfkit.db", "vm-a", seconds=9, devices=devices)
+    fill(tmp_path / "perfkit.db", "vm-a", seconds=6, devices=devices)
     app = InProcess(make_app(tmp_path / "perfkit.db"))
     try:
         pages = [route.example for route in ROUTES if not route.example.startswith(("/-/", "/assets/"))]

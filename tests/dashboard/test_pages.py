@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,31 +53,80 @@ def drawn(name: str) -> bool:
     return name != "collectors"
 
 
+PLACES = ["Collectors", "Runs", "Fleet", "Database"]
+
+
+def leads_everywhere(page) -> bool:
+    """Whether the head has links to collectors, runs, the fleet and the database."""
+    links = page.locator(".bar .places a")
+    there = [link.get_attribute("href").split("?")[0] for link in links.all()]
+    return (links.all_inner_texts(), there) == (PLACES, ["/", "/runs", "/fleet", "/perfkit"])
+
+
+def fits(page) -> bool:
+    """Whether nothing sticks out sideways; wide tables scroll inside their panel."""
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})], ids=["light", "dark"])
-def test_pages_are_accessible(site, open_page, name, scheme, rules):
-    """axe finds nothing serious or worse on any page: names, roles, order, contrast; in the dark, where colours alone differ, contrast."""
-    page = open_page(site.url + PAGES[name], drawn=drawn(name), color_scheme=scheme)
+def test_pages_are_accessible_fit_their_width_and_lead_to_every_place(site, open_page, name):
+    """axe finds nothing serious or worse on any page: names, roles, order, contrast; of a machine there are tabs to all of its pages."""
+    page = open_page(site.url + PAGES[name], drawn=drawn(name))
     if drawn(name):
         page.wait_for_selector("body[data-stats]")
-    assert hindrances(page, **rules) == []
+        tabs = page.locator(".bar .tabs a:visible")
+        assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
+    assert leads_everywhere(page)
+    assert fits(page)
+    assert hindrances(page) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_without_data_are_accessible(tmp_path, serve, open_page, scheme):
+@pytest.mark.parametrize("name", PAGES)
+def test_dark_pages_fit_a_phone_and_have_contrast(site, open_page, name):
+    """In the dark colours alone differ: axe looks at them on the whole page."""
+    page = open_page(site.url + PAGES[name], drawn=drawn(name), color_scheme="dark", viewport={"width": 400, "height": 800})
+    if drawn(name):
+        page.wait_for_selector("body[data-stats]")
+    assert page.evaluate("innerWidth") == 400
+    assert fits(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.wait_for_function("innerWidth === 1280")
+    assert hindrances(page, runOnly=["color-contrast"]) == []
+
+
+def test_other_pages_lead_to_every_place(site, open_page):
+    """Those of Datasette, and of what is not there."""
+    page = open_page(f"{site.url}/perfkit/host_metrics", drawn=False)
+    assert leads_everywhere(page)
+    for path in ("/perfkit?sql=select+1", "/perfkit"):
+        page.goto(site.url + path)
+        assert leads_everywhere(page), path
+    assert open_page.problems == []
+    page.goto(f"{site.url}/collectors/99")
+    assert leads_everywhere(page)
+    open_page.problems.clear()  # the browser logs the 404
+
+
+def test_pages_without_data_are_accessible(tmp_path, serve, open_page):
     """The same of a first visit, a comparison of nothing, and the login."""
     empty, closed = serve(tmp_path / "perfkit.db"), serve(tmp_path / "other.db", login=True)
     for url in (empty.url, f"{empty.url}/compare", f"{closed.url}/-/login?used=1"):
-        page = open_page(url, drawn=False, color_scheme=scheme)
-        assert hindrances(page) == [], url
+        page = open_page(url, drawn=False, color_scheme="light")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(f"matchMedia('(prefers-color-scheme: {scheme})').matches")
+            assert hindrances(page) == [], (url, scheme)
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("width", [1280, 400])
-def test_pages_fit_their_width(site, open_page, name, width):
-    """Nothing sticks out sideways; wide tables scroll inside their panel."""
-    page = open_page(site.url + PAGES[name], drawn=drawn(name), viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+@pytest.fixture
+def pair(filled) -> Path:
+    """Two machines of a minute, vm-a and vm-b, in a database that the test may change."""
+
+    def fill_two(database: Path) -> None:
+        fill(database, seconds=60)
+        fill(database, "vm-b", seconds=60)
+
+    return filled("pair", fill_two)
 
 
 def test_an_empty_database_shows_the_three_commands(tmp_path, serve, open_page):
@@ -89,22 +139,21 @@ def test_an_empty_database_shows_the_three_commands(tmp_path, serve, open_page):
     page.wait_for_selector("#rows a:has-text('vm-a')")
 
 
-def test_hostile_names_are_text(tmp_path, serve, open_page):
+def test_hostile_names_are_text(pair, serve, open_page):
     """Machine, site, container, mark and device names with markup are shown as they are, on every page, and run nothing."""
-    database = tmp_path / "perfkit.db"
-    fill(database, HOSTILE, HOSTILE, seconds=60)
-    fill(database, "vm-b", seconds=60)
-    con = sqlite3.connect(database)
+    con = sqlite3.connect(pair)
     con.execute("UPDATE marks SET label = ?", (HOSTILE,))
     for table, column in (("container_metrics", "container_name"), ("disk_metrics", "device"), ("network_metrics", "interface")):
         con.execute(f"UPDATE {table} SET {column} = ? WHERE {column} IN ('shop-db', 'sda', 'eth0')", (HOSTILE,))
     con.execute("UPDATE collectors SET cpu_model = ?, operating_system = ?, kernel = ?", (HOSTILE,) * 3)
+    con.execute("UPDATE collectors SET machinename = ?, sitename = ? WHERE id = 1", (HOSTILE,) * 2)
     con.execute("DELETE FROM percentiles")
     con.commit()
     con.close()
-    site = serve(database)
+    site = serve(pair)
+    page = open_page(site.url, drawn=False)
     for name, path in PAGES.items():
-        page = open_page(site.url + path, drawn=drawn(name))
+        page.goto(site.url + path)
         if drawn(name):
             page.wait_for_selector("body[data-stats]")
         assert "<img src=x" in page.inner_text("body"), name
@@ -112,28 +161,34 @@ def test_hostile_names_are_text(tmp_path, serve, open_page):
         assert page.title() != "owned"
 
 
-def test_names_of_any_length_fit(tmp_path, serve, open_page):
+def test_names_of_any_length_fit(pair, serve, open_page):
     """A machine name of 200 letters makes no page wider than its window, and is whole in the page's title."""
     name = "W" * 200
-    fill(tmp_path / "perfkit.db", name, "site " * 30, seconds=60)
-    fill(tmp_path / "perfkit.db", "vm-b", seconds=60)
-    site = serve(tmp_path / "perfkit.db")
-    for path in ("/", "/collectors/1", "/compare?c=1&c=2"):
-        page = open_page(site.url + path, drawn=path != "/")
+    con = sqlite3.connect(pair)
+    con.execute("UPDATE collectors SET machinename = ?, sitename = ? WHERE id = 1", (name, "site " * 30))
+    con.commit()
+    con.close()
+    site = serve(pair)
+    page = open_page(site.url, drawn=False)
+    assert fits(page)
+    for path in ("/compare?c=1&c=2", "/collectors/1"):
+        page.goto(site.url + path)
+        page.wait_for_selector("body[data-drawn]")
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path
-    assert name in open_page(f"{site.url}/collectors/1").title()
+    assert name in page.title()
 
 
-@pytest.mark.parametrize(
-    "path", ["/collectors/1?range=6h", "/collectors/2/host?utc=1", "/compare?c=1&c=2", "/collectors/1/tables", "/collectors/1?phase=load"]
-)
-def test_a_page_asks_for_its_charts_once(site, open_page, path):
+def test_a_page_asks_for_its_charts_once(site, open_page):
     """What the page's head has the browser fetch early is what its script takes: nothing is fetched twice."""
-    page = open_page(site.url + path)
-    asked = page.evaluate(
-        "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('/series?') && !n.includes('since='))"
-    )
-    assert len(asked) == len(set(asked)) == (2 if "compare" in path else 1)
+    page = open_page(f"{site.url}/collectors/1?range=6h")
+    for path in (None, "/collectors/2/host?utc=1", "/compare?c=1&c=2", "/collectors/1/tables", "/collectors/1?phase=load"):
+        if path:
+            page.goto(site.url + path)
+            page.wait_for_selector("body[data-drawn]")
+        asked = page.evaluate(
+            "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => n.includes('/series?') && !n.includes('since='))"
+        )
+        assert len(asked) == len(set(asked)) == (2 if path and "compare" in path else 1), path
 
 
 def test_paper_is_light_and_says_what_it_shows(site, open_page):
@@ -157,8 +212,9 @@ def test_paper_is_light_and_says_what_it_shows(site, open_page):
 
 def test_no_chart_is_cut_in_two_on_paper(site, open_page):
     """The overview is two sheets at most; the host page as many as it needs."""
+    page = open_page(site.url, drawn=False)
     for path, least, most in (("/collectors/1", 1, 2), ("/collectors/1/host", 3, 12)):
-        page = open_page(site.url + path)
+        page.goto(site.url + path)
         page.wait_for_selector("body[data-stats]")
         assert least <= page.pdf(format="A4").count(b"/Type /Page\n") <= most, path
     inside = "(all) => all.map((one) => getComputedStyle(one).breakInside)"
@@ -344,10 +400,13 @@ def test_a_comparison_aligns_by_start(site, open_page):
     assert phase[0] is not None
     assert phase[-1] is None, "the phase is shorter"
     page.wait_for_selector("#difference td:has-text('%')")
-    clock = open_page(f"{site.url}/compare?c=1&c=1:load&align=clock")
+    page.goto(f"{site.url}/compare?c=1&c=1:load&align=clock")
+    page.wait_for_selector("body[data-drawn]")
+    clock = page
     assert clock.evaluate("async () => (await window.perfkit).panels[0].chart.data[0][0]") == 1767225600000
     assert clock.locator("#clocks").is_hidden(), "one machine has one clock"
-    clock = open_page(f"{site.url}/compare?c=1&c=2&align=clock")
+    clock.goto(f"{site.url}/compare?c=1&c=2&align=clock")
+    clock.wait_for_selector("body[data-drawn]")
     sentence = clock.locator("#clocks").inner_text()
     told = re.fullmatch(r"The clock of (\S+) is (\S+) ms ahead of that of (\S+), give or take (\S+) ms: by the receiver .*", sentence)
     assert told, sentence
@@ -371,26 +430,11 @@ def test_charts_lead_to_their_rows_and_query(site, open_page):
     """The menu's links open Datasette's table and SQL pages with this chart's rows."""
     page = open_page(f"{site.url}/collectors/2?from=2026-01-01T00:05:00Z&to=2026-01-01T00:06:00Z")
     links = page.locator("#panel-cpu .menu a").evaluate_all("(all) => all.map((a) => a.href)")
-    table = open_page(links[0], drawn=False)
-    assert "61 rows" in table.inner_text("body")
-    sql = open_page(links[1], drawn=False)
-    assert sql.locator("table.rows-and-columns tbody tr").count() == 61
-    assert sql.locator(".CodeMirror").count() == 1, "Datasette's editor runs under the policy"
-
-
-EVERYWHERE = {**PAGES, "missing": "/collectors/99", "rows": "/perfkit/host_metrics", "sql": "/perfkit?sql=select+1", "database": "/perfkit"}
-
-
-@pytest.mark.parametrize("name", EVERYWHERE)
-def test_every_page_leads_to_every_place(site, open_page, name):
-    """Collectors, runs, the fleet and the database, from each page of ours and of Datasette's; of a machine to all of its pages."""
-    page = open_page(site.url + EVERYWHERE[name], drawn=False, problems=name != "missing")
-    links = page.locator(".bar .places a")
-    assert links.all_inner_texts() == ["Collectors", "Runs", "Fleet", "Database"]
-    assert [link.get_attribute("href").split("?")[0] for link in links.all()] == ["/", "/runs", "/fleet", "/perfkit"]
-    if name in PAGES and name != "collectors":
-        tabs = page.locator(".bar .tabs a:visible")
-        assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
+    page.goto(links[0])
+    assert "61 rows" in page.inner_text("body")
+    page.goto(links[1])
+    assert page.locator("table.rows-and-columns tbody tr").count() == 61
+    assert page.locator(".CodeMirror").count() == 1, "Datasette's editor runs under the policy"
 
 
 def test_links_behind_a_proxy_keep_its_path(tmp_path, serve, open_page):
@@ -400,8 +444,8 @@ def test_links_behind_a_proxy_keep_its_path(tmp_path, serve, open_page):
     page = open_page(f"{site.url}/perf/collectors/1?utc=1")
     hrefs = [link.get_attribute("href") for link in page.locator(".bar a").all()]
     assert all(href.startswith("/perf/") for href in hrefs), hrefs
-    rows = open_page(f"{site.url}/perf/perfkit/host_metrics", drawn=False)
-    assert [link.get_attribute("href") for link in rows.locator(".bar .places a").all()] == [
+    page.goto(f"{site.url}/perf/perfkit/host_metrics")
+    assert [link.get_attribute("href") for link in page.locator(".bar .places a").all()] == [
         f"/perf/{one}" for one in ("", "runs", "fleet", "perfkit")
     ]
 
@@ -513,9 +557,11 @@ def test_all_is_never_told_to_show_all(tmp_path, serve, open_page):
     site = serve(database)
     page = open_page(f"{site.url}/collectors/2")
     assert page.inner_text("#problem") == "This machine has sent no sample yet; the page shows them as they come."
-    page = open_page(f"{site.url}/collectors/1/containers?range=all")
+    page.goto(f"{site.url}/collectors/1/containers?range=all")
+    page.wait_for_selector("body[data-drawn]")
     assert page.inner_text("#problem") == "Nothing of what this page shows was recorded on this machine."
-    page = open_page(f"{site.url}/collectors/1/containers?range=1h")
+    page.goto(f"{site.url}/collectors/1/containers?range=1h")
+    page.wait_for_selector("body[data-drawn]")
     assert "ALL shows" in page.inner_text("#problem")
 
 
@@ -564,8 +610,9 @@ def test_tiles_of_a_finished_run_say_average_and_peak(site, open_page):
 
 def test_a_span_of_less_than_two_minutes_has_its_largest_value_and_no_worst_minute(site, open_page):
     start = 1000 * START + 200_000
+    page = open_page(site.url, drawn=False)
     for seconds, minutes in ((119, 0), (121, 1)):
-        page = open_page(f"{site.url}/collectors/2?from={start}&to={start + 1000 * seconds}")
+        page.goto(f"{site.url}/collectors/2?from={start}&to={start + 1000 * seconds}")
         page.wait_for_selector("body[data-stats]")
         assert page.locator("#tile-cpu .worst a").count() == minutes
         con = sqlite3.connect(site.database)

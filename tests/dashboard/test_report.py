@@ -114,7 +114,7 @@ def test_a_comparison_draws_its_runs_and_asks_nobody(open_page, tmp_path: Path) 
     """Ten runs, of two databases: those of a collection file are numbered anew. A zoom shows the lines, and no figures of the whole."""
     db = tmp_path / "perfkit.db"
     for number in range(9):
-        record(db, steady(50 + 3 * number, 300, number), start=START + number * 10_000_000)
+        record(db, steady(50 + 3 * number, 120, number), start=START + number * 10_000_000)
     apart = invent.write(tmp_path / "vm-b.json", hostname="vm-b", seconds=120)
     write(db, tmp_path / "c.html", *(f"vm-a@{number}" for number in range(1, 10)), str(apart))
     page = open_page(f"file://{tmp_path / 'c.html'}", drawn=False)

@@ -223,7 +223,9 @@ def test_hostile_measurements_stop_neither_the_import_nor_the_neighbours(tmp_pat
             for number, name in enumerate(SUBSYSTEMS)
         ]
         journal.append(entry("hostile", text(measurements)) + entry("healthy", text(sample(second))))
-        importer.step()
+        if second % 2:
+            importer.step()
+    assert said == [], "each line was tried: none of the batch was set aside for another one's sake"
     journal.append(entry("healthy", text([{"timestamp": 1_800_000_000, "subsystem": "perfkit/end", "measurement": "{}"}])))
     importer.finish()
     importer.close()

@@ -56,10 +56,10 @@ def record(
         collector_id = find_or_add(con, machine, "default")
         told = {"host": lambda tick: {"cpu_busy": cpu_busy[tick], "cpu_steal": 0.0}, **(rows or {})}
         for name, cells in told.items():
-            columns = table(name).columns
-            names = ["timestamp", *(column.name for column in columns)]
-            filled = ((tick, cells(tick)) for tick in ticks)
-            rows_of = [(collector_id, start + round(tick * period), *(row.get(c.name) for c in columns)) for tick, row in filled]
+            filled = [(tick, cells(tick)) for tick in ticks]
+            columns = sorted({column for _, row in filled for column in row})
+            names = ["timestamp", *columns]
+            rows_of = [(collector_id, start + round(tick * period), *map(row.get, columns)) for tick, row in filled]
             con.executemany(insert_sql(table(name).database_name, names), rows_of)
         columns = ["timestamp", "pid", "command", "service", "cpu_percent"]
         used = (
