@@ -63,6 +63,12 @@ def whole(shared: Path) -> Path:
     return _build(shared / "whole")
 
 
+@pytest.fixture(scope="session")
+def target_only(shared: Path) -> Path:
+    """perfkit.pyz of the target tier alone; once per test run, not to be changed."""
+    return _build(shared / "target-only", "--target-only")
+
+
 def _build(folder: Path, *options: str) -> Path:
     file = folder / "perfkit.pyz"
     with folder.with_suffix(".lock").open("w") as lock:

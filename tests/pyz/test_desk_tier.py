@@ -157,11 +157,8 @@ def test_the_version_names_the_file_by_its_digest_and_what_it_carries(pyz: Path,
     assert not fresh.exists()
 
 
-def test_a_file_of_the_target_tier_says_that_it_is_one(tmp_path: Path, fresh: Path) -> None:
-    build = Path(__file__).parents[2] / "build_zipapp.py"
-    pyz = tmp_path / "target.pyz"
-    subprocess.run([sys.executable, build, "--target-only", "--output", pyz], check=True, capture_output=True)
-    done = perfkit(pyz, "process")
+def test_a_file_of_the_target_tier_says_that_it_is_one(target_only: Path, fresh: Path) -> None:
+    done = perfkit(target_only, "process")
     assert done.returncode == 2
     assert done.stderr == (
         "perfkit: this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.\n"
