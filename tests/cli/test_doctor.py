@@ -209,13 +209,14 @@ def test_a_cache_folder_that_cannot_be_used_is_a_problem(pyz: Path) -> None:
     assert "set PERFKIT_CACHE to a folder of your own" in done.stderr
 
 
-def test_a_file_that_was_damaged_on_its_way_is_a_problem(pyz: Path) -> None:
+def test_a_file_that_was_damaged_on_its_way_is_a_problem(pyz: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
         wheel = next(info for info in archive.infolist() if "/duckdb-" in info.filename)
-    with pyz.open("r+b") as file:
+    damaged = Path(shutil.copy(pyz, tmp_path))
+    with damaged.open("r+b") as file:
         file.seek(wheel.header_offset + wheel.file_size // 2)
         file.write(b"\0" * 64)
-    done = of_the_file(pyz)
+    done = of_the_file(damaged)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "perfkit.pyz is damaged; copy or build it again" in done.stderr
 
