@@ -56,11 +56,11 @@ def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, **options)
 
 
-def in_process(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def in_process(*words: object, cwd: Path | None = None, env: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess[str]:
     """The same as `perfkit` without a Python of its own: for a command that neither waits for signals nor has to be another process."""
     command, out, err = list(map(str, words)), io.StringIO(), io.StringIO()
     said, place = (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)), contextlib.chdir(cwd or Path.cwd())
-    with said[0], said[1], place, mock.patch.dict(os.environ, ENVIRONMENT, clear=True):
+    with said[0], said[1], place, mock.patch.dict(os.environ, env, clear=True):
         code = main(command)
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
