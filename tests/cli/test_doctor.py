@@ -19,17 +19,18 @@ import pytest
 
 from perfkit.store import open_database
 from support import pythons, seed
+from support.running import SOURCE, in_process
 from support.server import running
 
-SOURCE = Path(__file__).parents[2] / "src"
 VERSIONS = Path(__file__).parents[1] / "store" / "versions"
 
 
-def doctor(
-    *words: object, program: tuple[object, ...] = (sys.executable, "-m", "perfkit"), cwd: Path, **more: str
-) -> subprocess.CompletedProcess[str]:
+def doctor(*words: object, program: tuple[object, ...] = (), cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Of the checkout in this process, or of the file that `program` starts."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PERFKIT_", "XDG_"))}
     environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd), **more}
+    if not program:
+        return in_process("doctor", *words, cwd=cwd, env=environment)
     command = [*map(str, program), "doctor", *map(str, words)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False)
 

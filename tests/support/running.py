@@ -60,7 +60,8 @@ def in_process(*words: object, cwd: Path | None = None, env: dict[str, str] = EN
     """The same as `perfkit` without a Python of its own: for a command that neither waits for signals nor has to be another process."""
     command, out, err = list(map(str, words)), io.StringIO(), io.StringIO()
     said, place = (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)), contextlib.chdir(cwd or Path.cwd())
-    with said[0], said[1], place, mock.patch.dict(os.environ, env, clear=True):
+    stay = mock.patch("os.execv", side_effect=AssertionError("another program would take the place of the tests"))
+    with said[0], said[1], place, stay, mock.patch.dict(os.environ, env, clear=True):
         code = main(command)
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
