@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from support import invent
+from support import invent, seed
 from support.running import ENVIRONMENT, FAULTY, in_process, perfkit, wait_for
 from support.server import running
 from support.unkind_server import serving
@@ -262,8 +262,7 @@ def old_test(desk: Desk) -> None:
 
 
 def unknown_time(desk: Desk) -> None:
-    invent.write(desk.folder / "vm.json", seconds=30)
-    desk.run("import", code=0)
+    seed.fill(desk.folder / "perfkit.db")
     output = Path(__file__).with_name("outputs") / "wrk.txt"
     desk.run("import", "--load", output, "--load-start", "2020-01-01", code=2)
 
