@@ -43,13 +43,14 @@ NOT_HERE = (
     (r"dask://|s3://|postgresql://", "it needs a server; tests/lake and tests/store have one"),
     (r"/(shared|srv)/", "it needs the folders of that site"),
     (r"--spool ", "it needs a collector that streams; tests/preflight/test_stream.py has one"),
-    (r"(mcp|doctor) lab\.db", "the same with another database"),
+    (r"perfkit(\.pyz)? mcp\b", "tests/mcp/test_mcp.py asks it, out of the file too"),
+    (r"perfkit(\.pyz)? doctor\b", "tests/cli/test_doctor.py has it, of the file too"),
     (r"report vm-a\.json|--across-machines", "two seconds of CPU and more; tests/dashboard/test_report.py and tests/compare have it"),
     (r"process --collection vm-a\.json\.gz", "README.md has it without the file's name"),
     (r"preflight --watch", "it watches until the collection ends; tests/preflight/test_recording.py does"),
 )
 # Exit codes that say no more than that the machine, or the data, is as it is.
-ANSWERS = ((r" doctor\b| preflight --machine", (0, 1)), (r"--fail-on", (0, 3, 4)))
+ANSWERS = ((r" preflight --machine", (0, 1)), (r"--fail-on", (0, 3, 4)))
 # What must run before a page's blocks.
 BEFORE = {"collect.md": "perfkit collect run.json --duration 5m &", "preflight.md": "perfkit collect vm.json --duration 5m &"}
 
