@@ -173,7 +173,10 @@ def fetch(section: str, platform: str, python: str) -> list[Path]:
 
 
 def _download(section: str, platform: str, python: str, folder: Path) -> None:
-    (folder / "wanted.txt").write_text(section)
+    wanted = _not_yet_fetched(section, folder)
+    if not wanted:
+        return
+    (folder / "wanted.txt").write_text(wanted)
     if platform == "any":
         tags = ["--platform", "any", "--abi", "none", "--implementation", "py"]
     else:
@@ -195,6 +198,21 @@ def _download(section: str, platform: str, python: str, folder: Path) -> None:
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines() or ["no message"]
         raise BuildError(f"pip could not fetch the packages for {platform}, Python {python}: {last[-1].removeprefix('ERROR: ')}")
+
+
+def _not_yet_fetched(section: str, folder: Path) -> str:
+    """What of `section` pip has to ask for; pure wheels that another platform or Python needed as well are put into `folder`."""
+    pure = (BUILD / "wheels").glob("[!.]*/*-none-any.whl")
+    known = {hashlib.sha256(wheel.read_bytes()).hexdigest(): wheel for wheel in pure}
+    wanted = []
+    for package in re.split(r"^(?=\w)", section, flags=re.M):
+        files = re.findall(r"sha256:(\w+)", package)
+        wheel = next((known[file] for file in files if file in known), None)
+        if wheel and len(files) <= 2:  # it has this wheel and its source, so that no platform could get another
+            shutil.copy(wheel, folder)
+        else:
+            wanted.append(package)
+    return "".join(wanted).strip()
 
 
 def _pip() -> list[str]:
@@ -391,7 +409,8 @@ def wheel(folder: Path) -> None:
             (checkout / "src" / name).parent.mkdir(exist_ok=True)
             (checkout / "src" / name).write_bytes(data)
         command = [*_pip(), "wheel", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--wheel-dir", folder, checkout]
-        dated = os.environ | {"SOURCE_DATE_EPOCH": "315532800"}  # the same bytes whenever it is made
+        # The same bytes whenever it is made; what pip fetches to make it is used this once, and not compiled.
+        dated = os.environ | {"SOURCE_DATE_EPOCH": "315532800", "PIP_COMPILE": "0"}
         done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True, env=dated)  # noqa: S603 - our own arguments
         if done.returncode:
             raise BuildError(f"pip could not make the wheel: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")

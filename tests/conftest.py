@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -64,6 +63,12 @@ def whole(shared: Path) -> Path:
     return _build(shared / "whole")
 
 
+@pytest.fixture(scope="session")
+def target_only(shared: Path) -> Path:
+    """perfkit.pyz of the target tier alone; once per test run, not to be changed."""
+    return _build(shared / "target-only", "--target-only")
+
+
 def _build(folder: Path, *options: str) -> Path:
     file = folder / "perfkit.pyz"
     with folder.with_suffix(".lock").open("w") as lock:
@@ -83,10 +88,14 @@ def desk_cache(shared: Path) -> Path:
 
 @pytest.fixture
 def pyz(built: Path, desk_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file copied alone into an empty folder, `tmp_path / "alone"`; its cache is shared by all tests, and no PYTHON* is set."""
+    """The file alone in an empty folder, `tmp_path / "alone"`; its cache is shared by all tests, and no PYTHON* is set.
+
+    It is the one that `built` is: who writes to it makes a copy.
+    """
     monkeypatch.setenv("PERFKIT_CACHE", str(desk_cache))
     for name in [name for name in os.environ if name.startswith(("PYTHON", "PERFKIT_DB", "PCC_", "PCR_"))]:
         monkeypatch.delenv(name)
     alone = tmp_path / "alone"
     alone.mkdir()
-    return Path(shutil.copy(built, alone))
+    (alone / built.name).hardlink_to(built)
+    return alone / built.name

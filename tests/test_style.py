@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,12 @@ def test_shell_scripts_pass_shellcheck() -> None:
     check("shellcheck", *map(str, ROOT.glob("scripts/*.sh")), str(ROOT / "completions" / "perfkit.bash"), str(ROOT / ".ci" / "run"))
 
 
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """The product's, parsed."""
+    return {path: ast.parse(path.read_text()) for path in ROOT.glob("src/**/*.py")}
+
+
 def test_html_stands_in_templates() -> None:
     """Not in Python strings: those would be neither highlighted nor escaped nor found."""
     found = [
@@ -73,8 +80,8 @@ def test_statements_of_more_than_three_lines_stand_in_sql_files() -> None:
     """A look-up stays where it is used."""
     statement = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|COPY|FROM|ALTER|ATTACH|DROP)\b")
     found = []
-    for path in ROOT.glob("src/**/*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, module in modules().items():
+        for node in ast.walk(module):
             if isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno - node.lineno >= 3 and statement.match(_text_of(node)):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert not found
@@ -109,8 +116,8 @@ def test_a_class_has_a_name_of_its_own() -> None:
     """What a reader searches for is one thing; a class that no other module sees (_Name) may be called as it likes."""
     names = Counter(
         node.name
-        for path in ROOT.glob("src/**/*.py")
-        for node in ast.parse(path.read_text()).body
+        for module in modules().values()
+        for node in module.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, times in names.items() if times > 1] == []

@@ -22,15 +22,16 @@ from perfkit.compare import report as comparison
 from perfkit.dashboard import users
 from perfkit.process import memory
 from support import invent
-
-SOURCE = Path(__file__).parents[2] / "src"
+from support.running import SOURCE, in_process
 
 
 def perfkit(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PCR_", "PERFKIT_"))}
-    command = [sys.executable, "-m", "perfkit", *map(str, words)]
-    environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd)}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    return in_process(*words, cwd=cwd, env=environment(cwd))
+
+
+def environment(home: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PCR_", "PERFKIT_"))}
+    return kept | {"PYTHONPATH": str(SOURCE), "HOME": str(home)}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -136,7 +137,8 @@ def test_no_option_for_a_site_stands_alone() -> None:
 
 
 def test_a_collection_is_named_by_its_place_too(tmp_path: Path) -> None:
-    done = perfkit("collect", "run.json", "--duration", "200ms", "--frequency", "100ms", "--no-containers", cwd=tmp_path)
+    command = [sys.executable, "-m", "perfkit", "collect", "run.json", "--duration", "200ms", "--frequency", "100ms", "--no-containers"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
     proof = perfkit("preflight", "run.json", cwd=tmp_path)

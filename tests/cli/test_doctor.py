@@ -20,17 +20,18 @@ import pytest
 from perfkit.preflight.environment import check_environment
 from perfkit.store import open_database
 from support import pythons, seed
+from support.running import SOURCE, in_process
 from support.server import running
 
-SOURCE = Path(__file__).parents[2] / "src"
 VERSIONS = Path(__file__).parents[1] / "store" / "versions"
 
 
-def doctor(
-    *words: object, program: tuple[object, ...] = (sys.executable, "-m", "perfkit"), cwd: Path, **more: str
-) -> subprocess.CompletedProcess[str]:
+def doctor(*words: object, program: tuple[object, ...] = (), cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Of the checkout in this process, or of the file that `program` starts."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PCC_", "PERFKIT_", "XDG_"))}
     environment |= {"PYTHONPATH": str(SOURCE), "HOME": str(cwd), **more}
+    if not program:
+        return in_process("doctor", *words, cwd=cwd, env=environment)
     command = [*map(str, program), "doctor", *map(str, words)]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
@@ -210,13 +211,14 @@ def test_a_cache_folder_that_cannot_be_used_is_a_problem(pyz: Path) -> None:
     assert "set PERFKIT_CACHE to a folder of your own" in done.stderr
 
 
-def test_a_file_that_was_damaged_on_its_way_is_a_problem(pyz: Path) -> None:
+def test_a_file_that_was_damaged_on_its_way_is_a_problem(pyz: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
         wheel = next(info for info in archive.infolist() if "/duckdb-" in info.filename)
-    with pyz.open("r+b") as file:
+    damaged = Path(shutil.copy(pyz, tmp_path))
+    with damaged.open("r+b") as file:
         file.seek(wheel.header_offset + wheel.file_size // 2)
         file.write(b"\0" * 64)
-    done = of_the_file(pyz)
+    done = of_the_file(damaged)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "perfkit.pyz is damaged; copy or build it again" in done.stderr
 

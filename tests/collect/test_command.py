@@ -15,13 +15,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
 
 from perfkit.collection import END, MARK, SELF, SESSION, Reader, lock
 from support.proc import read
+from support.running import in_process
 
 SOURCE = Path(__file__).parents[2] / "src"
 PERFKIT = [sys.executable, "-m", "perfkit"]
@@ -146,7 +149,7 @@ def test_marks_from_another_process_are_in_the_collection(tmp_path: Path, name: 
     try:
         wait_for(lambda: samples_in(tmp_path / name) >= 2)
         for words in (("warm-up", "--kind", "start"), ("warm-up", "--kind", "end"), ("deploy",)):
-            marked = perfkit("mark", *words, "--collection", name, cwd=tmp_path)
+            marked = in_process("mark", *words, "--collection", name, cwd=tmp_path)
             assert (marked.returncode, marked.stderr) == (0, "")
             assert name in marked.stdout
         assert [line.json() for line in Reader(tmp_path / name) if line.subsystem == MARK] == [
@@ -154,11 +157,11 @@ def test_marks_from_another_process_are_in_the_collection(tmp_path: Path, name: 
             {"label": "warm-up", "kind": "end"},
             {"label": "deploy", "kind": "point"},
         ]
-        assert perfkit("mark", "newest", cwd=tmp_path).returncode == 0
+        assert in_process("mark", "newest", cwd=tmp_path).returncode == 0
     finally:
         process.terminate()
         process.wait()
-    refused = perfkit("mark", "too late", "--collection", name, cwd=tmp_path)
+    refused = in_process("mark", "too late", "--collection", name, cwd=tmp_path)
     assert refused.returncode == 2 and "nobody records into" in refused.stderr
 
 
@@ -166,7 +169,7 @@ def test_a_mark_of_a_collection_of_the_go_collector_goes_beside_it(tmp_path: Pat
     line = '{"timestamp":1767813011,"subsystem":"/proc/loadavg","measurement":"0.1"}\n'
     (tmp_path / "pcc.json").write_text(line)
     for label in ("x", "y"):
-        assert perfkit("mark", label, "--collection", "pcc.json", cwd=tmp_path).returncode == 0
+        assert in_process("mark", label, "--collection", "pcc.json", cwd=tmp_path).returncode == 0
     assert (tmp_path / "pcc.json").read_text() == line
     marks = read(tmp_path / "pcc.json.marks.json")
     assert [(mark.subsystem, json.loads(mark.measurement)["label"]) for mark in marks] == [(MARK, "x"), (MARK, "y")]
@@ -236,30 +239,54 @@ def test_two_collectors_never_share_a_file(tmp_path: Path) -> None:
         assert f"process {process.pid} is recording" in second.stderr
 
 
-_RUN = """
-import sys
+_FORKS = """
+import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from perfkit.collect.launch import CollectOptions
 from perfkit.collect.run import run
-run(CollectOptions(collection=sys.argv[2], frequency=0.01, duration=None, containers=False))
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for path in sys.stdin:
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        run(CollectOptions(collection=path.strip(), frequency=0.01, duration=None, containers=False))
+        os._exit(0)
+    print(child, flush=True)
 """
 
 
-def killed(path: Path) -> Path:
-    """Start a collector at 100 Hz and kill -9 it at a random moment after its first sample."""
-    process = subprocess.Popen([sys.executable, "-I", "-S", "-c", _RUN, str(SOURCE), str(path)], stderr=subprocess.DEVNULL)
+@contextlib.contextmanager
+def collectors() -> Iterator[Callable[[Path], int]]:
+    """Starts collectors at 100 Hz: processes of their own, forked from one that has loaded all. Gives the process's number."""
+    one_at_a_time = Lock()
+    command = [sys.executable, "-I", "-S", "-c", _FORKS, str(SOURCE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+        stdin, stdout = parent.stdin, parent.stdout
+        assert stdin and stdout
+
+        def start(path: Path) -> int:
+            with one_at_a_time:
+                print(path, file=stdin, flush=True)
+                return int(stdout.readline())
+
+        yield start
+
+
+def killed(start: Callable[[Path], int], path: Path) -> Path:
+    """Start a collector and kill -9 it at a random moment after its first sample."""
+    process = start(path)
     wait_for(lambda: samples_in(path))
     time.sleep(random.uniform(0, 0.12))
-    process.kill()
-    process.wait()
+    os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{process}").exists())
     return path
 
 
 @pytest.mark.parametrize("name", ["run.json", "run.json.gz"])
 def test_fifty_kills_leave_fifty_files_that_parse_to_the_last_whole_sample(tmp_path: Path, name: str) -> None:
     """Plain and gzip make the hundred. What is missing is at most the sample that was being written: ticks have no gap before it."""
-    with ThreadPoolExecutor(4) as pool:
-        paths = list(pool.map(killed, [tmp_path / f"{number}-{name}" for number in range(50)]))
+    with collectors() as start, ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(partial(killed, start), [tmp_path / f"{number}-{name}" for number in range(50)]))
     for path in paths:
         reader = Reader(path)
         lines = list(reader)

@@ -5,8 +5,10 @@ A mark is a comment before the block: `<!-- not run: it needs a cloud -->`. What
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +23,7 @@ import pytest
 from perfkit.cli import main
 from perfkit.store.importing import import_input
 from support import invent
-from support.running import wait_for
+from support.running import in_process, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,13 +43,14 @@ NOT_HERE = (
     (r"dask://|s3://|postgresql://", "it needs a server; tests/lake and tests/store have one"),
     (r"/(shared|srv)/", "it needs the folders of that site"),
     (r"--spool ", "it needs a collector that streams; tests/preflight/test_stream.py has one"),
-    (r"(mcp|doctor) lab\.db", "the same with another database"),
+    (r"perfkit(\.pyz)? mcp\b", "tests/mcp/test_mcp.py asks it, out of the file too"),
+    (r"perfkit(\.pyz)? doctor\b", "tests/cli/test_doctor.py has it, of the file too"),
     (r"report vm-a\.json|--across-machines", "two seconds of CPU and more; tests/dashboard/test_report.py and tests/compare have it"),
     (r"process --collection vm-a\.json\.gz", "README.md has it without the file's name"),
     (r"preflight --watch", "it watches until the collection ends; tests/preflight/test_recording.py does"),
 )
 # Exit codes that say no more than that the machine, or the data, is as it is.
-ANSWERS = ((r" doctor\b| preflight --machine", (0, 1)), (r"--fail-on", (0, 3, 4)))
+ANSWERS = ((r" preflight --machine", (0, 1)), (r"--fail-on", (0, 3, 4)))
 # What must run before a page's blocks.
 BEFORE = {"collect.md": "perfkit collect run.json --duration 5m &", "preflight.md": "perfkit collect vm.json --duration 5m &"}
 
@@ -107,10 +110,34 @@ def why_not(block: Block, command: str) -> str:
     return block.reason or next((why for pattern, why in NOT_HERE if re.search(pattern, command)), again)
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the machines, runs and files that the pages name, and a database of them."""
-    folder = tmp_path_factory.mktemp("stage")
+# What the shell has nothing to do with, of a command that neither waits nor starts another: such a line may run in this process.
+PLAIN = re.compile(r"(?:python3 )?perfkit(?:\.pyz)? (?!collect|preflight|serve|mcp|mark|users add)(?P<name>\w+)[^|&;<>$`~\\]*")
+# Each command runs out of the file where the pages show it first.
+OUT_OF_THE_FILE = {
+    found["name"]: command
+    for block in reversed(ALL)
+    for command in reversed(block.commands)
+    if not why_not(block, command) and (found := PLAIN.fullmatch(command))
+}
+
+
+@pytest.fixture(scope="session")
+def stage(shared: Path) -> Path:
+    """A folder with the machines, runs and files that the pages name, and a database of them; once per test run, not to be changed."""
+    folder = shared / "stage"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            building = folder.with_suffix(".new")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir()
+            furnish(building)
+            building.rename(folder)
+    return folder
+
+
+def furnish(folder: Path) -> None:
+    """What `stage` holds."""
     noon = invent.START + 12 * 3600
     runs = [(10 * n + at, f"run {n}", kind) for n in range(6) for at, kind in ((1, "start"), (9, "end"))]
     import_input(folder / "perfkit.db", invent.write(folder / "noon.json", seconds=61, start=noon, marks=runs))
@@ -129,7 +156,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for load in (tools / "k6", tools / "COMMAND", folder / "my-load.sh"):
         load.write_text("#!/bin/sh\nsleep 1\n")
         load.chmod(0o755)
-    return folder
 
 
 class Shell:
@@ -163,11 +189,16 @@ class Shell:
             self.started.append(process)
             wait_for(lambda: "Recording into" in log.read_text() or process.poll() is not None)
             return "" if process.poll() is None else log.read_text()
+        allowed = next((codes for pattern, codes in ANSWERS if re.search(pattern, command)), (0,))
+        if (plain := PLAIN.fullmatch(command)) and command != OUT_OF_THE_FILE.get(plain["name"], command):
+            words = shlex.split(told(command))[1:]
+            named = [str(one) for word in words for one in (sorted(self.folder.glob(word)) if "*" in word else [word])]
+            done = in_process(*named, cwd=self.folder, env=self.environment)
+            return "" if done.returncode in allowed else f"exit code {done.returncode}: {done.stdout}{done.stderr}"
         if re.search(r"perfkit(\.pyz)? users add", command):
             command += " --password-stdin <<<'what is typed'"
         process = self._start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = process.communicate(timeout=200)[0].decode()
-        allowed = next((codes for pattern, codes in ANSWERS if re.search(pattern, command)), (0,))
         return "" if process.returncode in allowed else f"exit code {process.returncode}: {output}"
 
     def _start(self, command: str, **where: object) -> subprocess.Popen[bytes]:

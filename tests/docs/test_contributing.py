@@ -16,19 +16,27 @@ import pytest
 
 from perfkit.store.importing import import_input
 from support import invent
+from support.database import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = re.compile(r"```text (src/\S+)(?: (after|before|replace): (.+?))?\n(.*?)```\n", re.DOTALL)
-PAGE_DATA = f"""
+# What a user of the changed tree does: the collection processed, imported into a new and into an old database, and a chart's values read.
+USED = f"""
 START = {invent.START * 1000}
 import json, sys
 from contextlib import closing
 from pathlib import Path
+from perfkit.cli import main
 from perfkit.dashboard.series import Wanted, read
 from perfkit.store import open_database
-with closing(open_database(Path(sys.argv[1]))) as con:
-    table = read(con, sys.argv[2], [sys.argv[3]], Wanted(1, START, START + 30000, 100))
-print(json.dumps([value for value in table["devices"][""][sys.argv[3]]["avg"] if value is not None]))
+collection, outdir, table, column, *databases = sys.argv[1:]
+assert main(["process", collection, "--outdir", outdir]) == 0
+for db in databases:
+    assert main(["import", outdir, "--db", db]) == 0
+    with closing(open_database(Path(db))) as con:
+        found = read(con, table, [column], Wanted(1, START, START + 30000, 100))
+    shown = [value for value in found["devices"][""][column]["avg"] if value is not None]
+    assert len(shown) > 10, (db, shown)
 """
 
 
@@ -63,22 +71,15 @@ def follow(tree: Path, title: str) -> set[str]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    shutil.copytree(ROOT / "src", tmp_path / "tree" / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "src", tmp_path / "tree" / "src")  # with Python's bytecode, which is good for the files that stay as they are
     return tmp_path / "tree"
-
-
-def run(tree: Path, *command: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
-    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=250, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.parametrize(
     ("title", "most", "table", "column"),
     [("Add a column", 2, "memory", "mapped_kb"), ("Add a source", 5, "sockets", "tcp_in_use")],
 )
-def test_a_recipe_works(tmp_path: Path, tree: Path, title: str, most: int, table: str, column: str) -> None:
+def test_a_recipe_works(shared: Path, tmp_path: Path, tree: Path, title: str, most: int, table: str, column: str) -> None:
     collection = invent.write(tmp_path / "vm-a.json", seconds=20)
     text = collection.read_text()
     if table == "sockets":
@@ -89,18 +90,19 @@ def test_a_recipe_works(tmp_path: Path, tree: Path, title: str, most: int, table
             lines.append(json.dumps({**record, "measurement": "sockets: used 9\nTCP: inuse 7 orphan 0\n"}, separators=(",", ":")) + "\n")
         collection.write_text("".join(sorted(lines, key=lambda line: int(re.findall(r'"timestamp":(\d+)', line)[0]))))
     old = tmp_path / "old.db"
-    import_input(old, invent.write(tmp_path / "before.json", seconds=10, start=invent.START - 1000))
+    earlier = invent.write(tmp_path / "before.json", seconds=10, start=invent.START - 1000)
+    made_once(shared / "old", lambda path: import_input(path, earlier), old)
 
     assert len(follow(tree, title)) <= most
-    run(tree, "-m", "perfkit", "process", str(collection), "--outdir", str(tmp_path / "out"))
+    databases = tmp_path / "new.db", old
+    command = [sys.executable, "-c", USED, collection, tmp_path / "out", table, column, *databases]
+    environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     with (tmp_path / "out" / f"{table}.csv").open() as file:
         values = [row[column] for row in csv.DictReader(file)]
     assert len(values) == 20
     assert all(float(value) > 0 for value in values)
-    for db in (tmp_path / "new.db", old):
-        run(tree, "-m", "perfkit", "import", str(tmp_path / "out"), "--db", str(db))
-        shown = json.loads(run(tree, "-c", PAGE_DATA, str(db), table, column))
-        assert len(shown) > 10
     with sqlite3.connect(old) as con:
         known = con.execute(f"SELECT count({column}), count(*) FROM {'memory' if table == 'memory' else 'socket'}_metrics").fetchone()
     assert known[0] == 20

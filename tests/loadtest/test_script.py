@@ -94,7 +94,7 @@ def path_without(folder: Path, *left_out: str, **replaced: str) -> str:
 def test_a_built_in_load_is_proven_marked_evaluated_and_packed(target: Target, tmp_path: Path) -> None:
     """On the machine and inside its containers, whose logs and names are collected."""
     path = path_without(tmp_path / "bin", docker=DOCKER)
-    code, output = target.run("5s", PATH=path, SKIP_CONTAINERS="false", PCC_BINARY="/opt/pcc/pcc-linux")
+    code, output = target.run("5s", PATH=path, SKIP_CONTAINERS="false", PCC_BINARY="/opt/pcc/pcc-linux", SYSBENCH_THREADS="1")
     assert code == 0, output
     assert "PCC_BINARY is not used" in output
     order = ["ready", ": recording", "phase warmup", "phase cpu", "phase memory", "phase disk", "phase containers", "phase cooldown"]

@@ -17,7 +17,7 @@ from perfkit.collect import acknowledged
 from perfkit.collect.acknowledged import Acknowledged, acknowledged_in
 from perfkit.collection import SESSION, decode, encode, encode_json, lock
 from perfkit.preflight.follow import Follow
-from support.running import ENVIRONMENT, PATIENT, Start, line_with, perfkit, wait_for
+from support.running import ENVIRONMENT, PATIENT, Start, in_process, line_with, perfkit, wait_for
 from support.server import RunningReceiver, running
 from support.unkind_server import OK, serving
 
@@ -26,7 +26,15 @@ CHECKS = ["process", "parses", "sources", "arriving", "frequency", "moving", "sp
 
 @pytest.fixture
 def receiver(tmp_path: Path) -> Iterator[RunningReceiver]:
+    """To be stopped, and with nothing in it."""
     with running(tmp_path / "data") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningReceiver]:
+    """For tests that leave it as it is, and do not look at what it holds."""
+    with running(tmp_path_factory.mktemp("standing") / "data") as one:
         yield one
 
 
@@ -55,7 +63,7 @@ def reports(stdout: str) -> list[dict[str, Any]]:
 
 def proven(folder: Path, *words: object) -> tuple[int, dict[str, Any]]:
     """Exit code and last report of `preflight --json` in `folder`."""
-    done = perfkit("preflight", "--json", *PATIENT, *words, cwd=folder)
+    done = (perfkit if "--" in words else in_process)("preflight", "--json", *PATIENT, *words, cwd=folder)
     assert "Traceback" not in done.stderr
     return done.returncode, reports(done.stdout)[-1]
 
@@ -70,16 +78,17 @@ def received(receiver: RunningReceiver) -> list[Any]:
     return [decode(line) for path in receiver.collections("vm-a") for line in path.read_bytes().splitlines()]
 
 
-@pytest.mark.parametrize("words", [[], ["--spool", "vm-a.spool"], ["--collection", "vm-a.spool"]], ids=["found", "spool", "collection"])
-def test_a_stream_that_arrives_passes_every_check(tmp_path: Path, receiver: RunningReceiver, streaming: Start, words: list[str]) -> None:
-    process = streaming(receiver.url, receiver.key)
-    code, report = proven(tmp_path, *words)
-    assert code == 0, report
-    assert list(report["checks"]) == CHECKS
-    assert report["subject"] == "vm-a.spool"
-    assert report["verdict"] == "recording, and arriving at the receiver"
-    assert f"(pid {process.pid}) streams to {receiver.url} as vm-a" in report["checks"]["process"]["evidence"]
-    assert report["certificate"]["samples"] >= 2
+def test_a_stream_that_arrives_passes_every_check(tmp_path: Path, standing: RunningReceiver, streaming: Start) -> None:
+    """Be it found, or named by either option."""
+    process = streaming(standing.url, standing.key)
+    for words in ((), ("--spool", "vm-a.spool"), ("--collection", "vm-a.spool")):
+        code, report = proven(tmp_path, *words)
+        assert code == 0, (words, report)
+        assert list(report["checks"]) == CHECKS
+        assert report["subject"] == "vm-a.spool", words
+        assert report["verdict"] == "recording, and arriving at the receiver"
+        assert f"(pid {process.pid}) streams to {standing.url} as vm-a" in report["checks"]["process"]["evidence"], words
+        assert report["certificate"]["samples"] >= 2, words
 
 
 def test_the_load_is_marked_in_the_stream_and_certified_over_what_the_receiver_holds(
@@ -164,16 +173,16 @@ def test_a_spool_that_does_not_drain_fails_and_no_load_is_started(tmp_path: Path
     assert report["checks"]["spool"]["state"] == "warn"
 
 
-def test_a_wrong_key_ends_the_collector_and_fails(tmp_path: Path, receiver: RunningReceiver, streaming: Start) -> None:
-    process = streaming(receiver.url, "wrong-key-1")
+def test_a_wrong_key_ends_the_collector_and_fails(tmp_path: Path, standing: RunningReceiver, streaming: Start) -> None:
+    process = streaming(standing.url, "wrong-key-1")
     assert process.wait(60) == 1
     code, report = proven(tmp_path, "--spool", "vm-a.spool")
     assert (code, report["verdict"]) == (1, "NOT recording")
     assert "has gone" in report["checks"]["process"]["advice"] and "wait" in report["checks"]["process"]["advice"]
 
 
-def test_a_collector_that_is_suspended_is_named_with_its_cure(tmp_path: Path, receiver: RunningReceiver, streaming: Start) -> None:
-    process = streaming(receiver.url, receiver.key)
+def test_a_collector_that_is_suspended_is_named_with_its_cure(tmp_path: Path, standing: RunningReceiver, streaming: Start) -> None:
+    process = streaming(standing.url, standing.key)
     wait_for(lambda: acknowledged_in(str(tmp_path / "vm-a.spool")))
     process.send_signal(signal.SIGSTOP)
     code, report = proven(tmp_path, "--spool", "vm-a.spool", "--wait", "1s")
@@ -182,38 +191,38 @@ def test_a_collector_that_is_suspended_is_named_with_its_cure(tmp_path: Path, re
 
 
 def test_a_stream_to_another_receiver_is_not_the_one_that_was_asked_for(
-    tmp_path: Path, receiver: RunningReceiver, streaming: Start
+    tmp_path: Path, standing: RunningReceiver, streaming: Start
 ) -> None:
-    streaming(receiver.url, receiver.key)
+    streaming(standing.url, standing.key)
     with running(tmp_path / "other") as other:
         code, report = proven(tmp_path, "--server", other.url, "--apikey", other.key, "--spool", "vm-a.spool")
     assert (code, report["verdict"]) == (1, "recording, but for another receiver")
-    assert f"streams to {receiver.url}, not to {other.url}" in report["checks"]["receiver"]["advice"]
+    assert f"streams to {standing.url}, not to {other.url}" in report["checks"]["receiver"]["advice"]
 
 
-def test_a_file_does_not_stand_in_for_a_stream(tmp_path: Path, receiver: RunningReceiver, collector: Start) -> None:
+def test_a_file_does_not_stand_in_for_a_stream(tmp_path: Path, standing: RunningReceiver, collector: Start) -> None:
     collector(tmp_path / "vm.json", "--frequency", "200ms")
-    done = perfkit("preflight", "--server", receiver.url, "--apikey", receiver.key, "--", "touch", "started", cwd=tmp_path)
+    done = perfkit("preflight", "--server", standing.url, "--apikey", standing.key, "--", "touch", "started", cwd=tmp_path)
     assert done.returncode == 2
     assert "no collector streams to" in done.stderr and "the load was not started" in done.stderr
     assert not (tmp_path / "started").exists()
 
 
 def test_of_several_collectors_none_is_chosen_and_all_are_named(
-    tmp_path: Path, receiver: RunningReceiver, streaming: Start, collector: Start
+    tmp_path: Path, standing: RunningReceiver, streaming: Start, collector: Start
 ) -> None:
     collector(tmp_path / "vm.json", "--frequency", "200ms")
-    streaming(receiver.url, receiver.key)
+    streaming(standing.url, standing.key)
     for command in (["preflight"], ["preflight", "--", "true"], ["mark", "here"], ["preflight", "--watch"]):
-        done = perfkit(*command, cwd=tmp_path)
+        done = (perfkit if "--" in command else in_process)(*command, cwd=tmp_path)
         assert done.returncode == 2
         assert "vm.json (process" in done.stderr and "vm-a.spool (process" in done.stderr and "--collection" in done.stderr
 
 
-def test_watching_a_stream_ends_with_it(tmp_path: Path, receiver: RunningReceiver, streaming: Start) -> None:
+def test_watching_a_stream_ends_with_it(tmp_path: Path, standing: RunningReceiver, streaming: Start) -> None:
     command = [sys.executable, "-m", "perfkit", "preflight", "--watch", *PATIENT]
     run = subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    streaming(receiver.url, receiver.key, "--duration", "10s")
+    streaming(standing.url, standing.key, "--duration", "10s")
     stdout, stderr = run.communicate(timeout=200)
     assert run.returncode == 0, stdout + stderr
     assert stdout.splitlines()[-1].endswith("the collector has ended (duration)")
@@ -238,10 +247,10 @@ def test_samples_in_a_batch_that_was_rejected_are_missing(tmp_path: Path, stream
 
 def test_what_is_no_spool_is_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    done = perfkit("preflight", "--spool", "folder", cwd=tmp_path)
+    done = in_process("preflight", "--spool", "folder", cwd=tmp_path)
     assert done.returncode == 2
     assert "neither a collection nor a spool" in done.stderr
-    assert perfkit("preflight", "--spool", "none", cwd=tmp_path).returncode == 2
+    assert in_process("preflight", "--spool", "none", cwd=tmp_path).returncode == 2
 
 
 def test_a_record_of_acknowledgements_is_followed_through_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

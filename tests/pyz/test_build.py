@@ -33,8 +33,12 @@ def build(*arguments: str | Path, checkout: Path = ROOT, **environment: str) -> 
 
 @pytest.fixture
 def checkout(tmp_path: Path, built: Path) -> Path:
-    """A copy of what the build reads, the fetched packages included, in a folder of another name."""
-    copy = tmp_path / "elsewhere"
+    """A copy of what the build reads, to be changed."""
+    return copy_of_checkout(tmp_path / "elsewhere")
+
+
+def copy_of_checkout(copy: Path) -> Path:
+    """`copy`, now with what the build reads, the fetched packages included."""
     copy.mkdir()
     for name in ("build_zipapp.py", "requirements.lock", "LICENSE", "pyproject.toml"):
         shutil.copy(ROOT / name, copy)
@@ -50,17 +54,36 @@ def sections() -> dict[str, list[str]]:
     return {name: re.findall(r"^([a-z0-9._-]+)==", text, re.M) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
-def test_two_builds_in_different_folders_at_different_times_give_the_same_bytes(checkout: Path, tmp_path: Path) -> None:
-    first, second = tmp_path / "first.pyz", tmp_path / "second.pyz"
-    assert build("--output", first, checkout=checkout).returncode == 0
-    moved = checkout.rename(tmp_path / "moved")
-    for path in moved.rglob("*"):
-        os.utime(path, (1, 1))
-    assert build("--output", second, checkout=moved, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LC_ALL="C").returncode == 0
-    assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
+Built = tuple["subprocess.CompletedProcess[str]", Path]
 
-    materials = [file.with_suffix(".cdx.json").read_bytes() for file in (first, second)]
-    assert materials[0] == materials[1]
+
+@pytest.fixture(scope="module")
+def again(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The build that made `built` once more: from another folder with files of another date, in another place of the world, offline."""
+    folder = tmp_path_factory.mktemp("again")
+    checkout = copy_of_checkout(folder / "elsewhere")
+    for path in checkout.rglob("*"):
+        if "wheels" not in path.parts:  # those are the files of this checkout too
+            os.utime(path, (1, 1))
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    done = build("--output", folder / "perfkit.pyz", checkout=checkout, PYTHONHASHSEED="7", TZ="Asia/Tokyo", LC_ALL="C", **offline)
+    return done, folder / "perfkit.pyz"
+
+
+def test_two_builds_in_different_folders_at_different_times_give_the_same_bytes(built: Path, again: Built) -> None:
+    for first, second in ((built, again[1]), (built.with_suffix(".cdx.json"), again[1].with_suffix(".cdx.json"))):
+        assert hashlib.sha256(first.read_bytes()).digest() == hashlib.sha256(second.read_bytes()).digest()
+
+
+def test_a_second_build_asks_no_registry(again: Built) -> None:
+    assert (again[0].returncode, again[0].stderr) == (0, "")
+
+
+def test_the_build_prints_the_size_of_each_part_and_the_digest_of_the_file(again: Built) -> None:
+    done, file = again
+    for part in ("perfkit ", "target packages ", "charts ", "desk packages ", "desk, linux-"):
+        assert re.search(rf"^{part}.* files +[\d.]+ [KM]?i?B$", done.stdout, re.M), part
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in done.stdout
 
 
 def test_the_bill_of_materials_lists_exactly_what_is_in_the_file(built: Path) -> None:
@@ -97,10 +120,10 @@ def wheel_of(member: str) -> tuple[str, str]:
     return re.sub("[-_.]+", "-", name).lower(), version
 
 
-def test_the_sums_are_those_of_every_file_built_in_the_folder(checkout: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    for name, words in (("perfkit.pyz", []), ("target.pyz", ["--target-only"]), ("perfkit.pyz", [])):
-        assert build("--output", folder / name, *words, checkout=checkout).returncode == 0
+def test_the_sums_are_those_of_every_file_built_in_the_folder(built: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(built.parent, tmp_path / "out"))
+    for name in ("target.pyz", "perfkit.pyz"):  # one beside what is there, one in its place
+        assert build("--target-only", "--output", folder / name).returncode == 0
     files = ["perfkit.cdx.json", "perfkit.pyz", "target.cdx.json", "target.pyz"]
     assert [line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()] == files
     done = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
@@ -109,26 +132,15 @@ def test_the_sums_are_those_of_every_file_built_in_the_folder(checkout: Path, tm
     assert listed == set(sections()["target"])
 
 
-def test_a_second_build_asks_no_registry(checkout: Path, tmp_path: Path) -> None:
-    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_a_python_whose_pip_is_kept_apart_builds_with_that_of_a_virtual_environment(checkout: Path, tmp_path: Path) -> None:
-    """As on Debian with python3-venv and without python3-pip; -S hides the installed one."""
+    """As on Debian with python3-venv and without python3-pip; -S hides the installed one. From Python 3.12 on that brings no setuptools."""
     shutil.rmtree(next(checkout.glob("build/wheels/any-3.11-*")))
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    command = [sys.executable, "-I", "-S", checkout / "build_zipapp.py", "--python", version, "--output", tmp_path / "perfkit.pyz"]
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    version, python = next(((one, pythons.found()[one]) for one in ("3.13", "3.12") if one in pythons.found()), (here, sys.executable))
+    command = [python, "-I", "-S", checkout / "build_zipapp.py", "--python", version, "--output", tmp_path / "perfkit.pyz"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (checkout / "build" / "pip" / "bin" / "pip").exists()
-
-
-def test_the_build_prints_the_size_of_each_part_and_the_digest_of_the_file(checkout: Path, tmp_path: Path) -> None:
-    done = build("--output", tmp_path / "perfkit.pyz", checkout=checkout)
-    for part in ("perfkit ", "target packages ", "charts ", "desk packages ", "desk, linux-"):
-        assert re.search(rf"^{part}.* files +[\d.]+ [KM]?i?B$", done.stdout, re.M), part
-    assert hashlib.sha256((tmp_path / "perfkit.pyz").read_bytes()).hexdigest() in done.stdout
 
 
 def test_a_fetched_package_that_was_changed_is_refused(checkout: Path, tmp_path: Path) -> None:
@@ -167,6 +179,17 @@ def test_an_older_python_does_not_build_and_says_which_does(version: str, tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"build_zipapp: Python 3.11 or later is needed, and this is {version}.")
+
+
+def test_what_was_fetched_for_another_python_is_not_asked_for_again(checkout: Path, tmp_path: Path) -> None:
+    [folder] = checkout.glob("build/wheels/any-3.9-*")
+    folder.rename(folder.with_name("any-3.8-other"))
+    target = tmp_path / "perfkit.pyz"
+    done = build("--target-only", "--output", target, checkout=checkout, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(wheel.name for wheel in folder.iterdir()) == sorted(
+        wheel.name for wheel in folder.with_name("any-3.8-other").glob("*.whl")
+    )
 
 
 def test_a_platform_without_packages_is_named_with_those_that_have_some(tmp_path: Path) -> None:
@@ -219,11 +242,11 @@ def test_nothing_in_the_file_is_compressed_twice_or_dated(built: Path) -> None:
     assert os.access(built, os.X_OK)
 
 
-def test_the_start_is_compiled_for_each_python_that_is_named(checkout: Path, tmp_path: Path) -> None:
+def test_the_start_is_compiled_for_each_python_that_is_named(tmp_path: Path) -> None:
     """And is what that Python takes: the source may be damaged without any effect."""
     pythons_here = {name: path for name, path in pythons.found().items() if name in {"3.9", "3.10", "3.11", "3.12", "3.13"}}
     file, changed = tmp_path / "perfkit.pyz", tmp_path / "changed.pyz"
-    done = build("--target-only", "--bytecode", *pythons_here.values(), "--output", file, checkout=checkout)
+    done = build("--target-only", "--bytecode", *pythons_here.values(), "--output", file)
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(file) as whole, zipfile.ZipFile(changed, "w") as copy:
         for name in whole.namelist():
@@ -260,12 +283,10 @@ def test_uplot_in_the_file_is_byte_for_byte_the_published_one(built: Path) -> No
     assert hashlib.sha256(script).hexdigest() == UPLOT_SCRIPT
 
 
-def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(checkout: Path, tmp_path: Path) -> None:
-    target = tmp_path / "target.pyz"
-    assert build("--target-only", "--output", target, checkout=checkout).returncode == 0
-    with zipfile.ZipFile(target) as archive:
+def test_the_target_only_file_is_small_and_has_nothing_of_the_desk(target_only: Path) -> None:
+    with zipfile.ZipFile(target_only) as archive:
         names = archive.namelist()
-    assert target.stat().st_size < 5 << 20
+    assert target_only.stat().st_size < 5 << 20
     assert not any(name.endswith((".whl", ".so")) for name in names)
     assert not [name for name in names if of_desk(name)]
     assert {name.split("/")[1].removesuffix(".py") for name in names if name.startswith("perfkit/")} == {
@@ -290,8 +311,8 @@ def test_the_wheel_has_the_same_commands_and_all_their_files(tmp_path: Path) -> 
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     [installed] = environment.glob("lib/python*/site-packages")
     (installed / "tests.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
-    pip = [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet", "--no-deps", "--no-index", wheel]
-    subprocess.run(pip, check=True)
+    install = ["install", "--quiet", "--no-compile", "--no-deps", "--no-index", wheel]
+    subprocess.run([sys.executable, "-m", "pip", "--python", environment / "bin" / "python", *install], check=True)
     sources = {
         path.relative_to(ROOT / "src")
         for path in (ROOT / "src" / "perfkit").rglob("*")

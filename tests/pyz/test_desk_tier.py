@@ -157,26 +157,34 @@ def test_the_version_names_the_file_by_its_digest_and_what_it_carries(pyz: Path,
     assert not fresh.exists()
 
 
-def test_a_file_of_the_target_tier_says_that_it_is_one(tmp_path: Path, fresh: Path) -> None:
-    build = Path(__file__).parents[2] / "build_zipapp.py"
-    pyz = tmp_path / "target.pyz"
-    subprocess.run([sys.executable, build, "--target-only", "--output", pyz], check=True, capture_output=True)
-    done = perfkit(pyz, "process")
+def test_a_file_of_the_target_tier_says_that_it_is_one(target_only: Path, fresh: Path) -> None:
+    done = perfkit(target_only, "process")
     assert done.returncode == 2
     assert done.stderr == (
         "perfkit: this perfkit.pyz carries collect, preflight and mark alone (--target-only); take the whole file for this command.\n"
     )
 
 
-def test_the_first_run_unpacks_and_the_second_uses_it_with_its_bytecode(pyz: Path, collection: Path, fresh: Path) -> None:
-    first = perfkit(pyz, "process", "--collection", collection, "--outdir", "first")
-    assert first.returncode == 0, first.stderr
-    (folder,) = fresh.iterdir()
+RUNS = ("runs", "--db", "none.db")  # a desk command that is soon over
+RAN = (2, "perfkit: there is no database none.db; make it with `perfkit import`, or name another with --db.\n")
+
+
+@pytest.fixture(scope="module")
+def first_run(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder in which one command has run; not to be changed."""
+    cache = tmp_path_factory.mktemp("first") / "cache"
+    done = perfkit(built, *RUNS, PERFKIT_CACHE=str(cache), PYTHONPATH="")
+    assert (done.returncode, done.stderr) == RAN
+    return cache
+
+
+def test_the_first_run_unpacks_and_the_second_uses_it_with_its_bytecode(pyz: Path, first_run: Path) -> None:
+    (folder,) = first_run.iterdir()
     made = {path: path.stat().st_mtime_ns for path in folder.rglob("*.py*")}
-    assert list(folder.glob("perfkit/process/__pycache__/*.pyc"))
-    second = perfkit(pyz, "process", "--collection", collection, "--outdir", "second")
-    assert second.returncode == 0, second.stderr
-    assert [folder] == list(fresh.iterdir())
+    assert list(folder.glob("perfkit/cli/__pycache__/runs.*.pyc"))
+    second = perfkit(pyz, *RUNS, PERFKIT_CACHE=str(first_run))
+    assert (second.returncode, second.stderr) == RAN
+    assert [folder] == list(first_run.iterdir())
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.py*")} == made
 
 
@@ -192,21 +200,21 @@ assert not foreign, foreign
 """
 
 
-def test_every_module_finds_what_it_imports_in_the_file(pyz: Path, fresh: Path) -> None:
-    """Nothing is left to what happens to be installed where the tests run. In a folder of its own: others' runs clear old ones out."""
-    perfkit(pyz, "process", "--collection", "missing.json", PERFKIT_CACHE=str(fresh))
-    (folder,) = fresh.iterdir()
+def test_every_module_finds_what_it_imports_in_the_file(first_run: Path) -> None:
+    """Nothing is left to what happens to be installed where the tests run."""
+    (folder,) = first_run.iterdir()
     done = subprocess.run([sys.executable, "-I", "-S", "-c", IMPORT_ALL, folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_nothing_that_is_installed_joins_in(pyz: Path, collection: Path, tmp_path: Path) -> None:
-    """Neither PYTHONPATH, nor the user's site-packages, nor a start-up file of theirs."""
+def test_nothing_that_is_installed_or_in_the_current_folder_joins_in(pyz: Path, collection: Path, tmp_path: Path) -> None:
+    """Neither PYTHONPATH, nor the user's site-packages, nor a start-up file of theirs, nor a module where the command runs."""
     hostile = tmp_path / "hostile"
     hostile.mkdir()
     for name in ("duckdb", "orjson", "datasette", "typer"):
         (hostile / f"{name}.py").write_text("raise SystemExit('taken from PYTHONPATH')\n")
     (hostile / "startup.py").write_text("raise SystemExit('start-up file was run')\n")
+    (pyz.parent / "duckdb.py").write_text("raise SystemExit('taken from the current folder')\n")
     done = perfkit(
         pyz,
         "process",
@@ -219,26 +227,22 @@ def test_nothing_that_is_installed_joins_in(pyz: Path, collection: Path, tmp_pat
     assert done.returncode == 0, done.stderr
 
 
-def test_modules_in_the_current_folder_do_not_join_in(pyz: Path, collection: Path) -> None:
-    (pyz.parent / "duckdb.py").write_text("raise SystemExit('taken from the current folder')\n")
-    done = perfkit(pyz, "process", "--collection", collection)
-    assert done.returncode == 0, done.stderr
-
-
-def test_unpacked_files_that_changed_on_the_disk_are_made_anew_by_a_run_that_fails_and_by_doctor(pyz: Path, fresh: Path) -> None:
+def test_unpacked_files_that_changed_on_the_disk_are_made_anew_by_a_run_that_fails_and_by_doctor(
+    pyz: Path, first_run: Path, fresh: Path
+) -> None:
     """Before a day is over, too; the next run is well."""
-    made = perfkit(pyz, "runs", "--db", "none.db")
-    assert "there is no database none.db" in made.stderr
+    shutil.copytree(first_run, fresh)
     (folder,) = fresh.iterdir()
     for name in ("perfkit/cli/runs.py", "perfkit/cli/__init__.py"):
         right = (folder / name).read_bytes()
         (folder / name).write_bytes(right.replace(b"import annotations", b"import annotationz", 1))
-        done = perfkit(pyz, "runs", "--db", "none.db")
+        done = perfkit(pyz, *RUNS)
         assert done.returncode == 1
         assert f"had changed on the disk and are made anew: {name}; check that disk. Run it again." in done.stderr
         assert "Traceback" not in done.stderr
         assert (folder / name).read_bytes() == right
-        assert perfkit(pyz, "runs", "--db", "none.db").stderr == made.stderr
+        again = perfkit(pyz, *RUNS)
+        assert (again.returncode, again.stderr) == RAN
     native = next(folder.glob("orjson/*.so"))
     right = native.read_bytes()
     native.write_bytes(right[:-100] + bytes([right[-100] ^ 1]) + right[-99:])
@@ -250,14 +254,17 @@ def test_unpacked_files_that_changed_on_the_disk_are_made_anew_by_a_run_that_fai
 
 
 def test_first_runs_at_the_same_time_all_succeed_and_leave_one_folder(pyz: Path, collection: Path, fresh: Path) -> None:
-    command = [sys.executable, pyz, "process", "--collection", collection, "--outdir"]
-    runs = [subprocess.Popen([*command, f"out{n}"], cwd=pyz.parent, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for n in range(3)]
-    complaints = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0] * 3, complaints
+    """What was unpacked is whole: one of them works with all of it."""
+    commands = (RUNS, RUNS, ("process", "--collection", collection, "--outdir", "out"))
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    runs = [subprocess.Popen([sys.executable, pyz, *words], cwd=pyz.parent, **pipes) for words in commands]
+    said = [run.communicate()[1] for run in runs]
+    assert [(run.returncode, told) for run, told in zip(runs[:2], said[:2], strict=True)] == [RAN, RAN]
+    assert runs[2].returncode == 0, said[2]
     assert len(list(fresh.iterdir())) == 1
 
 
-def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_whole(pyz: Path, collection: Path, fresh: Path) -> None:
+def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_whole(pyz: Path, fresh: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
         (carried,) = json.loads(archive.read(tier.MANIFEST))["tiers"].values()
     moments = random.Random(1)
@@ -273,8 +280,8 @@ def test_a_first_run_that_is_killed_leaves_nothing_that_a_later_one_takes_for_wh
             ]
             assert len(files) == carried["files"]
             shutil.rmtree(unpacked)
-    done = perfkit(pyz, "process", "--collection", collection)
-    assert done.returncode == 0, done.stderr
+    done = perfkit(pyz, *RUNS)
+    assert (done.returncode, done.stderr) == RAN
     assert [path.name[:5] for path in fresh.iterdir()] == ["desk-"]
 
 
@@ -300,12 +307,18 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_ctrl_c_at_any_moment_of_any_command_shows_no_traceback_of_ours(pyz: Path, collection: Path, command: str) -> None:
-    """At two of six moments from its start on; what the interpreter says before our first line is its own."""
+@pytest.fixture(scope="module")
+def start(built: Path) -> float:
+    """How many seconds the file takes here until a command has begun."""
     began = time.monotonic()
-    assert perfkit(pyz, command, "--help").returncode == 0
-    start, place = time.monotonic() - began, list(COMMANDS).index(command) % 3
+    assert perfkit(built, "process", "--help", PYTHONPATH="").returncode == 0
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_at_any_moment_of_any_command_shows_no_traceback_of_ours(pyz: Path, collection: Path, start: float, command: str) -> None:
+    """At two of six moments from its start on; what the interpreter says before our first line is its own."""
+    place = list(COMMANDS).index(command) % 3
     for share in ((0.0, 0.3, 0.6)[place], (0.8, 1.2, 2.0)[place]):
         words = [sys.executable, pyz, command, *WORDS.get(command, "").split()]
         environment = os.environ | {"HOME": str(pyz.parent)}
@@ -380,13 +393,14 @@ def test_a_cache_folder_that_will_not_do_is_one_sentence_with_the_cure(pyz: Path
     assert done.stderr.count("\n") == 1
 
 
-def test_a_file_damaged_on_its_way_is_one_sentence(pyz: Path, fresh: Path) -> None:
+def test_a_file_damaged_on_its_way_is_one_sentence(pyz: Path, fresh: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(pyz) as archive:
         wheel = next(info for info in archive.infolist() if "/duckdb-" in info.filename)
-    with pyz.open("r+b") as file:
+    damaged = Path(shutil.copy(pyz, tmp_path))
+    with damaged.open("r+b") as file:
         file.seek(wheel.header_offset + wheel.file_size // 2)
         file.write(b"\0" * 64)
-    done = perfkit(pyz, "process")
+    done = perfkit(damaged, "process")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "perfkit.pyz is damaged" in done.stderr
     assert not list(fresh.iterdir())

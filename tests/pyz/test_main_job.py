@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from support import invent
+from support import seed
 
 HOST_HEADER = (
     "timestamp,cpu_user,cpu_system,cpu_iowait,cpu_idle,cpu_steal,mem_total,mem_used,mem_available,mem_buffers,mem_cached,"
@@ -121,8 +121,9 @@ INKED = """() => [...document.querySelectorAll("canvas")].map(canvas =>
 )
 def test_a_browser_sees_the_charts_that_the_file_serves(alone: Alone) -> None:
     """Script, style and uPlot come out of the file; nothing is asked of another host and nothing is logged as wrong."""
-    invent.write(alone.folder / "run.json", seconds=120)
-    alone.run("import", "--file", "run.json")
+    database = alone.home / ".local" / "share" / "perfkit" / "perfkit.db"
+    database.parent.mkdir(parents=True)
+    seed.fill(database)
     server = alone.start("serve", "--listen", "127.0.0.1:0", "--no-receive")
     try:
         address = _address(server)

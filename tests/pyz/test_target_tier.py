@@ -68,22 +68,6 @@ def test_a_recording_is_made_proven_and_marked_on_every_python(python: str, pyz:
     assert "perfkit/mark" in subsystems
 
 
-HELP_OF_ALL = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from perfkit.cli import COMMANDS, main
-assert [main([command, "--help"]) for command in COMMANDS] == [0] * len(COMMANDS)
-assert not {"duckdb", "datasette", "orjson"} & set(sys.modules)
-"""
-
-
-def test_help_of_every_command_comes_from_the_zip_whatever_the_python(python: str, pyz: Path) -> None:
-    done = subprocess.run([python, "-I", "-S", "-c", HELP_OF_ALL, pyz], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    for command in COMMANDS:
-        assert f"Usage: perfkit {command}" in done.stdout
-
-
 def test_help_of_a_desk_command_unpacks_nothing(pyz: Path, tmp_path: Path) -> None:
     done = perfkit(sys.executable, pyz, "process", "--help", PERFKIT_CACHE=str(tmp_path / "none"))
     assert (done.returncode, done.stderr) == (0, "")
@@ -129,6 +113,11 @@ for name in sys.argv[2:]:
 native = [m.__spec__.origin for m in list(sys.modules.values()) if str(getattr(getattr(m, "__spec__", None), "origin", "")).endswith(".so")]
 print(json.dumps({"modules": sorted(sys.modules), "native": native}))
 """
+HELP_OF_ALL = """
+from perfkit.cli import COMMANDS, main
+assert [main([command, "--help"]) for command in COMMANDS] == [0] * len(COMMANDS)
+assert not {"duckdb", "datasette", "orjson"} & set(sys.modules)
+"""
 
 
 def target_modules(pyz: Path) -> list[str]:
@@ -140,16 +129,21 @@ def target_modules(pyz: Path) -> list[str]:
     return [name for name in ours if name not in desk_commands]
 
 
-def imported(python: str, pyz: Path, modules: list[str]) -> dict[str, list[str]]:
-    done = subprocess.run([python, "-I", "-S", "-c", IMPORT_ALL, pyz, *modules], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+def imported(python: str, pyz: Path, modules: list[str], then: str = "") -> tuple[dict[str, list[str]], str]:
+    """What Python has loaded once it has imported `modules`, and what the program `then` prints behind that."""
+    done = subprocess.run([python, "-I", "-S", "-c", IMPORT_ALL + then, pyz, *modules], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    told, _, rest = done.stdout.partition("\n")
+    return dict(json.loads(told)), rest
 
 
-def test_the_target_tier_imports_no_desk_package_and_nothing_native_of_ours(python: str, pyz: Path) -> None:
+def test_the_target_tier_imports_no_desk_package_and_helps_with_every_command_whatever_the_python(python: str, pyz: Path) -> None:
+    """Out of the zip, and with nothing native of ours."""
     modules = target_modules(pyz)
     assert len(modules) > 20
-    found = imported(python, pyz, modules)
+    found, helped = imported(python, pyz, modules, HELP_OF_ALL)
+    for command in COMMANDS:
+        assert f"Usage: perfkit {command}" in helped
     assert not {name.partition(".")[0] for name in found["modules"]} & DESK_PACKAGES
     assert not [name for name in found["modules"] if of_desk(name.replace(".", "/") + ".py")]
     assert not [path for path in found["native"] if "lib-dynload" not in path and "pypy" not in path]
@@ -157,14 +151,14 @@ def test_the_target_tier_imports_no_desk_package_and_nothing_native_of_ours(pyth
 
 def test_below_the_commands_the_target_tier_is_the_standard_library_alone(pyz: Path) -> None:
     modules = [name for name in target_modules(pyz) if not name.startswith("perfkit.cli")]
-    found = imported(sys.executable, pyz, modules)
+    found, _ = imported(sys.executable, pyz, modules)
     foreign = {name.partition(".")[0] for name in found["modules"]} - sys.stdlib_module_names - {"perfkit", "__main__"}
     assert not foreign
 
 
 def test_the_collecting_process_has_loaded_no_command_line_library(pyz: Path) -> None:
     """What stays in memory for the whole run: the audit hook of Python itself tells what a bare start imports."""
-    found = imported(sys.executable, pyz, ["perfkit.collect.__main__"])
+    found, _ = imported(sys.executable, pyz, ["perfkit.collect.__main__"])
     heavy = {"typer", "click", "rich", "dataclasses", "typing", "asyncio", "pathlib", "subprocess"}
     assert not {name.partition(".")[0] for name in found["modules"]} & heavy
 

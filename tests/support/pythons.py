@@ -20,7 +20,10 @@ def found() -> dict[str, str]:
     """Path of one interpreter per version: "3.9", "3.12", "pypy 3.9", "musl 3.13"; pyenv's first, then those on the PATH."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [str(path) for path in sorted(pyenv.glob("versions/*/bin/python3"))]
-    candidates += [path for name in ("python3", *(f"python3.{n}" for n in range(6, 16)), "pypy3") if (path := shutil.which(name))]
+    names = ("python3", *(f"python3.{n}" for n in range(6, 16)), "pypy3")
+    # pyenv's shims are scripts that start the versions it has, or say that they do not
+    elsewhere = os.pathsep.join(path for path in os.get_exec_path() if Path(path).name != "shims")
+    candidates += [path for name in names if (path := shutil.which(name, path=elsewhere))]
     candidates += [str(_MUSL)] if _MUSL.exists() else []
     versions: dict[str, str] = {}
     for path in candidates:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 _SOURCES = ("/proc/stat", "/proc/net/dev", "/proc/diskstats")
 _PACKETS = 20
 _STEP = 0.05  # seconds
+_FAR = 5  # times what two reads of the CPU counters may disagree by: as far as the nudge moves them
 
 
 class Counters(NamedTuple):
@@ -75,9 +76,15 @@ def _disk_writes(disks: str) -> int | None:
     return sum(counts) if counts else None
 
 
-class Nudge:
-    """Moves every counter of `Counters` in small steps: sends loopback packets, forces a file to disk, and computes for `seconds`.
+def tick_slack() -> int:
+    """Clock ticks by which two reads of the same CPU counters may disagree: per-CPU sums are not taken at one instant."""
+    return 2 + (os.cpu_count() or 1)
 
+
+class Nudge:
+    """Moves every counter of `Counters` in small steps of `seconds`: sends loopback packets, forces a file to disk, and computes.
+
+    It computes no longer than it takes to move the CPU counters well beyond `tick_slack`; the rest of the time is the disk's.
     Nothing is written: the packets go to a socket of our own, and the file behind `descriptor()` (the collection, open for reading) is
     only synchronised, which brings the collector's own lines to the disk. A disk that takes long for that is not waited for.
     """
@@ -88,19 +95,21 @@ class Nudge:
         self.done = False
 
     def step(self) -> None:
-        """About 50 ms of work, or of sleep once the nudge is over."""
+        """About 50 ms of work or sleep; of sleep once the nudge is over."""
         if self.done:
             time.sleep(_STEP)
         self.done = next(self._steps, None) is None
 
     def _play(self, seconds: float) -> Iterator[bool]:
         end = time.monotonic() + seconds
+        enough = time.process_time() + _FAR * tick_slack() / os.sysconf("SC_CLK_TCK")
         _send_packets()
         threading.Thread(target=_synchronise, args=(os.dup(self._descriptor()),), daemon=True).start()
         while (now := time.monotonic()) < end:
             stop = min(now + _STEP, end)
-            while time.monotonic() < stop:
+            while time.monotonic() < stop and time.process_time() < enough:
                 sum(range(1000))
+            time.sleep(max(0.0, stop - time.monotonic()))
             yield True
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from perfkit.collection.certificate import Certificate
 from perfkit.errors import reason
 from perfkit.preflight.certificate import tolerable
-from perfkit.preflight.counters import LABELS, SOURCES
+from perfkit.preflight.counters import LABELS, SOURCES, tick_slack
 from perfkit.preflight.observe import DEFAULT_WAIT, Look, Observation, fitting_wait
 from perfkit.preflight.processes import Process, collectors, process
 from perfkit.preflight.state import SampleRead, spacing
@@ -21,8 +21,6 @@ from perfkit.units import format_bytes, format_duration
 # How far the median distance of samples may be from the promised one.
 _FREQUENCY_TOLERANCE = 0.25
 _FEW = 5  # samples whose median distance one that was late does not change much
-# Clock ticks by which two reads of the same CPU counters may disagree (per-CPU sums are not taken at one instant).
-_TICK_SLACK = 2
 _SPACE_MARGIN = 1.1
 _A_DAY = 86400.0
 
@@ -274,7 +272,7 @@ def moving(seen: Observation) -> Check:
     for name, before, nudged, after, recorded in zip(LABELS, seen.before, seen.nudged, seen.after, seen.recorded):
         if before is None or nudged is None or after is None or nudged <= before or not _has(seen, SOURCES[name]):
             continue
-        slack = _TICK_SLACK + (os.cpu_count() or 1) if name == "cpu_ticks" else 0
+        slack = tick_slack() if name == "cpu_ticks" else 0
         follows = recorded is not None and nudged - slack <= recorded <= after + slack
         (moved if follows else frozen).append(f"{LABELS[name]} +{nudged - before}" if follows else name)
     if frozen:
