@@ -82,9 +82,9 @@ def tick_slack() -> int:
 
 
 class Nudge:
-    """Moves every counter of `Counters` in small steps of `seconds`: sends loopback packets, forces a file to disk, and computes.
+    """Moves every counter of `Counters` within `seconds`, in small steps: sends loopback packets, forces a file to disk, and computes.
 
-    It computes no longer than it takes to move the CPU counters well beyond `tick_slack`; the rest of the time is the disk's.
+    It computes no longer than it takes to move the CPU counters well beyond `tick_slack`, and sleeps for the rest: the disk may need it.
     Nothing is written: the packets go to a socket of our own, and the file behind `descriptor()` (the collection, open for reading) is
     only synchronised, which brings the collector's own lines to the disk. A disk that takes long for that is not waited for.
     """
