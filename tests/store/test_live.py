@@ -408,7 +408,7 @@ def test_what_empties_a_cell_is_the_same_event_as_of_a_file(tmp_path: Path, db: 
     files = {"vm-h": hostile(tmp_path / "vm-h.json"), "vm-l": without_limits(tmp_path / "vm-l.json")}
     import_input(tmp_path / "file.db", packed(tmp_path / "all.tar", files.values()))
     of = {name: samples(path) for name, path in files.items()}
-    batches = [*together(of["vm-h"][:3]), *of["vm-h"][3:6], *together(of["vm-h"][6:])]
+    batches = [*together(of["vm-h"][:3]), *of["vm-h"][3:6], *together(of["vm-h"][6:], 5)]
     of_limits = [*together(of["vm-l"][:35], 12), *together(of["vm-l"][35:], 14)]
     fed = Fed(db)
     for number, ((at, lines), (its, other)) in enumerate(zip_longest(batches, of_limits, fillvalue=(0, b""))):
