@@ -7,6 +7,8 @@ import itertools
 import json
 import random
 import re
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +112,21 @@ def test_unreadable_lines_are_counted_and_the_first_is_located(read: Read, first
 def test_lines_out_of_order_and_lines_sent_twice_change_no_row(read: Read) -> None:
     for name in ("host", "cpu", "disk", "containers"):
         assert read.rows("shuffled", name) == read.rows("whole", name) != [], name
+
+
+def test_a_member_of_an_archive_is_named_by_its_place_there(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "lab").mkdir()
+    spoiled, inner = tmp_path / "lab" / "vm-a.json", tmp_path / "more.zip"
+    spoiled.write_bytes(recording.read_bytes() + UNREADABLE["garbage"])
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("vm-b.json", spoiled.read_bytes().replace(b"vm-a", b"vm-b"))
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        archive.add(spoiled, "lab/vm-a.json")
+        archive.add(inner, "lab/more.zip")
+    process([tmp_path / "all.tar"], tmp_path / "out")
+    events = [json.loads((tmp_path / "out" / name / "quality.json").read_text())["events"] for name in ("vm-a", "vm-b")]
+    named = [event["subject"] for of in events for event in of if event["kind"] == "damaged"]
+    assert named == [f"{tmp_path}/all.tar/lab/{member}" for member in ("vm-a.json", "more.zip/vm-b.json")]
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ class Engine:
         for name in ("reading/schema", *_MACROS):
             self.con.execute(statement(name))
 
-    def load(self, files: Sequence[tuple[int, Path]], progress: Progress | None = None) -> None:
-        """Add each (machine, file); several files may be parts of one machine's recordings.
+    def load(self, files: Sequence[tuple[int, Path]], progress: Progress | None = None, names: Mapping[Path, str] | None = None) -> None:
+        """Add each (machine, file); several files may be parts of one machine's recordings. `names` are what users know some of them by.
 
         What cannot be read within a file is counted in `inputs`. Raises BadInput where a file cannot be opened.
         """
@@ -137,7 +137,7 @@ class Engine:
         for machine, file in files:
             tell = None if progress is None else lambda n, start=before: progress(start + n)
             self._files += 1
-            before += read(self.con, load, machine, self._files, file, tell)
+            before += read(self.con, load, machine, self._files, file, (names or {}).get(file, str(file)), tell)
 
     def name_containers(self, names: Mapping[str, str]) -> None:
         """Names for container ids, which win over what the collections say; before `derive`."""

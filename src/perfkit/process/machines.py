@@ -37,7 +37,7 @@ class _Known:
     has_session: bool = False
 
 
-def group(files: Sequence[Path]) -> list[Machine]:
+def group(files: Iterable[Path]) -> list[Machine]:
     """The machines whose collections `files` are, in the order of the files.
 
     perfkit's collections name their machine. Others do not: each is a machine of its own, but for the parts of one rotated file, the marks

@@ -74,10 +74,15 @@ def process(
     options = options or ProcessOptions()
     report = progress or (lambda what, done, total: None)
     with _beside(outdir) if outdir else nullcontext() as building, tempfile.TemporaryDirectory(prefix="perfkit-") as spill, memory_errors():
-        grouped = group(collections_in(files, Path(spill, "unpacked")))
-        machines = [replace(one, files=put_together(one.files, Path(spill, f"{one.number}.json"))) for one in grouped]
+        names = collections_in(files, Path(spill, "unpacked"))
+        grouped = group(names)
+        machines = []
+        for one in grouped:
+            together = put_together(one.files, Path(spill, f"{one.number}.json"))
+            names.setdefault(together[0], f"{names[one.files[0]]} and what other receivers wrote")
+            machines.append(replace(one, files=together))
         with Engine(memory_limit=options.memory_limit, threads=options.threads, temp_folder=Path(spill)) as engine:
-            machines = derive(engine, machines, options, report)
+            machines = derive(engine, machines, options, report, names)
             results = []
             for machine in machines:
                 inner = Path() if len(machines) == 1 else Path(machine.name)
@@ -98,18 +103,20 @@ def process(
     return results
 
 
-def derive(engine: Engine, machines: Sequence[Machine], options: ProcessOptions, report: Progress) -> list[Machine]:
-    """Load and derive `machines`; all that there are, those included that stood in another one's file.
+def derive(
+    engine: Engine, machines: Sequence[Machine], options: ProcessOptions, report: Progress, names: Mapping[Path, str]
+) -> list[Machine]:
+    """Load and derive `machines`; all that there are, those included that stood in another one's file. Users know the files by `names`.
 
     Raises BadInput for a file without a usable line, and for a machine without a sample in the window.
     """
     total = sum(file.stat().st_size for machine in machines for file in machine.files)
-    engine.load([(m.number, file) for m in machines for file in m.files], lambda done: report("reading", done, total))
+    engine.load([(m.number, file) for m in machines for file in m.files], lambda done: report("reading", done, total), names)
     _refuse_empty(engine)
     engine.name_containers(options.container_names)
     engine.derive(window=options.window, step=lambda name: report(name, total, total))
     found = named_apart(machines, engine.con.execute("SELECT machine, taken_from, name FROM apart ORDER BY machine").fetchall())
-    _refuse_unsampled(engine, found, options)
+    _refuse_unsampled(engine, found, options, names)
     return found
 
 
@@ -144,13 +151,13 @@ def _refuse_empty(engine: Engine) -> None:
         raise BadInput(f"{file} is not a collection: none of its lines can be read.")
 
 
-def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: ProcessOptions) -> None:
+def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: ProcessOptions, names: Mapping[Path, str]) -> None:
     sampled = {number for (number,) in engine.con.execute("SELECT machine FROM machines").fetchall()}
     empty = next((machine for machine in machines if machine.number not in sampled), None)
     if empty is None:
         return
     if options.window is None:
-        raise BadInput(f"{empty.files[0]} is not a collection: it holds no sample.")
+        raise BadInput(f"{names.get(empty.files[0], empty.files[0])} is not a collection: it holds no sample.")
     if options.window.phase:
         runs = engine.con.execute("SELECT name FROM run_names WHERE machine = ? ORDER BY 1", [empty.number]).fetchall()
         there = ", ".join(name for (name,) in runs) or "none"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,8 @@ _POLL = 0.1  # seconds between two reports of progress
 _MOST_UNPACKED = 64 << 30  # bytes of an archive's members
 _MOST_MEMBERS = 10_000
 _DEEPEST = 3  # archives in one another
+_UNPACKED = ".unpacked"  # ends the name of the folder that an inner one is unpacked into
+_INNER = re.compile(rf"\.\d+{re.escape(_UNPACKED)}(?=/)")
 MARKS = ".marks.json"  # behind a collection's name: marks that were made next to it, because it is another collector's
 
 
@@ -57,15 +60,17 @@ def text_size(file: Path) -> int:
     return size * _GZIP_RATIO if layers else size
 
 
-def read(con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, path: Path, progress: Progress | None = None) -> int:
-    """Add the lines of `path` to `raw` by the statement `load`, and what became of it to `inputs`; returns its size in bytes.
+def read(
+    con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, path: Path, name: str, progress: Progress | None = None
+) -> int:
+    """Add the lines of `path` to `raw` by the statement `load`, and what became of it to `inputs`, as `name`; returns its size in bytes.
 
     Damage within the file is no error: what can be read is read.
 
     Raises BadInput where the file cannot be opened or is of a kind that cannot be read, Failed where it cannot be read to its end.
     """
     layers, size = _look_at(path)
-    found = Input(machine, file, str(path), size, recorder=_recorder(path))
+    found = Input(machine, file, name, size, recorder=_recorder(path))
     with _reporting(con, size, progress):
         try:
             if layers in ([], [GZIP], [ZSTD]):
@@ -78,7 +83,7 @@ def read(con: duckdb.DuckDBPyConnection, load: str, machine: int, file: int, pat
                 found = _unpack_and_load(con, load, found, path)
         except duckdb.IOException as error:
             if not layers:
-                raise Failed(f"cannot read {path}: {error}.") from None
+                raise Failed(f"cannot read {name}: {error}.") from None
             found = _unpack_and_load(con, load, found, path)
     con.execute("INSERT INTO inputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", astuple(found))
     return size
@@ -109,21 +114,27 @@ def unpack_archive(path: Path, folder: Path) -> list[Path]:
         raise Failed(f"cannot unpack {path} into {folder}: {reason(error)}; make room there or set TMPDIR.") from None
 
 
-def collections_in(files: Sequence[Path], folder: Path) -> list[Path]:
+def collections_in(files: Iterable[Path], folder: Path) -> dict[Path, str]:
     """`files`, with the collections that each archive among them holds in its place; unpacked below `folder`.
 
+    Each has the name that a user knows it by: of a member of an archive that is its place there, as in `results.tar.gz/vm-a.json`.
     Marks that stand next to a collection come behind it. Raises BadInput for an archive without a collection.
     """
-    found: list[Path] = []
-    for number, file in enumerate(dict.fromkeys(files)):
-        members = [file]
+    given = dict.fromkeys(files)
+    found: dict[Path, str] = {}
+    for number, file in enumerate(given):
+        members = {file: str(file)}
         if is_archive(file):
-            members = [one for one in _unpacked(file, folder / str(number)) if not one.name.endswith(MARKS) and looks_like(one)]
-            if not members:
+            place = folder / str(number)
+            unpacked = [one for one in _unpacked(file, place) if not one.name.endswith(MARKS) and looks_like(one)]
+            if not unpacked:
                 raise BadInput(f"{file} is an archive without a collection; name the collection itself.")
-        for member in members:
+            members = {one: f"{file}/{_INNER.sub('', str(one.relative_to(place)))}" for one in unpacked}
+        for member, name in members.items():
+            found[member] = name
             marks = member.with_name(member.name + MARKS)
-            found += [member, marks] if marks.is_file() and marks not in files else [member]
+            if marks.is_file() and marks not in given:
+                found[marks] = name + MARKS
     return found
 
 
@@ -131,7 +142,7 @@ def _unpacked(archive: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
     """The files of an archive, and of those that stand in it."""
     for number, file in enumerate(unpack_archive(archive, folder)):
         if depth < _DEEPEST and is_archive(file):
-            yield from _unpacked(file, file.with_name(f"{file.name}.{number}.unpacked"), depth + 1)
+            yield from _unpacked(file, file.with_name(f"{file.name}.{number}{_UNPACKED}"), depth + 1)
         else:
             yield file
 

@@ -121,7 +121,7 @@ def _of_collection(path: Path) -> Iterator[list[Staged]]:
             raise BadInput(f"{path} is neither a collection nor a host.csv; see `perfkit import --help`.")
         with tempfile.TemporaryDirectory(prefix="perfkit-") as folder, Engine(temp_folder=Path(folder)) as engine, memory_errors():
             files = collections_in([path], Path(folder))
-            machines = derive(engine, group(files), ProcessOptions(), lambda what, done, total: None)
+            machines = derive(engine, group(files), ProcessOptions(), lambda what, done, total: None, files)
             of_path = digest([path, *(file for file in files if file.parent == path.parent and file != path)])
             yield [of_machine(engine.con, path, of_path, machine.number) for machine in machines]
     except OSError as error:
