@@ -47,28 +47,43 @@ def test_runs_are_cards(site, open_page):
     assert verdict.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
+def see_all_tabs(page) -> None:
+    """None is cut off at the side."""
+    tabs = page.locator(".tabs a")
+    assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
+
+
+def see_whole_numbers(page) -> None:
+    """Two columns of figures fit into half a phone: no number of a tile is cut."""
+    beyond = """(all) => all.filter((one) => one.getBoundingClientRect().right > one.closest(".tile").getBoundingClientRect().right)
+        .map((one) => one.textContent)"""
+    assert page.locator(".tile td").evaluate_all(beyond) == []
+
+
 @pytest.mark.parametrize(
-    ("path", "frame"),
+    ("path", "frames"),
     [
-        ("/collectors/1/tables", "#table-disk .scroll"),
-        ("/collectors/1/tables", "#table-host .scroll"),
-        ("/compare?c=1&c=2", "#difference .scroll"),
+        ("/collectors/1/tables", ["#table-disk .scroll", "#table-host .scroll"]),
+        ("/compare?c=1&c=2", ["#difference .scroll"]),
     ],
-    ids=["tables with devices", "tables", "compare"],
+    ids=["tables", "compare"],
 )
-def test_tables_keep_their_first_column_and_cut_no_number(site, open_page, path, frame):
-    """Before and after a swipe sideways, what is seen is seen whole."""
+def test_tables_keep_their_first_column_and_cut_no_number(site, open_page, path, frames):
+    """With devices and without. Before and after a swipe sideways, what is seen is seen whole; and all tabs are."""
     page = open_page(site.url + path, **PHONE)
-    page.wait_for_selector(f"{frame} tbody th")
-    place = page.locator(frame)
-    first = place.locator("tbody th").first
-    before = first.bounding_box()
-    assert place.evaluate(CUT) == []
-    assert place.evaluate(CLIPPED) == []
-    place.evaluate("(one) => one.scrollBy({ left: 130, behavior: 'instant' })")
-    one = f"document.querySelector({frame!r})"
-    page.wait_for_function(f"{one}.scrollLeft > 50 && ({CUT})({one}).length === 0")  # the browser snaps to a column
-    assert first.bounding_box()["x"] == pytest.approx(before["x"], abs=1)
+    see_all_tabs(page)
+    for frame in frames:
+        page.wait_for_selector(f"{frame} tbody th")
+        place = page.locator(frame)
+        first = place.locator("tbody th").first
+        before = first.bounding_box()
+        assert place.evaluate(CUT) == [], frame
+        assert place.evaluate(CLIPPED) == [], frame
+        place.evaluate("(one) => one.scrollBy({ left: 130, behavior: 'instant' })")
+        one = f"document.querySelector({frame!r})"
+        page.wait_for_function(f"{one}.scrollLeft > 50 && ({CUT})({one}).length === 0")  # the browser snaps to a column
+        assert first.bounding_box()["x"] == pytest.approx(before["x"], abs=1), frame
 
 
 def test_a_device_is_named_with_its_metric(site, open_page):
@@ -87,13 +102,8 @@ def test_a_zoom_is_left_by_a_tap(site, open_page):
     assert not page.locator("#unzoom").is_visible()
 
 
-@pytest.mark.parametrize("path", ["/collectors/1", "/collectors/1/host", "/compare?c=1&c=2"])
-def test_all_tabs_are_seen(site, open_page, path):
-    """None is cut off at the side."""
-    page = open_page(site.url + path, **PHONE)
-    tabs = page.locator(".tabs a")
-    assert tabs.all_inner_texts() == ["Overview", "Host", "Tables", "Containers", "Compare"]
-    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in (tab.bounding_box() for tab in tabs.all()))
+def test_all_tabs_of_a_host_are_seen(site, open_page):
+    see_all_tabs(open_page(f"{site.url}/collectors/1/host", **PHONE))
 
 
 def test_tables_of_the_database_are_tables(site, open_page):
@@ -109,19 +119,17 @@ def test_tables_of_the_database_are_tables(site, open_page):
     assert page.locator("header .bar").first.bounding_box()["height"] < 50, "the head is one line"
 
 
-@pytest.mark.parametrize("path", ["/collectors/1", "/runs/1@1"])
-def test_no_number_of_a_tile_is_cut(site, open_page, path):
-    """Two columns of figures fit into half a phone."""
-    page = open_page(site.url + path, **PHONE)
+def test_no_number_of_a_runs_tile_is_cut(site, open_page):
+    page = open_page(f"{site.url}/runs/1@1", **PHONE)
     page.wait_for_selector("body[data-stats]")
-    beyond = """(all) => all.filter((one) => one.getBoundingClientRect().right > one.closest(".tile").getBoundingClientRect().right)
-        .map((one) => one.textContent)"""
-    assert page.locator(".tile td").evaluate_all(beyond) == []
+    see_whole_numbers(page)
 
 
-def test_legends_stay_short(site, open_page):
-    """Two lines at most under a chart of the overview, with one figure a series."""
+def test_an_overview_is_seen_whole_and_its_legends_stay_short(site, open_page):
+    """Its tabs, the numbers of its tiles, and two lines at most under a chart, with one figure a series."""
     page = open_page(f"{site.url}/collectors/1", **PHONE)
     page.wait_for_selector("body[data-stats]")
+    see_all_tabs(page)
+    see_whole_numbers(page)
     tall = page.locator("#panels .legend").evaluate_all("(all) => all.map((one) => [one.textContent, one.clientHeight])")
     assert [one for one in tall if one[1] > 2 * 18 + 2] == []

@@ -62,3 +62,9 @@ def lake(collection: Path) -> Path:
     """A lake with `collection` alone; not to be changed."""
     put(collection.parent / "lake", collection, site="null")
     return collection.parent / "lake"
+
+
+@pytest.fixture(scope="session")
+def lake_rows(lake: Path) -> Rows:
+    """Every row of `lake`."""
+    return rows(lake)

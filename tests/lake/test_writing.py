@@ -17,7 +17,7 @@ from perfkit.lake.writing import write_sql
 from perfkit.process.engine import Engine
 from support.running import ENVIRONMENT, perfkit
 
-from .conftest import MARKS, MIDNIGHT, connected, files, put, rows
+from .conftest import MARKS, MIDNIGHT, Rows, connected, files, put, rows
 
 HOSTILE = ["null", "NULL", "__HIVE_DEFAULT_PARTITION__", "a b/../x", "123", "2026-01-01", "ü=%41", "*?[x]", ".", " ", "'; DROP", "x" * 200]
 
@@ -97,7 +97,7 @@ def test_only_what_looks_like_a_file_of_the_lake_is_one() -> None:
         assert parsed(path, 5) is None
 
 
-def test_a_collection_processed_again_takes_the_place_of_its_files(lake: Path, collection: Path, tmp_path: Path) -> None:
+def test_a_collection_processed_again_takes_the_place_of_its_files(lake: Path, lake_rows: Rows, collection: Path, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "lake")
     before = files(lake)
     again = Path(shutil.copy(collection, tmp_path / "under another name.json"))
@@ -105,10 +105,10 @@ def test_a_collection_processed_again_takes_the_place_of_its_files(lake: Path, c
     stale = stale.rename(stale.with_name(f"1-2-{stale.stem.rpartition('-')[2]}.parquet"))  # of the same collection, from another time
     put(tmp_path / "lake", again, site="null")
     assert files(tmp_path / "lake").keys() == before.keys()
-    assert rows(tmp_path / "lake") == rows(lake)
+    assert rows(tmp_path / "lake") == lake_rows
 
 
-def test_recordings_that_overlap_count_each_row_once(lake: Path, collection: Path, tmp_path: Path) -> None:
+def test_recordings_that_overlap_count_each_row_once(lake: Path, lake_rows: Rows, collection: Path, tmp_path: Path) -> None:
     """A collection that was processed while it grew, and again when it had ended; the whole has what the half lacked."""
     lines = collection.read_bytes().splitlines(keepends=True)
     half = tmp_path / "half.json"
@@ -119,7 +119,7 @@ def test_recordings_that_overlap_count_each_row_once(lake: Path, collection: Pat
     for file in (half, late):
         put(tmp_path / "lake", file, site="null")
     assert len(files(tmp_path / "lake")) > 2 * len(files(lake))
-    found, whole = rows(tmp_path / "lake"), rows(lake)
+    found, whole = rows(tmp_path / "lake"), lake_rows
     for name in (one.name for one in TABLES):
         assert [row[:-1] for row in found[name]] == [row[:-1] for row in whole[name]], name
 
@@ -140,7 +140,7 @@ def _escaped(file: Path) -> str:
 
 
 def test_a_writer_that_fails_on_its_way_leaves_whole_files_alone_and_can_go_on(
-    lake: Path, collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Path, lake_rows: Rows, collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, left = Lake.publish, [7]
 
@@ -159,7 +159,7 @@ def test_a_writer_that_fails_on_its_way_leaves_whole_files_alone_and_can_go_on(
     assert not (tmp_path / "lake" / "runs").exists()  # a run is there when its samples are
     monkeypatch.undo()
     put(tmp_path / "lake", collection, site="null")
-    assert rows(tmp_path / "lake") == rows(lake)
+    assert rows(tmp_path / "lake") == lake_rows
 
 
 def test_every_table_of_the_lake_can_be_told_apart() -> None:
@@ -168,14 +168,14 @@ def test_every_table_of_the_lake_can_be_told_apart() -> None:
         assert len({"site", "machine", "timestamp", "date", "collection", *(c.name for c in one.columns)}) == 5 + len(one.columns)
 
 
-def test_the_command_writes_the_lake_alone_or_a_folder_too(lake: Path, collection: Path, tmp_path: Path) -> None:
+def test_the_command_writes_the_lake_alone_or_a_folder_too(lake: Path, lake_rows: Rows, collection: Path, tmp_path: Path) -> None:
     """In whatever time zone it runs, instants are those of UTC."""
     environment = ENVIRONMENT | {"TZ": "America/New_York"}
     alone = perfkit("process", collection, "--lake", "lake", "--site", "null", cwd=tmp_path, env=environment)
     assert (alone.returncode, alone.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["lake"]
     assert f"In the lake {tmp_path}/lake: {len(files(lake))} files." in alone.stdout
-    assert rows(tmp_path / "lake") == rows(lake)
+    assert rows(tmp_path / "lake") == lake_rows
     url = (tmp_path / "la ke").as_uri()
     both = perfkit("process", collection, "--lake", url, "--outdir", "out", "--parquet", cwd=tmp_path, env=environment)
     assert (both.returncode, both.stderr) == (0, "")

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -43,57 +44,66 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_it_says_where_it_serves_and_ends_with_0(tmp_path: Path) -> None:
+def test_it_says_where_it_serves_starts_a_child_again_that_dies_and_ends_with_0(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         assert f"Dashboard of {served.db}: {served.dashboard}/" in served.read()
         assert f"Receiver into {served.data}: {served.url}" in served.read()
         assert asking.get(served.dashboard).status_code == 200
-        children = served.children()
-        assert len(children) == 4
-        assert served.stop() == 0
-        assert not any(alive(pid) for pid in children.values())
-
-
-def test_what_is_received_is_in_the_database_while_it_still_arrives(tmp_path: Path) -> None:
-    with serving(tmp_path, dashboard=False) as served:
-        sender = Sender(served.port, served.key, "vm-live")
-        sender.start()
-        until(lambda: count(served.db, "SELECT count(*) FROM host_metrics") > 10)
-        before = count(served.db, "SELECT max(timestamp) FROM host_metrics")
-        until(lambda: count(served.db, "SELECT max(timestamp) FROM host_metrics") > before)
-        assert sender.is_alive()
-        sender.ending.set()
-
-
-def test_a_keys_site_is_the_collectors_site(tmp_path: Path) -> None:
-    with serving(tmp_path, dashboard=False) as served:
-        sender = Sender(served.port, served.keys.add("paris", site="Paris"), "vm")
-        sender.start()
-        until(lambda: count(served.db, "SELECT count(*) FROM collectors WHERE machinename = 'vm' AND sitename = 'Paris'") == 1)
-        sender.ending.set()
-
-
-@pytest.mark.parametrize("stopped", ["dashboard", "importer", "uploader"])
-def test_a_process_that_hangs_stalls_no_acknowledgement(tmp_path: Path, stopped: str) -> None:
-    with serving(tmp_path) as served:
-        os.kill(served.children()[stopped], signal.SIGSTOP)
-        sender = Sender(served.port, served.key, "vm")
-        sender.start()
-        until(lambda: sender.acknowledged >= 50)
-        sender.ending.set()
-        sender.join(120)
-
-
-def test_a_child_that_dies_is_started_again_and_the_user_is_told(tmp_path: Path) -> None:
-    with serving(tmp_path) as served:
         before = served.children()
+        assert len(before) == 4
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         until(lambda: len(set(served.children().values()) - set(before.values())) == 4)
         until(lambda: _answers(served.url + "/-/healthz") and _answers(served.dashboard))
         for name in before:
             assert f"the {name} ended (SIGKILL); starting it again." in served.read()
+        children = served.children()
         assert served.stop() == 0
+        assert not any(alive(pid) for pid in children.values())
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server for several tests, each of which has machines of its own and leaves all of its processes at work."""
+    with serving(tmp_path_factory.mktemp("plain")) as served:
+        yield served
+
+
+def of_machine(what: str, name: str) -> str:
+    return f"SELECT {what} FROM host_metrics JOIN collectors ON id = collector_id WHERE machinename = '{name}'"
+
+
+def test_what_is_received_is_in_the_database_while_it_still_arrives(plain: Served) -> None:
+    sender = Sender(plain.port, plain.key, "vm-live")
+    sender.start()
+    until(lambda: count(plain.db, of_machine("count(*)", "vm-live")) > 10)
+    before = count(plain.db, of_machine("max(timestamp)", "vm-live"))
+    until(lambda: count(plain.db, of_machine("max(timestamp)", "vm-live")) > before)
+    assert sender.is_alive()
+    sender.ending.set()
+    sender.join(120)
+
+
+def test_a_keys_site_is_the_collectors_site(plain: Served) -> None:
+    sender = Sender(plain.port, plain.keys.add("paris", site="Paris"), "vm-paris")
+    sender.start()
+    until(lambda: count(plain.db, "SELECT count(*) FROM collectors WHERE machinename = 'vm-paris' AND sitename = 'Paris'") == 1)
+    sender.ending.set()
+    sender.join(120)
+
+
+@pytest.mark.parametrize("stopped", ["dashboard", "importer", "uploader"])
+def test_a_process_that_hangs_stalls_no_acknowledgement(plain: Served, stopped: str) -> None:
+    pid = plain.children()[stopped]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        sender = Sender(plain.port, plain.key, f"vm-{stopped}")
+        sender.start()
+        until(lambda: sender.acknowledged >= 50)
+        sender.ending.set()
+        sender.join(120)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_with_64_file_descriptors_the_built_file_loses_nothing_of_30_senders_beside_a_hundred_idle_connections(
@@ -138,13 +148,12 @@ def test_children_end_when_the_parent_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--receive", "--listen"])
-def test_a_port_that_is_taken_is_named_with_the_option_that_changes_it(tmp_path: Path, option: str) -> None:
-    with serving(tmp_path / "first") as served:
-        port = served.port if option == "--receive" else served.front
-        other = "--listen" if option == "--receive" else "--receive"
-        answer = perfkit("serve", option, f"127.0.0.1:{port}", other, "127.0.0.1:0", home=tmp_path / "second")
-        assert answer.returncode == 1
-        assert answer.stderr == f"perfkit: 127.0.0.1:{port} is in use; stop what listens there, or take another port with {option}.\n"
+def test_a_port_that_is_taken_is_named_with_the_option_that_changes_it(plain: Served, tmp_path: Path, option: str) -> None:
+    port = plain.port if option == "--receive" else plain.front
+    other = "--listen" if option == "--receive" else "--receive"
+    answer = perfkit("serve", option, f"127.0.0.1:{port}", other, "127.0.0.1:0", home=tmp_path / "second")
+    assert answer.returncode == 1
+    assert answer.stderr == f"perfkit: 127.0.0.1:{port} is in use; stop what listens there, or take another port with {option}.\n"
 
 
 @pytest.mark.parametrize(
@@ -251,20 +260,19 @@ def upload(served: Served, file: Path, key: str | None = None, name: str | None 
         return asking.post(served.url + "/api/v1/performance/upload", headers=headers, files=files, data=fields, timeout=120)
 
 
-def test_an_uploaded_collection_is_imported_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
+def test_an_uploaded_collection_is_imported_and_a_second_time_changes_nothing(plain: Served, tmp_path: Path) -> None:
     collection = invent.write(tmp_path / "run.json", seconds=60)
-    with serving(tmp_path / "server", dashboard=False) as served:
-        answer = upload(served, collection, machine_id="vm-u", site="lab")
-        assert answer.status_code == 201, answer.text
-        said = answer.json()
-        assert (said["machinename"], said["sitename"], said["already"]) == ("vm-u", "lab", False)
-        assert (said["certificate"]["samples"], said["certificate"]["coverage"], said["notes"]) == (60, 100, [])
-        rows = count(served.db, "SELECT count(*) FROM host_metrics")
-        assert rows == said["new_samples"] > 50
-        again = upload(served, collection, machine_id="vm-u", site="lab")
-        assert (again.status_code, again.json()["already"]) == (201, True)
-        assert count(served.db, "SELECT count(*) FROM host_metrics") == rows
-        assert not list((served.data / "uploads").iterdir())
+    answer = upload(plain, collection, machine_id="vm-u", site="lab")
+    assert answer.status_code == 201, answer.text
+    said = answer.json()
+    assert (said["machinename"], said["sitename"], said["already"]) == ("vm-u", "lab", False)
+    assert (said["certificate"]["samples"], said["certificate"]["coverage"], said["notes"]) == (60, 100, [])
+    rows = count(plain.db, of_machine("count(*)", "vm-u"))
+    assert rows == said["new_samples"] > 50
+    again = upload(plain, collection, machine_id="vm-u", site="lab")
+    assert (again.status_code, again.json()["already"]) == (201, True)
+    assert count(plain.db, of_machine("count(*)", "vm-u")) == rows
+    assert not list((plain.data / "uploads").iterdir())
 
 
 def test_an_upload_that_cannot_be_imported_says_why_and_leaves_nothing(tmp_path: Path) -> None:
