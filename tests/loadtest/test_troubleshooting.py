@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from support import invent, seed
-from support.running import ENVIRONMENT, FAULTY, in_process, perfkit, wait_for
+from support.running import ENVIRONMENT, FAULTY, collect, in_process, perfkit, wait_for
 from support.server import running
 from support.unkind_server import serving
 
@@ -54,10 +54,11 @@ class Desk:
         assert code is None or done.returncode == code, self.printed
 
     def start(self, *words: object, **environment: str) -> subprocess.Popen[Any]:
-        command = [sys.executable, "-m", "perfkit", *map(str, words)]
-        process = subprocess.Popen(
-            command, cwd=self.folder, env={**self.environment, **environment}, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
+        command, environment = [sys.executable, "-m", "perfkit", *map(str, words)], {**self.environment, **environment}
+        if words[0] == "collect":
+            process = collect(*words[1:], cwd=self.folder, env=environment)
+        else:
+            process = subprocess.Popen(command, cwd=self.folder, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.started.append(process)
         return process
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.running import ENVIRONMENT, FAULTY, Start, wait_for
+from support.running import FAULTY, Start, collect, wait_for
 
 
 @pytest.fixture
@@ -42,8 +42,7 @@ def collector(processes: list[subprocess.Popen[bytes]]) -> Start:
     """Start perfkit's own collector with these options."""
 
     def start(file: Path, *words: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "perfkit", "collect", "--collection", str(file), "--no-containers", *words]
-        process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+        process = collect("--collection", file, "--no-containers", *words)
         processes.append(process)
         wait_for(lambda: file.exists() and (file.name.endswith(".gz") or b"/proc/stat" in file.read_bytes()))
         return process

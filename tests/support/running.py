@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import IO, Any
 from unittest import mock
 
 from perfkit.cli import main
+from perfkit.collect.launch import FLAG
 
 SOURCE = Path(__file__).parents[2] / "src"
 PATIENT = ("--wait", "60s")  # a proof is over as soon as it succeeds; on a busy machine it takes its time
@@ -71,14 +73,43 @@ def perfkit(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, **options)
 
 
+def _refused(*_: object) -> None:
+    raise AssertionError("another program would take the place of the tests")
+
+
 def in_process(*words: object, cwd: Path | None = None, env: dict[str, str] = ENVIRONMENT) -> subprocess.CompletedProcess[str]:
     """The same as `perfkit` without a Python of its own: for a command that neither waits for signals nor has to be another process."""
     command, out, err = list(map(str, words)), io.StringIO(), io.StringIO()
     said, place = (contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)), contextlib.chdir(cwd or Path.cwd())
-    stay = mock.patch("os.execv", side_effect=AssertionError("another program would take the place of the tests"))
+    stay = mock.patch.multiple("os", execv=_refused, execve=_refused)
     with said[0], said[1], place, stay, mock.patch.dict(os.environ, env, clear=True):
         code = main(command)
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+class _Begun(BaseException):
+    """The command has become another program."""
+
+
+def collect(*words: object, cwd: Path | None = None, env: dict[str, str] = ENVIRONMENT) -> subprocess.Popen[bytes]:
+    """The process that `perfkit collect` becomes once it has read its command line, which is read in this one."""
+    begun: list[subprocess.Popen[bytes]] = []
+
+    def become(_: str, command: list[str], environment: dict[str, str]) -> None:
+        pipe = int(next(word for word in command if word.startswith(f"{FLAG}=")).partition("=")[2])
+        begun.append(subprocess.Popen(command, env=environment, pass_fds=[pipe], stderr=subprocess.DEVNULL))
+        os.close(pipe)
+        raise _Begun
+
+    taken = signal.pthread_sigmask(signal.SIG_BLOCK, ())  # what the collector takes as soon as it can is held back meanwhile
+    typed = ["perfkit", "collect", *map(str, words)]  # which others see, and preflight reads
+    place, stay = contextlib.chdir(cwd or Path.cwd()), mock.patch.multiple("os", execve=become)
+    try:
+        with place, stay, mock.patch("sys.argv", typed), mock.patch.dict(os.environ, env, clear=True), contextlib.suppress(_Begun):
+            main(typed[1:])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, taken)
+    return begun[0]
 
 
 def preflight(*words: object, run: Callable[..., subprocess.CompletedProcess[str]] = in_process) -> tuple[int, dict[str, dict[str, str]]]:

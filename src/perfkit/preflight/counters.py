@@ -84,7 +84,7 @@ def tick_slack() -> int:
 class Nudge:
     """Moves every counter of `Counters` within `seconds`, in small steps: sends loopback packets, forces a file to disk, and computes.
 
-    It computes no longer than it takes to move the CPU counters well beyond `tick_slack`, and sleeps for the rest: the disk may need it.
+    It computes until the machine's CPU counters have moved well beyond `tick_slack`, and sleeps for the rest: the disk may need it.
     Nothing is written: the packets go to a socket of our own, and the file behind `descriptor()` (the collection, open for reading) is
     only synchronised, which brings the collector's own lines to the disk. A disk that takes long for that is not waited for.
     """
@@ -101,16 +101,20 @@ class Nudge:
         self.done = next(self._steps, None) is None
 
     def _play(self, seconds: float) -> Iterator[bool]:
-        end = time.monotonic() + seconds
-        enough = time.process_time() + _FAR * tick_slack() / os.sysconf("SC_CLK_TCK")
+        end, began, moved = time.monotonic() + seconds, read_counters().cpu_ticks, False
         _send_packets()
         threading.Thread(target=_synchronise, args=(os.dup(self._descriptor()),), daemon=True).start()
         while (now := time.monotonic()) < end:
             stop = min(now + _STEP, end)
-            while time.monotonic() < stop and time.process_time() < enough:
+            while not moved and time.monotonic() < stop:
                 sum(range(1000))
             time.sleep(max(0.0, stop - time.monotonic()))
+            moved = moved or _are_far_apart(began, read_counters().cpu_ticks)
             yield True
+
+
+def _are_far_apart(before: int | None, after: int | None) -> bool:
+    return before is not None and after is not None and after - before >= _FAR * tick_slack()
 
 
 def _synchronise(descriptor: int) -> None:
