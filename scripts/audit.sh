@@ -12,8 +12,10 @@ warn() {
 stamp="$(sha256sum scripts/audit.lock)"
 if [ "$(cat build/audit/stamp 2>/dev/null)" != "$stamp" ]; then
     rm -rf build/audit
-    "${PYTHON:-build/venv/bin/python}" -m venv build/audit
-    timeout 120 build/audit/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r scripts/audit.lock 2>/dev/null ||
+    python=${PYTHON:-build/venv/bin/python}
+    "$python" -m venv --without-pip build/audit
+    timeout 120 "$python" -m pip --python build/audit/bin/python install --quiet --no-compile --disable-pip-version-check --no-deps --require-hashes \
+        -r scripts/audit.lock 2>/dev/null ||
         warn "pip-audit could not be installed; nothing was audited."
     echo "$stamp" >build/audit/stamp
 fi
