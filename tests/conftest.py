@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import os
 import signal
@@ -70,12 +69,13 @@ def target_only(shared: Path) -> Path:
 
 
 def _build(folder: Path, *options: str) -> Path:
-    file = folder / "perfkit.pyz"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not file.exists():
-            subprocess.run([sys.executable, ROOT / "build_zipapp.py", *options, "--output", file], check=True, stdout=subprocess.DEVNULL)
-    return file
+    from support.running import made_once
+
+    def build(building: Path) -> None:
+        command = [sys.executable, ROOT / "build_zipapp.py", *options, "--output", building / "perfkit.pyz"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    return made_once(folder, build) / "perfkit.pyz"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ Target tier; pure data, and light to import, because the first stage of every st
 from __future__ import annotations
 
 TARGET, DESK = "target", "desk"
-DESK_PYTHON = (3, 11)  # the oldest that the desk tier's packages exist for
 
 # name: (tier, module, summary)
 COMMANDS = {

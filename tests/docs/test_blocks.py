@@ -5,7 +5,6 @@ A mark is a comment before the block: `<!-- not run: it needs a cloud -->`. What
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -23,7 +22,7 @@ import pytest
 from perfkit.cli import main
 from perfkit.store.importing import import_input
 from support import invent
-from support.running import in_process, wait_for
+from support.running import in_process, made_once, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -124,16 +123,7 @@ OUT_OF_THE_FILE = {
 @pytest.fixture(scope="session")
 def stage(shared: Path) -> Path:
     """A folder with the machines, runs and files that the pages name, and a database of them; once per test run, not to be changed."""
-    folder = shared / "stage"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            building = folder.with_suffix(".new")
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir()
-            furnish(building)
-            building.rename(folder)
-    return folder
+    return made_once(shared / "stage", furnish)
 
 
 def furnish(folder: Path) -> None:

@@ -102,6 +102,13 @@ def told(archive: str | None) -> list[str]:
     return [f"sha256 {digest.hexdigest()}", f"desk commands: {_held(tiers)}" if tiers else "desk commands: none (--target-only)"]
 
 
+def too_old() -> str:
+    """Why this Python runs no command of the desk tier, in words that follow a subject ("this command"); "" if it is new enough."""
+    if sys.version_info >= _numbers(PYTHONS[0]):
+        return ""
+    return f"needs Python {PYTHONS[0]} or later, and here is {_python()}; collect, preflight and mark run on it."
+
+
 def select(carried: dict[str, Any], platform: str, python: str) -> dict[str, Any]:
     """The entry of `carried` for `platform` ("linux-x86_64") and `python` ("3.12"); BadInput names what there is and what was found."""
     tiers = carried.get("tiers", {})

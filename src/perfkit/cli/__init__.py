@@ -150,14 +150,15 @@ def _unexpected(error: Exception) -> tuple[str, int]:
     library, missing, _ = str(error).partition(": cannot open shared object file")
     if isinstance(error, ImportError) and missing:
         return f"{library} is not on this system, and this command needs it; install it (Debian, Ubuntu: apt-get install libstdc++6).", 2
-    package = (error.name or "").partition(".")[0].lstrip("_") if isinstance(error, ModuleNotFoundError) else "perfkit"
-    from perfkit.bootstrap import tier, too_old_for_desk
+    from perfkit.bootstrap import tier
 
-    if package != "perfkit" and (why := too_old_for_desk()):
+    package = (error.name or "").partition(".")[0].lstrip("_") if isinstance(error, ModuleNotFoundError) else ""
+    is_missing = package not in ("", "perfkit")
+    if is_missing and (why := tier.too_old()):
         return f"this command {why}", 2
     if mended := tier.mended():
         return mended, 1
-    if package != "perfkit":
+    if is_missing:
         return f"this command needs the package {package}, which is not installed; pip and pipx install it with perfkit's wheel.", 2
     return f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it shows.", 1
 

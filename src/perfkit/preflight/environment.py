@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from perfkit.bootstrap import cache, tier, too_old_for_desk
+from perfkit.bootstrap import cache, tier
 from perfkit.errors import PerfkitError
 from perfkit.preflight import machine
 from perfkit.preflight.verdict import FAIL, OK, SKIP, WARN, Check
@@ -26,7 +26,8 @@ def check_environment(archive: str | None, folder: Path) -> tuple[Check, ...]:
 def _of_the_file(archive: str | None) -> tuple[Check, ...]:
     if archive is None:
         none = Check("file", SKIP, "this is no perfkit.pyz: nothing is unpacked")
-        return (none, Check("desk", WARN, _NOT_HERE, f"each of them {why}")) if (why := too_old_for_desk()) else (none,)
+        why = tier.too_old()
+        return (none, Check("desk", WARN, _NOT_HERE, f"each of them {why}")) if why else (none,)
     damage = _damage(archive)
     if damage:
         return (Check("file", FAIL, damage, f"{archive} is damaged; copy or build it again, and compare its SHA-256 with SHA256SUMS."),)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from perfkit.bootstrap import tier
 from perfkit.collection import escape
 from perfkit.collection.subsystems import HOST, NEEDED, WANTED
-from perfkit.commands import DESK_PYTHON
 from perfkit.preflight.processes import collectors as running_collectors
 from perfkit.preflight.verdict import FAIL, OK, WARN, Check, Report, Words
 from perfkit.units import format_bytes, format_duration
@@ -42,8 +42,7 @@ def check_machine(folder: Path, root: Path = Path("/")) -> Report:
 def python(_place: Place) -> Check:
     """The interpreter is one that the collector runs on; the loop itself was started with it."""
     version = ".".join(map(str, sys.version_info[:3]))
-    oldest = ".".join(map(str, DESK_PYTHON))
-    desk = "evaluates here too" if sys.version_info >= DESK_PYTHON else f"records; evaluate on a machine with {oldest} or later"
+    desk = f"records; evaluate on a machine with {tier.PYTHONS[0]} or later" if tier.too_old() else "evaluates here too"
     return Check("python", OK, f"{version} ({desk})")
 
 

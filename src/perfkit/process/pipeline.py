@@ -157,7 +157,7 @@ def _refuse_unsampled(engine: Engine, machines: Sequence[Machine], options: Proc
     if empty is None:
         return
     if options.window is None:
-        raise BadInput(f"{names.get(empty.files[0], empty.files[0])} is not a collection: it holds no sample.")
+        raise BadInput(f"{names[empty.files[0]]} is not a collection: it holds no sample.")
     if options.window.phase:
         runs = engine.con.execute("SELECT name FROM run_names WHERE machine = ? ORDER BY 1", [empty.number]).fetchall()
         there = ", ".join(name for (name,) in runs) or "none"
