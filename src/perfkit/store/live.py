@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -144,6 +145,16 @@ def _unneeded(new: set[str], *, facts: bool) -> list[str]:
     return [*_NEVER_LIVE, *(() if facts else ("machines", "system_info")), *without_lines]
 
 
+@cache
+def _empty_tables() -> str:
+    """The statements that make the tables of an engine into which nothing was loaded: 30 ms, while to derive them takes 300."""
+    with Engine(threads=1) as engine:
+        engine.con.execute("PRAGMA disable_optimizer")
+        engine.derive(percentiles=False, quality=False)
+        made = engine.con.execute("SELECT sql FROM duckdb_tables()").fetchall()
+    return "".join(sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1) for (sql,) in made)
+
+
 _CLOSED = """SELECT run, NULL FROM runs JOIN recordings USING (collector_id, recording)
     WHERE collector_id = :id AND open = 0 AND (marked = 1 OR ended NOT IN (:still, :cut))
     UNION ALL SELECT run, phase FROM phases WHERE collector_id = :id AND open = 0"""
@@ -220,8 +231,7 @@ class Live:
         self._con = open_database(db)
         self._con.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._most_devices = most_devices
-        self._tables = ""  # the statements that make the tables of an engine into which nothing was loaded: 30 ms; to derive them takes 400
-        self._engine = self._open_engine()
+        self._open: Engine | None = None  # from the first lines on: a server that receives nothing needs none
         self._derived = 0
         self._now = now
         self._machines: dict[tuple[str, str], _Machine] = {}
@@ -309,19 +319,23 @@ class Live:
 
     def close(self) -> None:
         """Close the database. Whatever was fed since the last checkpoint will be asked for again, and found to be there."""
-        self._engine.close()
+        self._close_engine()
         self._con.close()
 
-    def _open_engine(self) -> Engine:
-        engine = Engine(threads=1, most_devices=self._most_devices)
-        engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
-        if not self._tables:
-            engine.derive(percentiles=False, quality=False)
-            made = engine.con.execute("SELECT sql FROM duckdb_tables()").fetchall()
-            self._tables = "".join(sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1) for (sql,) in made)
-        else:
-            engine.con.execute(self._tables)
-        return engine
+    @property
+    def _engine(self) -> Engine:
+        """The engine, with its tables."""
+        if self._open is None:
+            self._open = Engine(threads=1, most_devices=self._most_devices)
+            self._open.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
+            self._open.con.execute(_empty_tables())
+            self._derived = 0
+        return self._open
+
+    def _close_engine(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def _load_waiting(self) -> None:
         """The machines of which something waited when the database was last left, so that it is taken in although no more may come."""
@@ -436,11 +450,9 @@ class Live:
 
     def _derive(self, rows: Sequence[tuple[int, RawLine]], after: Mapping[int, int], skip: list[str]) -> None:
         if self._derived >= _DERIVED_MOST:
-            self._engine.close()
-            self._engine = self._open_engine()
-            self._derived = 0
-        self._derived += 1
+            self._close_engine()
         self._engine.clear()
+        self._derived += 1
         descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
         try:
             with os.fdopen(descriptor, "wb") as file:
