@@ -42,8 +42,10 @@ HEAVY = {
 def site(seeded: Path):
     from .conftest import serving
 
-    with serving(seeded) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dashboard_site, "SQL_MILLISECONDS", 1000)  # instead of 5000: every endless statement takes it all
+        with serving(seeded) as running:
+            yield running
 
 
 def children() -> list[int]:

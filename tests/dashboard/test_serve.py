@@ -14,6 +14,7 @@ import pytest
 
 from perfkit.serve.address import Address
 from support import asking
+from support.running import ENVIRONMENT
 from support.seed import fill
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -129,3 +130,13 @@ def test_no_part_of_an_answer_waits_for_another():
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_dashboard_loads_nothing_that_it_never_uses():
+    """Datasette's registry of units takes as long as all the rest of a start, and httpx's command line brings two libraries along."""
+    script = "import sys; from perfkit.dashboard import app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=True
+    ).stdout.split()
+    assert "datasette.views.table" in loaded
+    assert [one for one in loaded if one.startswith(("datasette.vendored.pint.", "rich.console", "pygments"))] == []

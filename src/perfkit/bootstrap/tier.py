@@ -12,6 +12,7 @@ import sys
 import zipimport
 from typing import Any, NoReturn
 
+import perfkit
 from perfkit.commands import DESK, of_tier
 from perfkit.errors import BadInput, PerfkitError
 
@@ -88,18 +89,19 @@ def manifest(archive: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def told(archive: str | None) -> list[str]:
-    """Lines that say which file this is: its digest, as SHA256SUMS has it, and what its desk commands run on. None of a checkout."""
-    if archive is None:
-        return []
-    import hashlib
+def version(archive: str | None) -> str:
+    """Which perfkit this is: its version, and of the file its digest, as SHA256SUMS has it, and what its desk commands run on."""
+    lines = [f"perfkit {perfkit.__version__}"]
+    if archive is not None:
+        import hashlib
 
-    digest = hashlib.sha256()
-    with open(archive, "rb") as file:  # noqa: PTH123 - as the zip's importer names it
-        while block := file.read(1 << 20):
-            digest.update(block)
-    tiers = manifest(archive).get("tiers", {})
-    return [f"sha256 {digest.hexdigest()}", f"desk commands: {_held(tiers)}" if tiers else "desk commands: none (--target-only)"]
+        digest = hashlib.sha256()
+        with open(archive, "rb") as file:  # noqa: PTH123 - as the zip's importer names it
+            while block := file.read(1 << 20):
+                digest.update(block)
+        tiers = manifest(archive).get("tiers", {})
+        lines += [f"sha256 {digest.hexdigest()}", f"desk commands: {_held(tiers)}" if tiers else "desk commands: none (--target-only)"]
+    return "\n".join(lines)
 
 
 def too_old() -> str:

@@ -15,7 +15,6 @@ import click
 import typer
 from typer.core import TyperGroup
 
-import perfkit
 from perfkit.commands import COMMANDS
 from perfkit.errors import BadInput, PerfkitError
 from perfkit.originals import ONE_DASH
@@ -103,7 +102,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from perfkit.bootstrap import program_file, tier
 
-        print("\n".join([f"perfkit {perfkit.__version__}", *tier.told(program_file())]))
+        print(tier.version(program_file()))
         raise typer.Exit
 
 
