@@ -6,6 +6,7 @@ of a CPU, where sysstat charges the whole counter to one interval or counts 0.
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
@@ -135,7 +136,8 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes(shared: Path) -> dict[str, Outcome]:
     """By scenario."""
-    recorded = {scenario.name: machines.record(scenario.machine, scenario.steps) for scenario in SCENARIOS}
+    # Copies, since the steps change them, and a worker process may come back to this module.
+    recorded = {scenario.name: machines.record(copy.deepcopy(scenario.machine), scenario.steps) for scenario in SCENARIOS}
     base = made_once(shared / "sysstat", lambda base: _record(base, recorded))
     return {name: _outcome(base / name, states) for name, states in recorded.items()}
 
