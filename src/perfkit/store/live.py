@@ -7,7 +7,6 @@ checkpoint after a crash, they are found to be there.
 
 from __future__ import annotations
 
-import os
 import re
 import sqlite3
 import tempfile
@@ -453,13 +452,8 @@ class Live:
             self._close_engine()
         self._engine.clear()
         self._derived += 1
-        descriptor, name = tempfile.mkstemp(prefix="perfkit-", suffix=".json")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(b"\n".join(orjson.dumps({"machine": machine, **line._asdict()}) for machine, line in rows))
-            self._engine.con.execute(schema.text("duckdb/live_load"), {"path": name})
-        finally:
-            Path(name).unlink()
+        columns = {name: [getattr(line, name) for _, line in rows] for name in RawLine._fields}
+        self._engine.con.execute(schema.text("duckdb/live_load"), {"machine": [machine for machine, _ in rows], **columns})
         self._engine.derive(percentiles=False, quality=False, skip=skip)
         self._engine.con.execute(schema.text("duckdb/live_after"), {"machines": list(after), "instants": list(after.values())})
 
