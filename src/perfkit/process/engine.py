@@ -129,9 +129,10 @@ class Engine:
         """
         before = 0
         load = statement("reading/load")
-        if self._chooses_threads and memory.text_of([file for _, file in files]) < memory.FOR_ONE_THREAD:
-            self.con.execute("SET threads = 1")
+        if memory.text_of([file for _, file in files]) < memory.FOR_ONE_THREAD:
             memory.keep_freed(self.con)
+            if self._chooses_threads:
+                self.con.execute("SET threads = 1")
         if memory.is_larger_than(self._memory_limit, [file for _, file in files]):
             memory.keep_freed(self.con)  # the limit is what bounds the memory now
             load = memory.clustered(load)

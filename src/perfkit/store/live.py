@@ -144,11 +144,16 @@ def _unneeded(new: set[str], *, facts: bool) -> list[str]:
     return [*_NEVER_LIVE, *(() if facts else ("machines", "system_info")), *without_lines]
 
 
+def _engine_for_a_step(most_devices: int = MOST_DEVICES) -> Engine:
+    engine = Engine(threads=1, most_devices=most_devices)
+    engine.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
+    return engine
+
+
 @cache
 def _empty_tables() -> str:
     """The statements that make the tables of an engine into which nothing was loaded: 30 ms, while to derive them takes 300."""
-    with Engine(threads=1) as engine:
-        engine.con.execute("PRAGMA disable_optimizer")
+    with _engine_for_a_step() as engine:
         engine.derive(percentiles=False, quality=False)
         made = engine.con.execute("SELECT sql FROM duckdb_tables()").fetchall()
     return "".join(sql.replace("CREATE TABLE", "CREATE OR REPLACE TABLE", 1) for (sql,) in made)
@@ -325,10 +330,9 @@ class Live:
     def _engine(self) -> Engine:
         """The engine, with its tables."""
         if self._open is None:
-            self._open = Engine(threads=1, most_devices=self._most_devices)
-            self._open.con.execute("PRAGMA disable_optimizer")  # over a few rows it costs more than it saves
-            self._open.con.execute(_empty_tables())
-            self._derived = 0
+            engine = _engine_for_a_step(self._most_devices)
+            engine.con.execute(_empty_tables())
+            self._open, self._derived = engine, 0
         return self._open
 
     def _close_engine(self) -> None:
