@@ -186,13 +186,11 @@ def bench_live(place: Path) -> None:
     live.close()
     steady = taken[5:]
     rest = (sum(cpu) / 1000 - parts["derive"] - parts["append"]) / len(taken) * 1000
-    mean = statistics.mean(steady)
     stored = parts["append"] / len(taken) * 1000 + rest
     line("one second of 100 collectors: rows, rollups, state, commit", f"{stored:.0f} ms CPU", "<= 50 ms", stored <= 50)
-    busy = statistics.mean(cpu[5:])
-    print(
-        f"  with parsing and derivation: {busy:.0f} ms CPU; mean {mean:.0f}, median {statistics.median(steady):.0f}, most {max(steady):.0f}"
-    )
+    busy = statistics.median(cpu[5:])
+    line("the same with parsing and derivation", f"{busy:.0f} ms CPU", "<= 100 ms", busy <= 100)
+    print(f"  by the clock: median {statistics.median(steady):.0f} ms, most {max(steady):.0f}")
     print(f"  of it derive {parts['derive'] / len(taken) * 1000:.0f}, insert {parts['append'] / len(taken) * 1000:.0f}, rest {rest:.0f} ms")
 
 
