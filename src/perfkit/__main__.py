@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import _thread
 import gc
 import signal
 import sys
-import time
 
+from perfkit.bootstrap import interrupt
 from perfkit.errors import PerfkitError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
 
 # Loading modules makes tens of thousands of objects that stay: searched for garbage after each 700, as is usual, a short command takes a
 # twentieth longer (November 2026).
@@ -78,39 +73,10 @@ def _run_unpacked(archive: str, argv: list[str]) -> int:
     return code
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C: KeyboardInterrupt, but only once no module is being loaded; a native one aborts the interpreter when its start fails."""
-    while frame is not None:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            return _send_again()
-        frame = frame.f_back
-    raise KeyboardInterrupt
-
-
-def _keep_interrupt(ignored: sys.UnraisableHookArgs) -> None:
-    """Where Ctrl-C came within a callback of the interpreter's, which prints and ignores every error, send it again."""
-    if ignored.exc_type is KeyboardInterrupt:
-        _send_again()
-    else:
-        sys.__unraisablehook__(ignored)
-
-
-def _send_again() -> None:
-    """Send the calling thread the interrupt once more, in a hundredth of a second."""
-    _thread.start_new_thread(_interrupt_soon, (_thread.get_ident(),))
-
-
-def _interrupt_soon(thread: int) -> None:
-    time.sleep(0.01)
-    signal.pthread_kill(thread, signal.SIGINT)
-
-
 def run() -> None:
     """Run this process's command line and exit. Ctrl-C ends it with a sentence, whenever it comes."""
-    sys.unraisablehook = _keep_interrupt
     try:
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, _interrupted)  # from here on there may be something to clean up
+        interrupt.take()
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         print("perfkit: interrupted.", file=sys.stderr)

@@ -368,6 +368,23 @@ def test_ctrl_c_waits_for_what_must_not_be_interrupted_and_is_not_lost(tmp_path:
     assert (done.returncode, done.stdout, done.stderr) == (1, said, "perfkit: interrupted.\n")
 
 
+REPLACED = """
+import os, signal, sys
+from perfkit.bootstrap import interrupt
+interrupt.take()
+import loaded
+interrupt.hold_back([signal.SIGINT])
+os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", "import signal; print(*signal.sigpending())"])
+"""
+
+
+def test_ctrl_c_that_was_put_off_waits_for_the_program_that_takes_this_ones_place(tmp_path: Path) -> None:
+    (tmp_path / "loaded.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    environment = {"PYTHONPATH": f"{Path(tier.__file__).parents[2]}:{tmp_path}"}
+    done = subprocess.run([sys.executable, "-c", REPLACED], check=False, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("2\n", "")
+
+
 def wait_for(condition: Any) -> None:
     until = time.monotonic() + 120
     while not condition():

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from perfkit.catalog import TABLES
 
@@ -47,10 +48,20 @@ def apart(one: Iterable[tuple], other: Iterable[tuple]) -> list[tuple]:
     return [*left, *right]
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Whether two answers as from JSON are equal, their figures as `apart` has it."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other)
+
+
 def _words_then_figures(row: tuple) -> tuple:
     return repr([cell for cell in row if not isinstance(cell, float)]), [cell for cell in row if isinstance(cell, float)]
 
 
 def _equal(one: tuple, other: tuple) -> bool:
-    both = zip(one, other, strict=True)
-    return all(math.isclose(a, b, rel_tol=1e-9) if isinstance(a, float) and isinstance(b, float) else a == b for a, b in both)
+    return alike(one, other)

@@ -13,6 +13,7 @@ import zipimport
 from typing import Any, NoReturn
 
 import perfkit
+from perfkit.bootstrap import interrupt
 from perfkit.commands import DESK, of_tier
 from perfkit.errors import BadInput, PerfkitError
 
@@ -39,7 +40,7 @@ def run(archive: str, argv: list[str]) -> NoReturn:
     """
     command = interpreter(archive)
     sys.stdout.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the new interpreter's start would print a traceback; __main__.py takes it
+    interrupt.hold_back([signal.SIGINT])  # the new interpreter's start would print a traceback; __main__.py takes it
     os.execv(sys.executable, [*command, *argv])  # noqa: S606 - no shell is wanted
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 
 import perfkit
 from perfkit import apikey
-from perfkit.bootstrap import program_file
+from perfkit.bootstrap import interrupt, program_file
 from perfkit.collect.marks import STOPPING
 
 FLAG = "perfkit_collect"  # the interpreter's -X option that carries the pipe's number
@@ -80,7 +79,7 @@ def start(options: CollectOptions, argv: list[str]) -> None:
         pipe.write(options.dump())
     environment = {name: value for name, value in os.environ.items() if name != "PCC_APIKEY"}
     command = [sys.executable, "-I", "-S", "-X", f"{FLAG}={reading}", *program(), *apikey.without_key(argv)]
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    interrupt.hold_back(STOPPING)
     os.execve(sys.executable, command, environment)  # noqa: S606 (this very program again)
 
 
