@@ -26,7 +26,7 @@ from perfkit.store import comparable, findings, open_database, transaction
 from perfkit.store.comparable import EVERY, PACKAGE, Figure, Known
 from support import invent
 from support.recorded import START, record, steady
-from support.tables import alike
+from support.tables import same_figures
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -533,7 +533,7 @@ def test_phases_are_compared(db: Path) -> None:
         record(db, steady(50 + 10 * number, SAMPLES, number), start=START + number * LATER, marks=marks)
     found = compared(db, "vm-a@1", "vm-a@2", "--phase", "steady")
     assert busy(found)["baseline"]["n"] == 401
-    assert alike(compared(db, "vm-a@1:steady", "vm-a@2:steady")["metrics"][0]["baseline"], found["metrics"][0]["baseline"])
+    assert same_figures(compared(db, "vm-a@1:steady", "vm-a@2:steady")["metrics"][0]["baseline"], found["metrics"][0]["baseline"])
 
 
 def test_files_stand_for_machines(tmp_path: Path, db: Path) -> None:

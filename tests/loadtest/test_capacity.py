@@ -25,7 +25,7 @@ from perfkit.store import columnar, findings, open_database
 from support import invent
 from support.loads import locust
 from support.recorded import record
-from support.tables import alike
+from support.tables import same_figures
 
 CPUS = 8
 COST = 0.002  # CPU-seconds of a request
@@ -231,10 +231,10 @@ def test_what_is_kept_is_what_is_found_until_samples_or_loads_change(stepped_run
         capacity.keep(con, 1)
         with monkeypatch.context() as patch:
             patch.setattr(capacity, "of_tables", None)  # nobody looks again
-            assert alike(runs_listed(con, 0), [found])
+            assert same_figures(runs_listed(con, 0), [found])
         con.execute("UPDATE load_metrics SET throughput = throughput / 2")
         findings.refresh(con, 1, (0, found["from"] - 1))  # samples of another time
-        assert alike(runs_listed(con, 0)[0]["capacity"], found["capacity"])
+        assert same_figures(runs_listed(con, 0)[0]["capacity"], found["capacity"])
         findings.refresh(con, 1, (found["to"], found["to"]))
         assert runs_listed(con, 0)[0]["capacity"]["knee"]["throughput"] == pytest.approx(
             found["capacity"]["knee"]["throughput"] / 2, rel=0.01

@@ -16,7 +16,7 @@ from perfkit.store.references import remove, resolve
 from support import invent
 from support.database import copy_database
 from support.forms import packed
-from support.tables import alike
+from support.tables import same_figures
 
 MARKS = [(10, "load", "start"), (20, "steady", "start"), (50, "steady", "end"), (60, "load", "end")]
 
@@ -60,7 +60,7 @@ def test_what_is_not_stored_is_found_all_the_same(db: Path) -> None:
         windows = [window for window in percentiles.windows(con, 1) if ":" in window.name]
         stored = [findings.of_window(con, 1, window) for window in windows]
         con.execute("DELETE FROM judged")
-        assert alike([findings.of_window(con, 1, window) for window in windows], stored)
+        assert same_figures([findings.of_window(con, 1, window) for window in windows], stored)
         assert stored[0].findings
 
 

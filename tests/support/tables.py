@@ -48,14 +48,14 @@ def apart(one: Iterable[tuple], other: Iterable[tuple]) -> list[tuple]:
     return [*left, *right]
 
 
-def alike(one: Any, other: Any) -> bool:
+def same_figures(one: Any, other: Any) -> bool:
     """Whether two answers as from JSON are equal, their figures as `apart` has it."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9)
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same_figures(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(map(alike, one, other))
+        return len(one) == len(other) and all(map(same_figures, one, other))
     return bool(one == other)
 
 
@@ -64,4 +64,4 @@ def _words_then_figures(row: tuple) -> tuple:
 
 
 def _equal(one: tuple, other: tuple) -> bool:
-    return alike(one, other)
+    return same_figures(one, other)
