@@ -6,7 +6,7 @@ import gc
 import signal
 import sys
 
-from perfkit.bootstrap import interrupt
+from perfkit.bootstrap import interrupt, program_file
 from perfkit.errors import PerfkitError
 
 # Loading modules makes tens of thousands of objects that stay: searched for garbage after each 700, as is usual, a short command takes a
@@ -27,16 +27,16 @@ def main(argv: list[str]) -> int:
         from perfkit import apikey
 
         apikey.hide(argv)
-    archive = getattr(getattr(__spec__, "loader", None), "archive", None)
+    archive = program_file()
     if archive is not None:
         from perfkit.bootstrap import tier
 
         if tier.wanted(argv):
             return _run_unpacked(archive, argv)
     if argv in (["--version"], ["-V"]):  # without typer, which takes a third of the time
-        from perfkit.bootstrap import program_file, tier
+        from perfkit.bootstrap import tier
 
-        print(tier.version(program_file()))
+        print(tier.version(archive))
         return 0
     if hasattr(gc, "set_threshold"):  # PyPy has none
         gc.set_threshold(_NEW_OBJECTS)

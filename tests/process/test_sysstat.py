@@ -6,7 +6,6 @@ of a CPU, where sysstat charges the whole counter to one interval or counts 0.
 
 from __future__ import annotations
 
-import copy
 import csv
 import json
 import os
@@ -136,8 +135,7 @@ class Outcome:
 @pytest.fixture(scope="module")
 def outcomes(shared: Path) -> dict[str, Outcome]:
     """By scenario."""
-    # Copies, since the steps change them, and a worker process may come back to this module.
-    recorded = {scenario.name: machines.record(copy.deepcopy(scenario.machine), scenario.steps) for scenario in SCENARIOS}
+    recorded = {scenario.name: machines.record(scenario.machine, scenario.steps) for scenario in SCENARIOS}
     base = made_once(shared / "sysstat", lambda base: _record(base, recorded))
     return {name: _outcome(base / name, states) for name, states in recorded.items()}
 

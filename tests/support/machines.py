@@ -106,11 +106,11 @@ def _words(numbers: list[int]) -> str:
 
 
 def record(machine: Machine, steps: list[Callable[[Machine], None]]) -> list[Machine]:
-    """The machine at first and after each step."""
+    """The machine at first and after each step; `machine` itself stays as it is."""
     states = [copy.deepcopy(machine)]
     for step in steps:
-        step(machine)
-        states.append(copy.deepcopy(machine))
+        states.append(copy.deepcopy(states[-1]))
+        step(states[-1])
     return states
 
 

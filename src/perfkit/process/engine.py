@@ -129,11 +129,12 @@ class Engine:
         """
         before = 0
         load = statement("reading/load")
-        if memory.text_of([file for _, file in files]) < memory.FOR_ONE_THREAD:
+        text = memory.text_of([file for _, file in files])
+        if text < memory.FOR_ONE_THREAD:
             memory.keep_freed(self.con)
             if self._chooses_threads:
                 self.con.execute("SET threads = 1")
-        if memory.is_larger_than(self._memory_limit, [file for _, file in files]):
+        if self._memory_limit is not None and 2 * text > self._memory_limit:  # it will be moved to disk and back
             memory.keep_freed(self.con)  # the limit is what bounds the memory now
             load = memory.clustered(load)
         for machine, file in files:

@@ -23,11 +23,6 @@ _KEEP_FREED = ("RESET allocator_flush_threshold", "RESET allocator_bulk_dealloca
 FOR_ONE_THREAD = 8_000_000
 
 
-def is_larger_than(limit: int | None, files: Sequence[Path]) -> bool:
-    """Whether the text of `files` takes more than half of `limit` (bytes), so that it will be moved to disk and back."""
-    return limit is not None and 2 * text_of(files) > limit
-
-
 def text_of(files: Sequence[Path]) -> int:
     """About how many bytes of text `files` hold together."""
     return sum(text_size(file) for file in files)
